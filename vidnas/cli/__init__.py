@@ -1,0 +1,1 @@
+"""The command line: one file a command; parses, calls one function of the rooms below, prints."""

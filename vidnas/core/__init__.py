@@ -1,0 +1,20 @@
+"""The values that every floor speaks of: clips, costs, evaluations, diagrams, errors for people."""
+
+from vidnas.core.clip import ClipSpec
+from vidnas.core.cost import Cost, Latency, LatencyProtocol
+from vidnas.core.diagram import Box, Diagram, Edge
+from vidnas.core.errors import UserError
+from vidnas.core.evaluation import Evaluation, Status
+
+__all__ = [
+    "Box",
+    "ClipSpec",
+    "Cost",
+    "Diagram",
+    "Edge",
+    "Evaluation",
+    "Latency",
+    "LatencyProtocol",
+    "Status",
+    "UserError",
+]

@@ -1,0 +1,1 @@
+"""Videos in, clips out. Knows no network."""

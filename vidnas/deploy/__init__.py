@@ -1,0 +1,1 @@
+"""A trained model as an artefact: saved, loaded, exported, used on files."""

@@ -1,0 +1,23 @@
+"""Architecture families, each a folder: its value, network, space, published architectures."""
+
+from vidnas.families.base import Architecture, Family, Network, OfficialVariable, Space
+from vidnas.families.registry import (
+    architecture_from_json,
+    create_network,
+    families,
+    find_architecture,
+    list_architectures,
+)
+
+__all__ = [
+    "Architecture",
+    "Family",
+    "Network",
+    "OfficialVariable",
+    "Space",
+    "architecture_from_json",
+    "create_network",
+    "families",
+    "find_architecture",
+    "list_architectures",
+]

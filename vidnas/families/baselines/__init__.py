@@ -1,0 +1,1 @@
+"""Hand-designed networks to hold searched ones against."""

@@ -1,0 +1,1 @@
+"""Building blocks of networks. They know tensors and no architecture."""

@@ -1,0 +1,1 @@
+"""What a network costs: parameters, MACs, memory and measured latency, each with its protocol."""

@@ -1,0 +1,1 @@
+"""Drawings, plots and the study's page."""

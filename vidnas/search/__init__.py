@@ -1,0 +1,1 @@
+"""The evolution: population, selection, limits, evaluation, the study and its storage."""

@@ -1,0 +1,1 @@
+"""One network and one data set make weights and metrics."""
