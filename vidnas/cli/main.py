@@ -17,6 +17,7 @@ app = typer.Typer(
     name="vidnas",
     help="Evolve neural networks for video, for your clips and your run-time limit.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -1,1 +1,18 @@
 """A trained model as an artefact: saved, loaded, exported, used on files."""
+
+from vidnas.deploy.export import ExportCheck, export_model
+from vidnas.deploy.model import Model, ModelCard, load_model, save_model
+from vidnas.deploy.prediction import predict_video
+from vidnas.deploy.resolving import resolve_architecture, resolve_network
+
+__all__ = [
+    "ExportCheck",
+    "Model",
+    "ModelCard",
+    "export_model",
+    "load_model",
+    "predict_video",
+    "resolve_architecture",
+    "resolve_network",
+    "save_model",
+]

@@ -1,1 +1,14 @@
 """What a network costs: parameters, MACs, memory and measured latency, each with its protocol."""
+
+from vidnas.profiling.counting import count_cost, count_parameters
+from vidnas.profiling.latency import Reference, calibrate, measure_latency
+from vidnas.profiling.runtimes import RUNTIMES
+
+__all__ = [
+    "RUNTIMES",
+    "Reference",
+    "calibrate",
+    "count_cost",
+    "count_parameters",
+    "measure_latency",
+]

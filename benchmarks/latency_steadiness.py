@@ -1,0 +1,106 @@
+"""Does a latency hold beside busy cores? Twenty measurements of one network, three times over.
+
+python -m benchmarks.latency_steadiness [--network tvn1] [--measurements 20]
+
+The busy cores train a network, as the workers of a search do. "wall" is the median wall time of as
+many runs, which is what one would measure without a reference network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidnas.core.process import prepare_process
+
+if TYPE_CHECKING:
+    from vidnas.families import Network
+
+DEFAULT = "small"
+HOGS = (0, 1, 2)
+
+
+def main() -> None:
+    prepare_process(threads=1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", default=DEFAULT, help="what vidnas bench takes")
+    parser.add_argument("--measurements", type=int, default=20)
+    options = parser.parse_args()
+
+    from vidnas.profiling import calibrate, measure_latency
+
+    network = build(options.network)
+    reference = calibrate()
+    print(f"{options.network}; reference network {reference.latency_ms:.2f} ms")
+    print(
+        f"{'busy':>5} {'how':10} {'min':>8} {'median':>8} {'max':>8} ms  {'(max-min)/median':>17}"
+    )
+    for hogs in HOGS:
+        with busy_cores(hogs):
+            began = time.perf_counter()
+            wall, ours = [], []
+            for _ in range(options.measurements):
+                wall.append(measure_latency(network).p50_ms)
+                ours.append(measure_latency(network, reference=reference).p50_ms)
+            seconds = (time.perf_counter() - began) / options.measurements
+        for how, samples in (("wall", wall), ("reference", ours)):
+            low, middle, high = np.min(samples), np.median(samples), np.max(samples)
+            print(
+                f"{hogs:5} {how:10} {low:8.2f} {middle:8.2f} {high:8.2f}     "
+                f"{(high - low) / middle:17.1%}",
+                flush=True,
+            )
+        print(f"      load {os.getloadavg()[0]:.1f}, {seconds:.1f} s for both")
+
+
+def build(name: str) -> Network:
+    """The network of that name; by default a TVN-1 on clips of a size that small searches use."""
+    from vidnas.deploy import resolve_network
+    from vidnas.families import create_network
+
+    if name == DEFAULT:
+        return create_network("tvn1", num_classes=10, image_size=64).eval()
+    return resolve_network(name, 10).eval()
+
+
+@contextmanager
+def busy_cores(count: int) -> Iterator[None]:
+    """Keep cores busy with training while the block runs."""
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=train_for_ever, daemon=True) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    try:
+        if workers:
+            time.sleep(10)  # until all of them train
+        yield
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+
+
+def train_for_ever() -> None:
+    prepare_process(threads=1)
+    import torch
+
+    from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
+
+    network = reference_network().train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+    clip = torch.rand(REFERENCE_INPUTS[0].shape())
+    while True:
+        optimizer.zero_grad()
+        network(clip).square().mean().backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    main()

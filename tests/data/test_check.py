@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from written_videos import encode
+
+from vidnas.cli.data import app
+from vidnas.core import UserError
+from vidnas.data.check import check_dataset
+from vidnas.data.datasets import load_dataset
+
+
+@pytest.fixture
+def flawed(demo_folder: Path, tmp_path: Path) -> Path:
+    """The demo clips with a copy, a copy of another class, an empty, a cut and a one-frame file."""
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    shutil.copy(clips / "left" / "left_000.mp4", clips / "left" / "left_900.mp4")
+    shutil.copy(clips / "right" / "right_000.mp4", clips / "left" / "left_901.mp4")
+    (clips / "growing" / "growing_900.mp4").touch()
+    cut = (clips / "growing" / "growing_000.mp4").read_bytes()
+    (clips / "growing" / "growing_901.mp4").write_bytes(cut[: len(cut) // 2])
+    encode(clips / "growing" / "growing_902.mp4", [100])
+    return clips
+
+
+def test_every_flaw_is_named(flawed: Path) -> None:
+    dataset = load_dataset(flawed)
+    calls: list[tuple[int, int]] = []
+    report = check_dataset(dataset, lambda *counts: calls.append(counts))
+    found = {Path(problem.path).name: problem for problem in report.problems}
+    assert {name: problem.kind for name, problem in found.items()} == {
+        "growing_900.mp4": "unusable",
+        "growing_901.mp4": "unusable",
+        "growing_902.mp4": "unusable",
+        "left_900.mp4": "duplicate",
+        "right_000.mp4": "duplicate",
+    }
+    assert "empty" in found["growing_900.mp4"].reason
+    assert "cannot be decoded" in found["growing_901.mp4"].reason
+    assert "too short" in found["growing_902.mp4"].reason
+    assert "but class 'right' instead of 'left'" in found["right_000.mp4"].reason
+    assert report.usable
+    assert sum(map(sum, report.counts.values())) == 26
+    assert (report.frames_min, report.frames_median, report.frames_max) == (16, 16, 16)
+    assert calls[-1] == (29, 29)
+
+
+def test_the_command_prints_a_table_and_the_flaws(flawed: Path) -> None:
+    outcome = CliRunner().invoke(app, ["check", str(flawed)], env={"COLUMNS": "200"})
+    assert outcome.exit_code == 0
+    assert "growing_901.mp4: cannot be decoded" in outcome.output
+    assert "left_900.mp4: has the content of" in outcome.output
+    as_json = CliRunner().invoke(app, ["check", str(flawed), "--json"])
+    report = json.loads(as_json.stdout)
+    assert report["usable"] is True
+    assert len(report["problems"]) == 5
+
+
+def test_what_cannot_be_trained_on_fails(demo_folder: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    for path in (clips / "left").iterdir():
+        path.write_bytes(b"")
+    outcome = CliRunner().invoke(app, ["check", str(clips)])
+    assert isinstance(outcome.exception, UserError)
+    assert "nothing to train on" in str(outcome.exception)
+
+
+def test_the_demo_command_writes_what_check_accepts(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    arguments = ["demo", str(out), "--classes", "3", "--clips-per-class", "4", "--size", "32"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["clockwise", "left", "right"]
+    outcome = CliRunner().invoke(app, ["check", str(out)])
+    assert outcome.exit_code == 0
+    assert "No problems found" in outcome.output

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidnas.core import UserError
+from vidnas.data import building
+from vidnas.data.building import fingerprint
+from vidnas.data.cache import ClipCache, build_cache, default_directory
+from vidnas.data.datasets import Dataset, Video, load_dataset
+from vidnas.data.decoding import in_workers
+from vidnas.data.reading import VideoError, read_video
+from vidnas.data.splits import SPLITS
+
+
+@pytest.fixture(scope="module")
+def cache(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    directory = tmp_path_factory.mktemp("cache")
+    return build_cache(load_dataset(demo_folder), size_px=32, directory=directory)
+
+
+def test_the_cache_holds_every_video_as_it_is_decoded(
+    cache: ClipCache, demo_dataset: Dataset
+) -> None:
+    assert len(cache) == len(demo_dataset.videos) == 24
+    assert cache.classes == demo_dataset.classes
+    assert cache.skipped == ()
+    assert cache.typical_frames == 16
+    for index, video in enumerate(demo_dataset.videos):
+        np.testing.assert_array_equal(cache.frames(index), read_video(video.path, size_px=32)[0])
+        assert cache.labels[index] == video.label
+        assert demo_dataset.folder / cache.paths[index] == video.path
+    for split in SPLITS:
+        expected = [i for i, v in enumerate(demo_dataset.videos) if v.split == split]
+        assert cache.videos(split).tolist() == expected
+
+
+def test_frames_are_a_view_that_cannot_be_written_to(cache: ClipCache) -> None:
+    frames = cache.frames(0)
+    assert np.shares_memory(frames, cache.frames(0))
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0] = 0
+
+
+def test_statistics_are_those_of_the_training_clips(cache: ClipCache) -> None:
+    mean, std = cache.statistics()
+    pixels = np.concatenate([cache.frames(i).reshape(-1, 3) for i in cache.videos("train")]) / 255
+    np.testing.assert_allclose(mean.numpy(), pixels.mean(axis=0), atol=0.01)
+    np.testing.assert_allclose(std.numpy(), pixels.std(axis=0), atol=0.01)
+
+
+def test_it_pickles_by_its_path(cache: ClipCache) -> None:
+    pickled = pickle.dumps(cache)
+    assert len(pickled) < 1000
+    np.testing.assert_array_equal(pickle.loads(pickled).frames(3), cache.frames(3))
+
+
+def test_a_finished_cache_is_reused(cache: ClipCache, demo_dataset: Dataset) -> None:
+    calls: list[tuple[int, int]] = []
+    again = build_cache(
+        demo_dataset,
+        size_px=32,
+        directory=cache.directory.parent,
+        on_progress=lambda *counts: calls.append(counts),
+    )
+    assert again.directory == cache.directory
+    assert not calls
+
+
+def test_the_fingerprint_is_that_of_the_data(
+    cache: ClipCache, demo_dataset: Dataset, demo_folder: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(demo_folder, moved)
+    assert fingerprint(load_dataset(moved)) == cache.fingerprint
+    relabelled = replace(demo_dataset.videos[0], label=2)
+    other = replace(demo_dataset, videos=(relabelled, *demo_dataset.videos[1:]))
+    assert fingerprint(other) != cache.fingerprint
+    changed = moved / demo_dataset.videos[0].path.relative_to(demo_folder)
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    assert fingerprint(load_dataset(moved)) != cache.fingerprint
+
+
+def test_two_builders_at_once_share_one_cache(demo_dataset: Dataset, tmp_path: Path) -> None:
+    builders: set[int] = set()
+
+    def build(number: int) -> ClipCache:
+        return build_cache(
+            demo_dataset,
+            size_px=24,
+            directory=tmp_path,
+            on_progress=lambda *_: builders.add(number),
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(build, range(2))
+    assert len(builders) == 1
+    assert first.directory == second.directory
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [first.directory]
+
+
+def test_broken_videos_are_skipped_and_named(demo_folder: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    training = [v.path for v in load_dataset(clips).videos if v.split == "train"]
+    training[0].write_bytes(b"")
+    training[1].write_bytes(b"no video")
+    dataset = load_dataset(clips)
+    calls: list[tuple[int, int]] = []
+    cache = build_cache(
+        dataset,
+        size_px=32,
+        directory=tmp_path / "cache",
+        on_progress=lambda *counts: calls.append(counts),
+    )
+    assert [path for path, _ in cache.skipped] == [
+        path.relative_to(clips).as_posix() for path in training[:2]
+    ]
+    assert "empty" in cache.skipped[0][1]
+    assert len(cache) == 22
+    assert calls == [(i, 24) for i in range(1, 25)]
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (lambda video: video.split == "val", "no readable clip in its val split"),
+        (lambda video: video.split == "train" and video.label == 0, "no readable clip of class"),
+    ],
+)
+def test_too_few_readable_videos_leave_nothing_behind(
+    demo_folder: Path, tmp_path: Path, broken: Callable[[Video], bool], words: str
+) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    for video in filter(broken, load_dataset(clips).videos):
+        video.path.write_bytes(b"")
+    with pytest.raises(UserError, match=words):
+        build_cache(load_dataset(clips), size_px=16, directory=tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_a_disk_that_is_too_small(
+    demo_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(building.shutil, "disk_usage", lambda _: usage(9, 8, 1_000_000))
+    with pytest.raises(UserError, match=r"need about 0.0 GB, but 0.0 GB are free; .*VIDNAS_CACHE"):
+        build_cache(demo_dataset, size_px=64, directory=tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_what_is_no_cache_is_refused(cache: ClipCache, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no clip cache"):
+        ClipCache(tmp_path)
+    text = (cache.directory / building.INDEX).read_text()
+    (tmp_path / building.INDEX).write_text(text.replace('"version": 1', '"version": 99'))
+    with pytest.raises(UserError, match="version 99"):
+        ClipCache(tmp_path)
+
+
+def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIDNAS_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
+    assert default_directory() == Path("caches/vidnas")
+    monkeypatch.setenv("VIDNAS_CACHE", "mine")
+    assert default_directory() == Path("mine")
+
+
+def _crash(video: Video, size_px: int) -> int:
+    if video.label == 1:
+        os._exit(3)
+    return size_px
+
+
+def test_a_crash_of_the_decoder_concerns_one_video() -> None:
+    videos = [Video(Path(f"{i}.mp4"), label=int(i == 1), split="train") for i in range(4)]
+    outcomes = dict(in_workers(_crash, videos, 7))
+    assert isinstance(outcomes[1], VideoError)
+    assert "crashed" in outcomes[1].reason
+    assert [outcomes[i] for i in (0, 2, 3)] == [7, 7, 7]

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidnas.core import UserError
+from vidnas.data.datasets import Dataset, load_dataset
+from vidnas.data.splits import SPLITS
+
+MakeFolder = Callable[[dict[str, int]], Path]
+
+
+def _table(folder: Path, text: str) -> Path:
+    for index in range(12):
+        (folder / f"{index}.mp4").write_bytes(b"x")
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def _rows(columns: str, *cells: str) -> str:
+    """Twelve videos of two classes, six each, and one further cell a row."""
+    extra = [f",{cell}" for cell in cells] or [""] * 12
+    rows = [f"{i}.mp4,{'ab'[i % 2]}{extra[i]}" for i in range(12)]
+    return "\n".join([columns, *rows]) + "\n"
+
+
+def _counts(dataset: Dataset) -> dict[str, int]:
+    return dict(Counter(video.split for video in dataset.videos))
+
+
+def test_a_folder_of_class_folders(make_folder: MakeFolder) -> None:
+    folder = make_folder({"walk": 20, "run": 20, "empty": 0})
+    (folder / "run" / "notes.txt").write_text("not a video")
+    (folder / "run" / "._00.mp4").write_text("what a Mac leaves behind")
+    dataset = load_dataset(folder)
+    assert dataset.classes == ("run", "walk")
+    assert _counts(dataset) == {"train": 28, "val": 6, "test": 6}
+    assert [video.label for video in dataset.videos] == [0] * 20 + [1] * 20
+    for split in SPLITS:
+        labels = [video.label for video in dataset.videos if video.split == split]
+        assert labels.count(0) == labels.count(1)
+    assert any("empty" in remark for remark in dataset.remarks)
+
+
+def test_drawn_splits_depend_on_the_seed_only(make_folder: MakeFolder) -> None:
+    folder = make_folder({"walk": 20, "run": 20})
+    assert load_dataset(folder, seed=3) == load_dataset(folder, seed=3)
+    assert load_dataset(folder, seed=3) != load_dataset(folder, seed=4)
+
+
+def test_class_folders_in_split_folders(tmp_path: Path) -> None:
+    for split, count in (("Training", 3), ("validation", 2), ("test", 1)):
+        for name in ("run", "walk"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(count):
+                (tmp_path / split / name / f"{index}.avi").write_bytes(b"x")
+    dataset = load_dataset(tmp_path)
+    assert dataset.classes == ("run", "walk")
+    assert _counts(dataset) == {"train": 6, "val": 4, "test": 2}
+
+
+def test_a_table_with_every_column(tmp_path: Path) -> None:
+    splits = ["train", "train", "train", "Val", "test", "testing"] * 2
+    cells = [f"{split},g{i},{i},{i + 0.5}" for i, split in enumerate(splits)]
+    path = _table(tmp_path, "\ufeff" + _rows("path, label,split,group,start_s,end_s", *cells))
+    dataset = load_dataset(path)
+    assert _counts(dataset) == {"train": 6, "val": 2, "test": 4}
+    video = dataset.videos[3]
+    assert (video.path, video.label, video.split) == (tmp_path / "3.mp4", 1, "val")
+    assert (video.group, video.start_s, video.end_s) == ("g3", 3.0, 3.5)
+
+
+def test_a_column_that_is_not_ours_is_remarked_on_once(tmp_path: Path) -> None:
+    dataset = load_dataset(_table(tmp_path, _rows("path,label,subject", *["s1"] * 12)))
+    assert [remark for remark in dataset.remarks if "subject" in remark] == [
+        f"{tmp_path / 'labels.csv'}: columns that are not used: subject."
+    ]
+
+
+def test_groups_stay_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{i % 12}.mp4,{'abc'[i % 3]},g{rng.integers(20)}" for i in range(300)]
+    dataset = load_dataset(_table(tmp_path, "path,label,group\n" + "\n".join(rows)))
+    homes: dict[str | None, set[str]] = {}
+    for video in dataset.videos:
+        homes.setdefault(video.group, set()).add(video.split)
+    assert all(len(splits) == 1 for splits in homes.values())
+    counts = _counts(dataset)
+    assert 30 <= counts["val"] <= 60
+    assert 30 <= counts["test"] <= 60
+    for split in SPLITS:
+        assert {video.label for video in dataset.videos if video.split == split} == {0, 1, 2}
+
+
+def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> None:
+    cells = ["train", "train", "train", "train", "test", "test"] * 2
+    dataset = load_dataset(_table(tmp_path, _rows("path,label,split", *cells)))
+    assert _counts(dataset) == {"train": 6, "val": 2, "test": 4}
+    tested = [i for i, video in enumerate(dataset.videos) if video.split == "test"]
+    assert tested == [4, 5, 10, 11]
+    assert any("No validation split" in remark for remark in dataset.remarks)
+
+
+def test_a_given_validation_split_tests_when_there_is_no_other(tmp_path: Path) -> None:
+    cells = ["train", "train", "train", "train", "val", "val"] * 2
+    dataset = load_dataset(_table(tmp_path, _rows("path,label,split", *cells)))
+    tested = [i for i, video in enumerate(dataset.videos) if video.split == "test"]
+    assert tested == [4, 5, 10, 11]
+    assert any("kept for testing" in remark for remark in dataset.remarks)
+
+
+def test_a_group_in_two_given_splits_is_remarked_on(tmp_path: Path) -> None:
+    cells = [f"{split},g{i}" for i, split in enumerate(["train", "val", "test"] * 4)]
+    cells[1] = "val,g0"
+    cells = [*cells[:6], *(f"train,h{i}" for i in range(6))]
+    dataset = load_dataset(_table(tmp_path, _rows("path,label,split,group", *cells)))
+    assert any("'g0'" in remark for remark in dataset.remarks)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, "no clips were found"),
+        ({"run": 0}, "no clips were found"),
+        ({"run": 5}, "one class, 'run'"),
+        ({"run": 5, "walk": 1}, "class 'walk' has 1 clip to train on and needs 3"),
+        ({"run": 5, "walk": 2}, "class 'walk' has 2 clips"),
+    ],
+)
+def test_too_little_in_a_folder(
+    make_folder: MakeFolder, tmp_path: Path, counts: dict[str, int], words: str
+) -> None:
+    (tmp_path / "clips").mkdir(exist_ok=True)
+    make_folder(counts)
+    with pytest.raises(UserError, match=words):
+        load_dataset(tmp_path / "clips")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no column 'path'"),
+        ("path,label\n", "no clips were found"),
+        (_rows("path,lable"), "unknown column 'lable'; rename it to 'label'"),
+        (_rows("path,label,splits", *["train"] * 12), "unknown column 'splits'"),
+        (_rows("path,class"), "no column 'label' among 'path,class'"),
+        (_rows("path;label").replace(",", ";"), "separated by commas"),
+        (_rows("path,label,label", *["a"] * 12), "stands twice"),
+        (_rows("path,label,split", *["trian"] * 12), "line 2: split 'trian' is no split"),
+        (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 rows have no split"),
+        (_rows("path,label,split", *["val", "test"] * 6), "has 0 clips to train on"),
+        (_rows("path,label,start_s", *["soon"] * 12), "start_s 'soon' is no time"),
+        (_rows("path,label,end_s", *["-1"] * 12), "end_s '-1' is no time"),
+        (_rows("path,label,end_s", *["nan"] * 12), "end_s 'nan' is no time"),
+        (_rows("path,label,start_s,end_s", *["2,1"] * 12), "end_s 1 is not after start_s 2"),
+        (_rows("path,label").replace("3.mp4,b", "3.mp4,"), "line 5: label is empty"),
+        (_rows("path,label").replace("3.mp4", "30.mp4"), "1 of 12 files do not exist.*30.mp4"),
+        (_rows("path,label").replace(",b", ",a"), "one class, 'a'"),
+        (_rows("path,label,group", *["g"] * 12), "no test split can be drawn"),
+    ],
+)
+def test_a_bad_table_says_where_and_what(tmp_path: Path, text: str, words: str) -> None:
+    path = _table(tmp_path, text)
+    with pytest.raises(UserError, match=words) as caught:
+        load_dataset(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_table_in_another_encoding(tmp_path: Path) -> None:
+    path = _table(tmp_path, "")
+    path.write_bytes(_rows("path,label").replace(",b", ",grün").encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8"):
+        load_dataset(path)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        load_dataset(tmp_path / "none")
+
+
+@pytest.mark.shared_data
+def test_real_tables(shared_folder: Path) -> None:
+    actions = shared_folder / "actions"
+    digits = load_dataset(actions / "grid_s1" / "labels_digits10.csv")
+    assert _counts(digits) == {"train": 700, "val": 100, "test": 200}
+    dark = load_dataset(actions / "arid6" / "labels.csv")
+    assert _counts(dark)["test"] == 96
+    assert {video.label for video in dark.videos if video.split == "val"} == set(range(6))

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from vidnas.core import UserError
+from vidnas.deploy import Model, load_model, resolve_architecture, resolve_network, save_model
+from vidnas.deploy.model import MODEL_FILE, WEIGHTS_FILE
+from vidnas.families import find_architecture, list_architectures
+
+
+@pytest.fixture
+def folder(model: Model, tmp_path: Path) -> Path:
+    save_model(model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_saved_model_comes_back_identical(model: Model, folder: Path, clip) -> None:
+    loaded = load_model(folder)
+    with torch.inference_mode():
+        assert torch.equal(loaded.network(clip), model.network(clip))
+    assert not loaded.network.training
+    assert loaded.architecture == model.architecture
+    assert (loaded.classes, loaded.card) == (model.classes, model.card)
+    assert loaded.card.versions["torch"] == torch.__version__
+    assert sorted(path.name for path in folder.iterdir()) == [MODEL_FILE, WEIGHTS_FILE]
+
+
+def test_a_study_folder_means_its_best_model(model: Model, folder: Path, clip) -> None:
+    study = folder.parent / "study"
+    study.mkdir()
+    shutil.copytree(folder, study / "best")
+    with torch.inference_mode():
+        assert torch.equal(load_model(study).network(clip), model.network(clip))
+
+
+def test_saving_again_replaces_and_keeps_other_files(model: Model, folder: Path, clip) -> None:
+    (folder / "model.onnx").write_text("mine")
+    other = Model(model.architecture.build(2).eval(), ("a", "b"), model.card)
+    save_model(other, folder)
+    assert load_model(folder).classes == ("a", "b")
+    assert (folder / "model.onnx").read_text() == "mine"
+
+
+def test_a_save_that_fails_leaves_the_old_model(
+    model: Model, folder: Path, clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("vidnas.deploy.model.save_file", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save_model(Model(model.architecture.build(2), ("a", "b"), model.card), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_folders_that_are_no_model_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        load_model(tmp_path / "nothing")
+    with pytest.raises(UserError, match="is a file, not a model"):
+        load_model(folder / MODEL_FILE)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no model"):
+        load_model(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', "\x00\xff binary"])
+def test_a_description_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / MODEL_FILE).write_text(text)
+    with pytest.raises(UserError, match=r"model\.json is damaged or of another version"):
+        load_model(folder)
+
+
+def test_an_unknown_architecture_names_the_file(folder: Path) -> None:
+    description = json.loads((folder / MODEL_FILE).read_text())
+    description["architecture"]["family"] = "perceptron"
+    (folder / MODEL_FILE).write_text(json.dumps(description))
+    with pytest.raises(UserError, match=r"model\.json: .*'perceptron' is unknown"):
+        load_model(folder)
+
+
+def test_missing_weights_are_named(folder: Path) -> None:
+    (folder / WEIGHTS_FILE).unlink()
+    with pytest.raises(UserError, match=r"weights\.safetensors is missing"):
+        load_model(folder)
+
+
+def test_cut_or_foreign_weights_are_refused(folder: Path) -> None:
+    path = folder / WEIGHTS_FILE
+    content = path.read_bytes()
+    for damaged in (content[:-100], b"", b"not weights" * 100):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged or no safetensors file"):
+            load_model(folder)
+
+
+def test_a_pickle_is_not_executed(folder: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    (folder / WEIGHTS_FILE).write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(UserError):
+        load_model(folder)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_weights_of_another_network_are_refused(model: Model, folder: Path) -> None:
+    state = load_file(folder / WEIGHTS_FILE)
+    name = "classifier.weight" if "classifier.weight" in state else next(iter(state))
+    for change in (
+        {name: torch.zeros(1)},
+        {"surplus": torch.zeros(1)},
+    ):
+        save_file({**state, **change}, folder / WEIGHTS_FILE)
+        with pytest.raises(UserError, match=f"{next(iter(change))} is"):
+            load_model(folder)
+    del state[name]
+    save_file(state, folder / WEIGHTS_FILE)
+    with pytest.raises(UserError, match=f"{name} is missing"):
+        load_model(folder)
+
+
+def test_one_class_too_many_is_refused(folder: Path) -> None:
+    description = json.loads((folder / MODEL_FILE).read_text())
+    description["classes"].append("surplus")
+    (folder / MODEL_FILE).write_text(json.dumps(description))
+    with pytest.raises(UserError, match="does not fit the architecture and classes"):
+        load_model(folder)
+
+
+def test_architectures_resolve_from_names_files_and_folders(
+    model: Model, folder: Path, architecture_file: Path
+) -> None:
+    name = list_architectures()[0]
+    assert resolve_architecture(name) == find_architecture(name)
+    assert resolve_architecture(str(architecture_file)) == model.architecture
+    assert resolve_architecture(str(folder)) == model.architecture
+    assert resolve_network(str(architecture_file), 7).num_classes == 7
+    assert resolve_network(str(folder), 7).num_classes == len(model.classes)
+
+
+def test_what_is_no_architecture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'tvn9' is neither a published architecture"):
+        resolve_architecture("tvn9")
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"\x00\x00\x00\x18ftypmp42\xff\xfe")
+    with pytest.raises(UserError, match=r"clip\.mp4: "):
+        resolve_architecture(str(video))

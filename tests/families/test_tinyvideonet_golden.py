@@ -1,0 +1,148 @@
+"""Parity with the original TensorFlow code: ../shared/golden/README.md gives the fill rules."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import vidnas
+from vidnas import official
+from vidnas.families.tinyvideonet import from_official
+from vidnas.families.tinyvideonet.architecture import block_units
+from vidnas.families.tinyvideonet.network import TinyVideoUnit
+from vidnas.families.tinyvideonet.published import read_block
+from vidnas.families.tinyvideonet.unit import Extent, resolve
+
+VECTORS = Path(__file__).resolve().parents[3] / "shared" / "golden" / "vectors"
+TOLERANCE = 1e-5
+NETWORKS = [
+    "tvn1",
+    "tvn2",
+    "tvn4",
+    "tvn4_maxpool_predictions",
+    "tvn4_maxpool_predictions_24f",
+    "tvn_mobile_1",
+]
+
+pytestmark = [
+    pytest.mark.shared_data,
+    pytest.mark.skipif(not VECTORS.exists(), reason="needs the golden vectors"),
+]
+
+
+def fill(variable: dict[str, Any]) -> np.ndarray:
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(variable["name"].encode())))
+    shape, rule = variable["shape"], variable["rule"]
+    if rule == "half_plus_uniform":
+        return np.float32(0.5) + rng.random(shape, dtype=np.float32)
+    normal = rng.standard_normal(shape, dtype=np.float32)
+    if rule == "one_plus_normal:0.1":
+        return np.float32(1) + normal * np.float32(0.1)
+    scale = {
+        "he": math.sqrt(2 / math.prod(shape[:-1])),
+        "he_depthwise": math.sqrt(2 / math.prod(shape[:2])),
+        "normal:0.1": 0.1,
+    }
+    return normal * np.float32(scale[rule])
+
+
+def ramp(x: np.ndarray) -> np.ndarray:
+    for axis in range(4):
+        size = x.shape[axis]
+        steps = ((np.arange(size) + 1) / size).astype(np.float32)
+        x = x * steps.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+    return x
+
+
+def difference(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network(name: str) -> None:
+    recorded = json.loads((VECTORS / f"{name}.json").read_text())
+    expected = np.load(VECTORS / f"{name}.npz")
+    published = name.split("_maxpool", maxsplit=1)[0]
+    network = vidnas.create_network(
+        published, num_classes=157, max_pool_predictions=recorded["max_pool_predictions"]
+    ).eval()
+    assert from_official(recorded["config"]).blocks == network.architecture.blocks  # type: ignore[attr-defined]
+    trainable = sum(parameter.numel() for parameter in network.parameters())
+    assert trainable == recorded["params"]["trainable"]
+    official.load_variables(network, {v["name"]: fill(v) for v in recorded["variables"]})
+
+    first16 = {}
+
+    def record(unit: TinyVideoUnit, _: object, output: tuple[torch.Tensor, int]) -> None:
+        # (N * T, H, W, C) of the first clips is what the original recorded.
+        first16[unit.unit.name] = output[0].permute(0, 2, 3, 1).flatten()[:16].numpy()
+
+    for unit in network.units:  # type: ignore[union-attr]
+        unit.register_forward_hook(record)
+    rng = np.random.Generator(np.random.PCG64(recorded["input"]["seed"]))
+    x = rng.random(recorded["input"]["shape"], dtype=np.float32)
+    batch = torch.from_numpy(np.concatenate([x, ramp(x)])).permute(0, 4, 1, 2, 3)
+    with torch.inference_mode():
+        plain, ramped = network(batch).numpy().reshape(2, len(x), -1)
+    assert difference(plain, expected["logits"]) < TOLERANCE
+    assert difference(ramped, expected["logits_ramp"]) < TOLERANCE
+    for block in recorded["blocks"]:
+        reference = np.array(block["first16"])
+        error = np.abs(first16[block["scope"]] - reference).max()
+        assert error / block["absmax"] < TOLERANCE, block["scope"]
+
+
+def block_variants() -> list[dict[str, Any]]:
+    path = VECTORS / "tiny_blocks.json"
+    return json.loads(path.read_text())["variants"] if path.exists() else []
+
+
+@pytest.mark.parametrize("variant", block_variants(), ids=lambda variant: variant["id"])
+def test_single_block(variant: dict[str, Any]) -> None:
+    batch, frames, height, width, channels = variant["input"]["shape_btHWC"]
+    genes = read_block(variant["config"])
+    # The original calls later repeats with stride 1, every second one without its temporal layer.
+    repeat = {None: 0, False: 1, True: 2}[variant["call"].get("use_temporal")]
+    extent = Extent(frames, height, channels)
+    unit = resolve(genes, extent, "published", name=variant["id"], repeat=repeat, in_time=True)
+    module = TinyVideoUnit(unit).eval()
+    variables = dict(module.official_variables(variant["id"]))
+    arrays = {v["name"]: fill(v) for v in variant["variables"]}
+    assert {name: slot.shape for name, slot in variables.items()} == {
+        name: array.shape for name, array in arrays.items()
+    }
+    with torch.no_grad():
+        for name, slot in variables.items():
+            slot.target.copy_(slot.convert(torch.from_numpy(arrays[name])))
+
+    rng = np.random.Generator(np.random.PCG64(variant["input"]["seed"]))
+    x = 2 * rng.random((batch, frames, height, width, channels), dtype=np.float32) - 1
+    fed = torch.from_numpy(x).flatten(0, 1).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        output, frames_out = module(fed, frames)
+    assert frames_out == variant["frames_out"] == unit.exit.frames
+    assert (unit.skip == "projection") == variant["has_residual"]
+    expected = np.load(VECTORS / "tiny_blocks.npz")[variant["id"]]
+    assert difference(output.permute(0, 2, 3, 1).numpy(), expected) < TOLERANCE
+
+
+def test_repeats_of_a_block_alternate_their_temporal_layer() -> None:
+    genes = read_block(
+        {
+            "filters": 4,
+            "temporal_type": "1d",
+            "temporal_kernel": 3,
+            "temporal_stride": 2,
+            "repeats": 4,
+        }
+    )
+    units = block_units(genes, 0, Extent(8, 8, 3), "published")
+    assert [unit.temporal is not None for unit in units] == [True, False, True, False]
+    assert [unit.exit.frames for unit in units] == [4, 4, 4, 4]

@@ -1,0 +1,115 @@
+"""The space: every random and every mutated architecture is valid, buildable and within bounds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidnas.core import UserError
+from vidnas.families import architecture_from_json
+from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
+from vidnas.families.tinyvideonet.mutation import MUTATIONS
+from vidnas.families.tinyvideonet.space import TinyVideoSpace, space
+
+extents = st.tuples(st.integers(16, 160), st.integers(1, 64))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), extents)
+def test_a_walk_from_a_random_start_stays_in_the_space(seed: int, extent: tuple[int, int]) -> None:
+    rng = np.random.default_rng(seed)
+    walked = space(max_size_px=extent[0], max_frames=extent[1])
+    architecture = walked.random(rng)
+    for _ in range(20):
+        assert walked.contains(architecture)
+        assert architecture_from_json(architecture.to_json()) == architecture
+        child, (phrase,) = walked.mutate(architecture, rng)
+        assert child.digest != architecture.digest
+        assert phrase
+        architecture = child
+    spec = architecture.inputs[0]
+    assert spec.size_px <= extent[0]
+    assert (spec.frames - 1) * spec.frame_stride + 1 <= extent[1]
+    with torch.device("meta"):
+        logits = architecture.build(7).eval()(torch.empty(spec.shape(2)))
+    assert logits.shape == (2, 7)
+
+
+@pytest.fixture
+def default() -> TinyVideoSpace:
+    return space(max_size_px=64, max_frames=16)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_each_mutation_changes_its_gene_and_nothing_else(
+    name: str, default: TinyVideoSpace
+) -> None:
+    rng = np.random.default_rng(0)
+    changed = 0
+    for _ in range(40):
+        parent = default.random(rng)
+        change = MUTATIONS[name](parent, rng, default.bounds)
+        if change is None:
+            continue
+        genes, phrase = change
+        changed += 1
+        child = parent.model_copy(update=genes)
+        assert child != parent
+        assert " " in phrase
+        if name in Block.model_fields:
+            pairs = zip(parent.blocks, child.blocks, strict=True)
+            differing = {
+                gene
+                for one, other in pairs
+                for gene in Block.model_fields
+                if getattr(one, gene) != getattr(other, gene)
+            }
+            assert differing == {name}
+        elif name in TinyVideoNet.model_fields:
+            assert child.model_copy(update={name: getattr(parent, name)}) == parent
+        else:
+            added = 1 if name == "add_block" else -1
+            assert len(child.blocks) == len(parent.blocks) + added
+    assert changed
+
+
+def test_strong_mutations_say_each_step_and_do_not_come_back(default: TinyVideoSpace) -> None:
+    rng = np.random.default_rng(1)
+    for strength in (1, 2, 5):
+        parent = default.random(rng)
+        child, phrases = default.mutate(parent, rng, None, strength)
+        assert len(phrases) == strength
+        assert child.digest != parent.digest
+
+
+def test_random_networks_are_of_a_sane_size(default: TinyVideoSpace) -> None:
+    rng = np.random.default_rng(2)
+    parameters = []
+    for _ in range(60):
+        architecture = default.random(rng)
+        assert architecture.units[-1].exit.size_px >= 2
+        with torch.device("meta"):
+            network = architecture.build(8)
+        parameters.append(sum(tensor.numel() for tensor in network.parameters()))
+    assert 20_000 < np.median(parameters) < 1_000_000
+
+
+def test_published_networks_are_outside(default: TinyVideoSpace) -> None:
+    assert not any(default.contains(build()) for build in FAMILY.published.values())
+
+
+def test_bounds_are_json(default: TinyVideoSpace) -> None:
+    described = default.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert described != space(max_size_px=96, max_frames=16).describe()
+
+
+@pytest.mark.parametrize(("size_px", "frames"), [(8, 4), (64, 0)])
+def test_clips_too_small_for_a_search_are_refused(size_px: int, frames: int) -> None:
+    with pytest.raises(UserError, match="leave nothing to search"):
+        space(max_size_px=size_px, max_frames=frames)

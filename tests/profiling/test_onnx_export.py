@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from vidnas.families import create_network, families, find_architecture
+from vidnas.profiling.onnx import export_onnx, input_names
+
+
+def differences(network, inputs) -> tuple[float, float]:
+    session = onnxruntime.InferenceSession(
+        export_onnx(network, inputs), providers=["CPUExecutionProvider"]
+    )
+    assert [node.name for node in session.get_inputs()] == list(input_names(inputs))
+    assert [node.name for node in session.get_outputs()] == ["logits"]
+    largest = scale = 0.0
+    for batch in (1, 3):
+        clips = [torch.rand(spec.shape(batch)) for spec in inputs]
+        feed = {name: clip.numpy() for name, clip in zip(input_names(inputs), clips, strict=True)}
+        with torch.inference_mode():
+            expected = network(*clips).numpy()
+        actual = session.run(None, feed)[0]
+        assert actual.shape == expected.shape == (batch, network.num_classes)
+        largest = max(largest, float(np.abs(actual - expected).max()))
+        scale = max(scale, float(np.abs(expected).max()))
+    return largest, scale
+
+
+def test_graph_agrees_with_torch_at_any_batch(network) -> None:
+    network.norm.running_mean.normal_()
+    network.normalizations[0].set_statistics(torch.tensor([0.4, 0.5, 0.6]), torch.full((3,), 0.2))
+    largest, scale = differences(network, network.architecture.inputs)
+    assert largest <= 1e-5 * scale
+
+
+def test_several_inputs_keep_their_order_and_names(two_streams) -> None:
+    network = two_streams.build(3).eval()
+    assert input_names(two_streams.inputs) == ("rgb_0", "rgb_1")
+    largest, scale = differences(network, two_streams.inputs)
+    assert largest <= 1e-5 * scale
+
+
+def test_batch_norms_are_folded_and_the_batch_is_dynamic(network) -> None:
+    graph = onnx.load_from_string(export_onnx(network, network.architecture.inputs)).graph
+    assert "BatchNormalization" not in {node.op_type for node in graph.node}
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "N"
+
+
+def test_exporting_in_training_mode_exports_inference(network) -> None:
+    evaluated = export_onnx(network, network.architecture.inputs)
+    network.train()
+    trained = export_onnx(network, network.architecture.inputs)
+    assert network.training
+    clip = np.random.default_rng(0).random((2, 3, 2, 8, 8), dtype=np.float32)
+    first, second = (
+        onnxruntime.InferenceSession(graph).run(None, {"rgb": clip})[0]
+        for graph in (evaluated, trained)
+    )
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "name", [next(iter(family.published)) for family in families().values() if family.published]
+)
+def test_every_family_exports(name: str) -> None:
+    size = next(g for g in ("image_size", "size_px") if g in find_architecture(name).model_dump())
+    network = create_network(name, num_classes=4, **{size: 32}).eval()
+    largest, scale = differences(network, network.architecture.inputs)
+    assert largest <= 1e-4 * scale

@@ -1,0 +1,150 @@
+"""Drawings: well-formed, escaped, text inside boxes, nothing on top of anything else."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidnas.core import Box, Diagram, Edge, UserError
+from vidnas.families import find_architecture, list_architectures
+from vidnas.report import drawing
+from vidnas.report.drawing import draw_svg, write_picture
+from vidnas.report.layout import DETAIL_PX, LABEL_PX, lay_out, text_width, wrap
+from vidnas.report.palette import colours
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def levels(*sizes: int) -> Diagram:
+    """Every box joined to every box of all later columns."""
+    boxes = [
+        Box(name=f"{column}.{row}", column=column, kind=f"kind {row}", label=f"Node {column}.{row}")
+        for column, size in enumerate(sizes)
+        for row in range(size)
+    ]
+    edges = [
+        Edge(source=a.name, target=b.name, weight=0.5)
+        for a, b in itertools.combinations(boxes, 2)
+        if a.column < b.column
+    ]
+    return Diagram(
+        title="levels",
+        columns=tuple(f"Level {i}" for i in range(len(sizes))),
+        boxes=tuple(boxes),
+        edges=tuple(edges),
+    )
+
+
+def texts(svg: str) -> list[str]:
+    return [element.text or "" for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_every_published_architecture_is_drawn(name: str) -> None:
+    diagram = find_architecture(name).diagram()
+    svg = draw_svg(diagram)
+    shown = " ".join(texts(svg))
+    for box in diagram.boxes:
+        assert all(word in shown for word in box.label.split())
+        assert all(word in shown for word in box.detail.split())
+    assert all(kind in texts(svg) for kind in {box.kind for box in diagram.boxes})
+    assert svg.count("<path") == 2 * len(diagram.edges)
+
+
+def test_text_is_escaped() -> None:
+    evil = "<script>alert('&')</script>"
+    box = Box(name="a", column=0, kind=evil, label=evil, detail=evil)
+    svg = draw_svg(Diagram(title=evil, columns=(evil,), boxes=(box,)))
+    assert "<script" not in svg
+    assert texts(svg).count(evil) == 5
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.text("aW ,²", max_size=60)), max_size=12))
+def test_boxes_hold_their_text_and_do_not_overlap(drawn: list[tuple[int, str]]) -> None:
+    boxes = tuple(
+        Box(name=str(i), column=column, kind="conv", label=text, detail=text)
+        for i, (column, text) in enumerate(drawn)
+    )
+    layout = lay_out(Diagram(title="t", columns=("a", "b", "c", "d"), boxes=boxes))
+    for box in layout.boxes:
+        assert box.x >= 0 and box.x + box.width <= layout.width
+        assert box.y >= 0 and box.y + box.height <= layout.height
+        assert len(box.label) * LABEL_PX + len(box.detail) * DETAIL_PX <= box.height
+        for line in box.label:
+            assert text_width(line, LABEL_PX, bold=True) + 14 <= box.width
+    for one, other in itertools.combinations(layout.boxes, 2):
+        apart_x = one.x + one.width <= other.x or other.x + other.width <= one.x
+        apart_y = one.y + one.height <= other.y or other.y + other.height <= one.y
+        assert apart_x or apart_y
+
+
+def test_arrows_that_skip_columns_pass_between_boxes() -> None:
+    diagram = levels(3, 4, 2, 3)
+    layout = lay_out(diagram)
+    assert len(layout.routes) == len(diagram.edges)
+    skipping = [route for route in layout.routes if len(route.points) > 2]
+    assert skipping
+    for route in skipping:
+        for (left, y), (right, same_y) in itertools.pairwise(route.points[1:-1]):
+            if y != same_y:
+                continue
+            for box in layout.boxes:
+                beside = box.x + box.width <= left or box.x >= right
+                assert beside or not box.y < y < box.y + box.height
+
+
+def test_weight_shows_in_the_arrow() -> None:
+    def arrow(weight: float) -> tuple[float, float]:
+        boxes = tuple(Box(name=n, column=i, kind="k", label=n) for i, n in enumerate("ab"))
+        edge = Edge(source="a", target="b", weight=weight)
+        svg = draw_svg(Diagram(title="", columns=("", ""), boxes=boxes, edges=(edge,)))
+        opacity = re.search(r'<g opacity="([\d.]+)"', svg)
+        width = re.search(r'stroke-width="([\d.]+)"/><path', svg)
+        assert opacity and width
+        return float(opacity[1]), float(width[1])
+
+    faint, strong = arrow(0.1), arrow(0.9)
+    assert faint[0] < strong[0] and faint[1] < strong[1]
+
+
+def test_a_kind_keeps_its_colour_and_kinds_differ() -> None:
+    first = colours(["2D conv", "1D conv", "context gate", "mixer"])
+    assert len(set(first.values())) == 4
+    assert colours(["mixer"])["mixer"] == first["mixer"]
+    assert colours(["2D conv", "node"])["2D conv"] == first["2D conv"]
+    many = colours(f"kind {i}" for i in range(25))
+    assert len(many) == 25
+
+
+def test_wrapping_breaks_at_commas_first_and_loses_nothing() -> None:
+    assert wrap("64, kernel 5, stride 3", DETAIL_PX, 90) == ("64, kernel 5,", "stride 3")
+    assert wrap("block 1\n2 x 56", DETAIL_PX, 500) == ("block 1", "2 x 56")
+    assert wrap("", DETAIL_PX, 90) == ()
+    assert wrap("W" * 40, DETAIL_PX, 90) == ("W" * 40,)
+
+
+def test_pictures_are_written_in_both_formats(tmp_path) -> None:
+    diagram = levels(1, 2)
+    write_picture(diagram, tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text() == draw_svg(diagram)
+    write_picture(diagram, tmp_path / "a.PNG")
+    assert (tmp_path / "a.PNG").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "a.svg"]
+
+
+def test_other_formats_and_machines_without_fonts_are_refused(tmp_path, monkeypatch) -> None:
+    with pytest.raises(UserError, match=r"\.svg or \.png"):
+        write_picture(levels(1), tmp_path / "a.jpg")
+    render = drawing.resvg_py.svg_to_bytes
+    monkeypatch.setattr(
+        drawing.resvg_py, "svg_to_bytes", lambda **kwargs: render(skip_system_fonts=True, **kwargs)
+    )
+    with pytest.raises(UserError, match="no font"):
+        write_picture(levels(1), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []

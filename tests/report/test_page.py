@@ -1,0 +1,198 @@
+"""The study's page: self-contained, escaped, true to the trials, finished or not."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
+from vidnas.families import find_architecture
+from vidnas.report import plots
+from vidnas.report.page import render, write_report
+from vidnas.report.sections import short
+from vidnas.report.study import StudyReport, Winner
+from vidnas.report.style import CSS
+from vidnas.search.limits import Limits
+from vidnas.search.trial import Proposal, Trial
+from vidnas.training import Metrics
+
+EVIL = "<script>alert(1)</script>"
+PROTOCOL = LatencyProtocol(
+    device="cpu (a <b>chip</b>)", runtime="onnxruntime 1.31.1", threads=1, dtype="float32",
+    batch=1, warmup=3, repeats=60,
+)  # fmt: skip
+
+
+def cost(latency_ms: float | None, macs: int = 5_000_000) -> Cost:
+    latency = None
+    if latency_ms is not None:
+        latency = Latency(p50_ms=latency_ms, p90_ms=latency_ms, spread=0.1, protocol=PROTOCOL)
+    return Cost(parameters=1_200_000, macs=macs, activation_bytes=4_000_000, latency=latency)
+
+
+def trial(number, evaluation, parent=None, mutations=()) -> Trial:
+    architecture = find_architecture("tvn1")
+    return Trial(number, Proposal(architecture, parent, mutations), evaluation, 30.0 * (number + 1))
+
+
+def ok(fitness: float, latency_ms: float | None) -> Evaluation:
+    return Evaluation(
+        status="ok", fitness=fitness, metrics={"top1": fitness}, cost=cost(latency_ms), seconds=4
+    )
+
+
+TRIALS = [
+    trial(0, ok(0.5, 4.0)),
+    trial(1, Evaluation(status="rejected", reason="latency 52 ms > 10 ms", cost=cost(52.0))),
+    trial(2, Evaluation(status="rejected", reason="parameters 9 > 3", cost=cost(None)), 0),
+    trial(3, ok(0.7, 8.0), 0, ("block 1: filters 32 -> 64", f"{EVIL} on")),
+    trial(4, Evaluation(status="failed", reason=f"ValueError: {EVIL}")),
+    trial(5, ok(0.6, 9.0), 3, ("frames 4 -> 8",)),
+]
+TEST = Metrics(clips=5, loss=0.4, top1=0.8, top5=1.0, mean_class=0.75, confusion=((2, 1), (0, 2)))
+
+
+def report(**changes) -> StudyReport:
+    winner = Winner(
+        number=3, architecture=find_architecture("tvn1"), cost=cost(8.0), test=TEST,
+        export_difference=2e-6,
+    )  # fmt: skip
+    fields = {
+        "title": f"clips {EVIL}", "folder": f"/tmp/{EVIL} x", "trials": TRIALS,
+        "classes": (EVIL, "walk & run"),
+        "limits": Limits(latency_ms=10, parameters=1_000_000),
+        "config": {"strategy": {"name": EVIL}, "seed": 0}, "versions": {"vidnas": EVIL},
+        "winner": winner,
+    }  # fmt: skip
+    return StudyReport(**{**fields, **changes})
+
+
+class Page(HTMLParser):
+    """What a browser would see: scripts, references to other files, text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.references: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+        self.references += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag) -> None:
+        self._inside = ""
+
+    def handle_data(self, data) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif self._inside != "style":
+            self.text += data + " "
+
+
+def trace(figure, name):
+    return next(t for t in figure.to_plotly_json()["data"] if t["name"] == name)
+
+
+def test_names_from_files_are_escaped() -> None:
+    html = render(report())
+    assert EVIL not in html
+    page = Page(html)
+    assert not any(script.strip() == "alert(1)" for script in page.scripts)
+    assert page.text.count(EVIL) >= 5  # readable as text: title, setting, failure, mutation, usage
+
+
+def test_the_page_needs_no_other_file() -> None:
+    page = Page(render(report()))
+    assert page.references == []
+    assert len([script for script in page.scripts if len(script) > 1_000_000]) == 1
+    assert "@import" not in CSS and "url(" not in CSS
+
+
+def test_the_headline_says_the_result_with_its_protocol() -> None:
+    text = " ".join(Page(render(report())).text.split())
+    assert "80.0% top-1 on 5 clips" in text
+    for part in ("8 ms", "1 thread", "onnxruntime 1.31.1", "median of 60", "cpu (a <b>chip</b>)"):
+        assert part in text
+    assert "✓ met , limit 10 ms" in text
+    assert "✗ not met , limit 1 M" in text
+    assert "within 2.0e-06" in text
+
+
+def test_plots_show_what_the_trials_say() -> None:
+    figure = plots.accuracy_against_cost(report())
+    candidates = trace(figure, "candidate")
+    assert list(candidates["x"]) == [4.0, 8.0, 9.0]
+    assert list(candidates["y"]) == [0.5, 0.7, 0.6]
+    assert "trial 3" in candidates["text"][1] and "filters 32" in candidates["text"][1]
+    assert list(trace(figure, "best at its cost")["x"]) == [4.0, 8.0]
+    assert list(trace(figure, "chosen")["x"]) == [8.0]
+    assert list(trace(figure, "refused, not trained")["x"]) == [52.0]
+    assert figure.layout.shapes[0].x0 == 10
+
+    progress = plots.progress(report()).data
+    assert list(progress[0].x) == [1, 2, 3] and list(progress[0].y) == [0.5, 0.7, 0.6]
+    assert list(progress[1].y) == [0.5, 0.7, 0.7]
+    assert list(progress[2].x) == [0.5, 2.0, 3.0]  # minutes
+
+    heat = plots.confusion(TEST, report().classes).data[0]
+    assert [list(row) for row in heat.text] == [["2", "1"], ["", "2"]]
+    assert [list(row) for row in heat.z] == [[2 / 3, 1 / 3], [0, 1]]
+
+
+def test_plots_reach_the_page_unchanged() -> None:
+    html = render(report())
+    drawn = {}
+    for call in html.split("Plotly.newPlot(")[1:]:
+        name, rest = re.match(r'\s*"plot-(\w+)",\s*(.*)', call, re.S).groups()
+        drawn[name] = json.JSONDecoder().raw_decode(rest)[0]
+    assert set(drawn) == {"cost", "progress", "confusion"}
+    assert drawn["progress"][0]["y"] == [0.5, 0.7, 0.6]
+    assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
+
+
+def test_without_latencies_cost_is_multiply_adds() -> None:
+    trials = [trial(0, ok(0.5, None)), trial(1, ok(0.6, None))]
+    figure = plots.accuracy_against_cost(report(trials=trials, winner=None))
+    assert list(trace(figure, "candidate")["x"]) == [5_000_000, 5_000_000]
+
+
+def test_lineage_and_refusals_are_told() -> None:
+    text = " ".join(Page(render(report())).text.split())
+    assert [t.number for t in report().lineage(5)] == [0, 3, 5]
+    assert "block 1: filters 32 -> 64" in text
+    assert "trial 1: latency 52 ms > 10 ms" in text
+    assert "trial 4: ValueError" in text
+    assert "3 candidates trained, 2 refused, 1 failed" in text
+
+
+@pytest.mark.parametrize("trials", [[], TRIALS[1:3], TRIALS])
+def test_an_unfinished_study_says_so(trials) -> None:
+    page = Page(render(report(trials=trials, winner=None)))
+    assert "No network has been trained in full yet." in page.text
+    assert "load_model" not in page.text
+
+
+def test_a_winner_without_test_split() -> None:
+    winner = Winner(number=0, architecture=find_architecture("tvn1"), cost=cost(None))
+    text = Page(render(report(winner=winner, limits=Limits()))).text
+    assert "There is no test split." in text and "not measured" in text
+
+
+def test_the_page_is_replaced_whole(tmp_path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("an earlier page")
+    assert write_report(report(), path) == path
+    assert path.read_text(encoding="utf-8") == render(report())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_short_counts() -> None:
+    assert [short(n) for n in (12, 1_234, 26_414_721, 4.3e9)] == ["12", "1.23 k", "26.4 M", "4.3 G"]

@@ -1,0 +1,188 @@
+"""A space of small real networks and evaluators that need no training, importable by workers."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor, nn
+
+from vidnas.core import Box, ClipSpec, Diagram, Evaluation
+from vidnas.families import Architecture, Family, Network, Space, families
+from vidnas.search.config import StudyConfig
+from vidnas.search.limits import Limits
+from vidnas.search.strategies import Strategy, TournamentEvolution
+
+CLASSES = ("left", "right")
+
+
+class Toy(Architecture):
+    """A stack of point-wise convolutions; `label` is a dead gene."""
+
+    family = "toy"
+    widths: tuple[int, ...]
+    label: str = ""
+
+    @property
+    def inputs(self) -> tuple[ClipSpec, ...]:
+        return (ClipSpec(frames=2, frame_stride=1, size_px=8),)
+
+    def build(self, num_classes: int) -> ToyNetwork:
+        return ToyNetwork(self, num_classes)
+
+    def canonical(self) -> Toy:
+        return self.model_copy(update={"label": ""})
+
+    def diagram(self) -> Diagram:
+        boxes = (Box(name="all", column=0, kind="conv", label=str(self.widths)),)
+        return Diagram(title="toy", columns=("",), boxes=boxes)
+
+
+class ToyNetwork(Network):
+    def __init__(self, architecture: Toy, num_classes: int) -> None:
+        super().__init__(architecture, num_classes)
+        channels = (3, *architecture.widths, num_classes)
+        self.layers = nn.Sequential(*(nn.Conv3d(a, b, 1) for a, b in pairwise(channels)))
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.layers(self.normalizations[0](clip)).mean((2, 3, 4))
+
+
+@dataclass(frozen=True)
+class ToySpace(Space):
+    depth: int = 4
+    most: int = 32
+
+    def random(self, rng: np.random.Generator) -> Toy:
+        return Toy(widths=tuple(rng.integers(1, self.most + 1, self.depth).tolist()))
+
+    def mutate(
+        self,
+        parent: Architecture,
+        rng: np.random.Generator,
+        evaluation: Evaluation | None = None,
+        strength: int = 1,
+    ) -> tuple[Toy, tuple[str, ...]]:
+        assert isinstance(parent, Toy)
+        widths, phrases = list(parent.widths), []
+        for _ in range(strength):
+            layer = int(rng.integers(self.depth))
+            width = int(rng.integers(1, self.most + 1))
+            phrases.append(f"layer {layer}: width {widths[layer]} -> {width}")
+            widths[layer] = width
+        return Toy(widths=tuple(widths)), tuple(phrases)
+
+    def contains(self, architecture: Architecture) -> bool:
+        return isinstance(architecture, Toy) and len(architecture.widths) == self.depth
+
+    def describe(self) -> dict[str, Any]:
+        return {"depth": self.depth, "most": self.most}
+
+
+FAMILY = Family("toy", Toy, space=ToySpace)
+# What an installed package does through its entry point.
+families()["toy"] = FAMILY
+
+
+@dataclass(frozen=True)
+class ToyEvaluator:
+    """Fitness: the mean width, in [0, 1]."""
+
+    seconds: float = 0.0
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        assert isinstance(architecture, Toy)
+        time.sleep(self.seconds)
+        fitness = sum(architecture.widths) / (32 * len(architecture.widths))
+        return Evaluation(status="ok", fitness=fitness, seconds=self.seconds)
+
+
+Accident = Literal["exit", "hang", "raise", "memory", "nan"]
+
+
+@dataclass(frozen=True)
+class ClumsyEvaluator:
+    """Has one kind of accident with every architecture that `is_clumsy` picks."""
+
+    accident: Accident
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        if is_clumsy(architecture):
+            have_accident(self.accident)
+        return ToyEvaluator().evaluate(architecture, seed, deadline_s)
+
+
+def is_clumsy(architecture: Architecture) -> bool:
+    assert isinstance(architecture, Toy)
+    return sum(architecture.widths) % 2 == 0
+
+
+def have_accident(accident: Accident) -> None:
+    if accident == "exit":
+        os._exit(3)
+    if accident == "hang":
+        time.sleep(3600)
+    if accident == "raise":
+        raise ZeroDivisionError("the candidate divided by zero")
+    if accident == "memory":
+        bytearray(1 << 40)
+    if accident == "nan":
+        Evaluation(status="ok", fitness=float("nan"))
+
+
+def toy_config(
+    limits: Limits | None = None, strategy: Strategy | None = None, seed: int = 0, **others: Any
+) -> StudyConfig:
+    settings = {
+        "family": "toy",
+        "space": ToySpace().describe(),
+        "classes": CLASSES,
+        "data_fingerprint": "none",
+        "limits": limits or Limits(),
+        "strategy": (strategy or TournamentEvolution()).describe(),
+        "training": {},
+        "seed": seed,
+    }
+    return StudyConfig.model_validate({**settings, **others})
+
+
+SEARCHED_LIMITS = Limits(parameters=1500)
+
+
+def search_and_print(folder: Path, evaluations: int, seconds: float) -> None:
+    """A real search in workers that says on standard output what is finished."""
+    from vidnas.search.engine import Event, run_search
+    from vidnas.search.executors import LocalExecutor
+    from vidnas.search.study import Study
+
+    def say(event: Event) -> None:
+        if event.trial is not None:
+            print(event.trial.number, event.trial.architecture.digest, event.kind, flush=True)
+
+    config = toy_config(SEARCHED_LIMITS)
+    with Study.create_or_resume(folder, config) as study, LocalExecutor(workers=2) as executor:
+        run_search(
+            study,
+            ToySpace(),
+            ToyEvaluator(seconds),
+            TournamentEvolution(),
+            executor,
+            evaluations=evaluations,
+            on_event=say,
+        )
+        print("ended", flush=True)
+
+
+if __name__ == "__main__":
+    import sys
+
+    search_and_print(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

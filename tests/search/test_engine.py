@@ -1,0 +1,252 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from search_toys import (
+    SEARCHED_LIMITS,
+    ClumsyEvaluator,
+    Toy,
+    ToyEvaluator,
+    ToySpace,
+    is_clumsy,
+    toy_config,
+)
+
+from vidnas.core import Evaluation, UserError
+from vidnas.search.engine import HOPELESS_AFTER, evaluation_seed, run_search
+from vidnas.search.executors import InlineExecutor, LocalExecutor
+from vidnas.search.limits import Limits
+from vidnas.search.strategies import RandomSearch, TournamentEvolution
+from vidnas.search.study import Study
+
+TOYS = Path(__file__).parent / "search_toys.py"
+
+
+def search(
+    folder, *, evaluator=None, space=None, limits=None, strategy=None, executor=None, **ends
+):
+    strategy = strategy or TournamentEvolution(population=5, tournament=3)
+    with Study.create_or_resume(folder, toy_config(limits, strategy)) as study:
+        return run_search(
+            study,
+            space or ToySpace(),
+            evaluator or ToyEvaluator(),
+            strategy,
+            executor or InlineExecutor(),
+            **ends,
+        )
+
+
+def widths(folder):
+    return [trial.architecture.widths for trial in Study.read(folder).trials]
+
+
+def test_ends_at_the_number_asked_for_and_improves(tmp_path):
+    events = []
+    last = search(tmp_path, evaluations=40, on_event=events.append)
+    assert last.evaluations == 40
+    assert last.kind == "ended"
+    assert [e.kind for e in events] == ["started", *["ok"] * 40, "ended"]
+    trials = Study.read(tmp_path).trials
+    assert last.best == max(trials, key=lambda t: t.fitness)
+    assert last.best.fitness > max(t.fitness for t in trials[:5])
+    assert all(t.proposal.parent is None for t in trials[:5])
+    assert all(t.proposal.parent is not None and t.proposal.mutations for t in trials[5:])
+    assert [t.elapsed_s for t in trials] == sorted(t.elapsed_s for t in trials)
+
+
+def test_evolution_beats_random_search(tmp_path):
+    evolved = search(tmp_path / "evolution", evaluations=60)
+    drawn = search(tmp_path / "random", strategy=RandomSearch(), evaluations=60)
+    assert evolved.best.fitness > drawn.best.fitness
+
+
+def test_every_event_is_already_on_disk(tmp_path):
+    def check(event):
+        on_disk = Study.read(tmp_path).trials
+        assert event.trial is None or on_disk[-1] == event.trial
+        assert len(on_disk) == sum(event.counts.values())
+
+    search(tmp_path, limits=Limits(parameters=1200), evaluations=3, on_event=check)
+
+
+def test_limits_refuse_before_evaluation(tmp_path):
+    events = []
+    last = search(tmp_path, limits=Limits(parameters=1000), evaluations=20, on_event=events.append)
+    assert last.counts["ok"] == 20
+    assert last.counts["rejected"] == last.refusals["parameters"] > 0
+    for trial in Study.read(tmp_path).trials:
+        parameters = sum(p.numel() for p in trial.architecture.build(2).parameters())
+        assert (trial.evaluation.status == "rejected") == (parameters > 1000)
+    assert all(
+        e.trial.evaluation.reason.endswith("> 1,000") for e in events if e.kind == "rejected"
+    )
+
+
+class RejectingEvaluator:
+    def evaluate(self, architecture, seed, deadline_s):
+        return Evaluation(status="rejected", reason="latency 3 ms > 0.1 ms")
+
+
+@pytest.mark.parametrize(
+    ("limits", "evaluator"),
+    [(Limits(parameters=20), ToyEvaluator()), (Limits(latency_ms=0.1), RejectingEvaluator())],
+)
+def test_impossible_limits_end_with_a_sentence(tmp_path, limits, evaluator):
+    for _ in range(2):  # the second time it is resumed
+        with pytest.raises(UserError) as caught:
+            search(tmp_path, limits=limits, evaluator=evaluator, evaluations=5)
+        assert f"No architecture within {limits} was found among 200 random" in str(caught.value)
+        assert "raise the limit or use another space" in str(caught.value)
+        assert len(widths(tmp_path)) == HOPELESS_AFTER
+    assert ("the smallest had" in str(caught.value)) == (limits.parameters is not None)
+
+
+def test_nothing_is_evaluated_twice_and_an_exhausted_space_ends_the_search(tmp_path):
+    last = search(tmp_path, space=ToySpace(depth=2, most=4), evaluations=100)
+    assert last.exhausted
+    assert last.evaluations == 16
+    assert len(set(widths(tmp_path))) == 16
+
+
+def test_dead_genes_do_not_make_a_new_architecture(tmp_path):
+    class Labelled(ToySpace):
+        def random(self, rng):
+            return Toy(widths=(int(rng.integers(1, 4)),), label=str(rng.random()))
+
+    last = search(tmp_path, space=Labelled(), strategy=RandomSearch(), evaluations=10)
+    assert last.evaluations == 3
+
+
+def test_resumed_search_equals_an_uninterrupted_one(tmp_path):
+    limits = Limits(parameters=1300)
+    for end in (3, 11, 11, 30):
+        search(tmp_path / "parts", limits=limits, evaluations=end)
+    search(tmp_path / "whole", limits=limits, evaluations=30)
+    assert widths(tmp_path / "parts") == widths(tmp_path / "whole")
+
+
+def test_time_budget_counts_over_resumptions(tmp_path):
+    first = search(tmp_path, evaluator=ToyEvaluator(0.05), budget_s=0.5)
+    assert first.elapsed_s >= 0.5
+    assert first.remaining_s == 0
+    assert 0 < first.evaluations <= 10
+    again = search(tmp_path, evaluator=ToyEvaluator(0.05), budget_s=0.5)
+    assert again.evaluations <= first.evaluations + 1  # recording the last one took time, too
+
+
+def test_an_endless_search_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no end"):
+        search(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("accident", "reason"),
+    [
+        ("exit", "the worker died with exit code 3"),
+        ("hang", "took longer than 4 s"),
+        ("raise", "ZeroDivisionError: the candidate divided by zero"),
+        ("memory", "out of memory"),
+        ("nan", "ValidationError"),
+    ],
+)
+def test_accidents_are_recorded_and_the_search_goes_on(tmp_path, workers, accident, reason):
+    last = search(
+        tmp_path,
+        evaluator=ClumsyEvaluator(accident),
+        strategy=RandomSearch(),
+        executor=workers,
+        evaluations=4,
+    )
+    trials = Study.read(tmp_path).trials
+    assert last.counts["failed"] > 0
+    assert last.counts["ok"] > 0
+    for trial in trials:
+        clumsy = is_clumsy(trial.architecture)
+        assert trial.evaluation.status == ("failed" if clumsy else "ok")
+        assert reason in trial.evaluation.reason or not clumsy
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with LocalExecutor(workers=2, timeout_s=4) as executor:
+        yield executor
+
+
+def test_a_user_error_in_a_worker_ends_the_search(tmp_path):
+    class Misled:
+        def evaluate(self, architecture, seed, deadline_s):
+            raise UserError("The cache is gone; build it again.")
+
+    with pytest.raises(UserError, match="The cache is gone"):
+        search(tmp_path, evaluator=Misled(), evaluations=5)
+    assert widths(tmp_path) == []
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    class Interrupted(ToyEvaluator):
+        calls = 0
+
+        def evaluate(self, architecture, seed, deadline_s):
+            Interrupted.calls += 1
+            if Interrupted.calls == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(5)
+            return super().evaluate(architecture, seed, deadline_s)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, evaluator=Interrupted(), evaluations=10)
+    assert len(widths(tmp_path)) == 3
+    assert search(tmp_path, evaluations=10).evaluations == 10
+
+
+def test_ctrl_c_while_recording_does_not_cut_the_record(tmp_path):
+    def interrupt(event):
+        if event.counts.get("ok") == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, evaluations=10, on_event=interrupt)
+    assert len(widths(tmp_path)) == len(set(widths(tmp_path))) == 3
+
+
+def test_an_evaluation_is_repeatable():
+    seed = evaluation_seed(0, Toy(widths=(1, 2)))
+    assert seed == evaluation_seed(0, Toy(widths=(1, 2), label="dead"))
+    assert seed != evaluation_seed(1, Toy(widths=(1, 2)))
+    assert seed != evaluation_seed(0, Toy(widths=(2, 1)))
+
+
+def test_sigkill_loses_and_doubles_nothing(tmp_path):
+    """The benchmark `kill_resume` does this more often, at more moments."""
+    rng = random.Random(0)
+    evaluations, announced = 24, []
+    command = [sys.executable, str(TOYS), str(tmp_path / "study"), str(evaluations), "0.2"]
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        announced.append(process.stdout.readline().split())  # the search is under way
+        time.sleep(rng.uniform(0, 0.4))
+        process.kill()
+        announced += [line.split() for line in process.stdout.read().splitlines()]
+        process.wait()
+    config = toy_config(SEARCHED_LIMITS)
+    with Study.create_or_resume(tmp_path / "study", config) as study:
+        run_search(
+            study,
+            ToySpace(),
+            ToyEvaluator(),
+            TournamentEvolution(),
+            InlineExecutor(),
+            evaluations=evaluations,
+        )
+    trials = Study.read(tmp_path / "study").trials
+    on_disk = {(str(t.number), t.architecture.digest, t.evaluation.status): t for t in trials}
+    assert all(tuple(line) in on_disk for line in announced)
+    assert len({t.architecture.digest for t in trials}) == len(trials)
+    assert sum(t.evaluation.status != "rejected" for t in trials) == evaluations

@@ -1,0 +1,155 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from vidnas.search.executors import InlineExecutor, LocalExecutor
+from vidnas.search.failures import WorkerLost, failure_reason
+
+
+def double(value):
+    return 2 * value
+
+
+def fail(message):
+    raise ValueError(message)
+
+
+def die(code):
+    os._exit(code)
+
+
+def kill_myself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def allocate(size_bytes):
+    import torch
+
+    return torch.ones(size_bytes, dtype=torch.uint8).numel()
+
+
+def settings():
+    import torch
+
+    return os.getpid(), os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
+
+
+def interrupt_handling():
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+class ExecutorContract:
+    """What every executor keeps; a sub-class gives the fixture `executor`."""
+
+    def test_returns_results(self, executor):
+        futures = [executor.submit(double, i) for i in range(5)]
+        assert [future.result(60) for future in futures] == [0, 2, 4, 6, 8]
+
+    def test_exceptions_stay_with_their_future(self, executor):
+        future = executor.submit(fail, "no such luck")
+        assert isinstance(future.exception(60), ValueError)
+        assert executor.submit(double, 1).result(60) == 2
+
+    def test_has_a_slot(self, executor):
+        assert executor.slots >= 1
+
+
+class TestInline(ExecutorContract):
+    @pytest.fixture
+    def executor(self):
+        return InlineExecutor()
+
+
+class TestLocal(ExecutorContract):
+    @pytest.fixture(scope="class")
+    def executor(self):
+        before = os.environ.get("OMP_NUM_THREADS")
+        with LocalExecutor(workers=2) as executor:
+            yield executor
+        assert os.environ.get("OMP_NUM_THREADS") == before
+
+    def test_workers_are_persistent_and_single_threaded(self, executor):
+        seen = [executor.submit(settings).result(60) for _ in range(6)]
+        assert {(threads, torch_threads) for _, threads, torch_threads in seen} == {("1", 1)}
+        assert len({pid for pid, _, _ in seen}) <= 2
+        assert executor.submit(interrupt_handling).result(60)
+
+    def test_a_dead_worker_costs_one_future_and_is_replaced(self, executor):
+        lost, kept = executor.submit(die, 3), executor.submit(double, 4)
+        with pytest.raises(WorkerLost, match="the worker died with exit code 3"):
+            lost.result(60)
+        assert kept.result(60) == 8
+        with pytest.raises(WorkerLost, match="the worker died with signal 9"):
+            executor.submit(kill_myself).result(60)
+        assert [executor.submit(double, i).result(60) for i in range(4)] == [0, 2, 4, 6]
+
+    def test_too_much_memory_is_an_exception(self, executor):
+        before = executor.submit(os.getpid).result(60)
+        error = executor.submit(allocate, psutil.virtual_memory().total).exception(60)
+        assert failure_reason(error) == "out of memory"
+        assert failure_reason(executor.submit(bytearray, 1 << 40).exception(60)) == "out of memory"
+        assert before in {executor.submit(os.getpid).result(60) for _ in range(4)}
+
+    def test_idle_workers_that_all_die_are_replaced(self, executor):
+        pids = {executor.submit(settings).result(60)[0] for _ in range(8)}
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+        futures = [executor.submit(double, i) for i in range(4)]
+        assert [future.result(60) for future in futures] == [0, 2, 4, 6]
+
+
+def test_a_hung_worker_is_replaced():
+    with LocalExecutor(workers=1, timeout_s=0.5) as executor:
+        hung, next_one = executor.submit(time.sleep, 3600), executor.submit(double, 5)
+        with pytest.raises(WorkerLost, match=r"took longer than 0\.5 s"):
+            hung.result(60)
+        assert next_one.result(60) == 10
+
+
+def test_workers_end_with_a_killed_driver(tmp_path):
+    script = (
+        "import os, sys, time; from vidnas.search.executors import LocalExecutor\n"
+        "if __name__ == '__main__':\n"
+        "    executor = LocalExecutor(workers=2)\n"
+        "    futures = [executor.submit(time.sleep, 0.1 + i) for i in range(2)]\n"
+        "    [future.result() for future in futures]\n"
+        "    executor.submit(time.sleep, 3600)\n"
+        "    print('busy', flush=True)\n"
+        "    time.sleep(3600)\n"
+    )
+    path = tmp_path / "driver.py"
+    path.write_text(script)
+    driver = subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout.readline() == "busy\n"
+    workers = [
+        p for p in psutil.Process(driver.pid).children() if "spawn_main" in "".join(p.cmdline())
+    ]
+    assert len(workers) == 2
+    driver.kill()
+    driver.wait()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out of memory"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 4"),
+            "out of memory",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (WorkerLost("took longer than 120 s"), "took longer than 120 s"),
+        (ValueError("two\n  lines"), "ValueError: two lines"),
+    ],
+)
+def test_reasons_are_short(error, reason):
+    assert failure_reason(error) == reason
+    assert len(failure_reason(ValueError("x" * 10_000))) <= 300

@@ -1,0 +1,222 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy
+from search_toys import Toy, toy_config
+
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.search.limits import Limits
+from vidnas.search.strategies import RandomSearch
+from vidnas.search.study import Study
+from vidnas.search.trial import Proposal
+
+TOYS = str(Path(__file__).parent)
+COST = Cost(parameters=10, macs=20, activation_bytes=30)
+OUTCOMES = [
+    (
+        Proposal(Toy(widths=(1, 2))),
+        Evaluation(status="ok", fitness=0.25, metrics={"top1": 0.25, "loss": 2.0}, cost=COST),
+    ),
+    (
+        Proposal(Toy(widths=(9, 2)), 0, ("layer 0: width 1 -> 9",)),
+        Evaluation(status="rejected", cost=COST, reason="macs 20 > 10"),
+    ),
+    (
+        Proposal(Toy(widths=(3, 2)), 0, ("layer 0: width 1 -> 3", "again")),
+        Evaluation(status="failed", reason="out of memory", seconds=1.5),
+    ),
+    (
+        Proposal(Toy(widths=(4, 2)), 0, ()),
+        Evaluation(status="ok", fitness=0.5, connection_weights={"a": 0.1}),
+    ),
+]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "a {strange} 100% name?" / "study"
+
+
+def fill(study: Study) -> None:
+    for i, (proposal, evaluation) in enumerate(OUTCOMES):
+        study.record(proposal, evaluation, elapsed_s=float(i))
+
+
+def test_round_trip(folder):
+    with Study.create_or_resume(folder, toy_config(Limits(macs=10))) as study:
+        assert study.trials == []
+        assert study.fittest(1) == []
+        fill(study)
+        recorded = study.trials
+    with Study.create_or_resume(folder, toy_config(Limits(macs=10))) as study:
+        assert study.trials == recorded
+        assert [(t.proposal, t.evaluation) for t in study.trials] == OUTCOMES
+        assert [trial.number for trial in study.fittest(5)] == [3, 0]
+    assert Study.read(folder).trials == recorded
+    assert Study.read(folder).config.limits.macs == 10
+
+
+def test_optuna_sees_what_became_of_each(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    shutil.copy(folder / "study.db", folder.parents[1] / "copy.db")
+    url = f"sqlite:///{folder.parents[1] / 'copy.db'}"
+    seen = optuna.load_study(study_name="vidnas", storage=url)
+    assert [t.state.name for t in seen.trials] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
+    assert seen.best_value == 0.5
+
+
+def test_a_moved_study_goes_on(folder, tmp_path):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    folder.rename(tmp_path / "elsewhere")
+    with Study.create_or_resume(tmp_path / "elsewhere", toy_config()) as study:
+        assert len(study.trials) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data_fingerprint": "other"}, "data_fingerprint is none there and other now"),
+        ({"space": {"depth": 5, "most": 32}}, "space.depth is 4 there and 5 now"),
+        ({"classes": ("up", "down")}, "classes is"),
+        ({"seed": 7}, "seed is 0 there and 7 now"),
+        ({"limits": Limits(macs=5)}, "limits.macs is None there and 5 now"),
+        ({"strategy": RandomSearch()}, "strategy.name is evolution there and random"),
+        ({"vidnas": "99.0"}, "99.0 now"),
+    ],
+)
+def test_a_study_of_something_else_is_refused(folder, changes, named):
+    Study.create_or_resume(folder, toy_config()).close()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError) as caught:
+        Study.create_or_resume(folder, toy_config(**changes))
+    assert named in str(caught.value)
+    assert "choose another folder" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_second_process_is_refused_until_the_first_ends(folder):
+    study = Study.create_or_resume(folder, toy_config())
+    script = (
+        "import sys; from pathlib import Path; from search_toys import toy_config\n"
+        "from vidnas.search.study import Study\n"
+        "Study.create_or_resume(Path(sys.argv[1]), toy_config())"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": TOYS}
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "Another process is searching" in second.stderr
+    study.close()
+    Study.create_or_resume(folder, toy_config()).close()
+
+
+def test_other_folders_are_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds files but no study"):
+        Study.create_or_resume(tmp_path, toy_config())
+    with pytest.raises(UserError, match="is a file"):
+        Study.create_or_resume(tmp_path / "notes.txt", toy_config())
+    with pytest.raises(UserError, match="is not a study"):
+        Study.read(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_half_created_study_is_completed(folder):
+    Study.create_or_resume(folder, toy_config()).close()
+    (folder / "study.db").unlink()  # killed after the config was written
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    assert len(Study.read(folder).trials) == len(OUTCOMES)
+
+
+def test_damaged_files_are_named(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    sound = (folder / "study.db").read_bytes()
+    (folder / "study.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(UserError, match=r"study\.db: .*damaged"):
+        Study.create_or_resume(folder, toy_config())
+    (folder / "study.db").write_bytes(sound[: len(sound) // 2])
+    with pytest.raises(UserError, match=r"study\.db: .*damaged"):
+        Study.create_or_resume(folder, toy_config())
+    (folder / "study.db").write_bytes(sound.replace(b'"widths', b'"wid\\u00'))
+    with pytest.raises(UserError, match=r"study\.db"):
+        Study.create_or_resume(folder, toy_config())
+    (folder / "config.yaml").write_text("family: [")
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read"):
+        Study.create_or_resume(folder, toy_config())
+
+
+def run_limited(folder: Path, script: str, limit) -> str:
+    """Run a script in a process that is limited first; returns what it printed."""
+    preamble = (
+        "import sys; from pathlib import Path; folder = Path(sys.argv[1])\n"
+        "from search_toys import Toy, toy_config\n"
+        "from vidnas.core import Evaluation, UserError\n"
+        "from vidnas.search.study import Study\n"
+        "from vidnas.search.trial import Proposal\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", preamble + limit + script, str(folder)],
+        env={**os.environ, "PYTHONPATH": TOYS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return finished.stdout + finished.stderr
+
+
+def test_a_full_disk_keeps_what_was_recorded(folder):
+    with Study.create_or_resume(folder, toy_config()):
+        size = (folder / "study.db").stat().st_size
+    printed = run_limited(
+        folder,
+        "study = Study.create_or_resume(folder, toy_config())\n"
+        "try:\n"
+        "    for i in range(1000):\n"
+        "        architecture = Toy(widths=(i + 1,), label='x' * 5000)\n"
+        "        study.record(Proposal(architecture), Evaluation(status='failed'), 0.0)\n"
+        "        print('recorded', i)\n"
+        "except UserError as error:\n"
+        "    print('refused', error)\n",
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 100_000},) * 2)\n",
+    )
+    assert "refused" in printed
+    assert "free some space and run the same command again" in printed
+    count = printed.count("recorded")
+    assert count > 0
+    with Study.create_or_resume(folder, toy_config()) as study:
+        assert [t.architecture.widths[0] for t in study.trials] == list(range(1, count + 1))
+        study.record(*OUTCOMES[0], elapsed_s=1.0)
+
+
+def test_sqlite_says_full(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        engine = study._optuna._storage._backend.engine
+        sqlalchemy.event.listen(
+            engine, "checkout", lambda connection, *_: connection.execute("PRAGMA max_page_count=1")
+        )
+        with pytest.raises(UserError, match="the disk is full"):
+            for _ in range(100):
+                study.record(*OUTCOMES[0], elapsed_s=0.0)
+
+
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o555)
+    printed = run_limited(
+        Path("study"),
+        "try:\n"
+        "    Study.create_or_resume(folder, toy_config())\n"
+        "except UserError as error:\n"
+        "    print('refused', error)\n",
+        # The superuser may write anywhere: be nobody. The folder is entered while still allowed.
+        f"import os; os.chdir({str(tmp_path)!r})\nif os.getuid() == 0: os.setuid(65534)\n",
+    )
+    assert "refused study cannot be written (Permission denied)" in printed
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,170 @@
+"""What a training keeps to: its budget, its deadline, its recipe; and that it learns."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from vidnas.core import UserError
+from vidnas.training import (
+    DeadlineExceeded,
+    NotFinite,
+    TrainingSettings,
+    evaluate,
+    train,
+)
+from vidnas.training.device import mixed_precision, use_channels_last
+from vidnas.training.loop import balanced_weights, build_optimizer
+
+
+def test_it_learns_what_holds_on_unseen_clips(cache, fresh):
+    network = fresh()
+    settings = TrainingSettings(epochs=30, batch_size=8, learning_rate=0.02)
+    report = train(network, cache, settings, seed=0)
+    assert not network.training
+    assert evaluate(network, cache, "test").top1 >= 0.9
+    assert report.validation == evaluate(network, cache, "val")
+    assert report.history[-1].train_loss < report.history[0].train_loss
+    mean, std = cache.statistics()
+    assert torch.equal(network.normalizations[0].mean, mean)
+    assert torch.equal(network.normalizations[0].std, std)
+
+
+def test_the_same_seed_trains_the_same_network(cache, fresh):
+    def trained(seed: int) -> torch.Tensor:
+        network = fresh()
+        train(network, cache, TrainingSettings(epochs=2), seed=seed)
+        return network.dense.weight
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+
+
+@pytest.mark.parametrize("epochs", [0.5, 1.5])
+def test_part_of_an_epoch(cache, fresh, epochs):
+    settings = TrainingSettings(epochs=epochs, batch_size=6)  # 4 batches an epoch
+    report = train(fresh(), cache, settings, seed=0)
+    assert report.epochs == epochs
+    assert len(report.history) == int(np.ceil(epochs))
+
+
+def test_time_budget_ends_within_an_epoch(cache, fresh):
+    began = time.monotonic()
+    report = train(fresh(), cache, TrainingSettings(budget_s=1.0), seed=0)
+    assert 1.0 <= time.monotonic() - began < 2.0
+    assert report.history[-1].fraction == 1.0
+    assert report.validation is not None
+    assert report.history[-1].learning_rate < 1e-4
+
+
+def test_the_nearer_of_two_budgets_ends_it(cache, fresh):
+    report = train(fresh(), cache, TrainingSettings(epochs=2, budget_s=600), seed=0)
+    assert report.epochs == 2
+
+
+def test_deadline(cache, fresh):
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        train(fresh(), cache, TrainingSettings(epochs=1e6), seed=0, deadline=time.monotonic() + 0.5)
+    assert time.monotonic() - began < 2.0
+
+
+def test_loss_that_is_not_finite_ends_it(cache, fresh):
+    settings = TrainingSettings(epochs=5, optimizer="sgd", learning_rate=1e30, clip_norm=None)
+    with pytest.raises(NotFinite):
+        train(fresh(), cache, settings, seed=0)
+
+
+def test_weights_that_are_not_finite_are_found_when_tested(cache, fresh):
+    network = fresh()
+    torch.nn.init.constant_(network.dense.bias, torch.nan)
+    with pytest.raises(NotFinite):
+        evaluate(network, cache, "val")
+
+
+def test_validations_are_spread_and_the_best_weights_kept(cache, fresh):
+    settings = TrainingSettings(
+        epochs=8, validations=4, keep="best", learning_rate=0.5, clip_norm=None
+    )
+    network = fresh()
+    report = train(network, cache, settings, seed=0)
+    measured = [r.validation for r in report.history if r.validation]
+    assert [r.epoch for r in report.history if r.validation] == [2, 4, 6, 8]
+    assert report.validation == max(measured, key=lambda m: (m.top1, -m.loss))
+    assert evaluate(network, cache, "val") == report.validation
+
+
+def test_a_last_batch_of_one_clip_is_left_out(cache, fresh):
+    settings = TrainingSettings(epochs=1, batch_size=20)  # 21 training clips
+    report = train(fresh(), cache, settings, seed=0)
+    assert report.epochs == 1
+
+
+def test_learning_rate_warms_up_and_falls_as_a_cosine():
+    settings = TrainingSettings(epochs=10, learning_rate=1.0, warmup=0.2)
+    rates = [settings.learning_rate_at(spent) for spent in (0, 0.1, 0.2, 0.6, 1)]
+    assert rates == pytest.approx([0.01, 0.5, 1, 0.5, 0])
+    assert TrainingSettings(epochs=1, warmup=0, learning_rate=1).learning_rate_at(0) == 1
+
+
+def test_spent_is_the_larger_share():
+    settings = TrainingSettings(epochs=10, budget_s=100)
+    assert settings.spent(5, 10) == 0.5
+    assert settings.spent(5, 80) == 0.8
+
+
+def test_a_training_without_an_end_is_refused():
+    with pytest.raises(ValidationError, match="epochs, budget_s or both"):
+        TrainingSettings()
+
+
+def test_balanced_weights_count_every_class_the_same(cache):
+    weights = dict(zip(cache.classes, balanced_weights(cache).tolist(), strict=True))
+    assert weights == pytest.approx({"red": 21 / 27, "green": 21 / 27, "blue": 21 / 9})
+
+
+def test_class_weights_enter_the_loss(cache, fresh):
+    losses = [
+        train(fresh(), cache, TrainingSettings(epochs=1, class_weights=kind), seed=0)
+        .history[0]
+        .train_loss
+        for kind in ("none", "balanced")
+    ]
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_only_kernels_decay(fresh, name):
+    network = fresh()
+    settings = TrainingSettings(epochs=1, optimizer=name, weight_decay=0.3)
+    kernels, others = build_optimizer(network, settings).param_groups
+    assert {id(p) for p in kernels["params"]} == {id(network.conv.weight), id(network.dense.weight)}
+    assert (kernels["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+    assert len(kernels["params"]) + len(others["params"]) == len(list(network.parameters()))
+
+
+def test_precision_follows_the_request(fresh):
+    network, clip = fresh().eval(), torch.rand(2, 3, 2, 16, 16)
+    with mixed_precision("bfloat16", torch.device("cpu")):
+        assert network(clip).dtype == torch.bfloat16
+    with mixed_precision("float32", torch.device("cpu")):
+        assert network(clip).dtype == torch.float32
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "toaster"])
+def test_a_device_that_is_not_there_is_named(cache, fresh, device):
+    with pytest.raises(UserError, match=device):
+        train(fresh(), cache, TrainingSettings(epochs=1), seed=0, device=device)
+    with pytest.raises(UserError, match=device):
+        evaluate(fresh(), cache, "val", device=device)
+
+
+def test_channels_last_leaves_other_kernels_alone():
+    network = torch.nn.Sequential(torch.nn.Conv2d(4, 6, 3), torch.nn.Conv3d(4, 6, 3))
+    use_channels_last(network)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network[1].weight.is_contiguous()

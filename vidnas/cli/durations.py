@@ -1,0 +1,37 @@
+"""Durations as people write them: "90s", "30m", "1h30m", or plain seconds."""
+
+from __future__ import annotations
+
+import re
+
+from vidnas.core import UserError
+
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_PATTERN = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in _SECONDS))
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as "1h30m".
+
+    Raises:
+        UserError: the text is not a duration, or is zero.
+    """
+    compact = "".join(text.lower().split())
+    match = _PATTERN.fullmatch(compact if not re.fullmatch(_NUMBER, compact) else f"{compact}s")
+    parts = match.groups(default="0") if match else ()
+    seconds = sum(float(part) * unit for part, unit in zip(parts, _SECONDS.values(), strict=False))
+    if seconds <= 0:
+        raise UserError(f'{text!r} is not a duration; write "90s", "30m", "1h30m" or seconds.')
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Two units at most: "1h 05m", "12m 30s", "8.2s"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m"

@@ -1,0 +1,295 @@
+"""The whole of `vidnas search`: clips, evolution, full training, test, export, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vidnas.cli.clips import open_clips
+from vidnas.cli.console import messages
+from vidnas.cli.durations import format_duration
+from vidnas.cli.live import SearchDisplay
+from vidnas.core import Cost, UserError
+from vidnas.core.process import available_cores
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import Augmentation
+from vidnas.deploy.export import export_model
+from vidnas.deploy.finalists import Finalist, train_finalists
+from vidnas.deploy.model import Model, load_model, save_model
+from vidnas.families import Space, families
+from vidnas.profiling.counting import count_cost
+from vidnas.profiling.latency import calibrate, measure_latency
+from vidnas.report.page import write_report
+from vidnas.report.study import StudyReport, Winner
+from vidnas.search.config import StudyConfig
+from vidnas.search.engine import run_search
+from vidnas.search.evaluator import ClipEvaluator
+from vidnas.search.executors import LocalExecutor
+from vidnas.search.limits import Limits
+from vidnas.search.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.search.study import Study
+from vidnas.training import Metrics, TrainingSettings, evaluate
+
+SEARCH_SHARE, TRAINING_SHARE = 0.65, 0.3
+"""Of the whole budget; what is left goes to start-up, testing, export and the report."""
+_CANDIDATES = 60
+"""Evaluations that the default time for a candidate leaves room for."""
+_CANDIDATE_S = (6.0, 60.0)
+_DEFAULT_CANDIDATE_S = 20.0
+_FULL_TO_BRIEF = 10
+_TEST_CLIPS = 3
+ONNX_FILE = "model.onnx"
+_DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
+
+
+class SearchRequest(Value):
+    """What `vidnas search` was asked for; None where the default depends on the rest."""
+
+    clips: Path
+    out: Path
+    limits: tuple[str, ...]
+    budget_s: float | None
+    evaluations: int | None
+    family: str
+    strategy: Literal["evolution", "random"]
+    population: int
+    tournament: int
+    discard: Literal["worst", "oldest"]
+    candidate_s: float | None
+    train_s: float | None
+    workers: int | None
+    threads: int
+    runtime: str
+    size_px: int
+    flip: bool
+    seed: int
+
+
+class SearchOutcome(Value):
+    """What came of it."""
+
+    trial: int
+    architecture: dict[str, Any]
+    test: Metrics
+    cost: Cost
+    """The latency is that of the exported network on the machine at rest."""
+    within_limits: bool
+    export_difference: float
+    model: str
+    onnx: str
+    report: str
+    seconds: float
+
+
+class _Plan(Value):
+    """Times that follow from the request."""
+
+    search_s: float | None
+    candidate_s: float
+    train_s: float
+
+    @classmethod
+    def of(cls, request: SearchRequest, workers: int) -> _Plan:
+        budget_s = request.budget_s
+        if budget_s is None and request.evaluations is None:
+            raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
+        search_s = SEARCH_SHARE * budget_s if budget_s else None
+        candidate_s = request.candidate_s or _DEFAULT_CANDIDATE_S
+        if request.candidate_s is None and search_s:
+            low, high = _CANDIDATE_S
+            candidate_s = min(max(search_s * workers / _CANDIDATES, low), high)
+        train_s = request.train_s or (
+            TRAINING_SHARE * budget_s if budget_s else _FULL_TO_BRIEF * candidate_s
+        )
+        return cls(search_s=search_s, candidate_s=candidate_s, train_s=train_s)
+
+
+def search(request: SearchRequest) -> SearchOutcome:
+    """Search, train the best in full, test, export and report.
+
+    Raises:
+        UserError: the clips, the limits, the study's folder or a setting cannot be used.
+    """
+    began = time.monotonic()
+    limits = Limits.parse(request.limits)
+    workers = request.workers or available_cores()
+    plan = _Plan.of(request, workers)
+    strategy = _strategy(request)
+    cache = open_clips(request.clips, size_px=request.size_px, seed=request.seed)
+    space = _space(request.family, cache)
+    settings = _brief_settings(request, plan)
+    config = StudyConfig(
+        family=request.family,
+        space=space.describe(),
+        classes=cache.classes,
+        data_fingerprint=cache.fingerprint,
+        limits=limits,
+        strategy=strategy.describe(),
+        training=settings.model_dump(mode="json"),
+        seed=request.seed,
+    )
+    with Study.create_or_resume(request.out, config) as study:
+        # Before any worker is started: the machine is at rest.
+        reference = calibrate(runtime=request.runtime, threads=request.threads)
+        evaluator = ClipEvaluator(
+            cache.directory, settings, limits, reference, request.runtime, threads=request.threads
+        )
+        _evolve(request, plan, study, space, evaluator, strategy, workers)
+        finalists = _train_finalists(request, plan, study, cache, workers)
+        outcome = _crown(request, study, cache, finalists)
+    return outcome.model_copy(update={"seconds": time.monotonic() - began})
+
+
+def _strategy(request: SearchRequest) -> Strategy:
+    if request.strategy == "random":
+        return RandomSearch()
+    return TournamentEvolution(request.population, request.tournament, request.discard)
+
+
+def _space(name: str, cache: ClipCache) -> Space:
+    searched = {key: family for key, family in families().items() if family.space is not None}
+    if name not in searched:
+        raise UserError(
+            f"There is no family {name!r} that can be searched; choose one of "
+            f"{', '.join(searched)}."
+        )
+    make = searched[name].space
+    if make is None:  # excluded above; the type checker cannot know
+        raise UserError(f"The family {name!r} has no space.")
+    return make(max_size_px=cache.size_px, max_frames=cache.typical_frames)
+
+
+def _brief_settings(request: SearchRequest, plan: _Plan) -> TrainingSettings:
+    """A study that is there keeps the candidate time that it was started with, unless told."""
+    candidate_s = plan.candidate_s
+    config = request.out / "config.yaml"
+    if request.candidate_s is None and config.is_file():
+        candidate_s = StudyConfig.read(config).training.get("budget_s", candidate_s)
+    return TrainingSettings(budget_s=candidate_s, augmentation=Augmentation(flip=request.flip))
+
+
+def _evolve(
+    request: SearchRequest,
+    plan: _Plan,
+    study: Study,
+    space: Space,
+    evaluator: ClipEvaluator,
+    strategy: Strategy,
+    workers: int,
+) -> None:
+    deadline_s = _DEADLINE_FACTOR * plan.candidate_s + _DEADLINE_EXTRA_S
+    limits = str(study.config.limits)
+    messages.print(
+        f"Searching {request.family} with {workers} worker(s)"
+        f"{f' within {limits}' if limits else ''}; Ctrl-C keeps everything finished."
+    )
+    with (
+        LocalExecutor(workers, timeout_s=deadline_s + _DEADLINE_EXTRA_S) as executor,
+        SearchDisplay(request.evaluations, plan.search_s) as display,
+    ):
+        run_search(
+            study,
+            space,
+            evaluator,
+            strategy,
+            executor,
+            evaluations=request.evaluations,
+            budget_s=plan.search_s,
+            deadline_s=deadline_s,
+            on_event=display.update,
+        )
+
+
+def _train_finalists(
+    request: SearchRequest, plan: _Plan, study: Study, cache: ClipCache, workers: int
+) -> list[Finalist]:
+    best = study.fittest(workers)
+    if not best:
+        raise UserError(
+            f"Not one of {len(study.trials)} candidates could be trained; see {request.out} for "
+            "why each failed, and give more time or a higher limit."
+        )
+    settings = TrainingSettings.full(budget_s=plan.train_s, flip=request.flip)
+    names = " and ".join(str(trial.number) for trial in best)
+    messages.print(
+        f"Training trial {names} in full, {format_duration(plan.train_s)}; validation picks one."
+    )
+    with (
+        LocalExecutor(workers) as executor,
+        Progress(
+            TextColumn("Training"), BarColumn(), TimeRemainingColumn(),
+            console=messages, transient=True,
+        ) as progress,
+    ):  # fmt: skip
+        task = progress.add_task("", total=plan.train_s)
+        began = time.monotonic()
+        return train_finalists(
+            best,
+            cache,
+            settings,
+            executor,
+            request.out / "finalists",
+            seed=request.seed,
+            on_tick=lambda: progress.update(task, completed=time.monotonic() - began),
+        )
+
+
+def _crown(
+    request: SearchRequest, study: Study, cache: ClipCache, finalists: list[Finalist]
+) -> SearchOutcome:
+    """Test the best finalist within the limits, export it and write the report."""
+    limits, folder = study.config.limits, request.out / "best"
+    costs = [_cost_at_rest(request, finalist.folder) for finalist in finalists]
+    held = [limits.broken_by(cost) is None for cost in costs]
+    chosen = held.index(True) if any(held) else 0
+    winner, cost = finalists[chosen], costs[chosen]
+    trained = load_model(winner.folder)
+    test = evaluate(trained.network, cache, "test", clips_per_video=_TEST_CLIPS)
+    card = trained.card.model_copy(update={"test": test, "cost": cost})
+    model = Model(trained.network, trained.classes, card)
+    save_model(model, folder)
+    check = export_model(model, folder / ONNX_FILE)
+    page = write_report(
+        StudyReport(
+            title=request.clips.stem,
+            folder=str(request.out),
+            trials=study.trials,
+            classes=cache.classes,
+            limits=limits,
+            config=study.config.model_dump(mode="json"),
+            versions=card.versions,
+            winner=Winner(
+                number=winner.trial.number,
+                architecture=model.architecture,
+                cost=cost,
+                test=test,
+                export_difference=check.largest_difference,
+            ),
+        ),
+        request.out / "report.html",
+    )
+    return SearchOutcome(
+        trial=winner.trial.number,
+        architecture=json.loads(model.architecture.to_json()),
+        test=test,
+        cost=cost,
+        within_limits=held[chosen],
+        export_difference=check.largest_difference,
+        model=str(folder),
+        onnx=str(folder / ONNX_FILE),
+        report=str(page),
+        seconds=0.0,
+    )
+
+
+def _cost_at_rest(request: SearchRequest, folder: Path) -> Cost:
+    """What a finalist costs while nothing else runs."""
+    network = load_model(folder).network
+    latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
+    counted = count_cost(network.architecture, network.num_classes)
+    return counted.model_copy(update={"latency": latency})

@@ -1,0 +1,121 @@
+"""`vidnas search`: from clips and a limit to a trained, tested and exported network."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidnas.cli.console import JsonOption, messages, print_json, results
+from vidnas.cli.durations import format_duration, parse_duration
+
+
+class StrategyName(str, Enum):
+    """How candidates are proposed."""
+
+    evolution = "evolution"
+    random = "random"
+
+
+class DiscardName(str, Enum):
+    """Which member leaves a full population."""
+
+    worst = "worst"
+    oldest = "oldest"
+
+
+def command(
+    clips: Annotated[Path, typer.Argument(help="Folder of class folders, or a CSV (path,label).")],
+    out: Annotated[Path, typer.Option(help="Folder of the study; one that is there is resumed.")],
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="latency=40ms, parameters=2M, macs=500M, memory=64MB; repeatable."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for everything: two thirds search, then the final training."),
+    ] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Number of candidates to train.")
+    ] = None,
+    family: Annotated[str, typer.Option(help="Family of architectures.")] = "tinyvideonet",
+    strategy: Annotated[StrategyName, typer.Option()] = StrategyName.evolution,
+    population: Annotated[int, typer.Option(min=1, help="Architectures that may be parents.")] = 20,
+    tournament: Annotated[int, typer.Option(min=1, help="How many compete to be parent.")] = 5,
+    discard: Annotated[DiscardName, typer.Option()] = DiscardName.worst,
+    candidate_time: Annotated[
+        str | None, typer.Option(help="Brief training of a candidate; from the budget if not set.")
+    ] = None,
+    train_time: Annotated[
+        str | None, typer.Option(help="Full training of the best; from the budget if not set.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes of one thread; all cores if unset.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that the model will run on.")] = 1,
+    runtime: Annotated[
+        str, typer.Option(help="Where latency is measured: onnxruntime, openvino, torch.")
+    ] = "onnxruntime",
+    size: Annotated[
+        int, typer.Option(min=16, help="Short side of the cached frames, in pixels.")
+    ] = 128,
+    flip: Annotated[
+        bool, typer.Option(help="Mirror training clips; wrong where left and right are classes.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the splits, the proposals and all training.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Evolve a network for your clips within a run-time limit; train, test, export and explain it.
+
+    The same command resumes a search that was stopped, by Ctrl-C or by a power cut: every finished
+    evaluation is kept.
+
+    Example:
+
+        vidnas search clips/ --out study --limit latency=40ms --budget 30m
+    """
+    from vidnas.cli.pipeline import SearchRequest, search
+
+    request = SearchRequest(
+        clips=clips,
+        out=out,
+        limits=tuple(limit or ()),
+        budget_s=parse_duration(budget) if budget else None,
+        evaluations=evaluations,
+        family=family,
+        strategy=strategy.value,
+        population=population,
+        tournament=tournament,
+        discard=discard.value,
+        candidate_s=parse_duration(candidate_time) if candidate_time else None,
+        train_s=parse_duration(train_time) if train_time else None,
+        workers=workers,
+        threads=threads,
+        runtime=runtime,
+        size_px=size,
+        flip=flip,
+        seed=seed,
+    )
+    outcome = search(request)
+    if as_json:
+        print_json(outcome.model_dump(mode="json"))
+        return
+    test = outcome.test
+    results.print(
+        f"[bold]{test.top1:.1%}[/] top-1 on {test.clips} unseen clips "
+        f"({test.top5:.1%} top-5, {test.mean_class:.1%} mean class)"
+    )
+    latency = outcome.cost.latency
+    if latency is not None:
+        held = "" if outcome.within_limits else "  [red]over the limit[/]"
+        results.print(
+            f"[bold]{latency.p50_ms:.2f} ms[/] a clip on this machine "
+            f"({latency.protocol.runtime}, {latency.protocol.threads} thread(s)){held}"
+        )
+    results.print(
+        f"model   {outcome.model}\nONNX    {outcome.onnx} (largest difference from torch "
+        f"{outcome.export_difference:.1e})\nreport  {outcome.report}"
+    )
+    messages.print(f"Took {format_duration(outcome.seconds)}. Try it: vidnas predict {out} VIDEO")

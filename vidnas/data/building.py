@@ -1,0 +1,187 @@
+"""Writing a clip cache: the videos' identity, the room they need, and one decoding of each.
+
+Kept apart from the cache itself, because worker processes import this and need no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from filelock import FileLock
+
+from vidnas.core import UserError
+from vidnas.data.datasets import Dataset, Video
+from vidnas.data.decoding import decode, in_workers
+from vidnas.data.reading import VideoError
+from vidnas.data.splits import SPLITS
+
+VERSION = 1
+INDEX, PIXELS = "index.json", "frames.rgb"
+_LOCK = "frames.lock"
+_HASHED_BYTES = 64 * 1024
+_PROBED_VIDEOS = 64
+_STATISTICS_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What a worker tells about the frames that it has appended to the file."""
+
+    offset: int
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    mean_square: tuple[float, ...]
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Hash of the videos' content, labels and splits; the same wherever the folder lies."""
+    digest = hashlib.sha256(repr(dataset.classes).encode())
+    for video in dataset.videos:
+        record = (
+            _relative(video.path, dataset),
+            _content_hash(video.path),
+            (video.label, video.split, video.group, video.start_s, video.end_s),
+        )
+        digest.update(repr(record).encode())
+    return digest.hexdigest()[:16]
+
+
+def _relative(path: Path, dataset: Dataset) -> str:
+    inside = path.is_relative_to(dataset.folder)
+    return path.relative_to(dataset.folder).as_posix() if inside else path.name
+
+
+def _content_hash(path: Path) -> str:
+    """Hash of the size and both ends: containers keep their tables there."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_HASHED_BYTES))
+        file.seek(max(0, size - _HASHED_BYTES))
+        digest.update(file.read(_HASHED_BYTES))
+    return digest.hexdigest()
+
+
+def check_disk(dataset: Dataset, size_px: int, root: Path) -> None:
+    """Refuse, before anything is written, when the decoded clips cannot fit on the disk."""
+    step = max(1, len(dataset.videos) // _PROBED_VIDEOS)
+    probed = [_frame_bytes(video, size_px) for video in dataset.videos[::step]]
+    needed = sum(probed) / len(probed) * len(dataset.videos)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise UserError(
+            f"{root}: the decoded clips need about {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB "
+            "are free; free some space, or name another folder in the variable VIDNAS_CACHE."
+        )
+
+
+def _frame_bytes(video: Video, size_px: int) -> float:
+    """Size of the decoded video by its header; nothing when there is no readable one."""
+    try:
+        with av.open(str(video.path)) as container:
+            stream = container.streams.video[0]
+            duration_s = float(container.duration or 0) / av.time_base
+            end_s = duration_s if video.end_s is None else video.end_s
+            short, long = sorted((stream.width, stream.height))
+            frames = (end_s - (video.start_s or 0)) * float(stream.average_rate or 0)
+            return float(3 * size_px**2 * long / short * frames)
+    except (av.FFmpegError, OSError, LookupError, ZeroDivisionError):
+        return 0.0
+
+
+def write(
+    dataset: Dataset,
+    identity: str,
+    size_px: int,
+    folder: Path,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    """Decode all videos into `folder`, the index last; see `build_cache`."""
+    decoded: dict[int, _Decoded] = {}
+    skipped: dict[int, str] = {}
+    work = partial(_append, folder=folder)
+    for done, (index, outcome) in enumerate(in_workers(work, dataset.videos, size_px), start=1):
+        if isinstance(outcome, VideoError):
+            skipped[index] = outcome.reason
+        else:
+            decoded[index] = outcome
+        if on_progress:
+            on_progress(done, len(dataset.videos))
+    _check_enough_left(dataset, decoded, skipped)
+
+    training = [d for i, d in decoded.items() if dataset.videos[i].split == "train"]
+    mean = np.mean([video.mean for video in training], axis=0)
+    variance = np.mean([video.mean_square for video in training], axis=0) - mean**2
+    index_file: dict[str, Any] = {
+        "version": VERSION,
+        "fingerprint": identity,
+        "size_px": size_px,
+        "classes": dataset.classes,
+        "videos": [
+            {
+                "path": _relative(dataset.videos[i].path, dataset),
+                "label": dataset.videos[i].label,
+                "split": dataset.videos[i].split,
+                "offset": decoded[i].offset,
+                "shape": decoded[i].shape,
+            }
+            for i in sorted(decoded)
+        ],
+        "skipped": [
+            (_relative(dataset.videos[i].path, dataset), skipped[i]) for i in sorted(skipped)
+        ],
+        "mean": mean.tolist(),
+        "std": np.sqrt(np.maximum(variance, 1e-6)).tolist(),
+    }
+    (folder / _LOCK).unlink(missing_ok=True)
+    (folder / INDEX).write_text(json.dumps(index_file), encoding="utf-8")
+
+
+def _append(video: Video, size_px: int, folder: Path) -> _Decoded:
+    """Decode a video and append its frames to the file; runs in a worker."""
+    frames, _ = decode(video, size_px)
+    with FileLock(folder / _LOCK, poll_interval=0.001), (folder / PIXELS).open("ab") as file:
+        offset = file.seek(0, os.SEEK_END)
+        file.write(np.ascontiguousarray(frames).data)
+    step = max(1, len(frames) // _STATISTICS_FRAMES)
+    sample = frames[::step].reshape(-1, 3).astype(np.float32) / 255
+    return _Decoded(
+        offset,
+        frames.shape,
+        tuple(sample.mean(axis=0).tolist()),
+        tuple((sample**2).mean(axis=0).tolist()),
+    )
+
+
+def _check_enough_left(
+    dataset: Dataset, decoded: dict[int, _Decoded], skipped: dict[int, str]
+) -> None:
+    """Refuse when skipping has emptied a split, or left a class nothing to train on."""
+    left = [dataset.videos[i] for i in decoded]
+    for split in SPLITS:
+        if not any(video.split == split for video in left):
+            raise UserError(_too_little(dataset, skipped, f"no readable clip in its {split} split"))
+    for label, name in enumerate(dataset.classes):
+        if not any(video.split == "train" and video.label == label for video in left):
+            raise UserError(
+                _too_little(dataset, skipped, f"no readable clip of class '{name}' to train on")
+            )
+
+
+def _too_little(dataset: Dataset, skipped: dict[int, str], what: str) -> str:
+    first = min(skipped)
+    return (
+        f"{dataset.source}: there is {what}; {len(skipped)} of {len(dataset.videos)} videos cannot "
+        f"be used, the first is {dataset.videos[first].path} ({skipped[first]}). "
+        "Run `vidnas data check` and replace them."
+    )

@@ -1,0 +1,130 @@
+"""The clip cache: every video decoded once, into one memory-mapped file that all workers share."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidnas.core import UserError
+from vidnas.data.building import INDEX, PIXELS, VERSION, check_disk, fingerprint, write
+from vidnas.data.datasets import Dataset
+from vidnas.data.reading import Frames
+from vidnas.data.splits import Split
+
+
+class ClipCache:
+    """A finished cache: frames of all videos, memory-mapped; it pickles by its path."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open the cache in `directory`.
+
+        Raises:
+            UserError: no cache of this version is there.
+        """
+        try:
+            index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{directory}: no clip cache; build it from the videos again."
+            ) from error
+        if index.get("version") != VERSION:
+            raise UserError(
+                f"{directory}: a clip cache of version {index.get('version')}, but this program "
+                f"reads version {VERSION}; build it from the videos again."
+            )
+        self.directory = directory
+        self.fingerprint: str = index["fingerprint"]
+        """Identifies the videos' content, labels and splits, wherever they lie."""
+        self.classes: tuple[str, ...] = tuple(index["classes"])
+        self.size_px: int = index["size_px"]
+        self.skipped: tuple[tuple[str, str], ...] = tuple(map(tuple, index["skipped"]))
+        """Path and reason of each video that could not be used."""
+        videos = index["videos"]
+        self.paths: tuple[str, ...] = tuple(video["path"] for video in videos)
+        self.labels: NDArray[np.int64] = np.array([v["label"] for v in videos], dtype=np.int64)
+        self._splits = np.array([video["split"] for video in videos])
+        self._offsets: list[int] = [video["offset"] for video in videos]
+        self._shapes: list[tuple[int, ...]] = [tuple(video["shape"]) for video in videos]
+        self._statistics = index["mean"], index["std"]
+        # A plain view: slicing np.memmap itself costs microseconds for its Python class.
+        self._pixels = np.asarray(np.memmap(directory / PIXELS, dtype=np.uint8, mode="r"))
+
+    def __reduce__(self) -> tuple[type[ClipCache], tuple[Path]]:
+        return ClipCache, (self.directory,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def videos(self, split: Split) -> NDArray[np.int64]:
+        """Indices of the videos of a split."""
+        return np.flatnonzero(self._splits == split)
+
+    def frames(self, video: int) -> Frames:
+        """Frames of a video, `(T, H, W, 3)`: a view of the file that nobody may write to."""
+        shape, offset = self._shapes[video], self._offsets[video]
+        return self._pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+
+    @property
+    def typical_frames(self) -> int:
+        """Median number of frames of a video."""
+        return int(np.median([shape[0] for shape in self._shapes]))
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel of the training split, `(3,)`, in [0, 1]."""
+        mean, std = self._statistics
+        return torch.tensor(mean), torch.tensor(std)
+
+
+def default_directory() -> Path:
+    """Where caches lie unless told otherwise: $VIDNAS_CACHE, or the user's cache folder."""
+    if "VIDNAS_CACHE" in os.environ:
+        return Path(os.environ["VIDNAS_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
+
+
+def build_cache(
+    dataset: Dataset,
+    *,
+    size_px: int,
+    directory: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ClipCache:
+    """Decode every video once, in worker processes; a finished cache of the same data is reused.
+
+    Videos that cannot be decoded are skipped and listed in the cache. Scripts must call this under
+    `if __name__ == "__main__"`, because the workers import the main module.
+
+    Args:
+        dataset: labelled videos.
+        size_px: short side of the frames kept.
+        directory: folder that holds caches, each in a sub-folder of its own; None for the default.
+        on_progress: called with the numbers of videos finished and in all.
+
+    Raises:
+        UserError: too little disk space, or too few readable videos.
+    """
+    root = directory or default_directory()
+    root.mkdir(parents=True, exist_ok=True)
+    identity = fingerprint(dataset)
+    target = root / f"{dataset.source.stem}-{identity}-{size_px}px-v{VERSION}"
+    with FileLock(f"{target}.lock"):  # a second builder waits, and then finds it finished
+        if not (target / INDEX).is_file():
+            check_disk(dataset, size_px, root)
+            partial_folder = target.with_name(target.name + ".partial")
+            shutil.rmtree(partial_folder, ignore_errors=True)  # left by a builder that was killed
+            partial_folder.mkdir()
+            try:
+                write(dataset, identity, size_px, partial_folder, on_progress)
+                partial_folder.replace(target)
+            finally:
+                shutil.rmtree(partial_folder, ignore_errors=True)
+    return ClipCache(target)

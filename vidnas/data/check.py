@@ -1,0 +1,115 @@
+"""What is wrong with labelled clips, found before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vidnas.core.value import Value
+from vidnas.data.datasets import Dataset, Video
+from vidnas.data.decoding import decode, in_workers
+from vidnas.data.reading import VideoError
+from vidnas.data.splits import SPLITS
+
+_DECODED_SIZE_PX = 16  # only whether it decodes is asked
+
+
+class Problem(Value):
+    """One video that is unusable, or that repeats another one."""
+
+    path: str
+    kind: Literal["unusable", "duplicate"]
+    reason: str
+
+
+class CheckReport(Value):
+    """What a check of a data set found."""
+
+    classes: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+    """Usable videos of each class, by split."""
+    frames_min: int
+    frames_median: int
+    frames_max: int
+    problems: tuple[Problem, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether every class can be trained on, and every split has something in it."""
+        return all(self.counts["train"]) and all(map(any, self.counts.values()))
+
+
+def check_dataset(
+    dataset: Dataset, on_progress: Callable[[int, int], None] | None = None
+) -> CheckReport:
+    """Decode every video, and compare the content of all files.
+
+    Args:
+        dataset: labelled videos.
+        on_progress: called with the numbers of videos finished and in all.
+    """
+    lengths: dict[int, int] = {}
+    problems: dict[int, Problem] = {}
+    outcomes = in_workers(_count_frames, dataset.videos, _DECODED_SIZE_PX)
+    for done, (index, outcome) in enumerate(outcomes, start=1):
+        if isinstance(outcome, VideoError):
+            path = str(dataset.videos[index].path)
+            problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
+        else:
+            lengths[index] = outcome
+        if on_progress:
+            on_progress(done, len(dataset.videos))
+
+    counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
+    for index in lengths:
+        counts[dataset.videos[index].split][dataset.videos[index].label] += 1
+    frames = sorted(lengths.values()) or [0]
+    return CheckReport(
+        classes=dataset.classes,
+        counts={split: tuple(own.tolist()) for split, own in counts.items()},
+        frames_min=frames[0],
+        frames_median=int(np.median(frames)),
+        frames_max=frames[-1],
+        problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
+        remarks=dataset.remarks,
+    )
+
+
+def _count_frames(video: Video, size_px: int) -> int:
+    return len(decode(video, size_px)[0])
+
+
+def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
+    """Videos with the bytes and the span of an earlier one."""
+    by_size = defaultdict(list)
+    for index in sorted(readable):
+        video = dataset.videos[index]
+        by_size[video.path.stat().st_size, video.start_s, video.end_s].append(video)
+    problems = []
+    for candidates in by_size.values():
+        first_with: dict[str, Video] = {}
+        for video in candidates if len(candidates) > 1 else []:
+            first = first_with.setdefault(_file_hash(video.path), video)
+            if first is not video:
+                problems.append(_duplicate(dataset, first, video))
+    return problems
+
+
+def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
+    reason = f"has the content of {first.path}"
+    if video.label != first.label:
+        names = dataset.classes
+        reason += f", but class '{names[video.label]}' instead of '{names[first.label]}'"
+    if video.split != first.split:
+        reason += f", and is in split {video.split} beside {first.split}"
+    return Problem(path=str(video.path), kind="duplicate", reason=reason)
+
+
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

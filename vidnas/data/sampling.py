@@ -1,0 +1,161 @@
+"""Clips from decoded videos: which frames, which part of them, at which size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from vidnas.core import ClipSpec
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.reading import Frames
+from vidnas.data.splits import Split
+
+Clips = tuple[Tensor, ...]
+"""One tensor an input of the network: `(N, C, T, H, W)`, uint8."""
+
+
+class Augmentation(Value):
+    """What training changes in a clip, besides where in time it starts (always random)."""
+
+    crop_scale_min: float = Field(default=1.0, gt=0, le=1)
+    """Smallest area of a random square crop, of the largest one; 1 takes the centre crop."""
+    flip: bool = False
+    """Mirror half of the clips. Off, because it turns "left" into "right"."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """A choice of moment and square that holds for every input of the network."""
+
+    moment: float
+    """0 is the earliest start at which the clip lies in the video, 1 the latest."""
+    top: int
+    left: int
+    side: int
+    flip: bool = False
+
+
+def train_batches(
+    cache: ClipCache,
+    specs: Sequence[ClipSpec],
+    *,
+    batch_size: int,
+    rng: np.random.Generator,
+    augmentation: Augmentation,
+) -> Iterator[tuple[Clips, Tensor]]:
+    """One epoch over the training split, in random order, each clip at a random moment.
+
+    Yields:
+        Clips `(N, C, T, H, W)`, uint8, one tensor a spec, and labels `(N,)`. The last batch may be
+        smaller.
+    """
+    videos = rng.permutation(cache.videos("train"))
+    for first in range(0, len(videos), batch_size):
+        batch = videos[first : first + batch_size]
+        clips = _batch(len(batch), specs)
+        for row, video in enumerate(batch):
+            frames = cache.frames(video)
+            _fill(clips, row, frames, specs, _random_view(frames, rng, augmentation))
+        yield _channels_first(clips), torch.from_numpy(cache.labels[batch])
+
+
+def test_batches(
+    cache: ClipCache,
+    split: Split,
+    specs: Sequence[ClipSpec],
+    *,
+    batch_size: int,
+    clips_per_video: int = 1,
+) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
+    """Evenly spaced clips of every video of a split, centre crop, always the same.
+
+    Yields:
+        Clips `(N, C, T, H, W)`, uint8, one tensor a spec; labels `(N,)`; and the index of the video
+        that each clip is from, `(N,)`.
+    """
+    moments = _even_moments(clips_per_video)
+    videos = np.repeat(cache.videos(split), clips_per_video)
+    for first in range(0, len(videos), batch_size):
+        batch = videos[first : first + batch_size]
+        clips = _batch(len(batch), specs)
+        for row, video in enumerate(batch):
+            frames = cache.frames(video)
+            moment = moments[(first + row) % clips_per_video]
+            _fill(clips, row, frames, specs, _centre_view(frames, moment))
+        yield _channels_first(clips), torch.from_numpy(cache.labels[batch]), batch
+
+
+def clips_of(frames: Frames, specs: Sequence[ClipSpec], clips_per_video: int = 1) -> Clips:
+    """Evenly spaced clips of one video, frames `(T, H, W, 3)`: `(K, C, T, H, W)`, uint8, a spec."""
+    clips = _batch(clips_per_video, specs)
+    for row, moment in enumerate(_even_moments(clips_per_video)):
+        _fill(clips, row, frames, specs, _centre_view(frames, moment))
+    return _channels_first(clips)
+
+
+def _even_moments(count: int) -> list[float]:
+    return [0.5] if count == 1 else np.linspace(0, 1, count).tolist()
+
+
+def _batch(count: int, specs: Sequence[ClipSpec]) -> list[Tensor]:
+    # Channels last in memory: the network folds time into the batch and takes this without a copy.
+    return [
+        torch.empty((count, s.frames, s.size_px, s.size_px, s.channels), dtype=torch.uint8)
+        for s in specs
+    ]
+
+
+def _channels_first(clips: list[Tensor]) -> Clips:
+    return tuple(clip.permute(0, 4, 1, 2, 3) for clip in clips)
+
+
+def _centre_view(frames: Frames, moment: float) -> _View:
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    return _View(moment, (height - side) // 2, (width - side) // 2, side)
+
+
+def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augmentation) -> _View:
+    moment = rng.random()
+    flip = augmentation.flip and rng.random() < 0.5
+    if augmentation.crop_scale_min == 1:
+        centre = _centre_view(frames, moment)
+        return _View(moment, centre.top, centre.left, centre.side, flip)
+    height, width = frames.shape[1:3]
+    scale = rng.uniform(augmentation.crop_scale_min, 1)
+    side = max(1, round(min(height, width) * scale**0.5))
+    top = int(rng.integers(height - side + 1))
+    left = int(rng.integers(width - side + 1))
+    return _View(moment, top, left, side, flip)
+
+
+def _fill(
+    clips: list[Tensor], row: int, frames: Frames, specs: Sequence[ClipSpec], view: _View
+) -> None:
+    """Write the view of the video into row `row` of each input's batch, `(N, T, H, W, C)`."""
+    for batch, spec in zip(clips, specs, strict=True):
+        span = (spec.frames - 1) * spec.frame_stride + 1
+        start = round(view.moment * max(0, len(frames) - span))
+        # Past the end the last frame is repeated.
+        times = np.minimum(start + spec.frame_stride * np.arange(spec.frames), len(frames) - 1)
+        square = frames[:, view.top : view.top + view.side, view.left : view.left + view.side][
+            times
+        ]
+        clip = torch.from_numpy(square)
+        if view.side != spec.size_px:
+            # uint8 and channels last is the fast path of torch's antialiased resize.
+            clip = F.interpolate(
+                clip.permute(0, 3, 1, 2),
+                size=(spec.size_px, spec.size_px),
+                mode="bilinear",
+                antialias=True,
+            ).permute(0, 2, 3, 1)
+        batch[row] = clip.flip(2) if view.flip else clip

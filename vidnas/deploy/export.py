@@ -1,0 +1,80 @@
+"""A model as one ONNX file that needs no vidnas, checked against the network it came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from vidnas.core import UserError
+from vidnas.deploy.files import replacing
+from vidnas.deploy.model import Model
+from vidnas.profiling.onnx import export_onnx
+
+_CHECKED_BATCHES = (1, 3)
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """How far the exported graph is from the network on random clips."""
+
+    largest_difference: float
+    """Of any logit, absolute."""
+    relative_difference: float
+    """The same over the largest logit."""
+
+
+def export_model(model: Model, path: Path) -> ExportCheck:
+    """Write the model as ONNX: clips `(N, C, T, H, W)` in [0, 1] to logits `(N, classes)`.
+
+    The metadata of the file holds `classes`, `inputs` and `architecture` as JSON.
+
+    Raises:
+        UserError: there is no such folder to write to, or the graph computes something else than
+            the network; nothing is written then.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written; name a file in a folder that exists.")
+    network = model.network.eval()
+    graph = onnx.load_from_string(export_onnx(network, model.architecture.inputs))
+    metadata = {
+        "classes": json.dumps(model.classes),
+        "inputs": json.dumps([spec.model_dump() for spec in model.architecture.inputs]),
+        "architecture": model.architecture.to_json(),
+    }
+    onnx.helper.set_model_props(graph, metadata)
+    content = graph.SerializeToString()
+    check = _compare(model, content)
+    if check.relative_difference > _TOLERANCE:
+        raise UserError(
+            f"The exported graph differs from the network by {check.relative_difference:.1e} of "
+            f"its largest logit (allowed {_TOLERANCE:.0e}), so {path} was not written; report the "
+            "architecture as a bug."
+        )
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return check
+
+
+def _compare(model: Model, content: bytes) -> ExportCheck:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+    generator = torch.Generator().manual_seed(0)
+    largest = scale = 0.0
+    for batch in _CHECKED_BATCHES:
+        clips = [
+            torch.rand(spec.shape(batch), generator=generator) for spec in model.architecture.inputs
+        ]
+        feed = {name: clip.numpy() for name, clip in zip(names, clips, strict=True)}
+        actual = session.run(None, feed)[0]
+        with torch.inference_mode():
+            expected = model.network(*clips).numpy()
+        largest = max(largest, float(np.abs(actual - expected).max()))
+        scale = max(scale, float(np.abs(expected).max()))
+    return ExportCheck(largest, largest / scale if scale else largest)

@@ -1,0 +1,31 @@
+"""What a model sees in a video file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from vidnas.data.reading import read_video
+from vidnas.data.sampling import clips_of
+from vidnas.deploy.model import Model
+from vidnas.training.metrics import predict_probabilities
+
+
+def predict_video(model: Model, path: Path, *, clips_per_video: int = 4) -> list[tuple[str, float]]:
+    """Average the class probabilities over clips spread evenly over the video.
+
+    Returns:
+        Every class with its probability, the most likely first.
+
+    Raises:
+        VideoError: the video is missing or cannot be decoded.
+        NotFinite: the network predicts numbers that are not finite.
+    """
+    specs = model.architecture.inputs
+    frames, _ = read_video(path, size_px=max(spec.size_px for spec in specs))
+    clips = clips_of(frames, specs, clips_per_video)
+    with torch.inference_mode():
+        rows = predict_probabilities(model.network.eval(), clips, torch.device("cpu"))
+    probabilities = rows.mean(dim=0).tolist()
+    return sorted(zip(model.classes, probabilities, strict=True), key=lambda pair: -pair[1])

@@ -1,0 +1,49 @@
+"""Architectures by whatever people have at hand: a name, a file, a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.deploy.model import load_architecture, load_model
+from vidnas.families import (
+    Architecture,
+    Network,
+    architecture_from_json,
+    find_architecture,
+    list_architectures,
+)
+
+
+def resolve_architecture(text: str) -> Architecture:
+    """Take a published name, an architecture's JSON file, or the folder of a model or study.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    path = Path(text)
+    if text in list_architectures():
+        return find_architecture(text)
+    if path.is_dir():
+        return load_architecture(path)
+    if path.is_file():
+        try:
+            return architecture_from_json(path.read_text(encoding="utf-8"))
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: {error}") from error
+    raise UserError(
+        f"{text!r} is neither a published architecture ({', '.join(list_architectures())}) nor a "
+        "file or folder that exists."
+    )
+
+
+def resolve_network(text: str, num_classes: int) -> Network:
+    """Build the architecture that `resolve_architecture` finds; a folder's network comes trained.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    architecture = resolve_architecture(text)
+    if Path(text).is_dir() and text not in list_architectures():
+        return load_model(Path(text)).network
+    return architecture.build(num_classes)

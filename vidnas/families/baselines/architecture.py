@@ -1,0 +1,96 @@
+"""The (2+1)D residual network of Tran et al., "A Closer Look at Spatiotemporal Convolutions for
+Action Recognition" (CVPR 2018), as a value."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from vidnas.core import Box, ClipSpec, Diagram, Edge
+from vidnas.families.base import Architecture
+
+if TYPE_CHECKING:
+    from vidnas.families.baselines.network import R2Plus1DNetwork
+
+_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+_WIDTHS = (64, 128, 256, 512)
+_STEM_MIDDLE = 45  # as released, not by the formula of the paper
+
+
+class R2Plus1D(Architecture):
+    """A ResNet whose 3x3x3 convolutions are split into a spatial and a temporal one."""
+
+    family: ClassVar[str] = "baselines"
+
+    depth: Literal[18, 34] = 18
+    width: PositiveFloat = 1.0
+    """Multiplier of all channel counts."""
+    frames: PositiveInt = 16
+    frame_stride: PositiveInt = 2
+    size_px: int = Field(default=112, ge=16)
+
+    @property
+    def inputs(self) -> tuple[ClipSpec, ...]:
+        """One RGB clip."""
+        return (ClipSpec(frames=self.frames, frame_stride=self.frame_stride, size_px=self.size_px),)
+
+    @property
+    def stem_channels(self) -> tuple[int, int]:
+        """Channels between the stem's two convolutions, and after them."""
+        return self._scaled(_STEM_MIDDLE), self._scaled(_WIDTHS[0])
+
+    @property
+    def stages(self) -> tuple[tuple[int, int], ...]:
+        """Of the four stages: number of blocks and channels."""
+        return tuple(
+            (blocks, self._scaled(width))
+            for blocks, width in zip(_BLOCKS[self.depth], _WIDTHS, strict=True)
+        )
+
+    def _scaled(self, channels: int) -> int:
+        return max(round(self.width * channels), 1)
+
+    def build(self, num_classes: int) -> R2Plus1DNetwork:
+        """Build the network with fresh weights, drawn from torch's current generator."""
+        from vidnas.families.baselines.network import R2Plus1DNetwork
+
+        return R2Plus1DNetwork(self, num_classes)
+
+    def canonical(self) -> R2Plus1D:
+        """The value itself, but for the stride of a single frame, which cannot matter."""
+        return self.model_copy(update={"frame_stride": 1}) if self.frames == 1 else self
+
+    def diagram(self) -> Diagram:
+        """A chain: stem, four stages, classifier."""
+        clip = f"{self.frames} x {self.size_px} px"
+        chain = [
+            ("clip", "input", "clip", clip),
+            ("stem", "(2+1)D conv", "1x7x7, 3x1x1", f"{self.stem_channels[1]} channels"),
+            *(
+                (f"stage {number}", "(2+1)D residual", f"{blocks} blocks", f"{width} channels")
+                for number, (blocks, width) in enumerate(self.stages, start=1)
+            ),
+            ("classes", "classifier", "mean, dense", ""),
+        ]
+        boxes = tuple(
+            Box(name=name, column=column, kind=kind, label=label, detail=detail)
+            for column, (name, kind, label, detail) in enumerate(chain)
+        )
+        return Diagram(
+            title=f"R(2+1)D-{self.depth}",
+            columns=tuple(box.name for box in boxes),
+            boxes=boxes,
+            edges=tuple(
+                Edge(source=before.name, target=after.name) for before, after in pairwise(boxes)
+            ),
+        )
+
+
+def middle_channels(channels: int, out_channels: int) -> int:
+    """Channels between the two parts, so that both together have the weights of 3x3x3.
+
+    `M = floor(t d^2 N_in N_out / (d^2 N_in + t N_out))` with t = d = 3 (Tran et al., section 3.5).
+    """
+    return 27 * channels * out_channels // (9 * channels + 3 * out_channels)

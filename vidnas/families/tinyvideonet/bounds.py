@@ -1,0 +1,79 @@
+"""The bounds of a search: which values each gene may take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from vidnas.core.value import Value
+from vidnas.families.tinyvideonet.architecture import SpatialType, TemporalType, TinyVideoNet
+from vidnas.families.tinyvideonet.unit import Unit
+from vidnas.layers.activation import Activation
+
+
+class Bounds(Value):
+    """Values that each gene may take, in ascending order; `squeeze` may be any ratio in [0, 1]."""
+
+    image_size: tuple[PositiveInt, ...]
+    frames: tuple[PositiveInt, ...]
+    frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
+    max_frames: PositiveInt
+    """Longest stretch of video that a clip may span."""
+    max_blocks: PositiveInt = 8
+    repeats: tuple[PositiveInt, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
+    spatial_type: tuple[SpatialType, ...] = ("std", "1std", "depth", "maxpool", "avgpool")
+    spatial_kernel: tuple[PositiveInt, ...] = (1, 2, 3, 4, 5, 7)
+    spatial_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4)
+    temporal_type: tuple[TemporalType, ...] = ("1d", "maxpool", "avgpool")
+    temporal_kernel: tuple[PositiveInt, ...] = (1, 2, 3, 5)
+    temporal_stride: tuple[PositiveInt, ...] = (1, 2, 3)
+    filters: tuple[PositiveInt, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+    expand: tuple[PositiveInt, ...] = (1, 2, 3, 4, 5, 6, 8)
+    non_local: tuple[NonNegativeInt, ...] = (0, 8, 16, 32, 64)
+    acts: tuple[Activation, ...] = ("relu", "hswish")
+    max_width: PositiveInt = 1024
+    """Most channels anywhere."""
+    max_positions: PositiveInt = 4096
+    """Most positions (T x H x W) that a non-local block may attend from."""
+    min_size_px: PositiveInt = 2
+    """Smallest side of the last features."""
+
+    @property
+    def block_genes(self) -> dict[str, tuple[Any, ...]]:
+        """Values of each gene of a block that has a list of them."""
+        names = ("repeats", "filters", "expand", "non_local", "spatial_type", "temporal_type")
+        axes = [
+            f"{axis}_{gene}" for axis in ("spatial", "temporal") for gene in ("kernel", "stride")
+        ]
+        flags = dict.fromkeys(("skip", "context_gate", "inverted_bottleneck"), (False, True))
+        acts = dict.fromkeys(("act", "spatial_act", "temporal_act"), self.acts)
+        return {gene: getattr(self, gene) for gene in (*names, *axes)} | flags | acts
+
+    def span(self, frames: int, frame_stride: int) -> bool:
+        """Whether a clip of so many frames fits into the longest stretch of video."""
+        return (frames - 1) * frame_stride < self.max_frames
+
+    def hold(self, architecture: TinyVideoNet) -> bool:
+        """Whether the architecture lies within the bounds."""
+        return (
+            architecture.rules == "corrected"
+            and architecture.image_size in self.image_size
+            and architecture.frames in self.frames
+            and architecture.frame_stride in self.frame_stride
+            and self.span(architecture.frames, architecture.frame_stride)
+            and len(architecture.blocks) <= self.max_blocks
+            and all(
+                getattr(block, gene) in values
+                for block in architecture.blocks
+                for gene, values in self.block_genes.items()
+            )
+            and architecture.units[-1].exit.size_px >= self.min_size_px
+            and all(self._afford(unit) for unit in architecture.units)
+        )
+
+    def _afford(self, unit: Unit) -> bool:
+        positions = unit.exit.frames * unit.exit.size_px**2
+        return unit.width <= self.max_width and (
+            unit.non_local == 0 or positions <= self.max_positions
+        )

@@ -1,0 +1,143 @@
+"""One repeat of a block, resolved: exactly the layers that are built, with their widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vidnas.layers.activation import Activation
+
+if TYPE_CHECKING:
+    from vidnas.families.tinyvideonet.architecture import Block
+
+Rules = Literal["published", "corrected"]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Size of the features of one clip between two layers."""
+
+    frames: int
+    size_px: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A convolution or pooling over space or over time."""
+
+    kind: Literal["conv", "depthwise", "maxpool", "avgpool"]
+    kernel: int
+    stride: int
+    act: Activation = "relu"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The layers of one repeat in their order; a width of 0 or None means the layer is absent."""
+
+    name: str
+    """Its scope in the original code, `Block-b-r`."""
+    entry: Extent
+    widen: int
+    """1x1 convolution that opens an inverted bottleneck."""
+    reduce: int
+    """1x1 convolution before the spatial one."""
+    spatial: Operation | None
+    temporal: Operation | None
+    inner: int
+    """Width of the spatial and temporal convolutions."""
+    expand: int
+    hidden: int
+    """Hidden width of squeeze-and-excite."""
+    context_gate: bool
+    gated_channels: int
+    """Channels where the gates are; equal to `width` in every network that can be built."""
+    width: int
+    narrow: int
+    """1x1 convolution that closes an inverted bottleneck."""
+    skip: Literal["none", "identity", "projection"]
+    skip_stride: tuple[int, int]
+    """In time and in space."""
+    act: Activation
+    non_local: int
+    exit: Extent
+
+
+def resolve(
+    block: Block, entry: Extent, rules: Rules, *, name: str, repeat: int, in_time: bool
+) -> Unit:
+    """Resolve one repeat of a block that is entered by features of a given extent.
+
+    Args:
+        block: the genes.
+        entry: what enters this repeat.
+        rules: see `TinyVideoNet.rules`.
+        name: scope in the original code.
+        repeat: its number, from 0; strides and the first temporal layer belong to 0.
+        in_time: whether more than one frame enters the block; without, temporal genes are dead.
+    """
+    widen = block.width if block.inverted_bottleneck and block.expand else 0
+    inner = block.width if block.inverted_bottleneck else block.filters
+    spatial = _spatial(block, repeat)
+    temporal = _temporal(block, repeat, entry.frames) if in_time else None
+    expand = block.width if block.expand and not widen else 0
+
+    operations = [op for op in (spatial, temporal) if op]
+    convolved = any(op.kind in ("conv", "depthwise") for op in operations)
+    channels = expand or (inner if convolved else widen or entry.channels)
+    stride = spatial.stride if spatial else 1
+    frame_stride = temporal.stride if temporal else 1
+    exit_ = Extent(
+        -(-entry.frames // frame_stride),
+        -(-entry.size_px // stride),
+        block.filters if widen else channels,
+    )
+    same_shape = stride == frame_stride == 1 and exit_.channels == entry.channels
+    skip: Literal["none", "identity", "projection"] = "none"
+    if block.skip and rules == "published":
+        skip = "projection" if exit_.frames == entry.frames else "none"
+    elif block.skip:
+        skip = "identity" if same_shape else "projection"
+    reduced = spatial is not None and block.spatial_type in ("std", "depth")
+    return Unit(
+        name=name,
+        entry=entry,
+        widen=widen,
+        reduce=inner if reduced else 0,
+        spatial=spatial,
+        temporal=temporal,
+        inner=inner if convolved else 0,
+        expand=expand,
+        hidden=block.hidden,
+        context_gate=block.context_gate,
+        gated_channels=channels,
+        width=block.width,
+        narrow=block.filters if widen else 0,
+        skip=skip,
+        skip_stride=(frame_stride, stride) if skip == "projection" else (1, 1),
+        act=block.act,
+        non_local=block.non_local if repeat == block.repeats - 1 else 0,
+        exit=exit_,
+    )
+
+
+def _spatial(block: Block, repeat: int) -> Operation | None:
+    stride = block.spatial_stride if repeat == 0 else 1
+    if block.spatial_kernel == 1:
+        return None
+    if block.spatial_type in ("maxpool", "avgpool"):
+        return Operation(block.spatial_type, block.spatial_kernel, stride)
+    kind: Literal["conv", "depthwise"] = "depthwise" if block.spatial_type == "depth" else "conv"
+    return Operation(kind, block.spatial_kernel, stride, block.spatial_act)
+
+
+def _temporal(block: Block, repeat: int, frames: int) -> Operation | None:
+    stride = block.temporal_stride if repeat == 0 else 1
+    if block.temporal_kernel == 1 or repeat % 2 == 1:
+        return None
+    if block.temporal_type != "1d":
+        return Operation(block.temporal_type, block.temporal_kernel, stride)
+    return (
+        Operation("conv", block.temporal_kernel, stride, block.temporal_act) if frames > 1 else None
+    )

@@ -1,0 +1,35 @@
+"""Pooling with SAME padding, in which padded elements do not count."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidnas.layers.padding import pad_same
+
+Pooling = Literal["maxpool", "avgpool"]
+
+
+class SamePool2d(nn.Module):
+    """`(N, C, H, W)` to `(N, C, ceil(H / s), ceil(W / s))`, over the valid elements."""
+
+    def __init__(self, kind: Pooling, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool each window."""
+        if self.kind == "maxpool":
+            x, padding = pad_same(x, self.kernel, self.stride, value=float("-inf"))
+            return F.max_pool2d(x, self.kernel, self.stride, padding)
+        padded, padding = pad_same(x, self.kernel, self.stride)
+        pooled = F.avg_pool2d(padded, self.kernel, self.stride, padding, count_include_pad=False)
+        if padded is x:
+            return pooled
+        # The zeros padded on one side only were counted: undo that with the share of valid ones.
+        ones = x.new_ones((1, 1, int(x.shape[2]), int(x.shape[3])))
+        valid, _ = pad_same(ones, self.kernel, self.stride)
+        return pooled / F.avg_pool2d(valid, self.kernel, self.stride)

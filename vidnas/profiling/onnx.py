@@ -1,0 +1,49 @@
+"""A network as an ONNX graph: what the latency oracle times and what ships."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vidnas.core import ClipSpec
+
+OUTPUT_NAME = "logits"
+_OPSET = 18
+
+
+def input_names(inputs: Sequence[ClipSpec]) -> tuple[str, ...]:
+    """Names of the graph's inputs: the modalities, numbered where one occurs twice."""
+    modalities = [spec.modality for spec in inputs]
+    return tuple(
+        name if modalities.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(modalities)
+    )
+
+
+def export_onnx(network: nn.Module, inputs: Sequence[ClipSpec]) -> bytes:
+    """Export for inference, with a dynamic batch dimension `N` and batch norms folded.
+
+    This takes torch's tracing exporter although `dynamo=True` is its successor: a search exports
+    every candidate that it times, and tracing takes 0.2 s where the successor takes 3 s, for a
+    graph that ONNX Runtime runs equally fast.
+    """
+    clips = tuple(torch.rand(spec.shape()) for spec in inputs)
+    names = list(input_names(inputs))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder) / "network.onnx"
+        warnings.simplefilter("ignore")  # "the tracing exporter is deprecated": see above
+        torch.onnx.export(
+            network,
+            clips,
+            path,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=names,
+            output_names=[OUTPUT_NAME],
+            dynamic_axes={name: {0: "N"} for name in (*names, OUTPUT_NAME)},
+        )
+        return path.read_bytes()

@@ -1,0 +1,186 @@
+"""Architectures as pictures: a diagram to SVG, and SVG to PNG."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+
+import resvg_py
+
+from vidnas.core import Diagram, UserError
+from vidnas.report.files import write_whole
+from vidnas.report.layout import (
+    DETAIL_PX,
+    GUTTER,
+    HEADING_PX,
+    LABEL_PX,
+    LINE,
+    MARGIN,
+    PADDING,
+    TITLE_PX,
+    Layout,
+    PlacedBox,
+    PlacedColumn,
+    Route,
+    lay_out,
+    text_width,
+)
+from vidnas.report.palette import colours
+
+_INK, _QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
+_FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+_LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
+_PNG_ZOOM = 2.0
+
+
+def draw_svg(diagram: Diagram) -> str:
+    """Draw a diagram as one SVG document that needs no other file."""
+    layout = lay_out(diagram)
+    colour_of = colours(box.kind for box in diagram.boxes)
+    weighted = any(edge.weight != 1.0 for edge in diagram.edges)
+    legend, height = _legend(colour_of, layout, weighted)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width:.0f} {height:.0f}" '
+        f'width="{layout.width:.0f}" height="{height:.0f}" font-family="{_FONT}" role="img">',
+        f"<title>{escape(diagram.title)}</title>",
+        f'<rect width="{layout.width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+        _text(diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True),
+        *(_column(column) for column in layout.columns),
+        *(_arrow(route) for route in layout.routes),
+        *(_box(box, colour_of[box.box.kind]) for box in layout.boxes),
+        *legend,
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def svg_to_png(svg: str) -> bytes:
+    """Render an SVG document as PNG, two pixels for one.
+
+    Raises:
+        UserError: no font is installed, so that the picture would have no text.
+    """
+    if not _has_font():
+        raise UserError(
+            "A PNG cannot be drawn: no font is installed on this machine; install one (Debian and "
+            "Ubuntu: fonts-dejavu-core) or write an .svg."
+        )
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=_PNG_ZOOM, background="#ffffff"))
+
+
+def write_picture(diagram: Diagram, path: Path) -> None:
+    """Draw a diagram into an `.svg` or a `.png` file.
+
+    Raises:
+        UserError: the file name ends in neither, or a PNG is asked for where no font is installed.
+    """
+    svg = draw_svg(diagram)
+    if path.suffix.lower() == ".svg":
+        picture = svg.encode()
+    elif path.suffix.lower() == ".png":
+        picture = svg_to_png(svg)
+    else:
+        raise UserError(
+            f"{path}: pictures are drawn as .svg or .png; give the file one of these endings."
+        )
+    write_whole(path, picture)
+
+
+def _has_font() -> bool:
+    canvas = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">{}</svg>'
+    text = '<text y="16" font-family="sans-serif">H</text>'
+    blank, written = (resvg_py.svg_to_bytes(svg_string=canvas.format(t)) for t in ("", text))
+    return bool(blank != written)
+
+
+def _text(
+    text: str, x: float, y: float, size: float, *, bold: bool = False, colour: str = _INK,
+    anchor: str = "start",
+) -> str:  # fmt: skip
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
+        f'text-anchor="{anchor}"{weight}>{escape(text)}</text>'
+    )
+
+
+def _column(column: PlacedColumn) -> str:
+    panel = (
+        f'<rect x="{column.x:.1f}" y="{column.y:.1f}" width="{column.width:.1f}" '
+        f'height="{column.height:.1f}" rx="10" fill="{_PANEL}"/>'
+    )
+    middle = column.x + column.width / 2
+    lines = [
+        _text(line, middle, column.y + PADDING + TITLE_PX * (1 + LINE * row), TITLE_PX,
+              bold=True, colour=_QUIET, anchor="middle")
+        for row, line in enumerate(column.title)
+    ]  # fmt: skip
+    return "".join([panel, *lines])
+
+
+def _box(placed: PlacedBox, colour: str) -> str:
+    frame = (
+        f'x="{placed.x:.1f}" y="{placed.y:.1f}" width="{placed.width:.1f}" '
+        f'height="{placed.height:.1f}" rx="7"'
+    )
+    parts = [
+        f'<rect {frame} fill="#ffffff"/>',
+        f'<rect {frame} fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.3"/>',
+        f'<rect x="{placed.x + 4:.1f}" y="{placed.y + 6:.1f}" width="4" '
+        f'height="{placed.height - 12:.1f}" rx="2" fill="{colour}"/>',
+    ]
+    x, y = placed.x + 14, placed.y + 7
+    for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
+        for line in lines:
+            y += size * LINE
+            parts.append(_text(line, x, y - 0.28 * size, size, bold=bold))
+    return "".join(parts)
+
+
+def _arrow(route: Route) -> str:
+    weight = min(max(route.weight, 0.0), 1.0)
+    opacity, width = 0.2 + 0.7 * weight, 0.9 + 1.1 * weight
+    tip_x, tip_y = route.points[-1]
+    if route.shape == "down":
+        head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"
+        end = (tip_x, tip_y - 6)
+    elif route.shape == "loop":
+        head = f"M{tip_x + 7:.1f} {tip_y - 4:.1f}v8l-7 -4z"
+        end = (tip_x + 6, tip_y)
+    else:
+        head = f"M{tip_x - 7:.1f} {tip_y - 4:.1f}v8l7 -4z"
+        end = (tip_x - 6, tip_y)
+    points = (*route.points[:-1], end)
+    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
+    for (x0, y0), (x1, y1) in pairwise(points):
+        bend = (x1 - x0) * 0.55 if route.shape == "across" else 0.0
+        side = GUTTER * 0.6 if route.shape == "loop" else 0.0
+        path += (
+            f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+        )
+    return (
+        f'<g opacity="{opacity:.2f}"><path d="{path}" fill="none" stroke="{_ARROW}" '
+        f'stroke-width="{width:.2f}"/><path d="{head}" fill="{_ARROW}"/></g>'
+    )
+
+
+def _legend(colour_of: dict[str, str], layout: Layout, weighted: bool) -> tuple[list[str], float]:
+    """The legend in rows below the columns, and the height of the whole picture."""
+    x, y = MARGIN, layout.height
+    parts = []
+    for kind, colour in colour_of.items():
+        step = _SWATCH_PX + 7 + text_width(kind, DETAIL_PX) + 18
+        if x > MARGIN and x + step > layout.width - MARGIN:
+            x, y = MARGIN, y + _LEGEND_ROW_PX
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{_SWATCH_PX}" height="{_SWATCH_PX}" rx="3" '
+            f'fill="{colour}"/>'
+            + _text(kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
+        )
+        x += step
+    if weighted:
+        y += _LEGEND_ROW_PX
+        note = "Arrows are as strong as their learned weight."
+        parts.append(_text(note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET))
+    return parts, y + _SWATCH_PX + MARGIN

@@ -1,0 +1,43 @@
+"""One colour a layer kind, the same in every drawing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+# The common kinds in the hues of Paul Tol's "muted" scheme, which common colour vision deficiencies
+# leave apart: convolutions cold, pooling warm, gates purple; the lighter of two is in time.
+_COMMON = {
+    "input": "#8a93a3",
+    "1x1 conv": "#a9b1bd",
+    "2D conv": "#3b3a9e",
+    "2D depthwise conv": "#4d94d6",
+    "1D conv": "#44b3c2",
+    "3D conv": "#1f5f8b",
+    "(2+1)D conv": "#2f9e8f",
+    "2D max-pool": "#cc6677",
+    "2D avg-pool": "#b8860b",
+    "1D max-pool": "#e8a0a8",
+    "1D avg-pool": "#ddcc77",
+    "squeeze-excite": "#aa4499",
+    "context gate": "#7a3fa0",
+    "non-local": "#882255",
+    "skip": "#1f7a3d",
+    "classifier": "#3d4655",
+}
+_OTHERS = (
+    "#2f9e8f", "#999933", "#cc6677", "#3b3a9e", "#ddaa33",
+    "#882255", "#4d94d6", "#1f7a3d", "#aa4499", "#8a93a3",
+)  # fmt: skip
+
+
+def colours(kinds: Iterable[str]) -> dict[str, str]:
+    """Colours by kind; where two uncommon ones meet, the second takes the next free colour."""
+    found: dict[str, str] = {}
+    present = set(kinds)
+    for kind in [*(kind for kind in _COMMON if kind in present), *sorted(present - set(_COMMON))]:
+        start = zlib.crc32(kind.encode())
+        order = [_OTHERS[(start + step) % len(_OTHERS)] for step in range(len(_OTHERS))]
+        free = [colour for colour in order if colour not in found.values()]
+        found[kind] = _COMMON.get(kind) or (free or order)[0]
+    return found

@@ -1,0 +1,309 @@
+"""The search itself: keep all workers busy, refuse cheaply, record durably, then go on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from vidnas.core import Evaluation, UserError
+from vidnas.families import Architecture, Space
+from vidnas.profiling.counting import count_cost
+from vidnas.search.evaluator import Evaluator
+from vidnas.search.executors import Executor
+from vidnas.search.failures import failure_reason
+from vidnas.search.strategies import Strategy
+from vidnas.search.study import Study
+from vidnas.search.trial import Proposal, Trial
+
+HOPELESS_AFTER = 200
+"""Refusals after which a search that never accepted a candidate gives up."""
+_STRATEGY_TRIES = 100
+_RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
+
+
+@dataclass(frozen=True)
+class Event:
+    """How a search stands; what it tells is already on disk."""
+
+    kind: Literal["started", "ok", "rejected", "failed", "ended"]
+    trial: Trial | None
+    """The trial just recorded; None when the search starts (or is resumed) and ends."""
+    counts: Mapping[str, int]
+    """Trials by status, over all resumptions; a status that did not occur is missing."""
+    refusals: Mapping[str, int]
+    """Rejected candidates by the limit that they broke."""
+    best: Trial | None
+    elapsed_s: float
+    """Search time, over all resumptions."""
+    remaining_s: float | None
+    """Estimate of what is left; None as long as nothing was evaluated."""
+    exhausted: bool = False
+    """Whether no architecture is left that was not tried."""
+
+    @property
+    def evaluations(self) -> int:
+        """Candidates that were trained, successfully or not."""
+        return self.counts.get("ok", 0) + self.counts.get("failed", 0)
+
+    @property
+    def candidates_per_minute(self) -> float:
+        """Evaluations by search time."""
+        return 60 * self.evaluations / self.elapsed_s if self.elapsed_s else 0.0
+
+
+def run_search(
+    study: Study,
+    space: Space,
+    evaluator: Evaluator,
+    strategy: Strategy,
+    executor: Executor,
+    *,
+    evaluations: int | None = None,
+    budget_s: float | None = None,
+    deadline_s: float | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Event:
+    """Search until the study holds enough evaluations or has taken enough time.
+
+    The study's trials are replayed first, so that the same call goes on after a kill. Limits,
+    classes and seed are those of the study's config. Every trial is on disk before it is announced
+    and before the strategy sees it. Ctrl-C loses only the evaluations that are not finished.
+
+    Args:
+        study: empty, or to be resumed.
+        space: what to search.
+        evaluator: what candidates are worth.
+        strategy: fresh; it observes the trials of the study and those to come.
+        executor: where evaluations run; the caller shuts it down.
+        evaluations: number of evaluated candidates (ok or failed, not rejected) to end at.
+        budget_s: search time, over all resumptions, after which no more evaluations are started.
+        deadline_s: seconds that an evaluation may take; give the executor's `timeout_s` more.
+        on_event: called at the start, after every recorded trial and at the end.
+
+    Returns:
+        The last event.
+
+    Raises:
+        UserError: neither end is given, no candidate kept the limits, or the study cannot be
+            written.
+    """
+    if evaluations is None and budget_s is None:
+        raise UserError("The search has no end; give a number of evaluations or a time budget.")
+    return _Search(
+        study, space, evaluator, strategy, executor, evaluations, budget_s, deadline_s, on_event
+    ).run()
+
+
+@dataclass
+class _Search:
+    """The state of a running search: what is in flight, and sums over the recorded trials."""
+
+    study: Study
+    space: Space
+    evaluator: Evaluator
+    strategy: Strategy
+    executor: Executor
+    evaluations: int | None
+    budget_s: float | None
+    deadline_s: float | None
+    on_event: Callable[[Event], None]
+    running: dict[Future[Evaluation], Proposal] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    best: Trial | None = None
+    exhausted: bool = False
+
+    def __post_init__(self) -> None:
+        trials = self.study.trials
+        self.clock_zero = time.monotonic() - (trials[-1].elapsed_s if trials else 0.0)
+        for trial in trials:
+            self.take(trial)
+
+    def run(self) -> Event:
+        self.announce("started")
+        try:
+            while True:
+                room = self.wants_more() and len(self.running) < self.executor.slots
+                if room:
+                    self.advance()
+                elif not self.running:
+                    break
+                done, _ = wait(
+                    self.running, timeout=0 if room else None, return_when=FIRST_COMPLETED
+                )
+                self.finish(done)
+        except KeyboardInterrupt:
+            self.finish({future for future in self.running if future.done()})
+            raise
+        if self.hopeless:
+            raise UserError(self.why_hopeless())
+        return self.announce("ended")
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.clock_zero
+
+    @property
+    def evaluated(self) -> int:
+        return self.counts["ok"] + self.counts["failed"]
+
+    @property
+    def hopeless(self) -> bool:
+        return not self.evaluated and self.counts["rejected"] >= HOPELESS_AFTER
+
+    def wants_more(self) -> bool:
+        if self.exhausted or self.hopeless:
+            return False
+        if self.budget_s is not None and self.elapsed_s >= self.budget_s:
+            return False
+        return self.evaluations is None or self.evaluated + len(self.running) < self.evaluations
+
+    def advance(self) -> None:
+        """Propose one candidate; refuse it at once or start its evaluation."""
+        proposal = self.propose()
+        if proposal is None:
+            self.exhausted = True
+        elif refusal := self.refuse(proposal.architecture):
+            self.record(proposal, refusal)
+        else:
+            self.seen.add(proposal.architecture.digest)
+            future = self.executor.submit(
+                self.evaluator.evaluate,
+                proposal.architecture,
+                evaluation_seed(self.study.config.seed, proposal.architecture),
+                self.deadline_s,
+            )
+            self.running[future] = proposal
+
+    def propose(self) -> Proposal | None:
+        """A candidate that was not tried before, or None if none can be found.
+
+        The generator depends on the study's seed and on how many candidates came before, so that
+        one that is resumed does not begin its sequence of random numbers anew.
+        """
+        before = len(self.study.trials) + len(self.running)
+        rng = np.random.default_rng((self.study.config.seed, before))
+        for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
+            if attempt < _STRATEGY_TRIES:
+                proposal = self.strategy.propose(self.space, rng)
+            else:
+                proposal = Proposal(self.space.random(rng))
+            if proposal.architecture.digest not in self.seen:
+                return proposal
+        return None
+
+    def refuse(self, architecture: Architecture) -> Evaluation | None:
+        """Check what can be counted; a latency limit is the evaluator's to measure."""
+        limits = self.study.config.limits
+        if not limits.counted:
+            return None
+        try:
+            cost = count_cost(architecture, len(self.study.config.classes))
+        except Exception as error:
+            return Evaluation(status="failed", reason=failure_reason(error))
+        broken = limits.broken_by(cost)
+        return Evaluation(status="rejected", cost=cost, reason=broken) if broken else None
+
+    def finish(self, done: set[Future[Evaluation]]) -> None:
+        """Record finished evaluations, in the order in which they were started."""
+        user_error: UserError | None = None
+        for future in [future for future in self.running if future in done]:
+            error = future.exception()
+            if isinstance(error, UserError):
+                user_error = error
+            elif error is not None:
+                failure = Evaluation(status="failed", reason=failure_reason(error))
+                self.record(self.running[future], failure, future)
+            else:
+                self.record(self.running[future], future.result(), future)
+        if user_error is not None:
+            raise user_error
+
+    def record(
+        self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation] | None = None
+    ) -> None:
+        with _without_interruption():
+            trial = self.study.record(proposal, evaluation, self.elapsed_s)
+            if future is not None:
+                del self.running[future]
+            self.take(trial)
+            self.announce(evaluation.status, trial)
+
+    def take(self, trial: Trial) -> None:
+        """Learn from a trial that is on disk."""
+        self.seen.add(trial.architecture.digest)
+        self.counts[trial.evaluation.status] += 1
+        if trial.evaluation.status == "rejected":
+            self.refusals[trial.evaluation.reason.partition(" ")[0]] += 1
+        if trial.evaluation.status == "ok" and (
+            self.best is None or trial.fitness > self.best.fitness
+        ):
+            self.best = trial
+        self.strategy.observe(trial)
+
+    def announce(
+        self,
+        kind: Literal["started", "ok", "rejected", "failed", "ended"],
+        trial: Trial | None = None,
+    ) -> Event:
+        event = Event(
+            kind,
+            trial,
+            dict(self.counts),
+            dict(self.refusals),
+            self.best,
+            self.elapsed_s,
+            self.remaining_s(),
+            self.exhausted,
+        )
+        self.on_event(event)
+        return event
+
+    def remaining_s(self) -> float | None:
+        estimates = []
+        if self.budget_s is not None:
+            estimates.append(max(self.budget_s - self.elapsed_s, 0.0))
+        if self.evaluations is not None and self.evaluated:
+            missing = max(self.evaluations - self.evaluated, 0)
+            estimates.append(missing * self.elapsed_s / self.evaluated)
+        return min(estimates, default=None)
+
+    def why_hopeless(self) -> str:
+        limits = self.study.config.limits
+        costs = [trial.evaluation.cost for trial in self.study.trials if trial.evaluation.cost]
+        return (
+            f"No architecture within {limits} was found among {len(self.study.trials)} random "
+            f"ones{limits.least(costs)}; raise the limit or use another space."
+        )
+
+
+def evaluation_seed(study_seed: int, architecture: Architecture) -> int:
+    """The same candidate of the same study is always trained with the same seed."""
+    entropy = (study_seed, int(architecture.digest, 16))
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+@contextmanager
+def _without_interruption() -> Iterator[None]:
+    """Hold Ctrl-C back while a trial is recorded: it is recorded once, or not at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held_back: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: held_back.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if held_back:
+        raise KeyboardInterrupt

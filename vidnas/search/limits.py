@@ -1,0 +1,150 @@
+"""Hard bounds on what a candidate may cost, and how people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import PositiveFloat, PositiveInt
+
+from vidnas.core import Cost, UserError
+from vidnas.core.value import Value
+
+
+class Limits(Value):
+    """Hard bounds; a candidate that breaks one is rejected before any training."""
+
+    latency_ms: PositiveFloat | None = None
+    """On the median latency of one clip."""
+    parameters: PositiveInt | None = None
+    macs: PositiveInt | None = None
+    memory_bytes: PositiveInt | None = None
+    """On the peak of live activations, at batch 1."""
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> Limits:
+        """Read limits such as `latency=40ms`, `parameters=2M`, `macs=500M` and `memory=64MB`.
+
+        Raises:
+            UserError: a limit is unknown, given twice, has no number above zero or a unit that
+                does not fit.
+        """
+        found: dict[str, float] = {}
+        for text in texts:
+            quantity = _QUANTITIES.get(text.partition("=")[0].strip())
+            if quantity is None:
+                examples = ", ".join(known.example for known in _QUANTITIES.values())
+                raise UserError(f"The limit {text!r} is unknown; write one like {examples}.")
+            if quantity.field in found:
+                raise UserError(f"The limit {text!r} repeats an earlier one; keep one of them.")
+            found[quantity.field] = quantity.read(text)
+        return cls.model_validate(found)
+
+    def broken_by(self, cost: Cost) -> str | None:
+        """The first limit that the cost breaks ("latency 52.1 ms > 40 ms"), or None.
+
+        The text begins with the limit's name. A latency that was not measured breaks nothing.
+        """
+        for name, quantity in _QUANTITIES.items():
+            limit, value = getattr(self, quantity.field), quantity.value(cost)
+            if limit is not None and value is not None and value > limit:
+                return f"{name} {quantity.show(value)} > {quantity.show(limit)}"
+        return None
+
+    @property
+    def counted(self) -> bool:
+        """Whether a limit is set that needs no measurement."""
+        return any((self.parameters, self.macs, self.memory_bytes))
+
+    def __str__(self) -> str:
+        return " and ".join(
+            f"{name} {quantity.show(getattr(self, quantity.field))}"
+            for name, quantity in _QUANTITIES.items()
+            if getattr(self, quantity.field) is not None
+        )
+
+    def least(self, costs: Sequence[Cost]) -> str:
+        """How near the costs came to each limit ("; the fastest took 3.2 ms")."""
+        phrases = []
+        for quantity in _QUANTITIES.values():
+            values = [value for value in map(quantity.value, costs) if value is not None]
+            if values and getattr(self, quantity.field) is not None:
+                phrases.append("; " + quantity.least.format(quantity.show(min(values))))
+        return "".join(phrases)
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """How one limited quantity is read, found in a cost and shown."""
+
+    field: str
+    example: str
+    units: Mapping[str, float]
+    value: Callable[[Cost], float | None]
+    show: Callable[[Any], str]
+    least: str
+    whole: bool = True
+
+    def read(self, text: str) -> float:
+        match = re.fullmatch(
+            r"(\d+\.?\d*|\.\d+)\s*([a-zµ]*)", text.partition("=")[2].strip().lower()
+        )
+        if match is None:
+            raise UserError(f"The limit {text!r} has no number; write it like {self.example}.")
+        number, unit = match.groups()
+        if unit not in self.units:
+            wrong = f"the unknown unit {unit!r}" if unit else "no unit"
+            raise UserError(f"The limit {text!r} has {wrong}; write it like {self.example}.")
+        value = float(number) * self.units[unit]
+        value = int(value) if self.whole else value
+        if value <= 0:
+            raise UserError(
+                f"The limit {text!r} is not above zero, so no network keeps it; write it like "
+                f"{self.example}."
+            )
+        return value
+
+
+def _latency_ms(cost: Cost) -> float | None:
+    return None if cost.latency is None else cost.latency.p50_ms
+
+
+_COUNTS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+_BYTES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_QUANTITIES = {
+    "latency": _Quantity(
+        field="latency_ms",
+        example="latency=40ms",
+        units={"us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3},
+        value=_latency_ms,
+        show="{:.4g} ms".format,
+        least="the fastest took {}",
+        whole=False,
+    ),
+    "parameters": _Quantity(
+        field="parameters",
+        example="parameters=2M",
+        units=_COUNTS,
+        value=lambda cost: cost.parameters,
+        show="{:,}".format,
+        least="the smallest had {} parameters",
+    ),
+    "macs": _Quantity(
+        field="macs",
+        example="macs=500M",
+        units=_COUNTS,
+        value=lambda cost: cost.macs,
+        show="{:,}".format,
+        least="the cheapest took {} MACs",
+    ),
+    "memory": _Quantity(
+        field="memory_bytes",
+        example="memory=64MB",
+        units=_BYTES,
+        value=lambda cost: cost.activation_bytes,
+        show=lambda value: f"{value / 1e6:.4g} MB",
+        least="the most frugal needed {}",
+    ),
+}

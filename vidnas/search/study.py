@@ -1,0 +1,233 @@
+"""The study: one search in one folder, durable trial by trial."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import filelock
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+from typing_extensions import Self
+
+from vidnas.core import Evaluation, UserError
+from vidnas.families import architecture_from_json
+from vidnas.search.config import StudyConfig
+from vidnas.search.trial import Proposal, Trial
+
+CONFIG_NAME = "config.yaml"
+DATABASE_NAME = "study.db"
+_LOCK_NAME = ".lock"
+
+# How the dashboard shows what became of a candidate.
+_STATES = {
+    "ok": TrialState.COMPLETE,
+    "rejected": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Study:
+    """A search on disk: `config.yaml` (what was asked) and `study.db` (an Optuna study).
+
+    Every trial is one finished Optuna trial, written in one transaction: after a kill it is there
+    whole or not at all. The objective is the fitness, to be maximised; rejected candidates are
+    pruned trials, failed ones failed trials. All trials are also in memory, so that a step costs
+    the same at the start of a study and late in it.
+    """
+
+    def __init__(
+        self, folder: Path, config: StudyConfig, lock: filelock.BaseFileLock | None
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self._lock = lock
+        with _plain_storage_errors(folder):
+            self._optuna = _open_database(folder / DATABASE_NAME)
+            stored = self._optuna.get_trials(deepcopy=False)
+        self.trials: list[Trial] = [_read_trial(folder, trial) for trial in stored]
+
+    @classmethod
+    def create_or_resume(cls, folder: Path, config: StudyConfig) -> Study:
+        """Start a study in a new or empty folder, or go on with the one that is there.
+
+        The folder is locked until `close`.
+
+        Raises:
+            UserError: the folder holds something else, a study of something else or one that is
+                damaged; it cannot be written to; another process is searching in it.
+        """
+        _require_study_or_empty(folder)
+        with _plain_file_errors(folder):
+            if (folder / CONFIG_NAME).exists():
+                StudyConfig.read(folder / CONFIG_NAME).require_same(config, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _lock(folder)
+            try:
+                if not (folder / CONFIG_NAME).exists():
+                    config.write(folder / CONFIG_NAME)
+                return cls(folder, config, lock)
+            except BaseException:
+                lock.release()
+                raise
+
+    @classmethod
+    def read(cls, folder: Path) -> Study:
+        """Open a study to look at, also while a search is running in it.
+
+        Raises:
+            UserError: the folder is not a study, or it is damaged.
+        """
+        if not (folder / CONFIG_NAME).is_file() or not (folder / DATABASE_NAME).is_file():
+            raise UserError(
+                f"{folder} is not a study: it has no {CONFIG_NAME} and {DATABASE_NAME}; give the "
+                "folder that was passed to the search."
+            )
+        return cls(folder, StudyConfig.read(folder / CONFIG_NAME), lock=None)
+
+    def fittest(self, count: int) -> list[Trial]:
+        """The best `count` trials that are ok, the fittest first, of equals the earliest."""
+        ok = [trial for trial in self.trials if trial.evaluation.status == "ok"]
+        return sorted(ok, key=lambda trial: -trial.fitness)[:count]
+
+    def record(self, proposal: Proposal, evaluation: Evaluation, elapsed_s: float) -> Trial:
+        """Append a trial; when this returns it is on disk.
+
+        Raises:
+            UserError: the disk is full, or the database cannot be written to.
+        """
+        trial = Trial(len(self.trials), proposal, evaluation, elapsed_s)
+        with _plain_storage_errors(self.folder):
+            self._optuna.add_trial(_stored(trial))
+        self.trials.append(trial)
+        return trial
+
+    def close(self) -> None:
+        """Let others search in this folder."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _stored(trial: Trial) -> FrozenTrial:
+    stored = optuna.trial.create_trial(
+        state=_STATES[trial.evaluation.status],
+        value=trial.evaluation.fitness,
+        user_attrs={
+            "architecture": trial.architecture.to_json(),
+            "digest": trial.architecture.digest,
+            "parent": trial.proposal.parent,
+            "mutations": trial.proposal.mutations,
+            "evaluation": trial.evaluation.model_dump(mode="json"),
+            "elapsed_s": trial.elapsed_s,
+        },
+    )
+    now = datetime.now()
+    stored.datetime_start = now - timedelta(seconds=trial.evaluation.seconds)
+    stored.datetime_complete = now
+    return stored
+
+
+def _read_trial(folder: Path, stored: FrozenTrial) -> Trial:
+    attributes = stored.user_attrs
+    try:
+        proposal = Proposal(
+            architecture_from_json(attributes["architecture"]),
+            attributes["parent"],
+            tuple(attributes["mutations"]),
+        )
+        evaluation = Evaluation.model_validate(attributes["evaluation"])
+        return Trial(stored.number, proposal, evaluation, attributes["elapsed_s"])
+    except (KeyError, TypeError, ValueError, UserError) as error:
+        raise UserError(
+            f"Trial {stored.number} in {folder / DATABASE_NAME} cannot be read ({error}); restore "
+            "the file, or start a new study in another folder."
+        ) from error
+
+
+def _open_database(path: Path) -> optuna.Study:
+    optuna.logging.set_verbosity(logging.WARNING)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(path, timeout=30, check_same_thread=False)
+
+    # Connections are made here because a URL cannot hold every path: Optuna expands braces in it.
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{DATABASE_NAME}", engine_kwargs={"creator": connect}
+    )
+    return optuna.create_study(
+        storage=storage, study_name="vidnas", direction="maximize", load_if_exists=True
+    )
+
+
+def _require_study_or_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; choose a folder for the study.")
+    if not folder.exists() or (folder / CONFIG_NAME).exists():
+        return
+    if any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise UserError(
+            f"{folder} holds files but no study (it has no {CONFIG_NAME}); choose a new or empty "
+            "folder."
+        )
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    lock = filelock.FileLock(folder / _LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UserError(
+            f"Another process is searching in {folder}; wait for it to end, or choose another "
+            "folder."
+        ) from error
+    return lock
+
+
+@contextmanager
+def _plain_file_errors(folder: Path) -> Iterator[None]:
+    """Say in one sentence why a folder cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder} cannot be written ({error.strerror}); free some space, or "
+            "choose a folder that you may write to."
+        ) from error
+
+
+_DATABASE_CURES = {
+    "full": "the disk is full; free some space and run the same command again",
+    "disk i/o": "the disk is full or failing; free some space and run the same command again",
+    "not a database": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "malformed": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "locked": "another program is writing to it; close that and run the same command again",
+    "readonly": "it is read-only; make it writable, or copy the study to another folder",
+    "unable to open": "it cannot be opened; check the folder's permissions",
+}
+
+
+@contextmanager
+def _plain_storage_errors(folder: Path) -> Iterator[None]:
+    """Say in one sentence what a database error means."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        innermost: BaseException = error
+        while innermost.__cause__ is not None:
+            innermost = innermost.__cause__
+        text = str(innermost)
+        cures = [cure for sign, cure in _DATABASE_CURES.items() if sign in text.lower()]
+        raise UserError(
+            "; ".join([f"{folder / DATABASE_NAME}: {text}", *cures[:1]]) + "."
+        ) from error

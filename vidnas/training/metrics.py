@@ -1,0 +1,114 @@
+"""How well a network classifies the clips of a split."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidnas.core import UserError
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import test_batches
+from vidnas.data.splits import Split
+from vidnas.families import Network
+from vidnas.training.device import usable_device
+from vidnas.training.errors import NotFinite
+
+_SMALLEST_PROBABILITY = 1e-12  # keeps the loss finite where a network is certain and wrong
+
+
+class Metrics(Value):
+    """Measured on the videos of one split; shares are between 0 and 1."""
+
+    clips: int
+    loss: float
+    """Mean cross-entropy of the predicted probabilities, without smoothing or weights."""
+    top1: float
+    top5: float
+    """Top-n for n = min(5, number of classes)."""
+    mean_class: float
+    """Mean over the classes present of the share of their clips that was recognised."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Clips of true class [row] that were taken for class [column]."""
+
+
+def evaluate(
+    network: Network,
+    cache: ClipCache,
+    split: Split,
+    *,
+    clips_per_video: int = 1,
+    batch_size: int = 32,
+    device: str = "cpu",
+) -> Metrics:
+    """Classify every video of a split by the mean probability over evenly spaced clips.
+
+    The network computes in float32, as it will where it is used.
+
+    Raises:
+        UserError: the split is empty, or the device is not there.
+        NotFinite: the network predicted numbers that are not finite.
+    """
+    if not len(cache.videos(split)):
+        raise UserError(
+            f"The {split} split has no videos to evaluate on; assign some to it in the data set."
+        )
+    sums: dict[int, Tensor] = {}
+    batches = test_batches(
+        cache,
+        split,
+        network.architecture.inputs,
+        batch_size=batch_size,
+        clips_per_video=clips_per_video,
+    )
+    was_training = network.training
+    where = usable_device(device)
+    network.to(where).eval()
+    with torch.inference_mode():
+        for clips, _, videos in batches:
+            probabilities = predict_probabilities(network, clips, where)
+            for video, row in zip(videos.tolist(), probabilities, strict=True):
+                sums[video] = sums.get(video, torch.zeros(())) + row
+    network.train(was_training)
+    labels = torch.tensor([int(cache.labels[video]) for video in sums])
+    return score(torch.stack(list(sums.values())) / clips_per_video, labels)
+
+
+def predict_probabilities(
+    network: nn.Module, clips: tuple[Tensor, ...], device: torch.device
+) -> Tensor:
+    """Class probabilities `(N, num_classes)` on the CPU of uint8 clips `(N, C, T, H, W)`.
+
+    Raises:
+        NotFinite: they are not finite.
+    """
+    logits = network(*(to_input(clip, device) for clip in clips))
+    probabilities: Tensor = logits.float().softmax(dim=1).cpu()
+    if not probabilities.isfinite().all():
+        raise NotFinite("The network predicts numbers that are not finite.")
+    return probabilities
+
+
+def to_input(clip: Tensor, device: torch.device) -> Tensor:
+    """What a network eats, of a uint8 clip: float in [0, 1]."""
+    return clip.to(device, non_blocking=True).float().div_(255)
+
+
+def score(probabilities: Tensor, labels: Tensor) -> Metrics:
+    """Compare predicted probabilities `(N, num_classes)` with true labels `(N,)`."""
+    count, classes = probabilities.shape
+    ranked = probabilities.argsort(dim=1, descending=True)
+    hits = ranked == labels[:, None]  # (N, num_classes), one True a row
+    confusion = torch.bincount(labels * classes + ranked[:, 0], minlength=classes**2)
+    confusion = confusion.view(classes, classes)
+    present = confusion.sum(dim=1) > 0
+    recalls = confusion.diagonal()[present] / confusion.sum(dim=1)[present]
+    of_truth = probabilities.gather(1, labels[:, None]).clamp(min=_SMALLEST_PROBABILITY)
+    return Metrics(
+        clips=count,
+        loss=-of_truth.log().mean().item(),
+        top1=hits[:, :1].any(dim=1).double().mean().item(),
+        top5=hits[:, :5].any(dim=1).double().mean().item(),
+        mean_class=recalls.double().mean().item(),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
