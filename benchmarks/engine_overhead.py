@@ -36,6 +36,7 @@ class NullEvaluator:
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
+        """Evaluate nothing."""
         return Evaluation(status="ok", fitness=seed / 2**32)
 
 
@@ -72,17 +73,19 @@ def main() -> None:
     def note(event: Event) -> None:
         ends.append(time.perf_counter())
 
-    with tempfile.TemporaryDirectory() as folder:
-        with Study.create_or_resume(Path(folder) / "study", config) as study:
-            last = run_search(
-                study,
-                space,
-                NullEvaluator(),
-                strategy,
-                InlineExecutor(),
-                evaluations=CANDIDATES,
-                on_event=note,
-            )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Study.create_or_resume(Path(folder) / "study", config) as study,
+    ):
+        last = run_search(
+            study,
+            space,
+            NullEvaluator(),
+            strategy,
+            InlineExecutor(),
+            evaluations=CANDIDATES,
+            on_event=note,
+        )
     candidates_ms = np.diff(ends[:-1]) * 1000
     median, p90 = np.quantile(candidates_ms, (0.5, 0.9))
     print(f"{len(candidates_ms)} candidates, {last.counts.get('rejected', 0)} of them refused")

@@ -10,6 +10,7 @@ python -m benchmarks.kill_resume [--kills 10]
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class SlowNothing:
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
+        """Sleep."""
         time.sleep(EVALUATION_S)
         return Evaluation(status="ok", fitness=seed / 2**32, seconds=EVALUATION_S)
 
@@ -77,13 +79,22 @@ def search(folder: Path, evaluations: int) -> None:
         )
 
 
-def run_and_kill(command: list[str], after_s: float | None) -> list[str]:
-    """Start the search, kill it some seconds after its start (None: never); what it printed."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = [process.stdout.readline().strip()]
-    if after_s is not None:
-        time.sleep(after_s)
+def run(command: list[str], kill_after: tuple[int, float] | None = None) -> list[str]:
+    """Run the search; what it printed.
+
+    Args:
+        command: starts or resumes it.
+        kill_after: so many lines and then so many seconds; None to let it end.
+    """
+    # Python's resource tracker remarks on what a killed process could not tidy up.
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore::UserWarning"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=quiet)
+    if process.stdout is None:  # for the type checker
+        raise RuntimeError("no pipe")
+    lines = []
+    if kill_after is not None:
+        lines = [process.stdout.readline().strip() for _ in range(kill_after[0])]
+        time.sleep(kill_after[1])
         process.kill()
     lines += [line.strip() for line in process.stdout]
     process.wait()
@@ -106,18 +117,19 @@ def main() -> None:
         command = [sys.executable, *module, "--evaluations", str(options.evaluations)]
         announced: list[str] = []
         for kill in range(options.kills):
-            after_s = rng.uniform(0, LONGEST_RUN_S)
-            printed = run_and_kill(command, after_s)
+            # One in four while it opens the study and starts its workers, the others at work.
+            lines, after_s = (0 if kill % 4 == 3 else 2), rng.uniform(0, LONGEST_RUN_S)
+            printed = run(command, kill_after=(lines, after_s))
             announced += printed
-            on_disk = Study.read(folder).trials
             check(announced, folder)
+            on_disk = Study.read(folder).trials
             print(
-                f"kill {kill + 1} after {after_s:.2f} s: {len(printed)} lines, "
+                f"kill {kill + 1}, {after_s:.2f} s after line {lines}: {len(printed)} lines, "
                 f"{len(on_disk)} trials on disk, none lost, none twice"
             )
         end = count_trained(folder) + 20
         command[-1] = str(end)
-        announced += run_and_kill(command, None)
+        announced += run(command)
         check(announced, folder)
         if announced[-1] != "ended" or count_trained(folder) != end:
             raise SystemExit(f"told to end at {end}, ended at {count_trained(folder)}")

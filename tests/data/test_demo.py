@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,20 +38,24 @@ def _accuracy_of_ridge(features: np.ndarray, labels: np.ndarray) -> float:
     return float(((features[train:] @ weights).argmax(axis=1) == labels[train:]).mean())
 
 
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Complex numbers of absolute value 1; those near 0, where nothing is seen, become 1."""
+    size = abs(values)
+    return np.where(size > 1e-9, values, 1) / np.where(size > 1e-9, size, 1)
+
+
 def _tracks(clips: np.ndarray) -> np.ndarray:
     """Position, log area and angle of the shape in every frame, `(N, T, 6)`, circles as pairs."""
     grey = clips.mean(axis=-1) / 255
     grid = np.exp(2j * np.pi * np.arange(clips.shape[2]) / clips.shape[2])
 
     def centre(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        total = weights.sum(axis=(2, 3)) + 1e-6
-        x, y = (weights.sum(axis=2) @ grid) / total, (weights.sum(axis=3) @ grid) / total
-        return x / (abs(x) + 1e-9), y / (abs(y) + 1e-9)
+        return _unit(weights.sum(axis=2) @ grid), _unit(weights.sum(axis=3) @ grid)
 
     bright, dark = (grey > 0.75).astype(float), (grey < 0.25).astype(float)
     (x, y), (bx, by), (dx, dy) = centre(bright + dark), centre(bright), centre(dark)
     across = np.angle(bx / dx) + 1j * np.angle(by / dy)
-    turn = across / (abs(across) + 1e-9)
+    turn = _unit(across)
     area = np.log1p((bright + dark).sum(axis=(2, 3)))
     return np.stack([x.real, x.imag, y.real, y.imag, turn.real, turn.imag, area], axis=-1)
 
@@ -92,7 +97,7 @@ class _SmallNetwork(nn.Module):
                     nn.BatchNorm2d(o),
                     nn.ReLU(),
                 )
-                for i, o in zip(widths[:-1], widths[1:], strict=True)
+                for i, o in itertools.pairwise(widths)
             )
         )
         self.classifier = nn.Linear(64, len(CLASSES))

@@ -307,7 +307,7 @@ def architectures(draw: st.DrawFn) -> TinyVideoNet:
         raise
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(architectures())
 def test_canonical_form_builds_the_same_network(architecture: TinyVideoNet) -> None:
     canonical = architecture.canonical()

@@ -19,7 +19,7 @@ from vidnas.families.tinyvideonet.space import TinyVideoSpace, space
 extents = st.tuples(st.integers(16, 160), st.integers(1, 64))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), extents)
 def test_a_walk_from_a_random_start_stays_in_the_space(seed: int, extent: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)

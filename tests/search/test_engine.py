@@ -18,7 +18,8 @@ from search_toys import (
 )
 
 from vidnas.core import Evaluation, UserError
-from vidnas.search.engine import HOPELESS_AFTER, evaluation_seed, run_search
+from vidnas.search import engine
+from vidnas.search.engine import evaluation_seed, run_search
 from vidnas.search.executors import InlineExecutor, LocalExecutor
 from vidnas.search.limits import Limits
 from vidnas.search.strategies import RandomSearch, TournamentEvolution
@@ -61,8 +62,8 @@ def test_ends_at_the_number_asked_for_and_improves(tmp_path):
 
 
 def test_evolution_beats_random_search(tmp_path):
-    evolved = search(tmp_path / "evolution", evaluations=60)
-    drawn = search(tmp_path / "random", strategy=RandomSearch(), evaluations=60)
+    evolved = search(tmp_path / "evolution", evaluations=40)
+    drawn = search(tmp_path / "random", strategy=RandomSearch(), evaluations=40)
     assert evolved.best.fitness > drawn.best.fitness
 
 
@@ -97,13 +98,14 @@ class RejectingEvaluator:
     ("limits", "evaluator"),
     [(Limits(parameters=20), ToyEvaluator()), (Limits(latency_ms=0.1), RejectingEvaluator())],
 )
-def test_impossible_limits_end_with_a_sentence(tmp_path, limits, evaluator):
+def test_impossible_limits_end_with_a_sentence(tmp_path, monkeypatch, limits, evaluator):
+    monkeypatch.setattr(engine, "HOPELESS_AFTER", 30)
     for _ in range(2):  # the second time it is resumed
         with pytest.raises(UserError) as caught:
             search(tmp_path, limits=limits, evaluator=evaluator, evaluations=5)
-        assert f"No architecture within {limits} was found among 200 random" in str(caught.value)
+        assert f"No architecture within {limits} was found among 30 random" in str(caught.value)
         assert "raise the limit or use another space" in str(caught.value)
-        assert len(widths(tmp_path)) == HOPELESS_AFTER
+        assert len(widths(tmp_path)) == 30
     assert ("the smallest had" in str(caught.value)) == (limits.parameters is not None)
 
 
@@ -125,9 +127,9 @@ def test_dead_genes_do_not_make_a_new_architecture(tmp_path):
 
 def test_resumed_search_equals_an_uninterrupted_one(tmp_path):
     limits = Limits(parameters=1300)
-    for end in (3, 11, 11, 30):
+    for end in (3, 8, 8, 15):
         search(tmp_path / "parts", limits=limits, evaluations=end)
-    search(tmp_path / "whole", limits=limits, evaluations=30)
+    search(tmp_path / "whole", limits=limits, evaluations=15)
     assert widths(tmp_path / "parts") == widths(tmp_path / "whole")
 
 

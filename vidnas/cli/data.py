@@ -67,7 +67,7 @@ def demo(
 
     names = list(MOTIONS)[:classes]
     with _progress("Generating") as progress:
-        task = progress.add_task("", total=len(names) * clips_per_class)
+        task = progress.add_task("", total=None)
         write_clips(
             out,
             classes=names,
@@ -76,9 +76,8 @@ def demo(
             seed=seed,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    messages.print(
-        f"{len(names) * clips_per_class} clips in {escape(str(out))}: {', '.join(names)}."
-    )
+    total = len(names) * clips_per_class
+    messages.print(f"{total} clips in {escape(str(out))}: {', '.join(names)}.", soft_wrap=True)
 
 
 def _progress(title: str) -> Progress:

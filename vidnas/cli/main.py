@@ -31,8 +31,11 @@ app.command("models")(models.command)
 app.command("draw")(draw.command)
 app.add_typer(data.app, name="data")
 
+_FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
     errno.EACCES: "permission was denied; choose a folder that you may write to",
     errno.EROFS: "the file system is read-only; choose another folder",
 }

@@ -38,9 +38,7 @@ def command(as_json: JsonOption = False) -> None:
     table.add_column("MACs", justify="right")
     for name, architecture in found.items():
         inputs = ", ".join(
-            f"{spec.modality} {spec.frames} x {spec.size_px} px, every {spec.frame_stride}. frame"
-            if spec.frame_stride > 1
-            else f"{spec.modality} {spec.frames} x {spec.size_px} px"
+            f"{spec.modality} {spec.frames} x {spec.size_px} px, stride {spec.frame_stride}"
             for spec in architecture.inputs
         )
         figures = (format_count(costs[name].parameters), format_count(costs[name].macs))

@@ -115,7 +115,7 @@ def build_cache(
     root = directory or default_directory()
     root.mkdir(parents=True, exist_ok=True)
     identity = fingerprint(dataset)
-    target = root / f"{dataset.source.stem}-{identity}-{size_px}px-v{VERSION}"
+    target = root / f"{dataset.source.resolve().stem}-{identity}-{size_px}px-v{VERSION}"
     with FileLock(f"{target}.lock"):  # a second builder waits, and then finds it finished
         if not (target / INDEX).is_file():
             check_disk(dataset, size_px, root)

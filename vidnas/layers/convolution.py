@@ -47,6 +47,12 @@ class SameConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with as much zero padding as SAME asks for."""
         x, padding = pad_same(x, self._kernel, self._stride)
+        if self.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            # The backward pass of strided depthwise convolutions is 6 to 9 times slower in bfloat16
+            # than in float32 (oneDNN 3.12).
+            with torch.autocast("cpu", enabled=False):
+                x = x.float()
+                return F.conv2d(x, self.weight, None, self._stride, padding, 1, self.groups)
         return F.conv2d(x, self.weight, None, self._stride, padding, 1, self.groups)
 
 

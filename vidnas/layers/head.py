@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vidnas.layers.frames import mean_over_clip, per_frame
+from vidnas.layers.frames import mean_over_clip, mean_over_space, per_frame
 
 
 class ClassifierHead(nn.Module):
@@ -32,5 +32,5 @@ class ClassifierHead(nn.Module):
         if not self.max_pool_predictions:
             logits: Tensor = self.dense(self.dropout(mean_over_clip(x, frames)))
             return logits
-        z = per_frame(self.dense(self.dropout(x.mean((2, 3)))), frames)  # (N, T, num_classes)
+        z = per_frame(self.dense(self.dropout(mean_over_space(x))), frames)  # (N, T, num_classes)
         return (z * torch.softmax(z / math.sqrt(frames), dim=1)).sum(1)

@@ -136,6 +136,8 @@ class TinyVideoNet(Architecture):
             block, units = original, block_units(original, index, extent, self.rules)
             for genes in _neutral_genes(block):
                 neutral = block.model_copy(update=genes)
+                if neutral == block:
+                    continue
                 if block_units(neutral, index, extent, self.rules) == units:
                     block = neutral
             blocks.append(block)

@@ -1,0 +1,115 @@
+"""What the README promises, on a small scale: every command on the outcome of a real search."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import onnx
+import pytest
+from commands import SEARCH, Vidnas, read_json
+
+from vidnas.search.study import Study
+
+
+def test_search_leaves_everything_it_promises(study: Path) -> None:
+    names = {path.name for path in study.iterdir() if not path.name.startswith(".")}
+    assert names == {"best", "config.yaml", "finalists", "report.html", "study.db"}
+    assert {path.name for path in (study / "best").iterdir()} == {
+        "model.json", "weights.safetensors", "model.onnx",
+    }  # fmt: skip
+    card = json.loads((study / "best" / "model.json").read_text())["card"]
+    assert card["test"]["clips"] > 0
+    assert card["cost"]["latency"]["p50_ms"] <= 20
+    onnx.checker.check_model(onnx.load(study / "best" / "model.onnx"))
+    trials = Study.read(study).trials
+    assert sum(trial.evaluation.status != "rejected" for trial in trials) == 3
+
+
+def test_search_goes_on_where_it_stopped(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    vidnas("search", clips, "--out", folder, "--evaluations", 2, *SEARCH)
+    before = Study.read(folder).trials
+    done = vidnas("search", clips, "--out", folder, "--evaluations", 3, *SEARCH, "--json")
+    after = Study.read(folder).trials
+    assert after[: len(before)] == before
+    assert sum(trial.evaluation.status != "rejected" for trial in after) == 3
+    assert "Resuming" in done.stderr
+    assert set(read_json(done)) >= {"test", "cost", "within_limits", "report", "export_difference"}
+
+
+def test_predict_names_classes(vidnas: Vidnas, study: Path, clips: Path) -> None:
+    video = next(clips.glob("left/*.mp4"))
+    predictions = read_json(vidnas("predict", study, video, "--json"))
+    text = json.dumps(predictions)
+    assert "left" in text
+    assert "left" in vidnas("predict", study, video).stdout
+
+
+def test_eval_agrees_with_the_search(vidnas: Vidnas, study: Path, clips: Path) -> None:
+    metrics = read_json(vidnas("eval", study, clips, "--json"))
+    card = json.loads((study / "best" / "model.json").read_text())["card"]
+    assert metrics["top1"] == pytest.approx(card["test"]["top1"])
+
+
+@pytest.mark.parametrize("command", ["bench", "draw", "export"])
+def test_commands_take_a_study(vidnas: Vidnas, study: Path, tmp_path: Path, command: str) -> None:
+    target = {"export": [tmp_path / "out.onnx"], "draw": ["--out", tmp_path / "out.png"]}
+    vidnas(command, study, *target.get(command, []))
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size > 1000
+
+
+def test_train_makes_a_model(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
+    network = (
+        "--architecture", "r2plus1d_18", "--set", "size_px=16", "--set", "frames=4",
+        "--set", "width=0.125", "--epochs", 1, "--out", tmp_path / "model", "--json",
+    )  # fmt: skip
+    trained = read_json(vidnas("train", clips, *network))
+    assert trained["test"]["clips"] > 0
+    vidnas("predict", tmp_path / "model", next(clips.glob("*/*.mp4")))
+
+
+def test_models_lists_the_published(vidnas: Vidnas) -> None:
+    listed = json.dumps(read_json(vidnas("models", "--json")))
+    for name in ("tvn1", "tvn4", "r2plus1d_18"):
+        assert name in listed
+
+
+COMMANDS = "search train eval predict bench export models draw"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS.split(), "data check", "data demo"])
+def test_help_has_an_example(vidnas: Vidnas, command: str) -> None:
+    text = vidnas(*command.split(), "--help").stdout
+    assert "Example" in text
+    assert f"vidnas {command}" in text
+
+
+def test_ctrl_c_keeps_what_was_finished(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
+    del vidnas  # only the environment of the others
+    import os
+    import signal
+    import sys
+    import time
+
+    folder = tmp_path / "study"
+    command = [sys.executable, "-m", "vidnas.cli.main", "search", clips, "--out", folder]
+    process = subprocess.Popen(
+        [*map(str, command), "--evaluations", "50", *SEARCH],
+        env={**os.environ, "VIDNAS_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (folder / "study.db").exists() and Study.read(folder).trials:
+            break
+        time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert Study.read(folder).trials

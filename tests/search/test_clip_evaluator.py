@@ -1,0 +1,84 @@
+import pickle
+
+import pytest
+from search_toys import Toy
+
+from vidnas.core import UserError
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.search.evaluator import ClipEvaluator
+from vidnas.search.executors import LocalExecutor
+from vidnas.search.limits import Limits
+from vidnas.training.settings import TrainingSettings
+
+TOY = Toy(widths=(8, 8))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> ClipCache:
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder / "clips", classes=("left", "right"), clips_per_class=6, size_px=32)
+    return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
+
+
+def evaluator(cache, limits=None, **settings) -> ClipEvaluator:
+    settings = TrainingSettings(**{"epochs": 1, "batch_size": 4, **settings})
+    return ClipEvaluator(cache.directory, settings, limits or Limits())
+
+
+def test_a_candidate_is_measured_trained_and_scored(cache):
+    first, second = (evaluator(cache).evaluate(TOY, seed=3, deadline_s=60) for _ in range(2))
+    assert first.status == "ok"
+    assert first.fitness == first.metrics["top1"]
+    assert set(first.metrics) == {"top1", "top5", "mean_class", "loss"}
+    assert first.metrics == second.metrics
+    assert first.cost.parameters == sum(p.numel() for p in TOY.build(2).parameters())
+    assert first.cost.latency.protocol.runtime.startswith("onnxruntime")
+    assert first.seconds > 0
+
+
+def test_a_slow_candidate_is_rejected_untrained(cache):
+    outcome = evaluator(cache, Limits(latency_ms=1e-6)).evaluate(TOY, seed=0, deadline_s=None)
+    assert outcome.status == "rejected"
+    assert outcome.reason.startswith("latency ")
+    assert outcome.metrics == {}
+    assert outcome.cost.latency.p50_ms > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "deadline_s", "reason"),
+    [({"learning_rate": 1e30}, None, "NotFinite"), ({"epochs": 1000}, 0.5, "DeadlineExceeded")],
+)
+def test_failures_have_their_reason_and_cost(cache, settings, deadline_s, reason):
+    outcome = evaluator(cache, **settings).evaluate(TOY, seed=0, deadline_s=deadline_s)
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith(reason)
+    assert outcome.cost.macs > 0
+
+
+class Greedy(Toy):
+    def build(self, num_classes):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
+
+
+def test_out_of_memory_is_a_failure(cache):
+    outcome = evaluator(cache).evaluate(Greedy(widths=(1,)), seed=0, deadline_s=None)
+    assert (outcome.status, outcome.reason) == ("failed", "out of memory")
+
+
+def test_a_missing_cache_is_no_fault_of_the_candidate(tmp_path):
+    evaluator = ClipEvaluator(tmp_path, TrainingSettings(epochs=1), Limits())
+    with pytest.raises(UserError, match="no clip cache"):
+        evaluator.evaluate(TOY, seed=0, deadline_s=None)
+
+
+def test_runs_the_same_in_a_worker(cache):
+    here = evaluator(cache).evaluate(TOY, seed=3, deadline_s=60)
+    with LocalExecutor(workers=1) as executor:
+        there = executor.submit(
+            pickle.loads(pickle.dumps(evaluator(cache))).evaluate, TOY, 3, 60.0
+        ).result(120)
+    assert there.status == "ok"
+    assert there.cost.macs == here.cost.macs
+    assert there.metrics == pytest.approx(here.metrics, abs=1e-4)
