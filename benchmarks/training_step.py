@@ -2,9 +2,9 @@
 
 python -m benchmarks.training_step [--steps 15]
 
-CPU time of a step (forward, backward, AdamW) on one thread. Every allocator has processes of its
-own, in turns; the variants within a process take turns step by step. Ratios are above 1 where the
-variant is faster than the line's first column.
+CPU time of a step (forward, backward, AdamW) on one thread, and the pages that the kernel mapped for
+it. Every allocator has processes of its own, in turns; within a process the variants take turns step
+by step. A ratio above 1 is faster than the first line of the network.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,15 +25,15 @@ from vidnas.core.process import prepare_process
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 8
+BATCH = 16
 ROUNDS = 2
 NETWORKS: dict[str, dict[str, int]] = {
     "small": {"frames": 8, "size_px": 112},
-    "tvn1": {"frames": 4, "image_size": 112},
-    "tvn3": {"frames": 8, "image_size": 64},
-    "r2plus1d_18": {"frames": 8, "size_px": 64},
+    "tvn1": {"frames": 2, "image_size": 64},
+    "tvn_mobile_1": {"frames": 2, "image_size": 64},
 }
 """Names with the genes that differ from the published ones."""
+Sample = tuple[float, int]
 VARIANTS = ("NCHW float32", "channels-last float32", "channels-last bfloat16")
 
 
@@ -45,22 +46,25 @@ def main() -> None:
         measure(options.steps, keep_memory=options.measure == "kept")
         return
     print(f"ms of CPU time a step of {BATCH} clips, one thread, load {os.getloadavg()[0]:.1f}")
-    samples: dict[str, dict[str, dict[str, list[float]]]] = {"returned": {}, "kept": {}}
+    samples: dict[str, dict[str, dict[str, list[Sample]]]] = {"returned": {}, "kept": {}}
     for _ in range(ROUNDS):
         for memory, networks in samples.items():
             for name, variants in in_process(memory, options.steps).items():
-                for variant, times in variants.items():
-                    networks.setdefault(name, {}).setdefault(variant, []).extend(times)
+                for variant, found in variants.items():
+                    networks.setdefault(name, {}).setdefault(variant, []).extend(found)
     for name, (frames, size_px) in ((name, genes.values()) for name, genes in NETWORKS.items()):
         print(f"\n{name}, {frames} frames of {size_px} px")
-        first = statistics.median(samples["returned"][name][VARIANTS[0]])
+        first = statistics.median(ms for ms, _ in samples["returned"][name][VARIANTS[0]])
         for memory, networks in samples.items():
-            for variant, times in networks[name].items():
-                ms = statistics.median(times)
-                print(f"  freed memory {memory:8}  {variant:22} {ms:8.1f} ms  {first / ms:5.2f}")
+            for variant, found in networks[name].items():
+                ms, faults = (statistics.median(column) for column in zip(*found, strict=True))
+                print(
+                    f"  freed memory {memory:8}  {variant:22} {ms:8.1f} ms  {first / ms:5.2f}"
+                    f"  {faults:7.0f} page faults"
+                )
 
 
-def in_process(memory: str, steps: int) -> dict[str, dict[str, list[float]]]:
+def in_process(memory: str, steps: int) -> dict[str, dict[str, list[Sample]]]:
     command = [sys.executable, "-m", "benchmarks.training_step", "--measure", memory]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -70,8 +74,8 @@ def in_process(memory: str, steps: int) -> dict[str, dict[str, list[float]]]:
         text=True,
         check=True,
     )
-    times: dict[str, dict[str, list[float]]] = json.loads(done.stdout)
-    return times
+    found: dict[str, dict[str, list[Sample]]] = json.loads(done.stdout)
+    return found
 
 
 def measure(steps: int, *, keep_memory: bool) -> None:
@@ -85,14 +89,19 @@ def measure(steps: int, *, keep_memory: bool) -> None:
     for name, genes in NETWORKS.items():
         torch.manual_seed(0)
         variants = {variant: stepper(name, genes, variant) for variant in VARIANTS}
-        times: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+        samples: dict[str, list[Sample]] = {variant: [] for variant in VARIANTS}
         for _ in range(steps + 2):
             for variant, step in variants.items():
-                began = time.process_time()
+                began, faults = time.process_time(), page_faults()
                 step()
-                times[variant].append(1000 * (time.process_time() - began))
-        found[name] = {variant: values[2:] for variant, values in times.items()}
+                ms = 1000 * (time.process_time() - began)
+                samples[variant].append((ms, page_faults() - faults))
+        found[name] = {variant: values[2:] for variant, values in samples.items()}
     print(json.dumps(found))
+
+
+def page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def stepper(name: str, genes: dict[str, int], variant: str) -> Callable[[], None]:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 WANTED = 0.95
-GENES = {"frames": 8, "image_size": 64}
+GENES = {"frames": 2, "image_size": 64}
 
 
 def train_candidate(cache_directory: Path, seed: int) -> float:
@@ -32,7 +32,7 @@ def train_candidate(cache_directory: Path, seed: int) -> float:
 
     cache = ClipCache(cache_directory)
     torch.manual_seed(seed)
-    network = create_network("tvn3", len(cache.classes), **GENES)
+    network = create_network("tvn_mobile_1", len(cache.classes), **GENES)
     report = train(network, cache, TrainingSettings(epochs=2), seed=seed)
     return report.history[-1].clips_per_s
 

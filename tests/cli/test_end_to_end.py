@@ -113,3 +113,4 @@ def test_ctrl_c_keeps_what_was_finished(vidnas: Vidnas, clips: Path, tmp_path: P
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert Study.read(folder).trials
+    assert (folder / "report.html").exists()

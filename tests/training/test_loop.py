@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from vidnas.core import UserError
+from vidnas.layers.convolution import ConvNorm
 from vidnas.training import (
     DeadlineExceeded,
     NotFinite,
@@ -161,6 +162,15 @@ def test_a_device_that_is_not_there_is_named(cache, fresh, device):
         train(fresh(), cache, TrainingSettings(epochs=1), seed=0, device=device)
     with pytest.raises(UserError, match=device):
         evaluate(fresh(), cache, "val", device=device)
+
+
+def test_depthwise_convolutions_stay_in_float32():
+    layer = ConvNorm(4, 4, (3, 3), (2, 2), depthwise=True)
+    clip = torch.randn(2, 4, 8, 8)
+    expected = layer(clip)
+    with mixed_precision("bfloat16", torch.device("cpu")):
+        found = layer(clip)
+    assert torch.equal(found, expected)
 
 
 def test_channels_last_leaves_other_kernels_alone():

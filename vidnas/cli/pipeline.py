@@ -20,7 +20,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import Augmentation
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
-from vidnas.deploy.model import Model, load_model, save_model
+from vidnas.deploy.model import Model, ModelCard, load_model, save_model
 from vidnas.families import Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
@@ -65,7 +65,7 @@ class SearchRequest(Value):
     workers: int | None
     threads: int
     runtime: str
-    size_px: int
+    size_px: int | None
     flip: bool
     seed: int
 
@@ -139,7 +139,10 @@ def search(request: SearchRequest) -> SearchOutcome:
         evaluator = ClipEvaluator(
             cache.directory, settings, limits, reference, request.runtime, threads=request.threads
         )
-        _evolve(request, plan, study, space, evaluator, strategy, workers)
+        try:
+            _evolve(request, plan, study, space, evaluator, strategy, workers)
+        finally:
+            _write_page(request, study)
         finalists = _train_finalists(request, plan, study, cache, workers)
         outcome = _crown(request, study, cache, finalists)
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
@@ -254,25 +257,14 @@ def _crown(
     model = Model(trained.network, trained.classes, card)
     save_model(model, folder)
     check = export_model(model, folder / ONNX_FILE)
-    page = write_report(
-        StudyReport(
-            title=request.clips.stem,
-            folder=str(request.out),
-            trials=study.trials,
-            classes=cache.classes,
-            limits=limits,
-            config=study.config.model_dump(mode="json"),
-            versions=card.versions,
-            winner=Winner(
-                number=winner.trial.number,
-                architecture=model.architecture,
-                cost=cost,
-                test=test,
-                export_difference=check.largest_difference,
-            ),
-        ),
-        request.out / "report.html",
+    found = Winner(
+        number=winner.trial.number,
+        architecture=model.architecture,
+        cost=cost,
+        test=test,
+        export_difference=check.largest_difference,
     )
+    page = _write_page(request, study, found)
     return SearchOutcome(
         trial=winner.trial.number,
         architecture=json.loads(model.architecture.to_json()),
@@ -285,6 +277,21 @@ def _crown(
         report=str(page),
         seconds=0.0,
     )
+
+
+def _write_page(request: SearchRequest, study: Study, winner: Winner | None = None) -> Path:
+    """The study's page; without a winner it says that the search is unfinished."""
+    report = StudyReport(
+        title=request.clips.stem,
+        folder=str(request.out),
+        trials=study.trials,
+        classes=study.config.classes,
+        limits=study.config.limits,
+        config=study.config.model_dump(mode="json"),
+        versions=ModelCard().versions,
+        winner=winner,
+    )
+    return write_report(report, request.out / "report.html")
 
 
 def _cost_at_rest(request: SearchRequest, folder: Path) -> Cost:

@@ -59,8 +59,9 @@ def command(
         str, typer.Option(help="Where latency is measured: onnxruntime, openvino, torch.")
     ] = "onnxruntime",
     size: Annotated[
-        int, typer.Option(min=16, help="Short side of the cached frames, in pixels.")
-    ] = 128,
+        int | None,
+        typer.Option(min=16, help="Short side of the frames, in pixels; the videos', up to 128."),
+    ] = None,
     flip: Annotated[
         bool, typer.Option(help="Mirror training clips; wrong where left and right are classes.")
     ] = False,

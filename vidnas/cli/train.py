@@ -32,7 +32,9 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder of the model; one begun there is continued.")],
     genes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="GENE=VALUE", help="Change a gene, such as frames=8; repeatable."),
+        typer.Option(
+            "--set", metavar="GENE=VALUE", help="Change a gene, such as frames=8; repeatable."
+        ),
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help=f"Passes over the clips; {_DEFAULT_EPOCHS:g} unless timed.")

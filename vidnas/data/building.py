@@ -74,8 +74,7 @@ def _content_hash(path: Path) -> str:
 
 def check_disk(dataset: Dataset, size_px: int, root: Path) -> None:
     """Refuse, before anything is written, when the decoded clips cannot fit on the disk."""
-    step = max(1, len(dataset.videos) // _PROBED_VIDEOS)
-    probed = [_frame_bytes(video, size_px) for video in dataset.videos[::step]]
+    probed = [_frame_bytes(video, size_px) for video in _sample(dataset)]
     needed = sum(probed) / len(probed) * len(dataset.videos)
     free = shutil.disk_usage(root).free
     if needed > free:
@@ -83,6 +82,26 @@ def check_disk(dataset: Dataset, size_px: int, root: Path) -> None:
             f"{root}: the decoded clips need about {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB "
             "are free; free some space, or name another folder in the variable VIDNAS_CACHE."
         )
+
+
+def native_size_px(dataset: Dataset) -> int | None:
+    """Typical short side of the videos by their headers; None if none can be read."""
+    sides = [side for video in _sample(dataset) if (side := _short_side(video))]
+    return int(np.median(sides)) if sides else None
+
+
+def _sample(dataset: Dataset) -> tuple[Video, ...]:
+    """Some videos from all over the data set."""
+    return dataset.videos[:: max(1, len(dataset.videos) // _PROBED_VIDEOS)]
+
+
+def _short_side(video: Video) -> int:
+    try:
+        with av.open(str(video.path)) as container:
+            stream = container.streams.video[0]
+            return int(min(stream.width, stream.height))
+    except (av.FFmpegError, OSError, LookupError):
+        return 0
 
 
 def _frame_bytes(video: Video, size_px: int) -> float:

@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 
 from vidnas.core import UserError
-from vidnas.deploy.files import replacing
+from vidnas.core.files import replacing
 from vidnas.deploy.model import Model
 from vidnas.profiling.onnx import export_onnx
 

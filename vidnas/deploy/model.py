@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 import vidnas
 from vidnas.core import Cost, UserError
+from vidnas.core.files import replacing
 from vidnas.core.value import Value
-from vidnas.deploy.files import replacing
 from vidnas.families import Architecture, Network, architecture_from_json
 from vidnas.training.metrics import Metrics
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import resvg_py
 
 from vidnas.core import Diagram, UserError
-from vidnas.report.files import write_whole
+from vidnas.core.files import replacing
 from vidnas.report.layout import (
     DETAIL_PX,
     GUTTER,
@@ -84,7 +84,8 @@ def write_picture(diagram: Diagram, path: Path) -> None:
         raise UserError(
             f"{path}: pictures are drawn as .svg or .png; give the file one of these endings."
         )
-    write_whole(path, picture)
+    with replacing(path) as temporary:
+        temporary.write_bytes(picture)
 
 
 def _has_font() -> bool:

@@ -8,16 +8,17 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from vidnas.core.files import replacing
 from vidnas.report import plots, sections
 from vidnas.report.drawing import draw_svg
-from vidnas.report.files import write_whole
 from vidnas.report.study import StudyReport
 from vidnas.report.style import CSS, SCRIPT
 
 
 def write_report(report: StudyReport, path: Path) -> Path:
     """Write the page of a study, finished or not; an earlier page is replaced whole."""
-    write_whole(path, render(report).encode())
+    with replacing(path) as temporary:
+        temporary.write_text(render(report), encoding="utf-8")
     return path
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 import vidnas
 from vidnas.core import UserError
+from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.search.limits import Limits
 
@@ -34,13 +35,9 @@ class StudyConfig(Value):
 
     def write(self, path: Path) -> None:
         """Write YAML, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.tmp")
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        try:
+        with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> StudyConfig:

@@ -44,7 +44,7 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
 
 
 def use_channels_last(network: nn.Module) -> None:
-    """Store 2D convolution kernels channels-last: 1.2 to 1.4 times faster steps on CPUs.
+    """Store 2D convolution kernels channels-last, as the frames of clips lie in memory.
 
     `Module.to(memory_format=...)` would refuse networks that also hold 5D kernels.
     """

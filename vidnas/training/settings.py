@@ -23,7 +23,7 @@ class TrainingSettings(Value):
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 4e-3
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Nesterov momentum of SGD; beta 1 of AdamW."""
     weight_decay: NonNegativeFloat = 0.05

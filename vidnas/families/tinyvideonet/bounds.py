@@ -32,6 +32,8 @@ class Bounds(Value):
     expand: tuple[PositiveInt, ...] = (1, 2, 3, 4, 5, 6, 8)
     non_local: tuple[NonNegativeInt, ...] = (0, 8, 16, 32, 64)
     acts: tuple[Activation, ...] = ("relu", "hswish")
+    dropout: float = 0.0
+    """Of every network: in brief training it hides what a network could learn."""
     max_width: PositiveInt = 1024
     """Most channels anywhere."""
     max_positions: PositiveInt = 4096
@@ -58,6 +60,7 @@ class Bounds(Value):
         """Whether the architecture lies within the bounds."""
         return (
             architecture.rules == "corrected"
+            and architecture.dropout == self.dropout
             and architecture.image_size in self.image_size
             and architecture.frames in self.frames
             and architecture.frame_stride in self.frame_stride
