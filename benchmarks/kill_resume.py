@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,10 @@ def run(command: list[str], kill_after: tuple[int, float] | None = None) -> list
         time.sleep(kill_after[1])
         process.kill()
     lines += [line.strip() for line in process.stdout]
-    process.wait()
+    # A search that had ended by itself was not killed: its silence would prove nothing.
+    expected = 0 if kill_after is None else -signal.SIGKILL
+    if process.wait() != expected:
+        raise SystemExit(f"the search ended by itself with exit code {process.returncode}")
     return lines
 
 

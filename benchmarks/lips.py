@@ -106,14 +106,15 @@ def report(rows: dict[str, dict[str, Any]], minutes: float) -> None:
     """Print the table and keep it."""
     print(f"\n{minutes:g} minutes of training each, one thread; test split")
     print(
-        f"{'network':18} {'top-1 mean (min-max)':>24} {'latency ms':>11} {'MMACs':>8} {'params':>10}"
+        f"{'network':18} {'top-1 % mean (min-max)':>24} {'latency ms':>11} {'MMACs':>8} "
+        f"{'params':>10} {'epochs':>7}"
     )
     for name, row in rows.items():
         top1 = [100 * run["top1"] for run in row["runs"]]
         spread = f"{statistics.mean(top1):.1f} ({min(top1):.1f}-{max(top1):.1f})"
         print(
             f"{name:18} {spread:>24} {row['latency_ms']:11.2f} {row['macs'] / 1e6:8.1f} "
-            f"{row['parameters']:10,}"
+            f"{row['parameters']:10,} {statistics.mean(r['epochs'] for r in row['runs']):7.1f}"
         )
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"minutes": minutes, "networks": rows}, indent=2) + "\n")

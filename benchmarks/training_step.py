@@ -2,9 +2,9 @@
 
 python -m benchmarks.training_step [--steps 15]
 
-CPU time of a step (forward, backward, AdamW) on one thread, and the pages that the kernel mapped for
-it. Every allocator has processes of its own, in turns; within a process the variants take turns step
-by step. A ratio above 1 is faster than the first line of the network.
+CPU time of a step (forward, backward, AdamW) on one thread, and the pages that the kernel mapped
+for it. Every allocator has processes of its own, in turns; within a process the variants take turns
+step by step. A ratio above 1 is faster than the first line of the network.
 """
 
 from __future__ import annotations

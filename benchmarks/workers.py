@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 WANTED = 0.95
-GENES = {"frames": 2, "image_size": 64}
+GENES = {"frames": 2, "image_size": 32}
 
 
 def train_candidate(cache_directory: Path, seed: int) -> float:
@@ -53,7 +53,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "clips"
-        write_clips(clips, clips_per_class=16)
+        write_clips(clips, classes=("left", "right", "growing"), clips_per_class=40)
         cache = build_cache(load_dataset(clips), size_px=64, directory=Path(folder) / "cache")
         rates: dict[tuple[str, int], list[float]] = {}
         for _ in range(options.rounds):  # in turns, because machines drift

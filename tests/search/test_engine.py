@@ -236,7 +236,8 @@ def test_sigkill_loses_and_doubles_nothing(tmp_path):
         time.sleep(rng.uniform(0, 0.4))
         process.kill()
         announced += [line.split() for line in process.stdout.read().splitlines()]
-        process.wait()
+        # One that had ended by itself would prove nothing.
+        assert process.wait() == -signal.SIGKILL
     config = toy_config(SEARCHED_LIMITS)
     with Study.create_or_resume(tmp_path / "study", config) as study:
         run_search(

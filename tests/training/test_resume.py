@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import time
 
 import pytest
 import torch
@@ -82,17 +81,22 @@ def test_finished_training_is_not_repeated(cache, fresh, tmp_path):
 def test_time_budget_counts_over_resumptions(cache, fresh, tmp_path):
     settings, checkpoint = recipe(epochs=None, budget_s=2.0, validations=1), tmp_path / "timed.pt"
 
+    seen: list[EpochReport] = []
+
     def interrupt(report: EpochReport) -> None:
+        seen.append(report)
         if report.seconds > 1.0:
             raise Interruption
 
     with pytest.raises(Interruption):
         train(fresh(), cache, settings, seed=0, checkpoint=checkpoint, on_epoch=interrupt)
-    began = time.monotonic()
     report = train(fresh(), cache, settings, seed=0, checkpoint=checkpoint)
-    assert time.monotonic() - began < 1.9
     assert report.seconds >= 2.0
-    assert report.history[-1].fraction == 1.0
+    assert report.history[: len(seen)] == tuple(seen)
+    fractions = [epoch.fraction for epoch in report.history]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert fractions[len(seen) - 1] > 0.45
 
 
 @pytest.mark.parametrize(
