@@ -93,7 +93,7 @@ class TestLocal(ExecutorContract):
         error = executor.submit(allocate, psutil.virtual_memory().total).exception(60)
         assert failure_reason(error) == "out of memory"
         assert failure_reason(executor.submit(bytearray, 1 << 40).exception(60)) == "out of memory"
-        assert before in {executor.submit(os.getpid).result(60) for _ in range(4)}
+        assert psutil.pid_exists(before)
 
     def test_idle_workers_that_all_die_are_replaced(self, executor):
         pids = {executor.submit(settings).result(60)[0] for _ in range(8)}

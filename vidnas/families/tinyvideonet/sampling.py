@@ -46,19 +46,19 @@ def random_block(rng: np.random.Generator, bounds: Bounds, index: int) -> Block:
     temporal_stride = _stride(rng, bounds.temporal_stride, 0.3)
     return Block(
         repeats=_low(rng, bounds.repeats),
-        spatial_type=pick(rng, bounds.spatial_type),
+        spatial_type=_mostly(rng, bounds.spatial_type, ("std", "1std", "depth")),
         spatial_kernel=_kernel(rng, bounds.spatial_kernel, spatial_stride),
         spatial_stride=spatial_stride,
-        temporal_type=pick(rng, bounds.temporal_type),
+        temporal_type=_mostly(rng, bounds.temporal_type, ("1d",)),
         temporal_kernel=_kernel(rng, bounds.temporal_kernel, temporal_stride),
         temporal_stride=temporal_stride,
         filters=pick(rng, filters or bounds.filters[:1]),
         expand=expand,
         inverted_bottleneck=chance(rng, 0.25),
-        skip=chance(rng, 0.5),
-        squeeze=random_ratio(rng) if chance(rng, 0.5) else 0.0,
-        context_gate=chance(rng, 0.3),
-        non_local=pick(rng, bounds.non_local) if chance(rng, 0.2) else 0,
+        skip=chance(rng, 0.7),
+        squeeze=random_ratio(rng) if chance(rng, 0.25) else 0.0,
+        context_gate=chance(rng, 0.25),
+        non_local=pick(rng, bounds.non_local) if chance(rng, 0.1) else 0,
         act=pick(rng, bounds.acts),
         spatial_act=pick(rng, bounds.acts),
         temporal_act=pick(rng, bounds.acts),
@@ -71,6 +71,12 @@ def random_ratio(rng: np.random.Generator) -> float:
 
 
 _FIRST_WIDTH = 64
+
+
+def _mostly(rng: np.random.Generator, values: Sequence[T], preferred: Sequence[T]) -> T:
+    """Draw one of the preferred values three times out of four: layers that learn, not pooling."""
+    learning = [value for value in values if value in preferred]
+    return pick(rng, learning if learning and chance(rng, 0.75) else values)
 
 
 def _low(rng: np.random.Generator, values: Sequence[int]) -> int:
