@@ -15,7 +15,12 @@ from vidnas.core import Cost
 from vidnas.families import Architecture
 
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
-_RELU = torch.ops.aten.relu.default
+_KEEP_SHAPE = {
+    torch.ops.aten.relu.default,
+    torch.ops.aten.hardswish.default,
+    torch.ops.aten.sigmoid.default,
+}
+_IN_PLACE = {torch.ops.aten.relu_.default, torch.ops.aten.hardswish_.default}
 
 
 def count_cost(architecture: Architecture, num_classes: int) -> Cost:
@@ -64,11 +69,13 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result: Any
-        # Two thirds of a meta run are the decompositions of these two: known to keep the shape.
+        # Two thirds of a meta run are the decompositions of these: known to keep the shape.
         if func is _BATCH_NORM:
             result = (torch.empty_like(args[0]), *torch.empty(2, 0, device="meta"))
-        elif func is _RELU:
+        elif func in _KEEP_SHAPE:
             result = torch.empty_like(args[0])
+        elif func in _IN_PLACE:
+            result = args[0]
         else:
             result = func(*args, **(kwargs or {}))
             if formula := flop_registry.get(func.overloadpacket):
