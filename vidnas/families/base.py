@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from vidnas.core import ClipSpec, Diagram, Evaluation
+from vidnas.core import ClipSpec, Diagram, Evaluation, UserError
 from vidnas.core.value import Value
 
 
@@ -94,9 +94,12 @@ class Network(nn.Module, ABC):
         """The original implementation's variable names, and where their arrays go.
 
         Raises:
-            NotImplementedError: no original implementation with named variables exists.
+            UserError: no original implementation with named variables exists.
         """
-        raise NotImplementedError(f"{self.architecture.family} has no original implementation")
+        raise UserError(
+            f"The family {self.architecture.family} has no original implementation whose variables "
+            "could be loaded; train the network, or load a model that vidnas saved."
+        )
 
 
 @dataclass(frozen=True)
