@@ -12,8 +12,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 def prepare_process(threads: int) -> None:
     """Fix the number of threads and keep freed memory in the process.
 
-    glibc hands big tensors back to the kernel at every free, which costs tens of thousands of page
-    faults a training step (`benchmarks/allocator.py`); passive waiting keeps idle OpenMP threads
+    glibc hands big tensors back to the kernel at every free, and their pages must be mapped again
+    at the next step (`benchmarks/training_step.py`); passive waiting keeps idle OpenMP threads
     from stealing the core of another worker.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
