@@ -21,7 +21,8 @@ demo: $(READY)  ## a real search on generated clips, in under 8 minutes
 	@echo "Open demo/study/report.html to see what was found."
 
 test: $(READY) lint  ## everything that must hold
-	$(BIN)/pytest -n 2 --dist loadfile
+	@# A test process that crashes ends the run: replacing it can leave the others waiting forever.
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import vidnas
 from vidnas.core import UserError
@@ -52,13 +53,24 @@ def check_diagram(architecture: Architecture) -> None:
     assert {end for edge in diagram.edges for end in (edge.source, edge.target)} <= set(names)
 
 
+class NoStridedPointwise(TorchDispatchMode):
+    """Refuses strided 1x1 convolutions: see `vidnas.layers.convolution.subsample`."""
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        if operator is torch.ops.aten.convolution.default:
+            kernel, stride = args[1].shape[2:], args[3]
+            assert math.prod(kernel) > 1 or math.prod(stride) == 1, "a strided 1x1 convolution"
+        return operator(*args, **(kwargs or {}))
+
+
 def check_shapes(architecture: Architecture) -> None:
     """Build without weights and run any batch."""
     with torch.device("meta"):
         network = architecture.build(num_classes=11).eval()
         clips = [torch.empty(spec.shape(batch=2)) for spec in architecture.inputs]
         canonical = architecture.canonical().build(num_classes=11)
-    assert network(*clips).shape == (2, 11)
+    with NoStridedPointwise():
+        assert network(*clips).shape == (2, 11)
     assert network.architecture == architecture
     assert network.num_classes == 11
     assert len(network.normalizations) == len(architecture.inputs)

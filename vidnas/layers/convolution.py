@@ -26,6 +26,15 @@ def he_normal_(weight: Tensor) -> None:
         weight.uniform_(-bound, bound).erfinv_().mul_(math.sqrt(2 * 1.3 * 2 / weight[0].numel()))
 
 
+def subsample(x: Tensor, stride: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """What a 1x1 convolution of this stride sees of `(N, C, H, W)`, and the stride left to do.
+
+    oneDNN 3.12 corrupts the heap in the backward pass of strided 1x1 convolutions on channels-last
+    tensors with more than one thread (odd batches, few channels), so none is ever asked of it.
+    """
+    return x[:, :, :: stride[0], :: stride[1]], (1, 1)
+
+
 class SameConv2d(nn.Conv2d):
     """`(N, C, H, W)` to `(N, C', ceil(H / s), ceil(W / s))`, without a bias."""
 
@@ -46,14 +55,15 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with as much zero padding as SAME asks for."""
-        x, padding = pad_same(x, self._kernel, self._stride)
+        x, stride = subsample(x, self._stride) if self._kernel == (1, 1) else (x, self._stride)
+        x, padding = pad_same(x, self._kernel, stride)
         if self.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             # The backward pass of strided depthwise convolutions is 6 to 9 times slower in bfloat16
             # than in float32 (oneDNN 3.12).
             with torch.autocast("cpu", enabled=False):
                 x = x.float()
-                return F.conv2d(x, self.weight, None, self._stride, padding, 1, self.groups)
-        return F.conv2d(x, self.weight, None, self._stride, padding, 1, self.groups)
+                return F.conv2d(x, self.weight, None, stride, padding, 1, self.groups)
+        return F.conv2d(x, self.weight, None, stride, padding, 1, self.groups)
 
 
 class ConvNorm(nn.Module):

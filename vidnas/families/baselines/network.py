@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vidnas.families.base import Network
 from vidnas.families.baselines.architecture import R2Plus1D, middle_channels
+from vidnas.layers.convolution import subsample
 from vidnas.layers.frames import OverTime, clip_to_frames, per_frame
 from vidnas.layers.head import ClassifierHead
 
@@ -88,13 +89,16 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Sequential()
         if stride > 1 or channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(channels, out_channels, 1, stride, bias=False),
+                nn.Conv2d(channels, out_channels, 1, bias=False),
                 nn.BatchNorm2d(out_channels),
             )
 
     def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
         """`(N * T, C, H, W)` to `(N * T', C', H', W')` and `T'`."""
-        kept = per_frame(x, frames)[:, :: self.stride].flatten(0, 1) if self.stride > 1 else x
+        kept = x
+        if self.stride > 1:
+            kept, _ = subsample(x, (self.stride, self.stride))
+            kept = per_frame(kept, frames)[:, :: self.stride].flatten(0, 1)
         y, frames_after = self.first(x, frames)
         y, frames_after = self.second(torch.relu(y), frames_after)
         return torch.relu(y + self.shortcut(kept)), frames_after
