@@ -12,6 +12,7 @@ SELF_CONTAINED = (
     "cache",
     "latency_steadiness",
     "training_step",
+    "branches",
     "workers",
     "engine_overhead",
     "kill_resume",

@@ -71,6 +71,23 @@ def test_train_makes_a_model(vidnas: Vidnas, clips: Path, tmp_path: Path) -> Non
     vidnas("predict", tmp_path / "model", next(clips.glob("*/*.mp4")))
 
 
+def test_networks_on_flow(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
+    computed = read_json(vidnas("data", "flow", clips, "--size", 32, "--json"))
+    assert (computed["method"], computed["videos"]) == ("dis", 30)
+    assert computed["motion_px"]["across"] > 0.2
+    study = tmp_path / "study"
+    asked = ("search", clips, "--out", study, "--evaluations", 1, *SEARCH)
+    assert "Optical flow: dis" in vidnas(*asked, "--input", "flow").stderr
+    card = json.loads((study / "best" / "model.json").read_text())["card"]
+    assert card["settings"]["flow_method"] == "dis"
+    video = next(clips.glob("left/*.mp4"))
+    assert len(read_json(vidnas("predict", study, video, "--json"))[str(video)]) == 3
+    assert read_json(vidnas("eval", study, clips, "--json"))["top1"] == card["test"]["top1"]
+    other = vidnas(*asked, check=False)
+    assert other.returncode == 2
+    assert "space.in_channels is 2 there and 3 now" in other.stderr
+
+
 def test_models_lists_the_published(vidnas: Vidnas) -> None:
     listed = json.dumps(read_json(vidnas("models", "--json")))
     for name in ("tvn1", "tvn4", "r2plus1d_18"):
@@ -80,7 +97,7 @@ def test_models_lists_the_published(vidnas: Vidnas) -> None:
 COMMANDS = "search train eval predict bench export models draw"
 
 
-@pytest.mark.parametrize("command", [*COMMANDS.split(), "data check", "data demo"])
+@pytest.mark.parametrize("command", [*COMMANDS.split(), "data check", "data demo", "data flow"])
 def test_help_has_an_example(vidnas: Vidnas, command: str) -> None:
     text = vidnas(*command.split(), "--help").stdout
     assert "Example" in text

@@ -7,6 +7,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +164,9 @@ def test_what_is_no_cache_is_refused(cache: ClipCache, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no clip cache"):
         ClipCache(tmp_path)
     text = (cache.directory / building.INDEX).read_text()
-    (tmp_path / building.INDEX).write_text(text.replace('"version": 1', '"version": 99'))
+    (tmp_path / building.INDEX).write_text(
+        text.replace(f'"version": {building.VERSION}', '"version": 99')
+    )
     with pytest.raises(UserError, match="version 99"):
         ClipCache(tmp_path)
 
@@ -184,7 +187,7 @@ def _crash(video: Video, size_px: int) -> int:
 
 def test_a_crash_of_the_decoder_concerns_one_video() -> None:
     videos = [Video(Path(f"{i}.mp4"), label=int(i == 1), split="train") for i in range(4)]
-    outcomes = dict(in_workers(_crash, videos, 7))
+    outcomes = dict(in_workers(_crash, videos, repeat(7)))
     assert isinstance(outcomes[1], VideoError)
     assert "crashed" in outcomes[1].reason
     assert [outcomes[i] for i in (0, 2, 3)] == [7, 7, 7]

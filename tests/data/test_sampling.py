@@ -114,7 +114,7 @@ def test_clips_are_mirrored_only_when_asked() -> None:
         for _ in range(30):
             view = sampling._random_view(frames, rng, Augmentation(flip=flip))
             batch = sampling._batch(1, [spec])
-            sampling._fill(batch, 0, frames, [spec], view)
+            sampling._fill(batch, 0, [frames], [spec], view)
             (clip,) = sampling._channels_first(batch)
             mirrored = torch.equal(clip, plain.flip(-1))
             assert mirrored or torch.equal(clip, plain)
@@ -133,7 +133,7 @@ def test_training_clips_start_at_every_moment() -> None:
     for _ in range(200):
         batch = sampling._batch(1, [spec])
         view = sampling._random_view(frames, rng, Augmentation())
-        sampling._fill(batch, 0, frames, [spec], view)
+        sampling._fill(batch, 0, [frames], [spec], view)
         starts.add(int(batch[0][0, 0, 0, 0, 0]))
     assert starts == set(range(10))
 

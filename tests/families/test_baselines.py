@@ -107,3 +107,16 @@ def test_onnx_agrees_for_any_batch(tmp_path):
     (logits,) = session.run(None, {"clip": clips.numpy()})
     with torch.no_grad():
         np.testing.assert_allclose(logits, network(clips).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_on_flow_only_the_first_convolution_differs():
+    rgb, flow = (R2Plus1D(width=0.125, in_channels=channels) for channels in (3, 2))
+    assert flow.inputs[0].shape() == (1, 2, 16, 112, 112)
+    with torch.device("meta"):
+        shapes = [
+            {name: tensor.shape for name, tensor in value.build(5).named_parameters()}
+            for value in (rgb, flow)
+        ]
+        assert flow.build(5).eval()(torch.empty(flow.inputs[0].shape(2))).shape == (2, 5)
+    differing = [name for name in shapes[0] if shapes[0][name] != shapes[1][name]]
+    assert differing == ["stem.space.0.weight"]

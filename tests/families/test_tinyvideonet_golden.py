@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from golden import VECTORS, difference, fill, needs_vectors, ramp, recorded, uniform
 
 import vidnas
 from vidnas import official
@@ -20,7 +18,7 @@ from vidnas.families.tinyvideonet.network import TinyVideoUnit
 from vidnas.families.tinyvideonet.published import read_block
 from vidnas.families.tinyvideonet.unit import Extent, resolve
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "golden" / "vectors"
+pytestmark = needs_vectors
 TOLERANCE = 1e-5
 NETWORKS = [
     "tvn1",
@@ -31,52 +29,18 @@ NETWORKS = [
     "tvn_mobile_1",
 ]
 
-pytestmark = [
-    pytest.mark.shared_data,
-    pytest.mark.skipif(not VECTORS.exists(), reason="needs the golden vectors"),
-]
-
-
-def fill(variable: dict[str, Any]) -> np.ndarray:
-    rng = np.random.Generator(np.random.PCG64(zlib.crc32(variable["name"].encode())))
-    shape, rule = variable["shape"], variable["rule"]
-    if rule == "half_plus_uniform":
-        return np.float32(0.5) + rng.random(shape, dtype=np.float32)
-    normal = rng.standard_normal(shape, dtype=np.float32)
-    if rule == "one_plus_normal:0.1":
-        return np.float32(1) + normal * np.float32(0.1)
-    scale = {
-        "he": math.sqrt(2 / math.prod(shape[:-1])),
-        "he_depthwise": math.sqrt(2 / math.prod(shape[:2])),
-        "normal:0.1": 0.1,
-    }
-    return normal * np.float32(scale[rule])
-
-
-def ramp(x: np.ndarray) -> np.ndarray:
-    for axis in range(4):
-        size = x.shape[axis]
-        steps = ((np.arange(size) + 1) / size).astype(np.float32)
-        x = x * steps.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return x
-
-
-def difference(actual: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.abs(actual - expected).max() / np.abs(expected).max())
-
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network(name: str) -> None:
-    recorded = json.loads((VECTORS / f"{name}.json").read_text())
-    expected = np.load(VECTORS / f"{name}.npz")
+    description, expected = recorded(name)
     published = name.split("_maxpool", maxsplit=1)[0]
     network = vidnas.create_network(
-        published, num_classes=157, max_pool_predictions=recorded["max_pool_predictions"]
+        published, num_classes=157, max_pool_predictions=description["max_pool_predictions"]
     ).eval()
-    assert from_official(recorded["config"]).blocks == network.architecture.blocks  # type: ignore[attr-defined]
+    assert from_official(description["config"]).blocks == network.architecture.blocks  # type: ignore[attr-defined]
     trainable = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable == recorded["params"]["trainable"]
-    official.load_variables(network, {v["name"]: fill(v) for v in recorded["variables"]})
+    assert trainable == description["params"]["trainable"]
+    official.load_variables(network, {v["name"]: fill(v) for v in description["variables"]})
 
     first16 = {}
 
@@ -86,15 +50,14 @@ def test_network(name: str) -> None:
 
     for unit in network.units:  # type: ignore[union-attr]
         unit.register_forward_hook(record)
-    rng = np.random.Generator(np.random.PCG64(recorded["input"]["seed"]))
-    x = rng.random(recorded["input"]["shape"], dtype=np.float32)
+    x = uniform(description["input"])
     # The first clip as it is, which has the recorded features, and the last clip with its ramp.
     clips = torch.from_numpy(np.stack([x[0], ramp(x)[-1]])).permute(0, 4, 1, 2, 3)
     with torch.inference_mode():
         plain, ramped = network(clips).numpy()
     assert difference(plain, expected["logits"][0]) < TOLERANCE
     assert difference(ramped, expected["logits_ramp"][-1]) < TOLERANCE
-    for block in recorded["blocks"]:
+    for block in description["blocks"]:
         reference = np.array(block["first16"])
         error = np.abs(first16[block["scope"]] - reference).max()
         assert error / block["absmax"] < TOLERANCE, block["scope"]

@@ -10,20 +10,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidnas.core import UserError
+from vidnas.core import Channels, UserError
 from vidnas.families import architecture_from_json
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.mutation import MUTATIONS
+from vidnas.families.tinyvideonet.published import PUBLISHED, to_official
 from vidnas.families.tinyvideonet.space import TinyVideoSpace, space
 
-extents = st.tuples(st.integers(16, 160), st.integers(1, 64))
+extents = st.tuples(st.integers(16, 160), st.integers(1, 64), st.sampled_from((2, 3)))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), extents)
-def test_a_walk_from_a_random_start_stays_in_the_space(seed: int, extent: tuple[int, int]) -> None:
+def test_a_walk_from_a_random_start_stays_in_the_space(
+    seed: int, extent: tuple[int, int, Channels]
+) -> None:
     rng = np.random.default_rng(seed)
-    walked = space(max_size_px=extent[0], max_frames=extent[1])
+    size_px, frames, in_channels = extent
+    walked = space(max_size_px=size_px, max_frames=frames, in_channels=in_channels)
     architecture = walked.random(rng)
     for _ in range(20):
         assert walked.contains(architecture)
@@ -33,8 +37,12 @@ def test_a_walk_from_a_random_start_stays_in_the_space(seed: int, extent: tuple[
         assert phrase
         architecture = child
     spec = architecture.inputs[0]
-    assert spec.size_px <= extent[0]
-    assert (spec.frames - 1) * spec.frame_stride + 1 <= extent[1]
+    assert spec.size_px <= size_px
+    assert (spec.frames - 1) * spec.frame_stride + 1 <= frames
+    assert spec.modality == {2: "flow", 3: "rgb"}[in_channels]
+    assert not space(max_size_px=size_px, max_frames=frames, in_channels=5 - in_channels).contains(
+        architecture
+    )
     with torch.device("meta"):
         logits = architecture.build(7).eval()(torch.empty(spec.shape(2)))
     assert logits.shape == (2, 7)
@@ -113,3 +121,10 @@ def test_bounds_are_json(default: TinyVideoSpace) -> None:
 def test_clips_too_small_for_a_search_are_refused(size_px: int, frames: int) -> None:
     with pytest.raises(UserError, match="leave nothing to search"):
         space(max_size_px=size_px, max_frames=frames)
+
+
+def test_the_original_format_knows_no_flow() -> None:
+    network = PUBLISHED["tvn1"]().model_copy(update={"in_channels": 2})
+    with pytest.raises(UserError, match="optical flow"):
+        to_official(network)
+    assert network.digest != PUBLISHED["tvn1"]().digest

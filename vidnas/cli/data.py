@@ -1,22 +1,30 @@
-"""`vidnas data`: check labelled clips, or generate some."""
+"""`vidnas data`: check labelled clips, compute their optical flow, or generate some."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vidnas.cli.console import JsonOption, messages, print_json, results
+from vidnas.cli.console import JsonOption, counting, messages, print_json, results
 from vidnas.core import UserError
 
 if TYPE_CHECKING:
     from vidnas.data.check import CheckReport
 
-app = typer.Typer(help="Check labelled clips, or generate some to try things on.")
+app = typer.Typer(help="Check labelled clips, compute their flow, or generate some to try on.")
+
+
+class MethodName(str, Enum):
+    """How optical flow is estimated."""
+
+    dis = "dis"
+    tvl1 = "tvl1"
+    farneback = "farneback"
 
 
 @app.command("check")
@@ -35,11 +43,8 @@ def check(
     from vidnas.data.datasets import load_dataset
 
     dataset = load_dataset(clips, seed=seed)
-    with _progress("Checking") as progress:
-        task = progress.add_task("", total=len(dataset.videos))
-        report = check_dataset(
-            dataset, lambda done, total: progress.update(task, completed=done, total=total)
-        )
+    with counting("Checking") as progress:
+        report = check_dataset(dataset, progress)
     if json:
         print_json(report.model_dump(mode="json") | {"usable": report.usable})
     else:
@@ -48,6 +53,66 @@ def check(
         raise UserError(
             f"{clips}: after leaving out the unusable videos, a split is empty or a class has "
             "nothing to train on; replace the videos that are named."
+        )
+
+
+@app.command("flow")
+def flow(
+    clips: Annotated[Path, typer.Argument(help="A folder of class folders, or a CSV.")],
+    method: Annotated[
+        MethodName | None,
+        typer.Option(help="What the cache has, or else dis; tvl1 needs another build of OpenCV."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, help="Short side of the frames, in pixels; the videos', up to 128."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For splits that are not given.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Compute optical flow once, into the clip cache, for networks that take it as input.
+
+    A search with `--input flow` on clips of the same size and seed finds it there, or computes it.
+    The size at which it is estimated is that of the videos, up to 256 pixels.
+
+    Example: vidnas data flow clips/
+    """
+    from vidnas.cli.clips import open_clips
+    from vidnas.data.flow import STEP_PX
+
+    cache = open_clips(
+        clips,
+        size_px=size,
+        seed=seed,
+        modalities=("flow",),
+        flow_method=method.value if method else None,
+    )
+    _, std = cache.statistics("flow")
+    across, down = (std * 255 * STEP_PX).tolist()
+    if json:
+        print_json(
+            {
+                "cache": str(cache.directory),
+                "method": cache.flow_method,
+                "size_px": cache.size_px,
+                "videos": len(cache),
+                "skipped": len(cache.skipped),
+                "motion_px": {"across": across, "down": down},
+            }
+        )
+        return
+    results.print(
+        f"Flow of {len(cache)} videos ({cache.flow_method}), {cache.size_px} px, in "
+        f"{escape(str(cache.directory))}.",
+        soft_wrap=True,
+    )
+    results.print(
+        f"Standard deviation of motion: {across:.2f} px across, {down:.2f} px down, a frame."
+    )
+    if max(across, down) < STEP_PX:
+        messages.print(
+            f"[yellow]Note:[/] this is less than one of the 8-bit steps of {STEP_PX:.2f} px; "
+            "larger videos, or fewer frames per second, would show more of it."
         )
 
 
@@ -66,23 +131,17 @@ def demo(
     from vidnas.data.demo import MOTIONS, write_clips
 
     names = list(MOTIONS)[:classes]
-    with _progress("Generating") as progress:
-        task = progress.add_task("", total=None)
+    with counting("Generating") as progress:
         write_clips(
             out,
             classes=names,
             clips_per_class=clips_per_class,
             size_px=size,
             seed=seed,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_progress=progress,
         )
     total = len(names) * clips_per_class
     messages.print(f"{total} clips in {escape(str(out))}: {', '.join(names)}.", soft_wrap=True)
-
-
-def _progress(title: str) -> Progress:
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=messages, transient=True)
 
 
 def _print(report: CheckReport) -> None:

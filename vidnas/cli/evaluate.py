@@ -38,11 +38,18 @@ def command(
     from vidnas.cli.scores import print_metrics
     from vidnas.core import UserError
     from vidnas.deploy import load_model
+    from vidnas.deploy.prediction import flow_method
     from vidnas.training import evaluate
 
     loaded = load_model(model)
-    size_px = max(spec.size_px for spec in loaded.architecture.inputs)
-    cache = open_clips(clips, size_px=size_px, seed=seed)
+    inputs = loaded.architecture.inputs
+    cache = open_clips(
+        clips,
+        size_px=max(spec.size_px for spec in inputs),
+        seed=seed,
+        modalities={spec.modality for spec in inputs},
+        flow_method=flow_method(loaded),
+    )
     if cache.classes != loaded.classes:
         raise UserError(
             f"{clips} has the classes {', '.join(cache.classes)}, but {model} knows "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 from vidnas.cli.live import SearchDisplay
-from vidnas.core import Cost, UserError
+from vidnas.core import Cost, Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
@@ -21,7 +22,7 @@ from vidnas.data.sampling import Augmentation
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, ModelCard, load_model, save_model
-from vidnas.families import Space, families
+from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.page import write_report
@@ -56,10 +57,13 @@ class SearchRequest(Value):
     budget_s: float | None
     evaluations: int | None
     family: str
+    modality: Modality
     strategy: Literal["evolution", "random"]
-    population: int
-    tournament: int
+    population: int | None
+    tournament: int | None
     discard: Literal["worst", "oldest"]
+    mutations: int | None
+    mutation_decay: float | None
     candidate_s: float | None
     train_s: float | None
     workers: int | None
@@ -92,6 +96,8 @@ class _Plan(Value):
     search_s: float | None
     candidate_s: float
     train_s: float
+    evaluations: int
+    """As many as were asked for, or as the time allows."""
 
     @classmethod
     def of(cls, request: SearchRequest, workers: int) -> _Plan:
@@ -106,7 +112,11 @@ class _Plan(Value):
         train_s = request.train_s or (
             TRAINING_SHARE * budget_s if budget_s else _FULL_TO_BRIEF * candidate_s
         )
-        return cls(search_s=search_s, candidate_s=candidate_s, train_s=train_s)
+        in_time = search_s * workers / candidate_s if search_s else math.inf
+        evaluations = int(min(request.evaluations or math.inf, in_time))
+        return cls(
+            search_s=search_s, candidate_s=candidate_s, train_s=train_s, evaluations=evaluations
+        )
 
 
 def search(request: SearchRequest) -> SearchOutcome:
@@ -119,9 +129,12 @@ def search(request: SearchRequest) -> SearchOutcome:
     limits = Limits.parse(request.limits)
     workers = request.workers or available_cores()
     plan = _Plan.of(request, workers)
-    strategy = _strategy(request)
-    cache = open_clips(request.clips, size_px=request.size_px, seed=request.seed)
-    space = _space(request.family, cache)
+    strategy = _strategy(request, plan)
+    modalities = (request.modality,)
+    cache = open_clips(
+        request.clips, size_px=request.size_px, seed=request.seed, modalities=modalities
+    )
+    space = _space(request, cache)
     settings = _brief_settings(request, plan)
     config = StudyConfig(
         family=request.family,
@@ -130,7 +143,7 @@ def search(request: SearchRequest) -> SearchOutcome:
         data_fingerprint=cache.fingerprint,
         limits=limits,
         strategy=strategy.describe(),
-        training=settings.model_dump(mode="json"),
+        training={**settings.model_dump(mode="json"), **cache.settings(modalities)},
         seed=request.seed,
     )
     with Study.create_or_resume(request.out, config) as study:
@@ -148,23 +161,53 @@ def search(request: SearchRequest) -> SearchOutcome:
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
 
 
-def _strategy(request: SearchRequest) -> Strategy:
+def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:
     if request.strategy == "random":
         return RandomSearch()
-    return TournamentEvolution(request.population, request.tournament, request.discard)
+    names = set(EvolutionDefaults.model_fields)
+    settings = _evolution(request, plan).model_dump()
+    settings |= request.model_dump(include=names, exclude_none=True)
+    if request.tournament is None:
+        settings["tournament"] = min(settings["tournament"], settings["population"])
+    return TournamentEvolution(**settings, discard=request.discard)
 
 
-def _space(name: str, cache: ClipCache) -> Space:
+def _evolution(request: SearchRequest, plan: _Plan) -> EvolutionDefaults:
+    """What holds where nothing is asked for: the settings of the study there, or the family's.
+
+    Half of the evaluations at least are left to children, and a tournament stays the same share of
+    a population that is smaller for it.
+    """
+    config = request.out / "config.yaml"
+    if config.is_file():
+        there = StudyConfig.read(config).strategy
+        names = EvolutionDefaults.model_fields.keys() & there.keys()
+        return EvolutionDefaults(**{name: there[name] for name in names})
+    defaults = _family(request.family).evolution
+    population = max(min(defaults.population, plan.evaluations // 2), 1)
+    tournament = max(defaults.tournament * population // defaults.population, 1)
+    return defaults.model_copy(update={"population": population, "tournament": tournament})
+
+
+def _family(name: str) -> Family:
     searched = {key: family for key, family in families().items() if family.space is not None}
     if name not in searched:
         raise UserError(
             f"There is no family {name!r} that can be searched; choose one of "
             f"{', '.join(searched)}."
         )
-    make = searched[name].space
+    return searched[name]
+
+
+def _space(request: SearchRequest, cache: ClipCache) -> Space:
+    make = _family(request.family).space
     if make is None:  # excluded above; the type checker cannot know
-        raise UserError(f"The family {name!r} has no space.")
-    return make(max_size_px=cache.size_px, max_frames=cache.typical_frames)
+        raise UserError(f"The family {request.family!r} has no space.")
+    return make(
+        max_size_px=cache.size_px,
+        max_frames=cache.typical_frames,
+        in_channels=3 if request.modality == "rgb" else 2,
+    )
 
 
 def _brief_settings(request: SearchRequest, plan: _Plan) -> TrainingSettings:
@@ -191,6 +234,9 @@ def _evolve(
         f"Searching {request.family} with {workers} worker(s)"
         f"{f' within {limits}' if limits else ''}; Ctrl-C keeps everything finished."
     )
+    name, *settings = study.config.strategy.items()
+    described = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in settings)
+    messages.print(f"Strategy: {name[1]}{f' ({described})' if described else ''}.")
     with (
         LocalExecutor(workers, timeout_s=deadline_s + _DEADLINE_EXTRA_S) as executor,
         SearchDisplay(request.evaluations, plan.search_s) as display,

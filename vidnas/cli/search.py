@@ -12,6 +12,13 @@ from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.cli.durations import format_duration, parse_duration
 
 
+class InputName(str, Enum):
+    """What networks see."""
+
+    rgb = "rgb"
+    flow = "flow"
+
+
 class StrategyName(str, Enum):
     """How candidates are proposed."""
 
@@ -41,10 +48,25 @@ def command(
         int | None, typer.Option(min=1, help="Number of candidates to train.")
     ] = None,
     family: Annotated[str, typer.Option(help="Family of architectures.")] = "tinyvideonet",
+    input_: Annotated[
+        InputName, typer.Option("--input", help="Frames, or the optical flow between them.")
+    ] = InputName.rgb,
     strategy: Annotated[StrategyName, typer.Option()] = StrategyName.evolution,
-    population: Annotated[int, typer.Option(min=1, help="Architectures that may be parents.")] = 20,
-    tournament: Annotated[int, typer.Option(min=1, help="How many compete to be parent.")] = 5,
+    population: Annotated[
+        int | None,
+        typer.Option(min=1, help="Architectures that may be parents; the family's if not set."),
+    ] = None,
+    tournament: Annotated[
+        int | None, typer.Option(min=1, help="How many compete to be parent; the family's.")
+    ] = None,
     discard: Annotated[DiscardName, typer.Option()] = DiscardName.worst,
+    mutations: Annotated[
+        int | None, typer.Option(min=1, help="Mutations of the first child; the family's.")
+    ] = None,
+    mutation_decay: Annotated[
+        float | None,
+        typer.Option(help="Children after which there is one mutation less; the family's."),
+    ] = None,
     candidate_time: Annotated[
         str | None, typer.Option(help="Brief training of a candidate; from the budget if not set.")
     ] = None,
@@ -86,10 +108,13 @@ def command(
         budget_s=parse_duration(budget) if budget else None,
         evaluations=evaluations,
         family=family,
+        modality=input_.value,
         strategy=strategy.value,
         population=population,
         tournament=tournament,
         discard=discard.value,
+        mutations=mutations,
+        mutation_decay=mutation_decay,
         candidate_s=parse_duration(candidate_time) if candidate_time else None,
         train_s=parse_duration(train_time) if train_time else None,
         workers=workers,

@@ -83,7 +83,9 @@ def command(
     if threads is not None:
         torch.set_num_threads(threads)
     value = _with_genes(resolve_architecture(architecture), genes or [])
-    cache = open_clips(clips, size_px=max(spec.size_px for spec in value.inputs), seed=seed)
+    modalities = {spec.modality for spec in value.inputs}
+    size_px = max(spec.size_px for spec in value.inputs)
+    cache = open_clips(clips, size_px=size_px, seed=seed, modalities=modalities)
     torch.manual_seed(seed)
     network = value.build(len(cache.classes))
     cost = count_cost(value, len(cache.classes))
@@ -104,7 +106,7 @@ def command(
         validation=report.validation,
         test=test,
         cost=cost,
-        settings={**settings.model_dump(mode="json"), "seed": seed},
+        settings={**settings.model_dump(mode="json"), "seed": seed, **cache.settings(modalities)},
         data=cache.fingerprint,
     )
     save_model(Model(network.cpu(), cache.classes, card), out)

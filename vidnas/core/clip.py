@@ -9,19 +9,33 @@ from pydantic import PositiveInt
 from vidnas.core.value import Value
 
 
+Modality = Literal["rgb", "flow"]
+"""Frames; or optical flow, horizontal and vertical, 8 bit, of which 128 is no motion."""
+
+Channels = Literal[2, 3]
+"""Channels of a clip, for architectures on a single clip: 3 for RGB, 2 for optical flow."""
+
+_CHANNELS: dict[Modality, Channels] = {"rgb": 3, "flow": 2}
+
+
+def modality_of(channels: Channels) -> Modality:
+    """The modality that has so many channels."""
+    return "flow" if channels == _CHANNELS["flow"] else "rgb"
+
+
 class ClipSpec(Value):
     """Which clip a network eats: a tensor `(N, channels, frames, size_px, size_px)` in [0, 1]."""
 
-    modality: Literal["rgb"] = "rgb"
+    modality: Modality = "rgb"
     frames: PositiveInt
     frame_stride: PositiveInt
     """Distance between two frames of the clip, in frames of the video."""
     size_px: PositiveInt
 
     @property
-    def channels(self) -> int:
+    def channels(self) -> Channels:
         """Number of channels of the modality."""
-        return 3
+        return _CHANNELS[self.modality]
 
     def shape(self, batch: int = 1) -> tuple[int, int, int, int, int]:
         """Return `(N, C, T, H, W)`."""

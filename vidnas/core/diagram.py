@@ -12,6 +12,10 @@ class Box(Value):
     """Unique within the diagram; edges refer to it."""
     column: int
     """Index of its column; boxes of one column are stacked in the order given."""
+    lane: int | None = None
+    """Boxes of one column and one lane stand in a row."""
+    upright: bool = False
+    """A narrow bar as high as its column, such as a layer that joins parallel branches."""
     kind: str
     """The layer kind as the legend calls it ("2D conv", "context gate"): one colour each."""
     label: str
@@ -31,5 +35,8 @@ class Diagram(Value):
 
     title: str
     columns: tuple[str, ...]
+    """Titles; a column without one has no panel behind its boxes."""
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...] = ()
+    note: str = ""
+    """A sentence below the legend."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,30 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidnas.core import UserError
-from vidnas.data.building import INDEX, PIXELS, VERSION, check_disk, fingerprint, write
+from vidnas.core import Modality, UserError
+from vidnas.data.building import (
+    FLOW_INDEX,
+    INDEX,
+    PIXELS,
+    VERSION,
+    check_disk,
+    fingerprint,
+    flow_offset,
+    flow_pixels,
+    write,
+    write_flow,
+)
 from vidnas.data.datasets import Dataset
+from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.data.reading import Frames
 from vidnas.data.splits import Split
 
 
 class ClipCache:
-    """A finished cache: frames of all videos, memory-mapped; it pickles by its path."""
+    """A finished cache: frames of all videos, memory-mapped; it pickles by its path.
+
+    It may hold their optical flow too: as many frames, each the motion until the next one.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Open the cache in `directory`.
@@ -54,9 +69,15 @@ class ClipCache:
         self._splits = np.array([video["split"] for video in videos])
         self._offsets: list[int] = [video["offset"] for video in videos]
         self._shapes: list[tuple[int, ...]] = [tuple(video["shape"]) for video in videos]
-        self._statistics = index["mean"], index["std"]
-        # A plain view: slicing np.memmap itself costs microseconds for its Python class.
-        self._pixels = np.asarray(np.memmap(directory / PIXELS, dtype=np.uint8, mode="r"))
+        self._statistics = {"rgb": (index["mean"], index["std"])}
+        self._pixels = _map(directory / PIXELS)
+        self.flow_method: FlowMethod | None = None
+        """How the flow in use was computed; None where there is none."""
+        if (directory / FLOW_INDEX).is_file():
+            flow = json.loads((directory / FLOW_INDEX).read_text(encoding="utf-8"))
+            self.flow_method = method = flow["method"]
+            self._statistics["flow"] = flow["mean"], flow["std"]
+            self._flow = _map(flow_pixels(directory, method))
 
     def __reduce__(self) -> tuple[type[ClipCache], tuple[Path]]:
         return ClipCache, (self.directory,)
@@ -68,20 +89,49 @@ class ClipCache:
         """Indices of the videos of a split."""
         return np.flatnonzero(self._splits == split)
 
-    def frames(self, video: int) -> Frames:
-        """Frames of a video, `(T, H, W, 3)`: a view of the file that nobody may write to."""
-        shape, offset = self._shapes[video], self._offsets[video]
-        return self._pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+    def frames(self, video: int, modality: Modality = "rgb") -> Frames:
+        """Frames of a video, `(T, H, W, C)`: a view of the file that nobody may write to.
+
+        Raises:
+            UserError: flow is asked for, and the cache has none.
+        """
+        pixels, shape, offset = self._pixels, self._shapes[video], self._offsets[video]
+        if modality == "flow":
+            self._require_flow()
+            pixels, shape, offset = self._flow, (*shape[:3], 2), flow_offset(offset)
+        return pixels[offset : offset + int(np.prod(shape))].reshape(shape)
 
     @property
     def typical_frames(self) -> int:
         """Median number of frames of a video."""
         return int(np.median([shape[0] for shape in self._shapes]))
 
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel of the training split, `(3,)`, in [0, 1]."""
-        mean, std = self._statistics
+    def statistics(self, modality: Modality = "rgb") -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel of the training split, `(C,)`, in [0, 1].
+
+        Raises:
+            UserError: those of flow are asked for, and the cache has none.
+        """
+        if modality == "flow":
+            self._require_flow()
+        mean, std = self._statistics[modality]
         return torch.tensor(mean), torch.tensor(std)
+
+    def settings(self, modalities: Iterable[Modality]) -> dict[str, str]:
+        """What clips of these modalities depend on besides the videos: the method of the flow."""
+        return {"flow_method": str(self.flow_method)} if "flow" in modalities else {}
+
+    def _require_flow(self) -> None:
+        if self.flow_method is None:
+            raise UserError(
+                f"{self.directory}: this clip cache has no optical flow; compute it with "
+                "`vidnas data flow CLIPS`."
+            )
+
+
+def _map(path: Path) -> NDArray[np.uint8]:
+    # A plain view: slicing np.memmap itself costs microseconds for its Python class.
+    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
 
 
 def default_directory() -> Path:
@@ -128,3 +178,33 @@ def build_cache(
             finally:
                 shutil.rmtree(partial_folder, ignore_errors=True)
     return ClipCache(target)
+
+
+def build_flow(
+    dataset: Dataset,
+    cache: ClipCache,
+    *,
+    method: FlowMethod | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ClipCache:
+    """Compute the optical flow of every video once, into its cache, and open that with it.
+
+    The flow of a method that was computed before is taken into use again. Scripts must call this
+    under `if __name__ == "__main__"`, because the workers import the main module.
+
+    Args:
+        dataset: labelled videos.
+        cache: what `build_cache` made of them.
+        method: how it is estimated; None for that in use, or else DIS.
+        on_progress: called with the numbers of videos finished and in all.
+
+    Raises:
+        UserError: OpenCV, or the method in it, is not installed; or too little disk space.
+        VideoError: a video was changed meanwhile, or crashed its worker.
+    """
+    method = method or cache.flow_method or DEFAULT_METHOD
+    if method == cache.flow_method:
+        return cache
+    with FileLock(f"{cache.directory}.lock"):
+        write_flow(dataset, cache.directory, method, on_progress)
+    return ClipCache(cache.directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +57,7 @@ def check_dataset(
     """
     lengths: dict[int, int] = {}
     problems: dict[int, Problem] = {}
-    outcomes = in_workers(_count_frames, dataset.videos, _DECODED_SIZE_PX)
+    outcomes = in_workers(_count_frames, dataset.videos, repeat(_DECODED_SIZE_PX))
     for done, (index, outcome) in enumerate(outcomes, start=1):
         if isinstance(outcome, VideoError):
             path = str(dataset.videos[index].path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
@@ -15,6 +15,7 @@ from vidnas.data.datasets import Video
 from vidnas.data.reading import Frames, VideoError, read_video
 
 _TIMEOUT_S = 600.0
+_Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
 
 
@@ -31,17 +32,21 @@ def decode(video: Video, size_px: int) -> tuple[Frames, float]:
 
 
 def in_workers(
-    work: Callable[[Video, int], _Result], videos: Sequence[Video], size_px: int
+    work: Callable[[Video, _Argument], _Result],
+    videos: Sequence[Video],
+    arguments: Iterable[_Argument],
+    *,
+    timeout_s: float | None = _TIMEOUT_S,
 ) -> Iterator[tuple[int, _Result | VideoError]]:
-    """Call `work(video, size_px)` for every video, in processes; yield results as they finish.
+    """Call `work(video, argument)` for every video, in processes; yield results as they finish.
 
     Errors of a video, and a decoder that crashes or hangs on it, are yielded in its place.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPool(max_workers=min(available_cores(), len(videos)), context=context) as pool:
         futures: dict[Future[_Result], int] = {
-            pool.schedule(work, args=(video, size_px), timeout=_TIMEOUT_S): index
-            for index, video in enumerate(videos)
+            pool.schedule(work, args=call, timeout=timeout_s): index
+            for index, call in enumerate(zip(videos, arguments, strict=False))
         }
         try:
             for future in as_completed(futures):

@@ -62,8 +62,8 @@ def train_batches(
         batch = videos[first : first + batch_size]
         clips = _batch(len(batch), specs)
         for row, video in enumerate(batch):
-            frames = cache.frames(video)
-            _fill(clips, row, frames, specs, _random_view(frames, rng, augmentation))
+            frames = [cache.frames(video, spec.modality) for spec in specs]
+            _fill(clips, row, frames, specs, _random_view(frames[0], rng, augmentation))
         yield _channels_first(clips), torch.from_numpy(cache.labels[batch])
 
 
@@ -87,17 +87,31 @@ def test_batches(
         batch = videos[first : first + batch_size]
         clips = _batch(len(batch), specs)
         for row, video in enumerate(batch):
-            frames = cache.frames(video)
+            frames = [cache.frames(video, spec.modality) for spec in specs]
             moment = moments[(first + row) % clips_per_video]
-            _fill(clips, row, frames, specs, _centre_view(frames, moment))
+            _fill(clips, row, frames, specs, _centre_view(frames[0], moment))
         yield _channels_first(clips), torch.from_numpy(cache.labels[batch]), batch
 
 
-def clips_of(frames: Frames, specs: Sequence[ClipSpec], clips_per_video: int = 1) -> Clips:
-    """Evenly spaced clips of one video, frames `(T, H, W, 3)`: `(K, C, T, H, W)`, uint8, a spec."""
+def clips_of(
+    frames: Frames,
+    specs: Sequence[ClipSpec],
+    clips_per_video: int = 1,
+    *,
+    flow: Frames | None = None,
+) -> Clips:
+    """Evenly spaced clips of one video: `(K, C, T, H, W)`, uint8, a spec.
+
+    Args:
+        frames: RGB `(T, H, W, 3)`.
+        specs: which clips.
+        clips_per_video: K.
+        flow: `(T, H, W, 2)`, where a spec asks for it.
+    """
+    sources = [flow if spec.modality == "flow" and flow is not None else frames for spec in specs]
     clips = _batch(clips_per_video, specs)
     for row, moment in enumerate(_even_moments(clips_per_video)):
-        _fill(clips, row, frames, specs, _centre_view(frames, moment))
+        _fill(clips, row, sources, specs, _centre_view(frames, moment))
     return _channels_first(clips)
 
 
@@ -138,18 +152,23 @@ def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augment
 
 
 def _fill(
-    clips: list[Tensor], row: int, frames: Frames, specs: Sequence[ClipSpec], view: _View
+    clips: list[Tensor],
+    row: int,
+    frames: Sequence[Frames],
+    specs: Sequence[ClipSpec],
+    view: _View,
 ) -> None:
-    """Write the view of the video into row `row` of each input's batch, `(N, T, H, W, C)`."""
-    for batch, spec in zip(clips, specs, strict=True):
+    """Write the view of the video into row `row` of each input's batch, `(N, T, H, W, C)`.
+
+    `frames` are those of the modality of each input.
+    """
+    rows, columns = slice(view.top, view.top + view.side), slice(view.left, view.left + view.side)
+    for batch, spec, source in zip(clips, specs, frames, strict=True):
         span = (spec.frames - 1) * spec.frame_stride + 1
-        start = round(view.moment * max(0, len(frames) - span))
+        start = round(view.moment * max(0, len(source) - span))
         # Past the end the last frame is repeated.
-        times = np.minimum(start + spec.frame_stride * np.arange(spec.frames), len(frames) - 1)
-        square = frames[:, view.top : view.top + view.side, view.left : view.left + view.side][
-            times
-        ]
-        clip = torch.from_numpy(square)
+        times = np.minimum(start + spec.frame_stride * np.arange(spec.frames), len(source) - 1)
+        clip = torch.from_numpy(source[:, rows, columns][times])
         if view.side != spec.size_px:
             # uint8 and channels last is the fast path of torch's antialiased resize.
             clip = F.interpolate(
@@ -159,3 +178,5 @@ def _fill(
                 antialias=True,
             ).permute(0, 2, 3, 1)
         batch[row] = clip.flip(2) if view.flip else clip
+        if view.flip and spec.modality == "flow":
+            batch[row, ..., 0].neg_()  # modulo 256: what went right goes left, 128 stays

@@ -99,12 +99,16 @@ def train_finalist(
     folder: Path,
 ) -> Metrics:
     """Train one candidate in full, save it as a model and return its validation metrics."""
-    recipe: dict[str, Any] = {**settings.model_dump(mode="json"), "seed": seed}
+    cache = ClipCache(cache_directory)
+    recipe: dict[str, Any] = {
+        **settings.model_dump(mode="json"),
+        "seed": seed,
+        **cache.settings(spec.modality for spec in architecture.inputs),
+    }
     if (folder / MODEL_FILE).exists():
         card = load_model(folder).card
         if card.settings == recipe and card.validation is not None:
             return card.validation
-    cache = ClipCache(cache_directory)
     torch.manual_seed(seed)
     network = architecture.build(len(cache.classes))
     checkpoint = folder / f"budget-{settings.budget_s or settings.epochs}.checkpoint"

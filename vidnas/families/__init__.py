@@ -1,7 +1,15 @@
 """Architecture families, each a folder: its value, network, space, published architectures."""
 
-from vidnas.families.base import Architecture, Family, Network, OfficialVariable, Space
+from vidnas.families.base import (
+    Architecture,
+    EvolutionDefaults,
+    Family,
+    Network,
+    OfficialVariable,
+    Space,
+)
 from vidnas.families.registry import (
+    AnyArchitecture,
     architecture_from_json,
     create_network,
     families,
@@ -10,7 +18,9 @@ from vidnas.families.registry import (
 )
 
 __all__ = [
+    "AnyArchitecture",
     "Architecture",
+    "EvolutionDefaults",
     "Family",
     "Network",
     "OfficialVariable",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -150,6 +151,20 @@ class Space(ABC):
         """The bounds as JSON-ready values: a study compares them when it is resumed."""
 
 
+class EvolutionDefaults(Value):
+    """Settings of an evolution for a family, unless others are asked for.
+
+    Children get `max(ceil(d - i / r), 1)` mutations: `mutations` is d and `mutation_decay` r. The
+    papers do not state all of their settings; these are defaults for a small machine and some
+    hundred evaluations.
+    """
+
+    population: PositiveInt = 20
+    tournament: PositiveInt = 5
+    mutations: PositiveInt = 3
+    mutation_decay: PositiveFloat = 20.0
+
+
 @dataclass(frozen=True)
 class Family:
     """What a family registers under the entry point group `vidnas.families`."""
@@ -157,9 +172,10 @@ class Family:
     name: str
     architecture: type[Architecture]
     space: Callable[..., Space] | None = None
-    """`space(max_size_px=..., max_frames=...)`: the default space for clips of that extent.
+    """`space(max_size_px=..., max_frames=..., in_channels=...)`: the default space for such clips.
 
     None for families that are not searched.
     """
     published: Mapping[str, Callable[[], Architecture]] = field(default_factory=dict)
     """Published architectures by the name that `create_network` takes."""
+    evolution: EvolutionDefaults = field(default_factory=EvolutionDefaults)

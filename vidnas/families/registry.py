@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, PlainSerializer, ValidationError
 
 from vidnas.core import UserError
 from vidnas.families.base import Architecture, Family, Network
@@ -60,6 +60,23 @@ def architecture_from_json(text: str) -> Architecture:
         return family.architecture.model_validate(genes)
     except ValidationError as error:
         raise UserError(f"The {name} architecture is invalid: {_first_problem(error)}.") from error
+
+
+def _from_nested(value: Any) -> Any:
+    if isinstance(value, Architecture):
+        return value
+    try:
+        return architecture_from_json(json.dumps(value))
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+AnyArchitecture = Annotated[
+    Architecture,
+    BeforeValidator(_from_nested),
+    PlainSerializer(lambda architecture: json.loads(architecture.to_json())),
+]
+"""An architecture of any family as a field of another value: JSON with the family's name."""
 
 
 def create_network(architecture: str | Architecture, num_classes: int, **genes: Any) -> Network:

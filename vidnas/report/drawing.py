@@ -38,15 +38,17 @@ def draw_svg(diagram: Diagram) -> str:
     """Draw a diagram as one SVG document that needs no other file."""
     layout = lay_out(diagram)
     colour_of = colours(box.kind for box in diagram.boxes)
-    weighted = any(edge.weight != 1.0 for edge in diagram.edges)
-    legend, height = _legend(colour_of, layout, weighted)
+    notes = [diagram.note] if diagram.note else []
+    if any(edge.weight != 1.0 for edge in diagram.edges):
+        notes.append("Arrows are as strong as their learned weight.")
+    legend, height = _legend(colour_of, layout, notes)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width:.0f} {height:.0f}" '
         f'width="{layout.width:.0f}" height="{height:.0f}" font-family="{_FONT}" role="img">',
         f"<title>{escape(diagram.title)}</title>",
         f'<rect width="{layout.width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         _text(diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True),
-        *(_column(column) for column in layout.columns),
+        *(_column(column) for column in layout.columns if column.title),
         *(_arrow(route) for route in layout.routes),
         *(_box(box, colour_of[box.box.kind]) for box in layout.boxes),
         *legend,
@@ -121,22 +123,23 @@ def _column(column: PlacedColumn) -> str:
 
 
 def _box(placed: PlacedBox, colour: str) -> str:
-    frame = (
-        f'x="{placed.x:.1f}" y="{placed.y:.1f}" width="{placed.width:.1f}" '
-        f'height="{placed.height:.1f}" rx="7"'
-    )
+    upright = placed.box.upright
+    width, height = (placed.height, placed.width) if upright else (placed.width, placed.height)
+    frame = f'width="{width:.1f}" height="{height:.1f}" rx="7"'
     parts = [
         f'<rect {frame} fill="#ffffff"/>',
         f'<rect {frame} fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.3"/>',
-        f'<rect x="{placed.x + 4:.1f}" y="{placed.y + 6:.1f}" width="4" '
-        f'height="{placed.height - 12:.1f}" rx="2" fill="{colour}"/>',
+        f'<rect x="4" y="6" width="4" height="{height - 12:.1f}" rx="2" fill="{colour}"/>',
     ]
-    x, y = placed.x + 14, placed.y + 7
+    x, y, anchor = (width / 2, 7.0, "middle") if upright else (14.0, 7.0, "start")
     for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
         for line in lines:
             y += size * LINE
-            parts.append(_text(line, x, y - 0.28 * size, size, bold=bold))
-    return "".join(parts)
+            parts.append(_text(line, x, y - 0.28 * size, size, bold=bold, anchor=anchor))
+    # An upright box reads from its foot upwards.
+    foot, turn = (placed.height, " rotate(-90)") if upright else (0.0, "")
+    place = f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}"
+    return f'<g transform="{place}">{"".join(parts)}</g>'
 
 
 def _arrow(route: Route) -> str:
@@ -166,7 +169,7 @@ def _arrow(route: Route) -> str:
     )
 
 
-def _legend(colour_of: dict[str, str], layout: Layout, weighted: bool) -> tuple[list[str], float]:
+def _legend(colour_of: dict[str, str], layout: Layout, notes: list[str]) -> tuple[list[str], float]:
     """The legend in rows below the columns, and the height of the whole picture."""
     x, y = MARGIN, layout.height
     parts = []
@@ -180,8 +183,7 @@ def _legend(colour_of: dict[str, str], layout: Layout, weighted: bool) -> tuple[
             + _text(kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
         )
         x += step
-    if weighted:
+    for note in notes:
         y += _LEGEND_ROW_PX
-        note = "Arrows are as strong as their learned weight."
         parts.append(_text(note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET))
     return parts, y + _SWATCH_PX + MARGIN

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 from vidnas.core import Box, Diagram, Edge
@@ -15,7 +16,10 @@ LINE = 1.3
 MARGIN, PADDING = 24.0, 9.0
 GUTTER = 40.0
 """Between columns: room for an arrow to turn."""
+_BAR_GUTTER = 22.0
+"""Beside a column without a panel."""
 STACK_GAP = 20.0
+_ROW_GAP = 18.0
 _WRAP_PX = 118.0
 _LANES_PX = 22.0
 """Height of the band above or below a column through which arrows may pass."""
@@ -67,7 +71,7 @@ class Route:
     """An arrow by the points it passes.
 
     `down` leads to the next box of the same column, `loop` to another one of the same column, and
-    `across` to another column.
+    `across` to another column or to the next box of the same row.
     """
 
     shape: Literal["down", "loop", "across"]
@@ -140,24 +144,31 @@ def lay_out(diagram: Diagram) -> Layout:
     heights = {column: _stack_height(stack) for column, stack in stacks.items()}
     tallest = max(heights.values(), default=0.0)
     # A chain reads from the top of its column; parallel boxes sit around a common middle.
-    column_of = {box.name: box.column for box in diagram.boxes}
-    chained = any(column_of[edge.source] == column_of[edge.target] for edge in diagram.edges)
+    chained = _has_chain(diagram)
 
-    columns, boxes, x = [], [], MARGIN
+    columns: list[PlacedColumn] = []
+    boxes: list[PlacedBox] = []
+    x = MARGIN
     for index, title in enumerate(titles):
         stack = stacks[index]
-        width = _column_width(title, stack)
+        padding = PADDING if title else 0.0
+        width = _column_width(title, stack) + 2 * padding
         y = top if chained else top + (tallest - heights.get(index, 0.0)) / 2
-        for box in stack:
-            placed = _place(box, x + PADDING, y, width - 2 * PADDING)
-            boxes.append(placed)
-            y = placed.y + placed.height + STACK_GAP
+        for row in _rows(stack):
+            upright = any(box.upright for box in row)
+            height = tallest if upright else _row_height(row)
+            boxes += _place_row(
+                row, x + padding, top if upright else y, width - 2 * padding, height
+            )
+            y += height + STACK_GAP
         bottom = top + tallest + _LANES_PX
         columns.append(PlacedColumn(title, x, panel_top, width, bottom - panel_top))
-        x += width + GUTTER
+        both = title and index + 1 < len(titles) and titles[index + 1]
+        x += width + (GUTTER if both else _BAR_GUTTER)
+    right = columns[-1].x + columns[-1].width if columns else MARGIN
     heading = text_width(diagram.title, HEADING_PX, bold=True) + 2 * MARGIN
     return Layout(
-        width=max(x - GUTTER + MARGIN, heading),
+        width=max(right + MARGIN, heading),
         height=top + tallest + _LANES_PX + MARGIN,
         columns=tuple(columns),
         boxes=tuple(boxes),
@@ -165,30 +176,67 @@ def lay_out(diagram: Diagram) -> Layout:
     )
 
 
+def _has_chain(diagram: Diagram) -> bool:
+    """Whether an arrow leads from one box of a column to another one that is not in its row."""
+    box_of = {box.name: box for box in diagram.boxes}
+    ends = [(box_of[edge.source], box_of[edge.target]) for edge in diagram.edges]
+    return any(
+        source.column == target.column and (source.lane is None or source.lane != target.lane)
+        for source, target in ends
+    )
+
+
+def _rows(stack: list[Box]) -> list[list[Box]]:
+    """Boxes of one lane stand side by side; a box without a lane stands alone."""
+    return [
+        list(row)
+        for _, row in groupby(stack, key=lambda box: box.name if box.lane is None else box.lane)
+    ]
+
+
 def _lines(box: Box) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if box.upright:
+        return tuple(box.label.splitlines()), tuple(box.detail.splitlines())
     return wrap(box.label, LABEL_PX, _WRAP_PX, bold=True), wrap(box.detail, DETAIL_PX, _WRAP_PX)
 
 
-def _box_height(label: tuple[str, ...], detail: tuple[str, ...]) -> float:
-    return 14 + LINE * (len(label) * LABEL_PX + len(detail) * DETAIL_PX)
+def _size(box: Box) -> tuple[float, float]:
+    """Width and height that the text of a box needs."""
+    label, detail = _lines(box)
+    widths = [text_width(line, LABEL_PX, bold=True) for line in label]
+    widths += [text_width(line, DETAIL_PX) for line in detail]
+    along = max(widths, default=0.0) + 22
+    across = 14 + LINE * (len(label) * LABEL_PX + len(detail) * DETAIL_PX)
+    return (across, along) if box.upright else (along, across)
+
+
+def _row_width(row: list[Box]) -> float:
+    return sum(_size(box)[0] for box in row) + _ROW_GAP * (len(row) - 1)
+
+
+def _row_height(row: list[Box]) -> float:
+    return max(_size(box)[1] for box in row)
 
 
 def _stack_height(stack: list[Box]) -> float:
-    return sum(_box_height(*_lines(box)) for box in stack) + STACK_GAP * (len(stack) - 1)
+    rows = _rows(stack)
+    return sum(_row_height(row) for row in rows) + STACK_GAP * (len(rows) - 1)
 
 
 def _column_width(title: tuple[str, ...], stack: list[Box]) -> float:
     widths = [text_width(line, TITLE_PX, bold=True) for line in title]
-    for box in stack:
-        label, detail = _lines(box)
-        widths += [text_width(line, LABEL_PX, bold=True) + 22 for line in label]
-        widths += [text_width(line, DETAIL_PX) + 22 for line in detail]
-    return max(widths, default=0.0) + 2 * PADDING
+    return max([*widths, *(_row_width(row) for row in _rows(stack))], default=0.0)
 
 
-def _place(box: Box, x: float, y: float, width: float) -> PlacedBox:
-    label, detail = _lines(box)
-    return PlacedBox(box, x, y, width, _box_height(label, detail), label, detail)
+def _place_row(
+    row: list[Box], x: float, y: float, width: float, height: float
+) -> Iterator[PlacedBox]:
+    """Place boxes side by side; they share what the column is wider than the row."""
+    more = (width - _row_width(row)) / len(row)
+    for box in row:
+        wide = _size(box)[0] + more
+        yield PlacedBox(box, x, y, wide, height, *_lines(box))
+        x += wide + _ROW_GAP
 
 
 def _routes(
@@ -199,7 +247,7 @@ def _routes(
         for upper, lower in pairwise(boxes.values())
         if upper.box.column == lower.box.column
     }
-    down = [edge for edge in edges if (edge.source, edge.target) in neighbours]
+    next_to = [edge for edge in edges if (edge.source, edge.target) in neighbours]
     across = [edge for edge in edges if (edge.source, edge.target) not in neighbours]
     leaving = _ports(across, boxes, leaving=True)
     arriving = _ports(across, boxes, leaving=False)
@@ -213,7 +261,7 @@ def _routes(
         for passage in passages:
             users[passage].append(edge)
 
-    routes = [_down(edge, boxes[edge.source], boxes[edge.target]) for edge in down]
+    routes = [_straight(edge, boxes[edge.source], boxes[edge.target]) for edge in next_to]
     for edge in across:
         points = [leaving[edge]]
         for passage in passing[edge]:
@@ -229,9 +277,12 @@ def _routes(
     return routes
 
 
-def _down(edge: Edge, upper: PlacedBox, lower: PlacedBox) -> Route:
-    x = upper.x + upper.width / 2
-    return Route("down", ((x, upper.y + upper.height), (x, lower.y)), edge.weight)
+def _straight(edge: Edge, source: PlacedBox, target: PlacedBox) -> Route:
+    if source.y == target.y:
+        start = (source.x + source.width, source.middle)
+        return Route("across", (start, (target.x, target.middle)), edge.weight)
+    x = source.x + source.width / 2
+    return Route("down", ((x, source.y + source.height), (x, target.y)), edge.weight)
 
 
 def _ports(edges: list[Edge], boxes: dict[str, PlacedBox], *, leaving: bool) -> dict[Edge, Point]:
@@ -248,7 +299,9 @@ def _ports(edges: list[Edge], boxes: dict[str, PlacedBox], *, leaving: bool) -> 
             same = boxes[edge.source].box.column == boxes[edge.target].box.column
             x = box.x + box.width if leaving or same else box.x
             spread = box.height * 0.7 * (position / (len(side) + 1) - 0.5)
-            ports[edge] = (x, box.middle + spread)
+            # A bar is met at the height of the other box, so that parallel arrows run straight.
+            other = boxes[edge.target if leaving else edge.source]
+            ports[edge] = (x, other.middle if box.box.upright else box.middle + spread)
     return ports
 
 
@@ -256,7 +309,7 @@ def _gaps(column: PlacedColumn, stack: list[PlacedBox]) -> list[tuple[float, flo
     """The free bands of a column, from top to bottom."""
     if not stack:
         return [(column.y + _LANES_PX, column.y + column.height)]
-    edges = [(box.y, box.y + box.height) for box in stack]
+    edges = sorted({(box.y, box.y + box.height) for box in stack})
     between = [(upper[1], lower[0]) for upper, lower in pairwise(edges)]
     return [
         (edges[0][0] - _LANES_PX, edges[0][0]),

@@ -15,6 +15,9 @@ _COMMON = {
     "1D conv": "#44b3c2",
     "3D conv": "#1f5f8b",
     "(2+1)D conv": "#2f9e8f",
+    "iTGM conv": "#7d5fd3",
+    "max-pool": "#cc6677",
+    "avg-pool": "#b8860b",
     "2D max-pool": "#cc6677",
     "2D avg-pool": "#b8860b",
     "1D max-pool": "#e8a0a8",
@@ -23,6 +26,7 @@ _COMMON = {
     "context gate": "#7a3fa0",
     "non-local": "#882255",
     "skip": "#1f7a3d",
+    "concatenation": "#c3c9d2",
     "classifier": "#3d4655",
 }
 _OTHERS = (

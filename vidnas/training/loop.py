@@ -116,8 +116,10 @@ class _Training:
         self.settings, self.seed = settings, seed
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
-        for normalization in network.normalizations:
-            cast(Normalization, normalization).set_statistics(*cache.statistics())
+        inputs = network.architecture.inputs
+        for normalization, spec in zip(network.normalizations, inputs, strict=True):
+            statistics = cache.statistics(spec.modality)
+            cast(Normalization, normalization).set_statistics(*statistics)
         self.optimizer = build_optimizer(network, settings)
         self.loss = nn.CrossEntropyLoss(
             weight=balanced_weights(cache) if settings.class_weights == "balanced" else None,
@@ -131,6 +133,7 @@ class _Training:
             "settings": settings.model_dump_json(),
             "data": cache.fingerprint,
             "seed": str(seed),
+            **cache.settings(spec.modality for spec in inputs),
         }
 
     def resume(self, checkpoint: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from vidnas.core import Box, ClipSpec, Diagram, Edge
+from vidnas.core import Box, Channels, ClipSpec, Diagram, Edge, modality_of
 from vidnas.families.base import Architecture
 
 if TYPE_CHECKING:
@@ -30,11 +30,19 @@ class R2Plus1D(Architecture):
     frames: PositiveInt = 16
     frame_stride: PositiveInt = 2
     size_px: int = Field(default=112, ge=16)
+    in_channels: Channels = 3
+    """3 for RGB, 2 for optical flow."""
 
     @property
     def inputs(self) -> tuple[ClipSpec, ...]:
-        """One RGB clip."""
-        return (ClipSpec(frames=self.frames, frame_stride=self.frame_stride, size_px=self.size_px),)
+        """One clip."""
+        spec = ClipSpec(
+            modality=modality_of(self.in_channels),
+            frames=self.frames,
+            frame_stride=self.frame_stride,
+            size_px=self.size_px,
+        )
+        return (spec,)
 
     @property
     def stem_channels(self) -> tuple[int, int]:
@@ -64,9 +72,10 @@ class R2Plus1D(Architecture):
 
     def diagram(self) -> Diagram:
         """A chain: stem, four stages, classifier."""
-        clip = f"{self.frames} x {self.size_px} px"
+        extent = f"{self.frames} x {self.size_px} px"
+        clip = "clip" if self.in_channels == 3 else "optical flow"
         chain = [
-            ("clip", "input", "clip", clip),
+            ("clip", "input", clip, extent),
             ("stem", "(2+1)D conv", "1x7x7, 3x1x1", f"{self.stem_channels[1]} channels"),
             *(
                 (f"stage {number}", "(2+1)D residual", f"{blocks} blocks", f"{width} channels")

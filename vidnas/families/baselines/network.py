@@ -24,7 +24,9 @@ class R2Plus1DNetwork(Network):
     def __init__(self, architecture: R2Plus1D, num_classes: int) -> None:
         super().__init__(architecture, num_classes)
         middle, channels = architecture.stem_channels
-        self.stem = SpaceTimeConv(3, middle, channels, kernel=7, stride=(1, 2))
+        self.stem = SpaceTimeConv(
+            architecture.in_channels, middle, channels, kernel=7, stride=(1, 2)
+        )
         self.blocks = nn.ModuleList()
         for stage, (count, width) in enumerate(architecture.stages):
             for block in range(count):
@@ -37,7 +39,7 @@ class R2Plus1DNetwork(Network):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, clip: Tensor) -> Tensor:
-        """`(N, 3, T, H, W)` in [0, 1] to logits `(N, num_classes)`."""
+        """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`."""
         x, frames = clip_to_frames(self.normalizations[0](clip)), self.architecture.frames
         x, frames = self.stem(x, frames)
         x = torch.relu(x)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from vidnas.core import ClipSpec, Diagram
+from vidnas.core import Channels, ClipSpec, Diagram, modality_of
 from vidnas.core.value import Value
 from vidnas.families.base import Architecture
 from vidnas.families.tinyvideonet.unit import Extent, Rules, Unit, resolve
@@ -73,6 +73,8 @@ class TinyVideoNet(Architecture):
     image_size: PositiveInt
     frames: PositiveInt
     frame_stride: PositiveInt = 1
+    in_channels: Channels = 3
+    """3 for RGB, 2 for optical flow."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
     max_pool_predictions: bool = False
     """Classify each frame and pool the logits, instead of pooling the features."""
@@ -105,14 +107,19 @@ class TinyVideoNet(Architecture):
 
     @property
     def inputs(self) -> tuple[ClipSpec, ...]:
-        """One clip of RGB frames."""
-        spec = ClipSpec(frames=self.frames, frame_stride=self.frame_stride, size_px=self.image_size)
+        """One clip."""
+        spec = ClipSpec(
+            modality=modality_of(self.in_channels),
+            frames=self.frames,
+            frame_stride=self.frame_stride,
+            size_px=self.image_size,
+        )
         return (spec,)
 
     @property
     def units(self) -> tuple[Unit, ...]:
         """All repeats of all blocks, resolved to layers."""
-        extent = Extent(self.frames, self.image_size, channels=self.inputs[0].channels)
+        extent = Extent(self.frames, self.image_size, channels=self.in_channels)
         units: list[Unit] = []
         for index, block in enumerate(self.blocks):
             units.extend(block_units(block, index, extent, self.rules))
@@ -130,7 +137,7 @@ class TinyVideoNet(Architecture):
 
         A gene cannot matter where its neutral value resolves to the same layers.
         """
-        extent = Extent(self.frames, self.image_size, channels=self.inputs[0].channels)
+        extent = Extent(self.frames, self.image_size, channels=self.in_channels)
         blocks = []
         for index, original in enumerate(self.blocks):
             block, units = original, block_units(original, index, extent, self.rules)

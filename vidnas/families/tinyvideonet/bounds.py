@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from vidnas.core import Channels
 from vidnas.core.value import Value
 from vidnas.families.tinyvideonet.architecture import SpatialType, TemporalType, TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Unit
@@ -18,6 +19,7 @@ class Bounds(Value):
     image_size: tuple[PositiveInt, ...]
     frames: tuple[PositiveInt, ...]
     frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
+    in_channels: Channels = 3
     max_frames: PositiveInt
     """Longest stretch of video that a clip may span."""
     max_blocks: PositiveInt = 8
@@ -61,6 +63,7 @@ class Bounds(Value):
         return (
             architecture.rules == "corrected"
             and architecture.dropout == self.dropout
+            and architecture.in_channels == self.in_channels
             and architecture.image_size in self.image_size
             and architecture.frames in self.frames
             and architecture.frame_stride in self.frame_stride

@@ -22,7 +22,8 @@ _KINDS = {
 def draw(architecture: TinyVideoNet) -> Diagram:
     """One column a block, with the layers of its first repeat, and the head."""
     columns = [f"input\n{_size(architecture.units[0].entry)}"]
-    boxes = [Box(name="clip", column=0, kind="input", label="clip", detail=_stride(architecture))]
+    clip = "clip" if architecture.in_channels == 3 else "optical flow"
+    boxes = [Box(name="clip", column=0, kind="input", label=clip, detail=_stride(architecture))]
     for index, block in enumerate(architecture.blocks):
         units = [unit for unit in architecture.units if unit.name.startswith(f"Block-{index}-")]
         columns.append(f"block {index + 1}, {block.repeats}x\n{_size(units[-1].exit)}")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vidnas.families.base import Network, OfficialVariable
 from vidnas.families.tinyvideonet.unit import Operation, Unit
+from vidnas.families.variables import norm_variables, permuted, vector
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
@@ -20,14 +21,6 @@ from vidnas.layers.pooling import SamePool2d
 
 if TYPE_CHECKING:
     from vidnas.families.tinyvideonet.architecture import TinyVideoNet
-
-
-_OFFICIAL_NORM = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 class TinyVideoUnit(nn.Module):
@@ -108,7 +101,7 @@ class TinyVideoNetwork(Network):
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, clip: Tensor) -> Tensor:
-        """`(N, 3, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""
+        """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""
         frames = int(clip.shape[2])
         x = clip_to_frames(self.normalizations[0](clip))
         for unit in self.units:
@@ -125,7 +118,7 @@ class TinyVideoNetwork(Network):
         variables["dense/kernel"] = OfficialVariable(
             dense.weight, (dense.in_features, dense.out_features), lambda array: array.T
         )
-        variables["dense/bias"] = _vector(dense.bias)
+        variables["dense/bias"] = vector(dense.bias)
         return variables
 
 
@@ -171,31 +164,17 @@ def _scope_variables(
             convolutions += 1
             shape = (1, 1, layer.in_features, layer.out_features)
             yield f"{name}/kernel", OfficialVariable(layer.weight, shape, lambda a: a[0, 0].T)
-            yield f"{name}/bias", _vector(layer.bias)
+            yield f"{name}/bias", vector(layer.bias)
         elif isinstance(layer, ConvNorm):
             if layer.depthwise:
                 name, order = f"{scope}/depthwise_kernel", (2, 3, 0, 1)
             else:
                 name, order = f"{scope}/conv2d{_suffix(convolutions)}/kernel", (3, 2, 0, 1)
                 convolutions += 1
-            yield name, _permuted(layer.conv.weight, order)
-            norm = f"{scope}/batch_normalization{_suffix(norms)}"
+            yield name, permuted(layer.conv.weight, order)
+            yield from norm_variables(f"{scope}/batch_normalization{_suffix(norms)}", layer.norm)
             norms += 1
-            for tensor, target in _OFFICIAL_NORM.items():
-                yield f"{norm}/{tensor}", _vector(getattr(layer.norm, target))
 
 
 def _suffix(number: int) -> str:
     return f"_{number}" if number else ""
-
-
-def _vector(target: Tensor) -> OfficialVariable:
-    return _permuted(target, (0,))
-
-
-def _permuted(target: Tensor, order: tuple[int, ...]) -> OfficialVariable:
-    """A variable whose axes, taken in this order, are those of the target."""
-    shape = [0] * len(order)
-    for size, axis in zip(target.shape, order, strict=True):
-        shape[axis] = size
-    return OfficialVariable(target, tuple(shape), lambda array: array.permute(order))

@@ -51,8 +51,14 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
     The format has no room for dropout and the kind of head: these are arguments there.
 
     Raises:
-        UserError: the original code would build another network, because a skip differs.
+        UserError: the original code would build another network, because a skip or the input
+            differs.
     """
+    if architecture.in_channels != 3:
+        raise UserError(
+            "This architecture takes optical flow, and the original format only knows RGB; "
+            "write it with to_json() instead."
+        )
     published = architecture.model_copy(update={"rules": "published"})
     if published.units != architecture.units:
         raise UserError(

@@ -30,6 +30,7 @@ def random_network(rng: np.random.Generator, bounds: Bounds) -> TinyVideoNet:
     return TinyVideoNet(
         image_size=pick(rng, bounds.image_size),
         frames=frames,
+        in_channels=bounds.in_channels,
         dropout=bounds.dropout,
         frame_stride=pick(rng, [s for s in bounds.frame_stride if bounds.span(frames, s)]),
         blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),

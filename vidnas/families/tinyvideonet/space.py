@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import Channels, Evaluation, UserError
 from vidnas.families.base import Architecture, Space
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.bounds import Bounds
@@ -76,8 +76,10 @@ class TinyVideoSpace(Space):
         raise UserError(f"{_ATTEMPTS} mutations lie outside {self.bounds!r}; widen these.")
 
 
-def space(*, max_size_px: int = 128, max_frames: int = 32) -> TinyVideoSpace:
-    """The default space for clips of up to this size and length.
+def space(
+    *, max_size_px: int = 128, max_frames: int = 32, in_channels: Channels = 3
+) -> TinyVideoSpace:
+    """The default space for clips of up to this size and length, of RGB or of optical flow.
 
     Raises:
         UserError: the clips are too small or have no frames.
@@ -91,6 +93,7 @@ def space(*, max_size_px: int = 128, max_frames: int = 32) -> TinyVideoSpace:
         Bounds(
             image_size=tuple(range(min(32, max_size_px), max_size_px + 1, 16)),
             frames=tuple(count for count in _FRAMES if count <= max_frames),
+            in_channels=in_channels,
             max_frames=max_frames,
         )
     )

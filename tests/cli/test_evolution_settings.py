@@ -1,0 +1,61 @@
+"""How large a population a search starts with, if nothing is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidnas.cli.pipeline import SearchRequest, _Plan, _strategy
+from vidnas.families import families
+from vidnas.search.config import StudyConfig
+from vidnas.search.limits import Limits
+
+
+def described(folder: Path, **asked: Any) -> dict[str, Any]:
+    nothing = dict.fromkeys(SearchRequest.model_fields)
+    request = SearchRequest(
+        **nothing
+        | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
+        | {"modality": "rgb", "strategy": "evolution", "discard": "worst", "threads": 1}
+        | {"runtime": "onnxruntime", "flip": False, "seed": 0}
+        | asked
+    )
+    return _strategy(request, _Plan.of(request, workers=2)).describe()
+
+
+def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
+    settings = described(tmp_path, evaluations=500)
+    defaults = families()["tinyvideonet"].evolution
+    assert settings == {"name": "evolution", "discard": "worst", **defaults.model_dump()}
+
+
+@pytest.mark.parametrize(
+    ("asked", "population", "tournament"),
+    [
+        ({"evaluations": 1}, 1, 1),
+        ({"evaluations": 16}, 8, 2),
+        ({"budget_s": 600.0, "candidate_s": 30.0}, 13, 3),
+        ({"evaluations": 16, "budget_s": 36000.0}, 8, 2),
+        ({"evaluations": 500, "population": 3}, 3, 3),
+        ({"evaluations": 2, "population": 30, "tournament": 7}, 30, 7),
+    ],
+)
+def test_half_of_the_evaluations_are_left_to_children(
+    tmp_path: Path, asked: dict[str, Any], population: int, tournament: int
+) -> None:
+    settings = described(tmp_path, **asked)
+    assert (settings["population"], settings["tournament"]) == (population, tournament)
+
+
+def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
+    there = described(tmp_path, evaluations=16)
+    config = StudyConfig(
+        family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
+        strategy=there, training={}, seed=0,
+    )  # fmt: skip
+    (tmp_path / "study").mkdir()
+    config.write(tmp_path / "study" / "config.yaml")
+    assert described(tmp_path, evaluations=500) == there
+    assert described(tmp_path, evaluations=500, mutations=9)["mutations"] == 9
