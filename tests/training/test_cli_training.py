@@ -12,6 +12,7 @@ from vidnas.cli import evaluate, train
 from vidnas.cli.durations import format_duration, parse_duration
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache
+from vidnas.training import TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,19 @@ def test_what_cannot_be_trained(clips, tmp_path, arguments, sentence):
     assert isinstance(failed.exception, UserError)
     assert sentence in str(failed.exception)
     assert not out.exists()
+
+
+def test_a_training_that_diverges_is_told_in_a_sentence(clips, tmp_path, monkeypatch):
+    recipe = TrainingSettings.full
+
+    def wild(**settings: object) -> TrainingSettings:
+        return recipe(**settings).model_copy(update={"learning_rate": 1e30})
+
+    monkeypatch.setattr(TrainingSettings, "full", wild)
+    arguments = ("--architecture", "r2plus1d_18", *SMALL, "--out", tmp_path / "model")
+    failed = run(train.command, clips, *arguments, "--epochs", 3)
+    assert isinstance(failed.exception, UserError)
+    assert "diverged" in str(failed.exception)
 
 
 def test_clips_of_other_classes_are_refused(clips, tmp_path):

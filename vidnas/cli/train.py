@@ -67,7 +67,7 @@ def command(
     from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
     from vidnas.deploy.model import MODEL_FILE
     from vidnas.profiling import count_cost
-    from vidnas.training import TrainingSettings, evaluate, train
+    from vidnas.training import NotFinite, TrainingSettings, evaluate, train
 
     if epochs is not None and epochs <= 0:
         raise UserError(f"--epochs {epochs:g} trains nothing; give a number above zero.")
@@ -91,16 +91,23 @@ def command(
     cost = count_cost(value, len(cache.classes))
     messages.print(f"{cost.parameters:,} parameters, {cost.macs / 1e6:.1f} million MACs a clip.")
     checkpoint = out / _CHECKPOINT
-    with _live_progress() as show:
-        report = train(
-            network,
-            cache,
-            settings,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            on_epoch=show,
-        )
+    try:
+        with _live_progress() as show:
+            report = train(
+                network,
+                cache,
+                settings,
+                seed=seed,
+                device=device,
+                checkpoint=checkpoint,
+                on_epoch=show,
+            )
+    except NotFinite as error:
+        checkpoint.unlink(missing_ok=True)
+        raise UserError(
+            f"The training of {architecture} diverged: {error} Try another --seed, or a smaller "
+            "network."
+        ) from error
     test = evaluate(network, cache, "test", clips_per_video=test_clips, device=device)
     card = ModelCard(
         validation=report.validation,

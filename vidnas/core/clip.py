@@ -8,7 +8,6 @@ from pydantic import PositiveInt
 
 from vidnas.core.value import Value
 
-
 Modality = Literal["rgb", "flow"]
 """Frames; or optical flow, horizontal and vertical, 8 bit, of which 128 is no motion."""
 

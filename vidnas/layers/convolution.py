@@ -57,6 +57,7 @@ class SameConv2d(nn.Conv2d):
         """Convolve with as much zero padding as SAME asks for."""
         x, stride = subsample(x, self._stride) if self._kernel == (1, 1) else (x, self._stride)
         x, padding = pad_same(x, self._kernel, stride)
+
         if self.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             # The backward pass of strided depthwise convolutions is 6 to 9 times slower in bfloat16
             # than in float32 (oneDNN 3.12).

@@ -40,7 +40,7 @@ class R2Plus1DNetwork(Network):
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`."""
-        x, frames = clip_to_frames(self.normalizations[0](clip)), self.architecture.frames
+        x, frames = clip_to_frames(self.normalizations[0](clip)), int(clip.shape[2])
         x, frames = self.stem(x, frames)
         x = torch.relu(x)
         for block in self.blocks:
