@@ -14,6 +14,7 @@ from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 from vidnas.cli.live import SearchDisplay
+from vidnas.cli.page import WINNER_FILE, read_record, write_page, write_record
 from vidnas.core import Cost, Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
@@ -21,12 +22,11 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import Augmentation
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
-from vidnas.deploy.model import Model, ModelCard, load_model, save_model
-from vidnas.families import EvolutionDefaults, Family, Space, families
+from vidnas.deploy.model import Model, load_model, save_model
+from vidnas.families import EvolutionDefaults, Family, Network, Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
-from vidnas.report.page import write_report
-from vidnas.report.study import StudyReport, Winner
+from vidnas.report.study import Winner
 from vidnas.search.config import StudyConfig
 from vidnas.search.engine import run_search
 from vidnas.search.evaluator import ClipEvaluator
@@ -44,6 +44,7 @@ _CANDIDATE_S = (6.0, 60.0)
 _DEFAULT_CANDIDATE_S = 20.0
 _FULL_TO_BRIEF = 10
 _TEST_CLIPS = 3
+REQUEST_FILE = "request.json"
 ONNX_FILE = "model.onnx"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 
@@ -72,6 +73,26 @@ class SearchRequest(Value):
     size_px: int | None
     flip: bool
     seed: int
+
+    @property
+    def title(self) -> str:
+        """Name of the clips, also where they are given as "."."""
+        return self.clips.resolve().stem
+
+    @classmethod
+    def read(cls, folder: Path) -> SearchRequest:
+        """What the study in the folder was last asked for.
+
+        Raises:
+            UserError: it was not made by `vidnas search`, or the file is damaged.
+        """
+        request = read_record(cls, folder / REQUEST_FILE)
+        if request is None:
+            raise UserError(
+                f"{folder} has no {REQUEST_FILE}, so its clips are unknown; run its vidnas search "
+                "command again, which resumes it."
+            )
+        return request
 
 
 class SearchOutcome(Value):
@@ -147,6 +168,9 @@ def search(request: SearchRequest) -> SearchOutcome:
         seed=request.seed,
     )
     with Study.create_or_resume(request.out, config) as study:
+        # Where the clips lie may be relative to where the command was typed.
+        asked = request.model_copy(update={"clips": request.clips.resolve()})
+        write_record(asked, request.out / REQUEST_FILE)
         # Before any worker is started: the machine is at rest.
         reference = calibrate(runtime=request.runtime, threads=request.threads)
         evaluator = ClipEvaluator(
@@ -155,7 +179,7 @@ def search(request: SearchRequest) -> SearchOutcome:
         try:
             _evolve(request, plan, study, space, evaluator, strategy, workers)
         finally:
-            _write_page(request, study)
+            write_page(study, request.title)
         finalists = _train_finalists(request, plan, study, cache, workers)
         outcome = _crown(request, study, cache, finalists)
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
@@ -293,7 +317,7 @@ def _crown(
 ) -> SearchOutcome:
     """Test the best finalist within the limits, export it and write the report."""
     limits, folder = study.config.limits, request.out / "best"
-    costs = [_cost_at_rest(request, finalist.folder) for finalist in finalists]
+    costs = [cost_at_rest(load_model(one.folder).network, request) for one in finalists]
     held = [limits.broken_by(cost) is None for cost in costs]
     chosen = held.index(True) if any(held) else 0
     winner, cost = finalists[chosen], costs[chosen]
@@ -310,7 +334,8 @@ def _crown(
         test=test,
         export_difference=check.largest_difference,
     )
-    page = _write_page(request, study, found)
+    write_record(found, request.out / WINNER_FILE)
+    page = write_page(study, request.title)
     return SearchOutcome(
         trial=winner.trial.number,
         architecture=json.loads(model.architecture.to_json()),
@@ -325,24 +350,8 @@ def _crown(
     )
 
 
-def _write_page(request: SearchRequest, study: Study, winner: Winner | None = None) -> Path:
-    """The study's page; without a winner it says that the search is unfinished."""
-    report = StudyReport(
-        title=request.clips.stem,
-        folder=str(request.out),
-        trials=study.trials,
-        classes=study.config.classes,
-        limits=study.config.limits,
-        config=study.config.model_dump(mode="json"),
-        versions=ModelCard().versions,
-        winner=winner,
-    )
-    return write_report(report, request.out / "report.html")
-
-
-def _cost_at_rest(request: SearchRequest, folder: Path) -> Cost:
-    """What a finalist costs while nothing else runs."""
-    network = load_model(folder).network
+def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
+    """What a network costs while nothing else runs."""
     latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
     counted = count_cost(network.architecture, network.num_classes)
     return counted.model_copy(update={"latency": latency})

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from vidnas.core.files import replacing
 from vidnas.report import plots, sections
-from vidnas.report.drawing import draw_svg
+from vidnas.report.ensemble import ensemble_section
 from vidnas.report.study import StudyReport
 from vidnas.report.style import CSS, SCRIPT
 
@@ -36,6 +36,7 @@ def render(report: StudyReport) -> str:
             *_search(report),
             *_network(report),
             *_confusion(report),
+            *(ensemble_section(report.ensemble, report.folder) if report.ensemble else []),
             "<h2>The best candidates</h2>",
             sections.best_candidates(report),
             "<h2>What was refused or failed</h2>",
@@ -70,12 +71,9 @@ def _network(report: StudyReport) -> list[str]:
         architecture, number, heading = best[0].architecture, best[0].number, "The best so far"
     else:
         return []
-    diagram = architecture.diagram()
-    svg = draw_svg(diagram.model_copy(update={"title": f"Trial {number}"}))
-    width = svg.partition(' width="')[2].partition('"')[0]
     return [
         f"<h2>{heading}</h2>",
-        f'<div class="drawing" style="--natural: {width}px">{svg}</div>',
+        sections.drawing(architecture.diagram().model_copy(update={"title": f"Trial {number}"})),
         "<h3>Where it comes from</h3>",
         sections.lineage(report, number),
     ]

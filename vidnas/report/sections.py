@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from vidnas.core import Cost, Latency
+from vidnas.core import Cost, Diagram, Latency
+from vidnas.report.drawing import draw_svg
 from vidnas.report.study import StudyReport, Winner
 from vidnas.search.trial import Trial
 
@@ -44,9 +45,9 @@ def headline(report: StudyReport) -> str:
     cards = [
         _accuracy_card(winner),
         _latency_card(cost.latency, limits.latency_ms),
-        _card("Parameters", short(cost.parameters), _held(cost.parameters, limits.parameters)),
-        _card("Multiply-adds a clip", short(cost.macs), _held(cost.macs, limits.macs)),
-        _card(
+        card("Parameters", short(cost.parameters), _held(cost.parameters, limits.parameters)),
+        card("Multiply-adds a clip", short(cost.macs), _held(cost.macs, limits.macs)),
+        card(
             "Activation memory",
             f"{cost.activation_bytes / 1e6:.3g} MB",
             _held(cost.activation_bytes, limits.memory_bytes, unit=" B"),
@@ -90,7 +91,7 @@ def best_candidates(report: StudyReport) -> str:
             (
                 str(trial.number),
                 f"{trial.fitness:.4g}",
-                _milliseconds(cost),
+                milliseconds(cost),
                 short(cost.parameters) if cost else "",
                 short(cost.macs) if cost else "",
                 f"{trial.evaluation.seconds:.1f} s",
@@ -99,7 +100,7 @@ def best_candidates(report: StudyReport) -> str:
         )
     names = ("Trial", "Fitness", "Latency", "Parameters", "Multiply-adds", "Took", "Came from")
     chosen = [bool(report.winner and trial.number == report.winner.number) for trial in best]
-    return _table(names, rows, numbers=6, chosen=chosen, empty="No candidate was trained.")
+    return table(names, rows, numbers=range(6), chosen=chosen, empty="No candidate was trained.")
 
 
 def refusals(report: StudyReport) -> str:
@@ -129,7 +130,9 @@ def refusals(report: StudyReport) -> str:
     if len(groups) > _MOST_ROWS:
         rest = sum(groups.values()) - sum(count for _, count in groups.most_common(_MOST_ROWS))
         more = f'<p class="quiet">{rest} more for other reasons.</p>'
-    return _table(names, rows, numbers=1, empty="Nothing was refused and nothing failed.") + more
+    return (
+        table(names, rows, numbers=range(1), empty="Nothing was refused and nothing failed.") + more
+    )
 
 
 def usage(report: StudyReport) -> str:
@@ -157,7 +160,7 @@ def settings(report: StudyReport) -> str:
     """What was asked, and the versions of what did it."""
     rows = [*_flat(report.config), *((f"version: {k}", str(v)) for k, v in report.versions.items())]
     escaped = [(f"<code>{escape(name)}</code>", escape(value)) for name, value in rows]
-    return _table(("Setting", "Value"), escaped, numbers=0, empty="Nothing was recorded.")
+    return table(("Setting", "Value"), escaped, numbers=(), empty="Nothing was recorded.")
 
 
 def short(count: float) -> str:
@@ -170,16 +173,16 @@ def short(count: float) -> str:
 
 def _accuracy_card(winner: Winner) -> str:
     if winner.test is None:
-        return _card("Test accuracy", "none", "There is no test split.", kind=" wide first")
+        return card("Test accuracy", "none", "There is no test split.", kind=" wide first")
     test = winner.test
     top5 = f"; top-5 {test.top5:.1%}" if len(test.confusion) > 5 else ""
     note = f"top-1 on {test.clips} clips that the search never saw{top5}"
-    return _card("Test accuracy", f"{test.top1:.1%}", note, kind=" wide first")
+    return card("Test accuracy", f"{test.top1:.1%}", note, kind=" wide first")
 
 
 def _latency_card(latency: Latency | None, limit_ms: float | None) -> str:
     if latency is None:
-        return _card("Latency", "none", "not measured")
+        return card("Latency", "none", "not measured")
     p = latency.protocol
     note = (
         f"{_held(latency.p50_ms, limit_ms, unit=' ms')}<br>median of {p.repeats}, "
@@ -187,7 +190,7 @@ def _latency_card(latency: Latency | None, limit_ms: float | None) -> str:
         f"thread{'s' if p.threads != 1 else ''}, {escape(p.dtype)}, {escape(p.runtime)}, "
         f"{escape(p.device)}"
     )
-    return _card(
+    return card(
         "Latency a clip", f"{latency.p50_ms:.3g} ms", note.removeprefix("<br>"), kind=" wide"
     )
 
@@ -201,14 +204,23 @@ def _held(value: float, limit: float | None, *, unit: str = "") -> str:
     return f'<span class="broken">✗ not met</span>, {bound}'
 
 
-def _card(name: str, value: str, note: str, *, kind: str = "") -> str:
+def drawing(diagram: Diagram) -> str:
+    """A diagram that shrinks with the page, until it would be too small to read."""
+    svg = draw_svg(diagram)
+    width = svg.partition(' width="')[2].partition('"')[0]
+    return f'<div class="drawing" style="--natural: {width}px">{svg}</div>'
+
+
+def card(name: str, value: str, note: str, *, kind: str = "") -> str:
+    """One figure of the result, with what there is to say about it."""
     return (
         f'<div class="card{kind}"><div class="name">{name}</div>'
         f'<div class="value">{value}</div><div class="note">{note}</div></div>'
     )
 
 
-def _milliseconds(cost: Cost | None) -> str:
+def milliseconds(cost: Cost | None) -> str:
+    """The median latency, or nothing where it was not measured."""
     return f"{cost.latency.p50_ms:.3g} ms" if cost and cost.latency else ""
 
 
@@ -229,14 +241,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
             yield f"{prefix}{name}", str(value)
 
 
-def _table(
-    names: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int, empty: str,
-    chosen: Sequence[bool] = (),
+def table(
+    names: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Container[int],
+    empty: str = "", chosen: Sequence[bool] = (),
 ) -> str:  # fmt: skip
-    """A table of cells that are HTML already; the first `numbers` columns are right-aligned."""
+    """A table of cells that are HTML already; `numbers` are the columns to align right."""
     if not rows:
         return f'<p class="quiet">{empty}</p>'
-    kinds = ['class="number"' if index < numbers else "" for index in range(len(names))]
+    kinds = ['class="number"' if index in numbers else "" for index in range(len(names))]
     head = "".join(f"<th {kind}>{name}</th>" for kind, name in zip(kinds, names, strict=True))
     body = []
     for index, row in enumerate(rows):

@@ -6,25 +6,95 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import PositiveInt
+
 from vidnas.core import Cost, Status
-from vidnas.families import Architecture
+from vidnas.core.value import Value
+from vidnas.families import AnyArchitecture
 from vidnas.search.limits import Limits
 from vidnas.search.trial import Trial
 from vidnas.training import Metrics
 
 
-@dataclass(frozen=True)
-class Winner:
+class Winner(Value):
     """The network that was trained in full."""
 
     number: int
     """Of the trial that found it."""
-    architecture: Architecture
+    architecture: AnyArchitecture
     cost: Cost
     test: Metrics | None = None
     """On the test split, which the search never sees; None where there is none."""
     export_difference: float | None = None
     """Largest absolute difference of a logit between the exported graph and torch."""
+
+
+class EnsembleMember(Value):
+    """A network of the ensemble."""
+
+    name: str
+    """The trial that found it, with the study where there are several."""
+    architecture: AnyArchitecture
+    weight: PositiveInt
+    """How often it was selected."""
+    validation_top1: float
+    test_top1: float
+    cost: Cost
+
+
+class EnsembleStep(Value):
+    """One step of the selection."""
+
+    member: int
+    """Which one was added, as an index."""
+    validation_top1: float
+    """Of the ensemble with it."""
+    validation_loss: float
+
+
+class TopByAccuracy(Value):
+    """What the same number of networks reach that are chosen for their accuracy alone."""
+
+    names: tuple[str, ...]
+    validation_top1: float
+    test_top1: float
+
+
+class EnsembleReport(Value):
+    """An ensemble and how it came about; all accuracies are means over several clips a video."""
+
+    members: tuple[EnsembleMember, ...]
+    steps: tuple[EnsembleStep, ...]
+    disagreement: tuple[tuple[float, ...], ...]
+    """Share of the validation clips on which two members differ, by their indices."""
+    pool: int
+    """How many networks were trained to choose from."""
+    by_accuracy: TopByAccuracy
+    test: Metrics
+    cost: Cost
+
+    @property
+    def best_member(self) -> EnsembleMember:
+        """The most accurate on the test split."""
+        return max(self.members, key=lambda member: member.test_top1)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the ensemble was worth it, in one sentence."""
+        best = self.best_member
+        gain = self.test.top1 - best.test_top1
+        clips = f"{abs(round(gain * self.test.clips))} of {self.test.clips} test clips"
+        if gain > 0:
+            return (
+                f"The ensemble beats its best member, {best.name}, by {100 * gain:.1f} points "
+                f"({clips})."
+            )
+        if gain == 0:
+            return f"The ensemble does not beat its best member: {best.name} is right as often."
+        return (
+            f"The ensemble does not beat its best member: {best.name} is better by "
+            f"{-100 * gain:.1f} points ({clips})."
+        )
 
 
 @dataclass(frozen=True)
@@ -41,6 +111,7 @@ class StudyReport:
     """What was asked, as it stands in the study's `config.yaml`."""
     versions: Mapping[str, str] = field(default_factory=dict)
     winner: Winner | None = None
+    ensemble: EnsembleReport | None = None
 
     def of_status(self, status: Status) -> list[Trial]:
         """The trials with this outcome, in the order in which they were recorded."""

@@ -35,6 +35,11 @@ th, td { padding: 7px 14px 7px 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 tr.chosen td { background: #fdf4e7; }
+table.heat { width: auto; }
+table.heat th, table.heat td { padding: 7px 14px; border: 0; text-align: center; }
+table.heat td { border: 2px solid #fff; }
+details { margin: 8px 0; }
+summary { cursor: pointer; color: var(--accent); }
 ol.lineage { list-style: none; padding: 0; margin: 10px 0; }
 ol.lineage li { display: grid; grid-template-columns: 92px 84px 1fr; padding: 6px 0;
   border-bottom: 1px solid var(--line); font-size: 14.5px; }

@@ -70,7 +70,7 @@ class Ensemble(Architecture):
                 column=0,
                 kind="input",
                 label=f"{spec.modality} clip",
-                detail=f"{spec.frames} x {spec.size_px} px, stride {spec.frame_stride}",
+                detail=f"{spec.frames} frames, {spec.size_px} px, stride {spec.frame_stride}",
             )
             for spec, name in clips.items()
         ]

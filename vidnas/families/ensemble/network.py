@@ -33,9 +33,7 @@ class EnsembleNetwork(Network):
         """One `(N, C, T, H, W)` an input to logits `(N, num_classes)`."""
         votes = [
             share * member(*(clips[index] for index in inputs))
-            for member, inputs, share in zip(
-                self.members, self._inputs, self._shares, strict=True
-            )
+            for member, inputs, share in zip(self.members, self._inputs, self._shares, strict=True)
         ]
         return torch.stack(votes).sum(dim=0)
 

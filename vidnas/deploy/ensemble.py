@@ -1,0 +1,187 @@
+"""Ensembles of the best candidates of searches, selected on the validation split.
+
+Greedy forward selection with replacement: Caruana, Niculescu-Mizil, Crew, Ksikes: Ensemble
+Selection from Libraries of Models, ICML 2004.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from vidnas.core import UserError
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import test_batches
+from vidnas.data.splits import Split
+from vidnas.deploy.model import Model, ModelCard
+from vidnas.families.ensemble import Ensemble, Member
+from vidnas.search.study import Study
+from vidnas.search.trial import Trial
+from vidnas.training.errors import NotFinite
+from vidnas.training.metrics import Metrics, score, to_input
+
+CLIPS_PER_VIDEO = 3
+_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network of a study, trained in full, and the clips that it was trained on."""
+
+    study: Path
+    trial: Trial
+    model: Model
+    cache: ClipCache
+
+
+def require_same_data(studies: Sequence[Study]) -> None:
+    """Refuse studies whose networks cannot vote together or be judged on the same clips.
+
+    Raises:
+        UserError: classes, clips, splits or the method of the optical flow differ.
+    """
+    first = studies[0]
+    for study in studies[1:]:
+        mine, other = first.config, study.config
+        if (mine.classes, mine.data_fingerprint) != (other.classes, other.data_fingerprint):
+            raise UserError(
+                f"{study.folder} was searched on other classes, clips or splits than "
+                f"{first.folder}; give studies of the same clips and the same seed."
+            )
+    trainings = [study.config.training for study in studies]
+    methods = {str(one["flow_method"]) for one in trainings if "flow_method" in one}
+    if len(methods) > 1:
+        raise UserError(
+            f"The studies were searched on optical flow of different methods "
+            f"({', '.join(sorted(methods))}); give studies of the same method."
+        )
+
+
+def choose_pool(studies: Sequence[Study], size: int) -> list[list[Trial]]:
+    """The fittest candidates of each study, `size` of all together, as equally many as there are.
+
+    Fitness is compared within a study only: one of optical flow may be less accurate than one of
+    RGB, and help it most.
+
+    Raises:
+        UserError: there are not two candidates.
+    """
+    turns = zip_longest(*(study.fittest(size) for study in studies))
+    chosen = [
+        (index, trial)
+        for index, trial in chain.from_iterable(enumerate(turn) for turn in turns)
+        if trial is not None
+    ][:size]
+    if len(chosen) < 2:
+        raise UserError(
+            f"An ensemble needs two candidates to choose from and the pool has {len(chosen)}; "
+            "search for longer, or give more studies or a larger --pool."
+        )
+    return [[trial for at, trial in chosen if at == index] for index in range(len(studies))]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What several networks say of the same videos, and the truth."""
+
+    logits: Tensor
+    """`(networks, videos, clips, num_classes)`."""
+    labels: Tensor
+    """`(videos,)`."""
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], split: Split) -> Self:
+        """Run each network once over the evenly spaced clips of a split.
+
+        Raises:
+            NotFinite: a network predicted numbers that are not finite.
+        """
+        cache = candidates[0].cache
+        return cls(
+            logits=torch.stack([_logits(candidate, split) for candidate in candidates]),
+            labels=torch.from_numpy(cache.labels[cache.videos(split)]),
+        )
+
+    def score(self, votes: Sequence[int]) -> Metrics:
+        """How well the mean of the logits of these networks, repeated or not, classifies."""
+        return score(self._probabilities(votes), self.labels)
+
+    def select(self, size: int) -> list[int]:
+        """Add, `size` times, the network that makes the ensemble most accurate, chosen or not.
+
+        Of equally accurate ones it is the one with the lower cross-entropy.
+        """
+        votes: list[int] = []
+        for _ in range(size):
+            votes.append(
+                max(range(len(self.logits)), key=lambda index: _rank(self.score([*votes, index])))
+            )
+        return votes
+
+    def most_accurate(self, size: int) -> list[int]:
+        """The networks that are best alone."""
+        alone = [_rank(self.score([index])) for index in range(len(self.logits))]
+        return sorted(range(len(alone)), key=alone.__getitem__, reverse=True)[:size]
+
+    def disagreement(self, first: int, second: int) -> float:
+        """Share of the videos that two networks predict differently."""
+        taken = [self._probabilities([index]).argmax(dim=1) for index in (first, second)]
+        return (taken[0] != taken[1]).double().mean().item()
+
+    def _probabilities(self, votes: Sequence[int]) -> Tensor:
+        probabilities: Tensor = self.logits[list(votes)].mean(dim=0).softmax(dim=-1)
+        return probabilities.mean(dim=1)
+
+
+def _rank(metrics: Metrics) -> tuple[float, float]:
+    return (metrics.top1, -metrics.loss)
+
+
+def _logits(candidate: Candidate, split: Split) -> Tensor:
+    """`(videos, clips, num_classes)` of one network, in the order of the split."""
+    network = candidate.model.network.eval()
+    batches = test_batches(
+        candidate.cache,
+        split,
+        network.architecture.inputs,
+        batch_size=_BATCH_SIZE,
+        clips_per_video=CLIPS_PER_VIDEO,
+    )
+    device = torch.device("cpu")
+    with torch.inference_mode():
+        rows = [network(*(to_input(clip, device) for clip in clips)) for clips, _, _ in batches]
+    logits = torch.cat(rows).view(-1, CLIPS_PER_VIDEO, network.num_classes)
+    if not logits.isfinite().all():
+        raise NotFinite(
+            f"Trial {candidate.trial.number} of {candidate.study} predicts numbers that are not "
+            "finite."
+        )
+    return logits
+
+
+def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
+    """Put trained networks together: one member for each that has votes, as often as it has."""
+    counts = Counter(votes)  # in the order in which they were first selected
+    models = [candidates[index].model for index in counts]
+    architecture = Ensemble(
+        members=tuple(
+            Member(architecture=model.architecture, weight=weight)
+            for model, weight in zip(models, counts.values(), strict=True)
+        )
+    )
+    network = architecture.build(len(models[0].classes))
+    for member, model in zip(network.members, models, strict=True):
+        member.load_state_dict(model.network.state_dict())
+    settings: dict[str, Any] = {"members": [model.card.settings for model in models]}
+    for model in models:  # prediction must compute the flow that they were trained on
+        if "flow_method" in model.card.settings:
+            settings["flow_method"] = model.card.settings["flow_method"]
+    return Model(network, models[0].classes, ModelCard(settings=settings, data=models[0].card.data))
