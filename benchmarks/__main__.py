@@ -13,6 +13,7 @@ SELF_CONTAINED = (
     "latency_steadiness",
     "training_step",
     "branches",
+    "evanet_space",
     "workers",
     "engine_overhead",
     "kill_resume",

@@ -15,9 +15,11 @@ from vidnas.search.study import Study
 
 def test_search_leaves_everything_it_promises(study: Path) -> None:
     names = {path.name for path in study.iterdir() if not path.name.startswith(".")}
-    assert names == {"best", "config.yaml", "finalists", "report.html", "study.db"}
+    assert names == {
+        "best", "config.yaml", "finalists", "report.html", "request.json", "study.db",
+    }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
-        "model.json", "weights.safetensors", "model.onnx",
+        "model.json", "weights.safetensors", "model.onnx", "winner.json",
     }  # fmt: skip
     card = json.loads((study / "best" / "model.json").read_text())["card"]
     assert card["test"]["clips"] > 0
@@ -94,7 +96,7 @@ def test_models_lists_the_published(vidnas: Vidnas) -> None:
         assert name in listed
 
 
-COMMANDS = "search train eval predict bench export models draw"
+COMMANDS = "search ensemble train eval predict bench export models draw"
 
 
 @pytest.mark.parametrize("command", [*COMMANDS.split(), "data check", "data demo", "data flow"])

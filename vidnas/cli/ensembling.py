@@ -62,7 +62,7 @@ def make_ensemble(
         chosen = choose_pool(studies, pool)
         with LocalExecutor(workers) as executor:
             for study, request, trials in zip(studies, requests, chosen, strict=True):
-                cache = _open_cache(study, request, clips or request.clips)
+                cache = open_cache(study, request, clips or request.clips)
                 candidates += _train(study, trials, cache, executor, train_s)
         model, report = _select(candidates, requests[0], top)
         save_model(model, out)
@@ -73,7 +73,7 @@ def make_ensemble(
     return report
 
 
-def _open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
+def open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
     """Open the clips of a study, which must be what they were."""
     cache = open_clips(
         clips,

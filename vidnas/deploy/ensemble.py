@@ -117,7 +117,8 @@ class Predictions:
     def select(self, size: int) -> list[int]:
         """Add, `size` times, the network that makes the ensemble most accurate, chosen or not.
 
-        Of equally accurate ones it is the one with the lower cross-entropy.
+        Of equally accurate ones it is the one with the lower cross-entropy. The size is what was
+        asked for, where the paper goes back to the best of the nested ensembles.
         """
         votes: list[int] = []
         for _ in range(size):

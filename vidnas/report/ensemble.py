@@ -107,17 +107,9 @@ def _cost(cost: Cost) -> tuple[str, str, str]:
 def _steps(report: EnsembleReport) -> str:
     rows, before = [], None
     for number, step in enumerate(report.steps, 1):
+        name, accuracy = escape(report.members[step.member].name), f"{step.validation_top1:.1%}"
         change = "" if before is None else f"{100 * (step.validation_top1 - before):+.1f} points"
-        name = escape(report.members[step.member].name)
-        rows.append(
-            (
-                str(number),
-                f"{step.validation_top1:.1%}",
-                change,
-                f"{step.validation_loss:.3f}",
-                name,
-            )
-        )
+        rows.append((str(number), name, accuracy, change, f"{step.validation_loss:.3f}"))
         before = step.validation_top1
     names = ("Step", "Adds", "Validation", "Change", "Cross-entropy")
     return table(names, rows, numbers=range(2, 5))
