@@ -8,13 +8,14 @@ from pydantic import PositiveInt
 
 from vidnas.core.value import Value
 
-Modality = Literal["rgb", "flow"]
-"""Frames; or optical flow, horizontal and vertical, 8 bit, of which 128 is no motion."""
+Modality = Literal["rgb", "flow", "objects"]
+"""Frames; optical flow, horizontal and vertical, 8 bit, of which 128 is no motion; or maps of the
+classes of ADE20K, one channel a class and one for none, as semantic segmentation gives them."""
 
 Channels = Literal[2, 3]
 """Channels of a clip, for architectures on a single clip: 3 for RGB, 2 for optical flow."""
 
-_CHANNELS: dict[Modality, Channels] = {"rgb": 3, "flow": 2}
+_CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 
 
 def modality_of(channels: Channels) -> Modality:
@@ -32,7 +33,7 @@ class ClipSpec(Value):
     size_px: PositiveInt
 
     @property
-    def channels(self) -> Channels:
+    def channels(self) -> int:
         """Number of channels of the modality."""
         return _CHANNELS[self.modality]
 

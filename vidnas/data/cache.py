@@ -29,7 +29,7 @@ from vidnas.data.building import (
 )
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
-from vidnas.data.reading import Frames
+from vidnas.data.reading import Frames, refuse_objects
 from vidnas.data.splits import Split
 
 
@@ -93,11 +93,11 @@ class ClipCache:
         """Frames of a video, `(T, H, W, C)`: a view of the file that nobody may write to.
 
         Raises:
-            UserError: flow is asked for, and the cache has none.
+            UserError: the cache has no clips of this modality.
         """
+        self._require(modality)
         pixels, shape, offset = self._pixels, self._shapes[video], self._offsets[video]
         if modality == "flow":
-            self._require_flow()
             pixels, shape, offset = self._flow, (*shape[:3], 2), flow_offset(offset)
         return pixels[offset : offset + int(np.prod(shape))].reshape(shape)
 
@@ -110,10 +110,9 @@ class ClipCache:
         """Mean and standard deviation of each channel of the training split, `(C,)`, in [0, 1].
 
         Raises:
-            UserError: those of flow are asked for, and the cache has none.
+            UserError: the cache has no clips of this modality.
         """
-        if modality == "flow":
-            self._require_flow()
+        self._require(modality)
         mean, std = self._statistics[modality]
         return torch.tensor(mean), torch.tensor(std)
 
@@ -121,8 +120,9 @@ class ClipCache:
         """What clips of these modalities depend on besides the videos: the method of the flow."""
         return {"flow_method": str(self.flow_method)} if "flow" in modalities else {}
 
-    def _require_flow(self) -> None:
-        if self.flow_method is None:
+    def _require(self, modality: Modality) -> None:
+        refuse_objects([modality])
+        if modality == "flow" and self.flow_method is None:
             raise UserError(
                 f"{self.directory}: this clip cache has no optical flow; compute it with "
                 "`vidnas data flow CLIPS`."

@@ -15,7 +15,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vidnas.core import UserError
+from vidnas.core import Modality, UserError
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset((
@@ -40,6 +40,19 @@ class VideoError(UserError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}; replace the video or remove it."
+
+
+def refuse_objects(modalities: Iterable[Modality]) -> None:
+    """Refuse maps of object classes, which videos do not hold.
+
+    Raises:
+        UserError: they are asked for.
+    """
+    if "objects" in modalities:
+        raise UserError(
+            "The network takes maps of object classes, which vidnas cannot make from a video; call "
+            "it from Python with maps of your own, or choose a network without an object stream."
+        )
 
 
 def read_video(

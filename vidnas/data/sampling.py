@@ -15,7 +15,7 @@ from torch import Tensor
 from vidnas.core import ClipSpec
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
-from vidnas.data.reading import Frames
+from vidnas.data.reading import Frames, refuse_objects
 from vidnas.data.splits import Split
 
 Clips = tuple[Tensor, ...]
@@ -107,7 +107,11 @@ def clips_of(
         specs: which clips.
         clips_per_video: K.
         flow: `(T, H, W, 2)`, where a spec asks for it.
+
+    Raises:
+        UserError: a spec asks for object maps.
     """
+    refuse_objects(spec.modality for spec in specs)
     sources = [flow if spec.modality == "flow" and flow is not None else frames for spec in specs]
     clips = _batch(clips_per_video, specs)
     for row, moment in enumerate(_even_moments(clips_per_video)):
