@@ -109,7 +109,8 @@ def stepper(name: str, genes: dict[str, int], variant: str) -> Callable[[], None
     import torch
 
     from vidnas.families import create_network
-    from vidnas.training.device import mixed_precision, use_channels_last
+    from vidnas.layers.frames import use_channels_last
+    from vidnas.training.device import mixed_precision
 
     frames, size_px = genes.values()
     network = small_network(frames) if name == "small" else create_network(name, 10, **genes)

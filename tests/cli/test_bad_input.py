@@ -95,6 +95,7 @@ def test_clips_that_cannot_be_used(
         ([], "no end"),
         (["--evaluations", 1, "--family", "magic"], "magic"),
         (["--evaluations", 1, "--runtime", "abacus"], "abacus"),
+        (["--evaluations", 1, "--input", "rgb+flow"], "one kind of clip"),
         (["--evaluations", 1, "--population", 2, "--tournament", 5], "tournament"),
     ],
 )

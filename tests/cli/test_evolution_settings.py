@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from vidnas.cli.main import app
 from vidnas.cli.pipeline import SearchRequest, _Plan, _strategy
 from vidnas.families import families
 from vidnas.search.config import StudyConfig
@@ -18,8 +20,8 @@ def described(folder: Path, **asked: Any) -> dict[str, Any]:
     request = SearchRequest(
         **nothing
         | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
-        | {"modality": "rgb", "strategy": "evolution", "discard": "worst", "threads": 1}
-        | {"runtime": "onnxruntime", "flip": False, "seed": 0}
+        | {"modalities": ("rgb",), "strategy": "evolution", "discard": "worst", "threads": 1}
+        | {"runtime": "onnxruntime", "flip": False, "seed": 0, "guided": True}
         | asked
     )
     return _strategy(request, _Plan.of(request, workers=2)).describe()
@@ -28,7 +30,9 @@ def described(folder: Path, **asked: Any) -> dict[str, Any]:
 def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
     settings = described(tmp_path, evaluations=500)
     defaults = families()["tinyvideonet"].evolution
-    assert settings == {"name": "evolution", "discard": "worst", **defaults.model_dump()}
+    assert settings == {
+        "name": "evolution", "discard": "worst", "guided": True, **defaults.model_dump()
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -59,3 +63,16 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     config.write(tmp_path / "study" / "config.yaml")
     assert described(tmp_path, evaluations=500) == there
     assert described(tmp_path, evaluations=500, mutations=9)["mutations"] == 9
+
+
+@pytest.mark.parametrize(("flags", "guided"), [((), True), (("--unguided",), False)])
+def test_guidance_is_one_switch(
+    flags: tuple[str, ...], guided: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SearchRequest] = []
+    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    CliRunner().invoke(app, ["search", str(tmp_path), "--out", str(tmp_path / "study"), *flags])
+    (request,) = asked
+    assert request.guided is guided
+    assert described(tmp_path, evaluations=16, guided=guided)["guided"] is guided
+    assert SearchRequest.model_validate_json(request.model_dump_json()) == request

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from golden import VECTORS, difference, fill, needs_vectors, ramp, recorded, uniform
+from golden import (
+    TOLERANCE,
+    VECTORS,
+    check_outputs,
+    difference,
+    fill_layer,
+    fill_network,
+    first16,
+    needs_vectors,
+    recorded,
+    uniform,
+)
 
 import vidnas
-from vidnas import official
 from vidnas.families.evanet import from_official, to_official
 from vidnas.families.evanet.variables import conv_variables
 from vidnas.layers.frames import clip_to_frames
@@ -19,7 +29,6 @@ from vidnas.layers.itgm import ITGMConv
 from vidnas.layers.spacetime import SpaceTimeConv
 
 pytestmark = needs_vectors
-TOLERANCE = 1e-5
 NETWORKS = [
     (name, architecture, channels)
     for name, architecture, channels in (
@@ -41,32 +50,21 @@ def test_network(name: str, architecture: str, channels: int) -> None:
     released = description["serialized_dna_base64"]
     assert to_official(network.architecture) == released  # type: ignore[arg-type]
     assert from_official(released).stages == network.architecture.stages  # type: ignore[attr-defined]
-    trainable = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable == description["params"]["trainable"]
-    variables = {variable["name"]: fill(variable) for variable in description["variables"]}
-    assert list(network.official_variables()) == list(variables)  # in the order of creation
-    official.load_variables(network, variables)
+    names = [variable["name"] for variable in description["variables"]]
+    assert list(network.official_variables()) == names  # in the order of creation
+    fill_network(network, description)
 
     features: dict[str, np.ndarray] = {}
 
     def record(name: str, output: torch.Tensor) -> None:
-        features[name] = output.permute(0, 2, 3, 1).flatten()[:16].numpy()  # channels-last
+        features[name] = first16(output)
 
     for number, stage in enumerate(network.stages, start=2):  # type: ignore[arg-type]
         for repeat, module in enumerate(stage):
             block = f"Block_{repeat}" if repeat else "BaseBlock"
             scope = f"VidIncRes/res_block_{number}/{block}"
             module.register_forward_hook(lambda _, __, output, scope=scope: record(scope, output))
-    x = uniform(description["input"])
-    # The first clip as it is, which has the recorded features, and the last clip with its ramp.
-    clips = torch.from_numpy(np.stack([x[0], ramp(x)[-1]])).permute(0, 4, 1, 2, 3)
-    with torch.inference_mode():
-        plain, ramped = network(clips).numpy()
-    assert difference(plain, expected["logits"][0]) < TOLERANCE
-    assert difference(ramped, expected["logits_ramp"][-1]) < TOLERANCE
-    for block in description["blocks"]:
-        error = np.abs(features[block["scope"]] - np.array(block["first16"])).max()
-        assert error / block["absmax"] < TOLERANCE, block["scope"]
+    check_outputs(network, description, expected, features)
 
 
 def itgm_cases() -> list[dict[str, Any]]:
@@ -80,14 +78,8 @@ def test_itgm_layer(case: dict[str, Any]) -> None:
     sizes = (case["in_shape"][-1], case["out"], tuple(case["kernel"]), tuple(stride))
     layer = ITGMConv(*sizes, profiles=case["num"]) if sizes[2][0] > 1 else SpaceTimeConv(*sizes)
     layer.eval()
-    variables = dict(conv_variables(case["id"], layer))
-    arrays = {variable["name"]: fill(variable) for variable in case["variables"]}
-    assert {name: slot.shape for name, slot in variables.items()} == {
-        name: array.shape for name, array in arrays.items()
-    }
+    fill_layer(dict(conv_variables(case["id"], layer)), case["variables"])
     with torch.no_grad():
-        for name, slot in variables.items():
-            slot.target.copy_(slot.convert(torch.from_numpy(arrays[name])))
         kernel = layer.kernel() if isinstance(layer, ITGMConv) else layer.weight
         official_kernel = kernel.permute(2, 3, 4, 1, 0).numpy()
         assert difference(official_kernel, expected[f"{case['id']}_kernel"]) < TOLERANCE

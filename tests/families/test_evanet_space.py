@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidnas.core import UserError
+from vidnas.core import UserError, modality_of
 from vidnas.families import architecture_from_json
 from vidnas.families.evanet import FAMILY, INCEPTION
 from vidnas.families.evanet.architecture import EvaNet
@@ -65,7 +65,8 @@ def test_two_thousand_random_and_mutated_architectures(name: str) -> None:
 def test_clips_of_any_extent(seed: int, extent: tuple[int, int, Any], name: str) -> None:
     size_px, frames, in_channels = extent
     rng = np.random.default_rng(seed)
-    walked = SPACES[name](max_size_px=size_px, max_frames=frames, in_channels=in_channels)
+    modality = modality_of(in_channels)
+    walked = SPACES[name](max_size_px=size_px, max_frames=frames, modalities=(modality,))
     architecture = walked.random(rng)
     for _ in range(5):
         architecture, _ = walked.mutate(architecture, rng)

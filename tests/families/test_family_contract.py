@@ -100,7 +100,7 @@ def test_random_architectures_and_their_children(name: str) -> None:
     for _ in range(15):
         parent = space.random(rng)
         child, phrases = space.mutate(parent, rng, strength=2)
-        assert len(phrases) == 2
+        assert len(phrases) >= 2
         assert child.digest != parent.digest
         for architecture in (parent, child):
             assert space.contains(architecture)

@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden import VECTORS, difference, fill, needs_vectors, ramp, recorded, uniform
+from golden import (
+    TOLERANCE,
+    VECTORS,
+    check_outputs,
+    difference,
+    fill_layer,
+    fill_network,
+    first16,
+    needs_vectors,
+    recorded,
+)
 
 import vidnas
-from vidnas import official
 from vidnas.families.tinyvideonet import from_official
 from vidnas.families.tinyvideonet.architecture import block_units
 from vidnas.families.tinyvideonet.network import TinyVideoUnit
@@ -19,7 +28,6 @@ from vidnas.families.tinyvideonet.published import read_block
 from vidnas.families.tinyvideonet.unit import Extent, resolve
 
 pytestmark = needs_vectors
-TOLERANCE = 1e-5
 NETWORKS = [
     "tvn1",
     "tvn2",
@@ -38,29 +46,15 @@ def test_network(name: str) -> None:
         published, num_classes=157, max_pool_predictions=description["max_pool_predictions"]
     ).eval()
     assert from_official(description["config"]).blocks == network.architecture.blocks  # type: ignore[attr-defined]
-    trainable = sum(parameter.numel() for parameter in network.parameters())
-    assert trainable == description["params"]["trainable"]
-    official.load_variables(network, {v["name"]: fill(v) for v in description["variables"]})
-
-    first16 = {}
+    fill_network(network, description)
+    features: dict[str, np.ndarray] = {}
 
     def record(unit: TinyVideoUnit, _: object, output: tuple[torch.Tensor, int]) -> None:
-        # The original is channels-last.
-        first16[unit.unit.name] = output[0].permute(0, 2, 3, 1).flatten()[:16].numpy()
+        features[unit.unit.name] = first16(output[0])
 
     for unit in network.units:  # type: ignore[union-attr]
         unit.register_forward_hook(record)
-    x = uniform(description["input"])
-    # The first clip as it is, which has the recorded features, and the last clip with its ramp.
-    clips = torch.from_numpy(np.stack([x[0], ramp(x)[-1]])).permute(0, 4, 1, 2, 3)
-    with torch.inference_mode():
-        plain, ramped = network(clips).numpy()
-    assert difference(plain, expected["logits"][0]) < TOLERANCE
-    assert difference(ramped, expected["logits_ramp"][-1]) < TOLERANCE
-    for block in description["blocks"]:
-        reference = np.array(block["first16"])
-        error = np.abs(first16[block["scope"]] - reference).max()
-        assert error / block["absmax"] < TOLERANCE, block["scope"]
+    check_outputs(network, description, expected, features)
 
 
 def block_variants() -> list[dict[str, Any]]:
@@ -77,14 +71,7 @@ def test_single_block(variant: dict[str, Any]) -> None:
     extent = Extent(frames, height, channels)
     unit = resolve(genes, extent, "published", name=variant["id"], repeat=repeat, in_time=True)
     module = TinyVideoUnit(unit).eval()
-    variables = dict(module.official_variables(variant["id"]))
-    arrays = {v["name"]: fill(v) for v in variant["variables"]}
-    assert {name: slot.shape for name, slot in variables.items()} == {
-        name: array.shape for name, array in arrays.items()
-    }
-    with torch.no_grad():
-        for name, slot in variables.items():
-            slot.target.copy_(slot.convert(torch.from_numpy(arrays[name])))
+    fill_layer(dict(module.official_variables(variant["id"])), variant["variables"])
 
     rng = np.random.Generator(np.random.PCG64(variant["input"]["seed"]))
     x = 2 * rng.random((batch, frames, height, width, channels), dtype=np.float32) - 1

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidnas.core import Channels, UserError
+from vidnas.core import Channels, UserError, modality_of
 from vidnas.families import architecture_from_json
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.mutation import MUTATIONS
@@ -27,7 +27,8 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
 ) -> None:
     rng = np.random.default_rng(seed)
     size_px, frames, in_channels = extent
-    walked = space(max_size_px=size_px, max_frames=frames, in_channels=in_channels)
+    modality, other = modality_of(in_channels), modality_of(5 - in_channels)
+    walked = space(max_size_px=size_px, max_frames=frames, modalities=(modality,))
     architecture = walked.random(rng)
     for _ in range(20):
         assert walked.contains(architecture)
@@ -40,7 +41,7 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
     assert spec.size_px <= size_px
     assert (spec.frames - 1) * spec.frame_stride + 1 <= frames
     assert spec.modality == {2: "flow", 3: "rgb"}[in_channels]
-    assert not space(max_size_px=size_px, max_frames=frames, in_channels=5 - in_channels).contains(
+    assert not space(max_size_px=size_px, max_frames=frames, modalities=(other,)).contains(
         architecture
     )
     with torch.device("meta"):

@@ -113,6 +113,14 @@ def test_weight_shows_in_the_arrow() -> None:
     assert faint[0] < strong[0] and faint[1] < strong[1]
 
 
+def test_learned_weights_replace_those_of_the_edges_they_name() -> None:
+    diagram = levels(1, 2)
+    weighted = diagram.weighted({"0.0->1.1": 0.9, "1.1->0.0": 0.1, "elsewhere->1.0": 0.2})
+    assert [edge.weight for edge in diagram.edges] == [0.5, 0.5]
+    assert {edge.target: edge.weight for edge in weighted.edges} == {"1.0": 0.5, "1.1": 0.9}
+    assert weighted.boxes == diagram.boxes
+
+
 def test_a_kind_keeps_its_colour_and_kinds_differ() -> None:
     first = colours(["2D conv", "1D conv", "context gate", "mixer"])
     assert len(set(first.values())) == 4

@@ -164,6 +164,22 @@ def test_without_latencies_cost_is_multiply_adds() -> None:
     assert list(trace(figure, "candidate")["x"]) == [5_000_000, 5_000_000]
 
 
+@pytest.mark.parametrize(
+    ("fitness", "title", "tickformat"),
+    [
+        (0.5, "Validation accuracy, brief training", ".0%"),
+        (1.4, "Validation top-1 + top-5, brief training", ".2f"),
+        (0.3, "Fitness", ""),
+    ],
+)
+def test_the_axis_says_what_the_fitness_is(fitness, title, tickformat) -> None:
+    metrics = {"top1": 0.5, "top5": 0.9}
+    evaluation = Evaluation(status="ok", fitness=fitness, metrics=metrics, cost=cost(4.0))
+    figure = plots.accuracy_against_cost(report(trials=[trial(0, evaluation)], winner=None))
+    assert figure.layout.yaxis.title.text == title
+    assert figure.layout.yaxis.tickformat == tickformat
+
+
 def test_lineage_and_refusals_are_told() -> None:
     text = " ".join(Page(render(report())).text.split())
     assert [t.number for t in report().lineage(5)] == [0, 3, 5]

@@ -1,12 +1,15 @@
 import pickle
+from dataclasses import replace
 
 import pytest
-from search_toys import Toy
+import torch
+from search_toys import FAMILY, Toy, ToyNetwork
 
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.families import families
 from vidnas.search.evaluator import ClipEvaluator
 from vidnas.search.executors import LocalExecutor
 from vidnas.search.limits import Limits
@@ -44,6 +47,36 @@ def test_a_slow_candidate_is_rejected_untrained(cache):
     assert outcome.reason.startswith("latency ")
     assert outcome.metrics == {}
     assert outcome.cost.latency.p50_ms > 1e-6
+
+
+class Connected(Toy):
+    def build(self, num_classes):
+        return ConnectedNetwork(self, num_classes)
+
+
+class ConnectedNetwork(ToyNetwork):
+    def connection_weights(self):
+        return {"first->last": self.layers[0].bias.sum().item()}
+
+
+def test_connection_weights_are_those_that_training_left(cache):
+    connected = Connected(widths=(8,))
+    torch.manual_seed(3)
+    untrained = connected.build(2).connection_weights()
+    trained = evaluator(cache).evaluate(connected, seed=3, deadline_s=60).connection_weights
+    assert trained.keys() == {"first->last"}
+    assert trained["first->last"] != untrained["first->last"]
+    rejected = evaluator(cache, Limits(parameters=1)).evaluate(connected, seed=3, deadline_s=60)
+    assert (rejected.status, rejected.connection_weights) == ("rejected", {})
+    assert evaluator(cache).evaluate(TOY, seed=3, deadline_s=60).connection_weights == {}
+
+
+def test_the_family_says_which_metrics_are_the_fitness(cache, monkeypatch):
+    both = replace(FAMILY, fitness=("top1", "top5"))
+    monkeypatch.setitem(families(), "toy", both)
+    outcome = evaluator(cache).evaluate(TOY, seed=3, deadline_s=60)
+    assert outcome.metrics["top5"] == 1.0
+    assert outcome.fitness == outcome.metrics["top1"] + 1.0
 
 
 @pytest.mark.parametrize(

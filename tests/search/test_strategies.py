@@ -67,6 +67,25 @@ def test_evolution_starts_at_random_then_mutates_parents():
     assert numbers(evolution.population) == [1, 2, 3]
 
 
+class Watching(ToySpace):
+    def mutate(self, parent, rng, evaluation=None, strength=1):
+        self.seen = evaluation
+        return super().mutate(parent, rng, evaluation, strength)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_mutations_see_the_evaluation_of_the_parent_if_guided(guided):
+    evolution = TournamentEvolution(population=2, tournament=2, guided=guided)
+    parents = [trial(0, fitness=0.1), trial(1, fitness=0.2)]
+    for one in parents:
+        evolution.observe(one)
+    space, unwatched = Watching(), ToySpace()
+    child = evolution.propose(space, np.random.default_rng(0))
+    assert child.parent == 1
+    assert space.seen == (parents[1].evaluation if guided else None)
+    assert child == evolution.propose(unwatched, np.random.default_rng(0))
+
+
 def test_only_ok_trials_become_parents_and_rejected_children_do_not_age_the_schedule():
     evolution = TournamentEvolution(population=2, tournament=2)
     evolution.observe(trial(0, status="failed"))
@@ -110,5 +129,6 @@ def test_description_holds_every_setting():
         "discard": "oldest",
         "mutations": 2,
         "mutation_decay": 5.0,
+        "guided": False,
     }
     assert TournamentEvolution(**given).describe() == {"name": "evolution", **given}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from vidnas.core import UserError
 from vidnas.layers.convolution import ConvNorm
+from vidnas.layers.frames import use_channels_last
 from vidnas.training import (
     DeadlineExceeded,
     NotFinite,
@@ -18,7 +19,7 @@ from vidnas.training import (
     evaluate,
     train,
 )
-from vidnas.training.device import mixed_precision, use_channels_last
+from vidnas.training.device import mixed_precision
 from vidnas.training.loop import balanced_weights, build_optimizer
 
 

@@ -79,7 +79,7 @@ def open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
         clips,
         size_px=request.size_px,
         seed=request.seed,
-        modalities=(request.modality,),
+        modalities=request.modalities,
         flow_method=study.config.training.get("flow_method"),
     )
     if cache.fingerprint != study.config.data_fingerprint:

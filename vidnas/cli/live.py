@@ -17,7 +17,7 @@ from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 
 if TYPE_CHECKING:
-    from vidnas.core import Cost
+    from vidnas.core import Cost, Evaluation
     from vidnas.search.engine import Event
     from vidnas.search.trial import Trial
 
@@ -110,7 +110,15 @@ def _line(trial: Trial) -> str:
     if evaluation.status != "ok":
         return f"trial {trial.number}: {evaluation.reason}"
     cost = f", {cost_phrase(evaluation.cost)}" if evaluation.cost else ""
-    return f"trial {trial.number}: {trial.fitness:.1%}{cost}"
+    return f"trial {trial.number}: {_score(evaluation)}{cost}"
+
+
+def _score(evaluation: Evaluation) -> str:
+    """The accuracy, and the fitness where it is something else."""
+    fitness, top1 = f"fitness {evaluation.fitness:.4g}", evaluation.metrics.get("top1")
+    if top1 is None:
+        return fitness
+    return f"{top1:.1%}" if top1 == evaluation.fitness else f"{top1:.1%}, {fitness}"
 
 
 def cost_phrase(cost: Cost) -> str:

@@ -58,13 +58,14 @@ class SearchRequest(Value):
     budget_s: float | None
     evaluations: int | None
     family: str
-    modality: Modality
+    modalities: tuple[Modality, ...]
     strategy: Literal["evolution", "random"]
     population: int | None
     tournament: int | None
     discard: Literal["worst", "oldest"]
     mutations: int | None
     mutation_decay: float | None
+    guided: bool
     candidate_s: float | None
     train_s: float | None
     workers: int | None
@@ -151,11 +152,11 @@ def search(request: SearchRequest) -> SearchOutcome:
     workers = request.workers or available_cores()
     plan = _Plan.of(request, workers)
     strategy = _strategy(request, plan)
-    modalities = (request.modality,)
+    _space(request)  # refuses what the family does not take before any clip is read
     cache = open_clips(
-        request.clips, size_px=request.size_px, seed=request.seed, modalities=modalities
+        request.clips, size_px=request.size_px, seed=request.seed, modalities=request.modalities
     )
-    space = _space(request, cache)
+    space = _space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
     settings = _brief_settings(request, plan)
     config = StudyConfig(
         family=request.family,
@@ -164,7 +165,7 @@ def search(request: SearchRequest) -> SearchOutcome:
         data_fingerprint=cache.fingerprint,
         limits=limits,
         strategy=strategy.describe(),
-        training={**settings.model_dump(mode="json"), **cache.settings(modalities)},
+        training={**settings.model_dump(mode="json"), **cache.settings(request.modalities)},
         seed=request.seed,
     )
     with Study.create_or_resume(request.out, config) as study:
@@ -193,7 +194,7 @@ def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:
     settings |= request.model_dump(include=names, exclude_none=True)
     if request.tournament is None:
         settings["tournament"] = min(settings["tournament"], settings["population"])
-    return TournamentEvolution(**settings, discard=request.discard)
+    return TournamentEvolution(**settings, discard=request.discard, guided=request.guided)
 
 
 def _evolution(request: SearchRequest, plan: _Plan) -> EvolutionDefaults:
@@ -223,15 +224,11 @@ def _family(name: str) -> Family:
     return searched[name]
 
 
-def _space(request: SearchRequest, cache: ClipCache) -> Space:
+def _space(request: SearchRequest, **extent: int) -> Space:
     make = _family(request.family).space
     if make is None:  # excluded above; the type checker cannot know
         raise UserError(f"The family {request.family!r} has no space.")
-    return make(
-        max_size_px=cache.size_px,
-        max_frames=cache.typical_frames,
-        in_channels=3 if request.modality == "rgb" else 2,
-    )
+    return make(**extent, modalities=request.modalities)
 
 
 def _brief_settings(request: SearchRequest, plan: _Plan) -> TrainingSettings:

@@ -10,6 +10,7 @@ import typer
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.cli.durations import format_duration, parse_duration
+from vidnas.core import Modality
 
 
 class InputName(str, Enum):
@@ -17,6 +18,14 @@ class InputName(str, Enum):
 
     rgb = "rgb"
     flow = "flow"
+    both = "rgb+flow"
+
+
+_MODALITIES: dict[InputName, tuple[Modality, ...]] = {
+    InputName.rgb: ("rgb",),
+    InputName.flow: ("flow",),
+    InputName.both: ("rgb", "flow"),
+}
 
 
 class StrategyName(str, Enum):
@@ -49,7 +58,11 @@ def command(
     ] = None,
     family: Annotated[str, typer.Option(help="Family of architectures.")] = "tinyvideonet",
     input_: Annotated[
-        InputName, typer.Option("--input", help="Frames, or the optical flow between them.")
+        InputName,
+        typer.Option(
+            "--input",
+            help="Frames, the optical flow between them, or both for networks of several streams.",
+        ),
     ] = InputName.rgb,
     strategy: Annotated[StrategyName, typer.Option()] = StrategyName.evolution,
     population: Annotated[
@@ -67,6 +80,14 @@ def command(
         float | None,
         typer.Option(help="Children after which there is one mutation less; the family's."),
     ] = None,
+    guided: Annotated[
+        bool,
+        typer.Option(
+            "--guided/--unguided",
+            help="Whether mutations see what the parent's training learned, such as connection "
+            "weights.",
+        ),
+    ] = True,
     candidate_time: Annotated[
         str | None, typer.Option(help="Brief training of a candidate; from the budget if not set.")
     ] = None,
@@ -108,13 +129,14 @@ def command(
         budget_s=parse_duration(budget) if budget else None,
         evaluations=evaluations,
         family=family,
-        modality=input_.value,
+        modalities=_MODALITIES[input_],
         strategy=strategy.value,
         population=population,
         tournament=tournament,
         discard=discard.value,
         mutations=mutations,
         mutation_decay=mutation_decay,
+        guided=guided,
         candidate_s=parse_duration(candidate_time) if candidate_time else None,
         train_s=parse_duration(train_time) if train_time else None,
         workers=workers,

@@ -23,6 +23,11 @@ def modality_of(channels: Channels) -> Modality:
     return "flow" if channels == _CHANNELS["flow"] else "rgb"
 
 
+def channels_of(modality: Literal["rgb", "flow"]) -> Channels:
+    """The channels of this modality."""
+    return 2 if modality == "flow" else 3
+
+
 class ClipSpec(Value):
     """Which clip a network eats: a tensor `(N, channels, frames, size_px, size_px)` in [0, 1]."""
 

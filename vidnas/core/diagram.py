@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vidnas.core.value import Value
 
 
@@ -40,3 +42,11 @@ class Diagram(Value):
     edges: tuple[Edge, ...] = ()
     note: str = ""
     """A sentence below the legend."""
+
+    def weighted(self, connection_weights: Mapping[str, float]) -> Diagram:
+        """The same diagram, where the edges named `source->target` have these weights."""
+        edges = []
+        for edge in self.edges:
+            weight = connection_weights.get(f"{edge.source}->{edge.target}", edge.weight)
+            edges.append(edge.model_copy(update={"weight": weight}))
+        return self.model_copy(update={"edges": tuple(edges)})

@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from vidnas.core import ClipSpec, Diagram, Evaluation, UserError
+from vidnas.core import ClipSpec, Diagram, Evaluation, Modality, UserError
 from vidnas.core.value import Value
 
 
@@ -91,6 +91,11 @@ class Network(nn.Module, ABC):
             Normalization(spec.channels) for spec in architecture.inputs
         )
 
+    def connection_weights(self) -> dict[str, float]:
+        """Learned weights of the architecture's connections, `source->target` by the names of the
+        diagram's boxes; empty where a family has none."""
+        return {}
+
     def official_variables(self) -> dict[str, OfficialVariable]:
         """The original implementation's variable names, and where their arrays go.
 
@@ -135,7 +140,7 @@ class Space(ABC):
             parent: an architecture of this space.
             rng: the only source of randomness.
             evaluation: the parent's, for mutations guided by what its training learned.
-            strength: how many mutations.
+            strength: how many mutations, besides those that every child gets.
 
         Returns:
             A child of this space that differs from its parent in its canonical form, and one short
@@ -149,6 +154,27 @@ class Space(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The bounds as JSON-ready values: a study compares them when it is resumed."""
+
+
+def single_modality(modalities: tuple[Modality, ...]) -> Literal["rgb", "flow"]:
+    """The modality that a search is for, of a family whose networks take one clip.
+
+    Raises:
+        UserError: it is for several, or for object maps.
+    """
+    if modalities == ("rgb",):
+        return "rgb"
+    if modalities == ("flow",):
+        return "flow"
+    raise UserError(
+        f"The family takes one kind of clip, rgb or flow, and not {' and '.join(modalities)}; "
+        "choose one of the two, or a family with several input streams."
+    )
+
+
+def scaled(channels: int, width: float) -> int:
+    """Channels of a layer in a network of this width."""
+    return max(round(width * channels), 1)
 
 
 class EvolutionDefaults(Value):
@@ -172,10 +198,13 @@ class Family:
     name: str
     architecture: type[Architecture]
     space: Callable[..., Space] | None = None
-    """`space(max_size_px=..., max_frames=..., in_channels=...)`: the default space for such clips.
+    """`space(max_size_px=..., max_frames=..., modalities=("rgb",))`: the default space for such
+    clips; a `UserError` where its networks do not take these modalities.
 
     None for families that are not searched.
     """
     published: Mapping[str, Callable[[], Architecture]] = field(default_factory=dict)
     """Published architectures by the name that `create_network` takes."""
     evolution: EvolutionDefaults = field(default_factory=EvolutionDefaults)
+    fitness: tuple[Literal["top1", "top5", "mean_class"], ...] = ("top1",)
+    """The validation metrics whose sum is the fitness of a candidate trained on clips."""

@@ -1,10 +1,12 @@
 """Clips as batches of frames, `(N * T, C, H, W)` in channels-last memory, and back to time.
 
-2D convolutions on all frames at once train 1.2 to 1.6 times faster on CPUs than 3D convolutions.
-Channels-last memory makes every change of view below free of copies.
+All frames go through a 2D convolution at once, and channels-last memory makes every change of view
+below free of copies.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ def per_frame(x: Tensor, frames: int) -> Tensor:
 
 def mean_over_space(x: Tensor) -> Tensor:
     """`(N * T, C, H, W)` to `(N * T, C)`."""
-    # Permuted first, so that the gradient is channels-last too: gates train twice as fast.
+    # Permuted first, so that the gradient is channels-last too.
     return x.permute(0, 2, 3, 1).mean((1, 2))
 
 
@@ -39,6 +41,27 @@ def scale_clip(x: Tensor, scale: Tensor, frames: int) -> Tensor:
     return scaled.reshape(-1, *(int(size) for size in x.shape[1:]))
 
 
+def use_channels_last(network: nn.Module) -> None:
+    """Store 2D convolution kernels channels-last, as the frames of clips lie in memory.
+
+    `Module.to(memory_format=...)` would refuse networks that also hold 5D kernels.
+    """
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def over_time(layer: Callable[[Tensor], Tensor], x: Tensor, frames: int) -> tuple[Tensor, int]:
+    """Apply a 2D layer to the plane of time and pixels, `(N, C, T, H * W)`.
+
+    `(N * T, C, H, W)` becomes `(N * T', C', H, W)` and `T'`.
+    """
+    channels, height, width = (int(size) for size in x.shape[1:])
+    plane = layer(x.reshape(-1, frames, channels, height * width).transpose(1, 2))
+    channels, frames = int(plane.shape[1]), int(plane.shape[2])
+    return plane.transpose(1, 2).reshape(-1, channels, height, width), frames
+
+
 class OverTime(nn.Module):
     """Applies a 2D layer to the plane of time and pixels, so that a kernel `(k, 1)` spans time."""
 
@@ -48,8 +71,4 @@ class OverTime(nn.Module):
 
     def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
         """`(N * T, C, H, W)` to `(N * T', C', H, W)` and `T'`."""
-        channels, height, width = (int(size) for size in x.shape[1:])
-        plane = x.reshape(-1, frames, channels, height * width).transpose(1, 2)
-        plane = self.layer(plane)  # (N, C', T', H * W)
-        channels, frames = int(plane.shape[1]), int(plane.shape[2])
-        return plane.transpose(1, 2).reshape(-1, channels, height, width), frames
+        return over_time(self.layer, x, frames)

@@ -10,6 +10,14 @@ from torch import Tensor, nn
 from vidnas.layers.frames import mean_over_clip, mean_over_space, per_frame
 
 
+def dense(in_features: int, out_features: int) -> nn.Linear:
+    """A dense layer with weights from N(0, 0.01) and no bias at first."""
+    layer = nn.Linear(in_features, out_features)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class ClassifierHead(nn.Module):
     """Mean over space and time, dropout, dense layer; or a soft maximum of the frames' logits.
 
@@ -23,9 +31,7 @@ class ClassifierHead(nn.Module):
         super().__init__()
         self.max_pool_predictions = max_pool_predictions
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(channels, num_classes)
-        nn.init.normal_(self.dense.weight, std=0.01)
-        nn.init.zeros_(self.dense.bias)
+        self.dense = dense(channels, num_classes)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """`(N * T, C, H, W)` to logits `(N, num_classes)`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from itertools import accumulate
@@ -167,11 +168,19 @@ def _hover(trial: Trial) -> str:
 
 
 def _fitness_axis(ok: Sequence[Trial]) -> dict[str, str]:
-    """Fitness is whatever the evaluator says; the built-in one's is validation accuracy."""
-    is_accuracy = all(one.evaluation.metrics.get("top1") == one.evaluation.fitness for one in ok)
-    if is_accuracy:
+    """Fitness is whatever the evaluator says; the built-in one sums validation accuracies."""
+    if _is_sum(ok, "top1"):
         return {"title": "Validation accuracy, brief training", "tickformat": ".0%"}
+    if _is_sum(ok, "top1", "top5"):
+        return {"title": "Validation top-1 + top-5, brief training", "tickformat": ".2f"}
     return {"title": "Fitness", "tickformat": ""}
+
+
+def _is_sum(ok: Sequence[Trial], *names: str) -> bool:
+    return all(
+        one.fitness == sum(one.evaluation.metrics.get(name, math.nan) for name in names)
+        for one in ok
+    )
 
 
 def _dressed(figure: go.Figure, *, height: int) -> go.Figure:

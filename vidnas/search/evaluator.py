@@ -12,7 +12,7 @@ import torch
 
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.data.cache import ClipCache
-from vidnas.families import Architecture, Network
+from vidnas.families import Architecture, Network, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference, measure_latency
 from vidnas.search.failures import failure_reason
@@ -43,7 +43,7 @@ class Evaluator(Protocol):
 class ClipEvaluator:
     """Measures the latency, trains briefly on cached clips and scores on the validation split.
 
-    The fitness is the validation top-1 accuracy.
+    The fitness is the sum of the validation metrics that the family names, mostly top-1 alone.
     """
 
     cache_directory: Path
@@ -78,7 +78,13 @@ class ClipEvaluator:
                 outcome = Evaluation(status="rejected", reason=broken)
             else:
                 metrics = self._train(network, cache, seed, deadline)
-                outcome = Evaluation(status="ok", fitness=metrics["top1"], metrics=metrics)
+                summands = families()[architecture.family].fitness
+                outcome = Evaluation(
+                    status="ok",
+                    fitness=sum(metrics[name] for name in summands),
+                    metrics=metrics,
+                    connection_weights=network.connection_weights(),
+                )
         except UserError:
             raise
         except Exception as error:

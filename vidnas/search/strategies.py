@@ -12,10 +12,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from vidnas.core import UserError
-from vidnas.families import Space
+from vidnas.families import EvolutionDefaults, Space
 from vidnas.search.trial import Proposal, Trial
 
 Discard = Literal["worst", "oldest"]
+
+_DEFAULTS = EvolutionDefaults()
 
 
 class Strategy(Protocol):
@@ -60,9 +62,9 @@ class TournamentEvolution:
         discard: which member leaves a full population.
         mutations: d of the schedule in `mutations_per_child`.
         mutation_decay: r of that schedule.
+        guided: whether mutations see the parent's evaluation, such as what its connections learned.
 
-    The papers do not state all of their settings; the defaults are this project's, for a small
-    machine and some hundred evaluations.
+    The defaults are those of `EvolutionDefaults`.
 
     Raises:
         UserError: a setting is out of range.
@@ -70,11 +72,13 @@ class TournamentEvolution:
 
     def __init__(
         self,
-        population: int = 20,
-        tournament: int = 5,
+        population: int = _DEFAULTS.population,
+        tournament: int = _DEFAULTS.tournament,
+        *,
         discard: Discard = "worst",
-        mutations: int = 3,
-        mutation_decay: float = 20.0,
+        mutations: int = _DEFAULTS.mutations,
+        mutation_decay: float = _DEFAULTS.mutation_decay,
+        guided: bool = True,
     ) -> None:
         if not 1 <= tournament <= population:
             raise UserError(
@@ -91,6 +95,7 @@ class TournamentEvolution:
         self.discard: Discard = discard
         self.mutations = mutations
         self.mutation_decay = mutation_decay
+        self.guided = guided
         self.population: list[Trial] = []
         """From the oldest member to the youngest."""
         self.children = 0
@@ -104,6 +109,7 @@ class TournamentEvolution:
             "discard": self.discard,
             "mutations": self.mutations,
             "mutation_decay": self.mutation_decay,
+            "guided": self.guided,
         }
 
     def observe(self, trial: Trial) -> None:
@@ -119,7 +125,8 @@ class TournamentEvolution:
             return Proposal(space.random(rng))
         parent = select(self.population, self.tournament, rng)
         strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
-        child, mutations = space.mutate(parent.architecture, rng, parent.evaluation, strength)
+        evaluation = parent.evaluation if self.guided else None
+        child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
         return Proposal(child, parent.number, mutations)
 
 

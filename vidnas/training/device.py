@@ -1,4 +1,4 @@
-"""Where a network computes, in which numbers, and how its weights lie in memory."""
+"""Where a network computes, and in which numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from vidnas.core import UserError
 
@@ -41,13 +40,3 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     chip = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(chip.get("avx512_bf16") or chip.get("amx_bf16"))
-
-
-def use_channels_last(network: nn.Module) -> None:
-    """Store 2D convolution kernels channels-last, as the frames of clips lie in memory.
-
-    `Module.to(memory_format=...)` would refuse networks that also hold 5D kernels.
-    """
-    for parameter in network.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

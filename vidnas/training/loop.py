@@ -18,8 +18,9 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import train_batches
 from vidnas.families import Network
 from vidnas.families.base import Normalization
+from vidnas.layers.frames import use_channels_last
 from vidnas.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from vidnas.training.device import mixed_precision, usable_device, use_channels_last
+from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
 from vidnas.training.metrics import Metrics, evaluate, to_input
 from vidnas.training.settings import TrainingSettings

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from vidnas.core import Box, Channels, ClipSpec, Diagram, Edge, modality_of
-from vidnas.families.base import Architecture
+from vidnas.core import Box, Diagram, Edge
+from vidnas.families.base import scaled
+from vidnas.families.single_clip import SingleClip
 
 if TYPE_CHECKING:
     from vidnas.families.baselines.network import R2Plus1DNetwork
@@ -19,7 +20,7 @@ _WIDTHS = (64, 128, 256, 512)
 _STEM_MIDDLE = 45  # as released, not by the formula of the paper
 
 
-class R2Plus1D(Architecture):
+class R2Plus1D(SingleClip):
     """A ResNet whose 3x3x3 convolutions are split into a spatial and a temporal one."""
 
     family: ClassVar[str] = "baselines"
@@ -30,35 +31,19 @@ class R2Plus1D(Architecture):
     frames: PositiveInt = 16
     frame_stride: PositiveInt = 2
     size_px: int = Field(default=112, ge=16)
-    in_channels: Channels = 3
-    """3 for RGB, 2 for optical flow."""
-
-    @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """One clip."""
-        spec = ClipSpec(
-            modality=modality_of(self.in_channels),
-            frames=self.frames,
-            frame_stride=self.frame_stride,
-            size_px=self.size_px,
-        )
-        return (spec,)
 
     @property
     def stem_channels(self) -> tuple[int, int]:
         """Channels between the stem's two convolutions, and after them."""
-        return self._scaled(_STEM_MIDDLE), self._scaled(_WIDTHS[0])
+        return scaled(_STEM_MIDDLE, self.width), scaled(_WIDTHS[0], self.width)
 
     @property
     def stages(self) -> tuple[tuple[int, int], ...]:
         """Of the four stages: number of blocks and channels."""
         return tuple(
-            (blocks, self._scaled(width))
+            (blocks, scaled(width, self.width))
             for blocks, width in zip(_BLOCKS[self.depth], _WIDTHS, strict=True)
         )
-
-    def _scaled(self, channels: int) -> int:
-        return max(round(self.width * channels), 1)
 
     def build(self, num_classes: int) -> R2Plus1DNetwork:
         """Build the network with fresh weights, drawn from torch's current generator."""

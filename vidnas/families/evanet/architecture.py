@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from vidnas.core import Channels, ClipSpec, Diagram, modality_of
-from vidnas.families.base import Architecture
+from vidnas.core import Diagram
+from vidnas.families.base import scaled
 from vidnas.families.evanet.module import ConvKind, Module, Time, plain, shortest_pooling
+from vidnas.families.single_clip import SingleClip
 from vidnas.layers.spacetime import Profile
 
 if TYPE_CHECKING:
@@ -22,16 +23,13 @@ STAGE_WIDTHS = (256, 512, 1024, 2048)
 STEM_WIDTH = 64
 
 
-class EvaNet(Architecture):
+class EvaNet(SingleClip):
     """Stem, max-pool, and four stages with a max-pool between each two of them."""
 
     family: ClassVar[str] = "evanet"
 
     frames: PositiveInt = 64
-    frame_stride: PositiveInt = 1
     size_px: PositiveInt = 224
-    in_channels: Channels = 3
-    """3 for RGB, 2 for optical flow."""
     width: PositiveFloat = 1.0
     """Multiplies the published widths: 64 in the stem, 256 to 2048 in the stages."""
     stem_conv: ConvKind = "2+1d"
@@ -45,32 +43,17 @@ class EvaNet(Architecture):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """One clip, of RGB or of optical flow."""
-        return (
-            ClipSpec(
-                modality=modality_of(self.in_channels),
-                frames=self.frames,
-                frame_stride=self.frame_stride,
-                size_px=self.size_px,
-            ),
-        )
-
-    @property
     def stem_channels(self) -> int:
         """Channels after the stem."""
-        return self._scaled(STEM_WIDTH)
+        return scaled(STEM_WIDTH, self.width)
 
     @property
     def stage_filters(self) -> tuple[int, ...]:
         """Channels of one branch of each stage; the stage has as many for each of its branches."""
         return tuple(
-            stage.filters(self._scaled(channels))
+            stage.filters(scaled(channels, self.width))
             for stage, channels in zip(self.stages, STAGE_WIDTHS, strict=True)
         )
-
-    def _scaled(self, channels: int) -> int:
-        return max(round(self.width * channels), 1)
 
     def build(self, num_classes: int) -> EvaNetNetwork:
         """Build the network with fresh weights, drawn from torch's current generator."""

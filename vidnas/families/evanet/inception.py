@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from vidnas.core import Channels, ClipSpec, Diagram, modality_of
-from vidnas.families.base import Architecture
+from vidnas.core import Diagram
+from vidnas.families.base import scaled
 from vidnas.families.evanet.module import ConvKind, Module, Time, plain, shortest_pooling
 from vidnas.families.evanet.places import INCEPTION_LIKE
+from vidnas.families.single_clip import SingleClip
 from vidnas.layers.spacetime import Profile
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MODULE_WIDTHS = (256, 480, 512, 512, 512, 528, 832, 832, 1024)
 """Of the concatenated branches of Inception-v1's modules 3b to 5c."""
 
 
-class EvaNetInception(Architecture):
+class EvaNetInception(SingleClip):
     """Inception-v1 inflated in time, each of whose nine modules has its own parallel layers.
 
     Our own reading of the paper, whose published code has no Inception-like networks: the strides,
@@ -38,10 +39,7 @@ class EvaNetInception(Architecture):
     family: ClassVar[str] = "evanet_inception"
 
     frames: PositiveInt = 64
-    frame_stride: PositiveInt = 1
     size_px: PositiveInt = 224
-    in_channels: Channels = 3
-    """3 for RGB, 2 for optical flow."""
     width: PositiveFloat = 1.0
     """Multiplies the widths of Inception-v1."""
     stem_conv: ConvKind = "3d"
@@ -66,27 +64,15 @@ class EvaNetInception(Architecture):
         return self
 
     @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """One clip, of RGB or of optical flow."""
-        return (
-            ClipSpec(
-                modality=modality_of(self.in_channels),
-                frames=self.frames,
-                frame_stride=self.frame_stride,
-                size_px=self.size_px,
-            ),
-        )
-
-    @property
     def stem_channels(self) -> tuple[int, ...]:
         """Channels after each of the stem's convolutions: 7x7, 1x1 and 3x3."""
-        return tuple(self._scaled(width) for width in STEM_WIDTHS)
+        return tuple(scaled(width, self.width) for width in STEM_WIDTHS)
 
     @property
     def module_filters(self) -> tuple[int, ...]:
         """Channels of one branch of each module; a module has as many for each of its branches."""
         return tuple(
-            module.filters(self._scaled(width))
+            module.filters(scaled(width, self.width))
             for module, width in zip(self.modules, MODULE_WIDTHS, strict=True)
         )
 
@@ -94,9 +80,6 @@ class EvaNetInception(Architecture):
     def group_pools(self) -> dict[int, tuple[int, int]]:
         """Kernel in space and in time of the max-pool before each group, by its first module."""
         return {2: (3, self.pool_times[2]), 7: (2, self.pool_times[3])}
-
-    def _scaled(self, channels: int) -> int:
-        return max(round(self.width * channels), 1)
 
     def build(self, num_classes: int) -> EvaNetInceptionNetwork:
         """Build the network with fresh weights, drawn from torch's current generator."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,7 +12,7 @@ from vidnas.families.evanet.module import Module
 from vidnas.families.evanet.network import ParallelBranches, SpaceTimeConvNorm
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
-from vidnas.layers.frames import clip_to_frames
+from vidnas.layers.frames import clip_to_frames, use_channels_last
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.spacetime import Profile, SpaceTimePool
 
@@ -90,9 +89,7 @@ class EvaNetInceptionNetwork(Network):
             }
         )
         self.head = ClassifierHead(channels, num_classes, dropout=architecture.dropout)
-        for parameter in self.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        use_channels_last(self)
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

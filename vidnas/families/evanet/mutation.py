@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from vidnas.families.evanet.bounds import Bounds
 from vidnas.families.evanet.genes import CONV_NAMES, LAYER_GENES, layer_name, layers
 from vidnas.families.evanet.inception import EvaNetInception
 from vidnas.families.evanet.module import Branch, Module
-from vidnas.families.evanet.sampling import T, pick, random_branch
+from vidnas.families.evanet.sampling import random_branch
+from vidnas.families.mutating import Change, pick
+
+T = TypeVar("T")
 
 ModuleMutation = Callable[[Module, np.random.Generator, Bounds], tuple[Module, str] | None]
 """The changed module and a phrase for people; None where the gene cannot change."""
-NetworkMutation = Callable[
-    [EvaNet | EvaNetInception, np.random.Generator, Bounds], tuple[dict[str, Any], str] | None
-]
-"""Genes of the network to replace and a phrase for people; None where the gene cannot change."""
+NetworkMutation = Callable[[EvaNet | EvaNetInception, np.random.Generator, Bounds], Change | None]
+"""None where the gene cannot change."""
 
 
 def _conv_kind(
@@ -39,12 +40,8 @@ def _conv_kind(
     if not genes or len(bounds.conv_kinds) == 1:
         return None
     index, conv = pick(rng, genes)
-    branch = module.branches[index]
-    old = getattr(branch, conv)
-    new = pick(rng, _others(bounds.conv_kinds, old))
-    changed = branch.model_copy(update={conv: new})
-    phrase = f"branch {index + 1}: {_say(old)} -> {_say(new)}"
-    return _with_branch(module, index, changed), phrase
+    changed, phrase = _redraw(module.branches[index], conv, rng, bounds.conv_kinds)
+    return _with_branch(module, index, changed), f"branch {index + 1}: {phrase}"
 
 
 def _time(module: Module, rng: np.random.Generator, bounds: Bounds) -> tuple[Module, str] | None:
@@ -57,10 +54,8 @@ def _time(module: Module, rng: np.random.Generator, bounds: Bounds) -> tuple[Mod
         return None
     index, conv, time = pick(rng, genes)
     branch = module.branches[index]
-    old = getattr(branch, time)
-    new = pick(rng, _others(bounds.times, old))
-    changed = branch.model_copy(update={time: new})
-    phrase = f"branch {index + 1}: {layer_name(branch, conv)} {old} -> {new}"
+    changed, phrase = _redraw(branch, time, rng, bounds.times)
+    phrase = f"branch {index + 1}: {layer_name(branch, conv)} {phrase}"
     return _with_branch(module, index, changed), phrase
 
 
@@ -103,7 +98,7 @@ def _network_gene(
     parent: EvaNet | EvaNetInception,
     rng: np.random.Generator,
     bounds: Bounds,
-) -> tuple[dict[str, Any], str] | None:
+) -> Change | None:
     values = {"stem_conv": "conv_kinds", "stem_time": "times"}.get(gene, gene)
     old = getattr(parent, gene)
     others = _others(getattr(bounds, values), old)
@@ -115,7 +110,7 @@ def _network_gene(
 
 def _pool_time(
     parent: EvaNet | EvaNetInception, rng: np.random.Generator, bounds: Bounds
-) -> tuple[dict[str, Any], str] | None:
+) -> Change | None:
     index = int(rng.integers(len(parent.pool_times)))
     old = parent.pool_times[index]
     others = _others(bounds.times, old)
@@ -149,6 +144,15 @@ NETWORK_MUTATIONS: dict[str, NetworkMutation] = {
 
 def _others(values: Sequence[T], old: T) -> list[T]:
     return [value for value in values if value != old]
+
+
+def _redraw(
+    branch: Branch, gene: str, rng: np.random.Generator, values: Sequence[Any]
+) -> tuple[Branch, str]:
+    """Another value of a gene; the branch with it, and what it was and is."""
+    old = getattr(branch, gene)
+    new = pick(rng, _others(values, old))
+    return branch.model_copy(update={gene: new}), f"{_say(old)} -> {_say(new)}"
 
 
 def _with_branch(module: Module, index: int, branch: Branch) -> Module:

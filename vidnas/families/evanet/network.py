@@ -12,7 +12,7 @@ from vidnas.families.base import Network, OfficialVariable
 from vidnas.families.evanet.module import Branch, ConvKind, Module
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
-from vidnas.layers.frames import clip_to_frames, per_frame
+from vidnas.layers.frames import clip_to_frames, per_frame, use_channels_last
 from vidnas.layers.itgm import ITGMConv
 from vidnas.layers.spacetime import Profile, Size, SpaceTimeConv, SpaceTimePool, TwoPlusOneConv
 
@@ -179,9 +179,7 @@ class EvaNetNetwork(Network):
                 channels = filters * len(module.branches)
             self.stages.append(stage)
         self.head = EvaNetHead(channels, num_classes, dropout=architecture.dropout)
-        for parameter in self.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        use_channels_last(self)
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from vidnas.families.evanet.bounds import Bounds
 from vidnas.families.evanet.genes import LAYER_GENES
 from vidnas.families.evanet.module import Branch, Module
-
-T = TypeVar("T")
+from vidnas.families.mutating import pick
 
 _NON_LOCAL = 0.1
 """Share of modules with a non-local block, which is dear; the published networks have none."""
-
-
-def pick(rng: np.random.Generator, values: Sequence[T]) -> T:
-    """Draw one of the values; all are equally likely."""
-    return values[int(rng.integers(len(values)))]
 
 
 def random_genes(rng: np.random.Generator, bounds: Bounds) -> dict[str, Any]:

@@ -87,15 +87,8 @@ class TinyVideoNet(Architecture):
     @model_validator(mode="after")
     def _is_buildable(self) -> TinyVideoNet:
         for number, block in enumerate(self.blocks, 1):
-            for axis in ("spatial", "temporal") if self.rules == "corrected" else ():
-                kernel, stride = getattr(block, f"{axis}_kernel"), getattr(block, f"{axis}_stride")
-                if kernel == 1 and stride > 1:
-                    raise ValueError(
-                        f"block {number}: {axis} kernel 1 is no operation and cannot stride by "
-                        f"{stride}; use a larger kernel or stride 1"
-                    )
-            if block.expand == 0 and self.rules == "corrected":
-                raise ValueError(f"block {number}: expand is 0; use 1 or more")
+            if self.rules == "corrected":
+                refuse_published_genes(block, f"block {number}")
         for unit in self.units:
             gated = unit.context_gate or unit.hidden
             if gated and unit.gated_channels != unit.width:
@@ -133,22 +126,12 @@ class TinyVideoNet(Architecture):
         return TinyVideoNetwork(self, num_classes)
 
     def canonical(self) -> TinyVideoNet:
-        """The same network with every gene that cannot matter set to its neutral value.
-
-        A gene cannot matter where its neutral value resolves to the same layers.
-        """
+        """The same network with every gene that cannot matter set to its neutral value."""
         extent = Extent(self.frames, self.image_size, channels=self.in_channels)
         blocks = []
         for index, original in enumerate(self.blocks):
-            block, units = original, block_units(original, index, extent, self.rules)
-            for genes in _neutral_genes(block):
-                neutral = block.model_copy(update=genes)
-                if neutral == block:
-                    continue
-                if block_units(neutral, index, extent, self.rules) == units:
-                    block = neutral
-            blocks.append(block)
-            extent = units[-1].exit
+            blocks.append(canonical_block(original, extent, self.rules))
+            extent = block_units(original, index, extent, self.rules)[-1].exit
         same = self.model_copy(update={"blocks": tuple(blocks)})
         changes: dict[str, Any] = {}
         if self.frames == 1:
@@ -183,6 +166,36 @@ def block_units(block: Block, index: int, entry: Extent, rules: Rules) -> list[U
             )
         )
     return units
+
+
+def canonical_block(block: Block, entry: Extent, rules: Rules) -> Block:
+    """The block with every gene that cannot matter set to its neutral value.
+
+    A gene cannot matter where its neutral value resolves to the same layers.
+    """
+    units = block_units(block, 0, entry, rules)
+    for genes in _neutral_genes(block):
+        neutral = block.model_copy(update=genes)
+        if neutral != block and block_units(neutral, 0, entry, rules) == units:
+            block = neutral
+    return block
+
+
+def refuse_published_genes(block: Block, name: str) -> None:
+    """Refuse genes that only the `published` rules give a meaning.
+
+    Raises:
+        ValueError: a kernel of one strides, or expand is 0.
+    """
+    for axis in ("spatial", "temporal"):
+        kernel, stride = getattr(block, f"{axis}_kernel"), getattr(block, f"{axis}_stride")
+        if kernel == 1 and stride > 1:
+            raise ValueError(
+                f"{name}: {axis} kernel 1 is no operation and cannot stride by {stride}; use a "
+                "larger kernel or stride 1"
+            )
+    if block.expand == 0:
+        raise ValueError(f"{name}: expand is 0; use 1 or more")
 
 
 def _neutral_genes(block: Block) -> Iterator[dict[str, Any]]:

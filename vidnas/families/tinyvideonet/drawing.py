@@ -21,13 +21,13 @@ _KINDS = {
 
 def draw(architecture: TinyVideoNet) -> Diagram:
     """One column a block, with the layers of its first repeat, and the head."""
-    columns = [f"input\n{_size(architecture.units[0].entry)}"]
+    columns = [f"input\n{extent_label(architecture.units[0].entry)}"]
     clip = "clip" if architecture.in_channels == 3 else "optical flow"
     boxes = [Box(name="clip", column=0, kind="input", label=clip, detail=_stride(architecture))]
     for index, block in enumerate(architecture.blocks):
         units = [unit for unit in architecture.units if unit.name.startswith(f"Block-{index}-")]
-        columns.append(f"block {index + 1}, {block.repeats}x\n{_size(units[-1].exit)}")
-        for kind, label, detail in _layers(units):
+        columns.append(f"block {index + 1}, {block.repeats}x\n{extent_label(units[-1].exit)}")
+        for kind, label, detail in block_layers(units):
             name = f"{index + 1}.{len(boxes)}"
             boxes.append(Box(name=name, column=index + 1, kind=kind, label=label, detail=detail))
     columns.append("head")
@@ -46,7 +46,7 @@ def draw(architecture: TinyVideoNet) -> Diagram:
     )
 
 
-def _layers(units: list[Unit]) -> list[tuple[str, str, str]]:
+def block_layers(units: list[Unit]) -> list[tuple[str, str, str]]:
     """Kind, label and detail of each layer of a block, as in its first repeat."""
     unit, last = units[0], units[-1]
     layers = []
@@ -81,7 +81,8 @@ def _operation(axis: str, op: Operation, channels: int) -> tuple[str, str, str]:
     return kind, kind, f"{width}kernel {op.kernel}, stride {op.stride}{act}"
 
 
-def _size(extent: Extent) -> str:
+def extent_label(extent: Extent) -> str:
+    """Frames, size and channels."""
     return f"{extent.frames} x {extent.size_px}² x {extent.channels}"
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from vidnas.core.value import Value
+from vidnas.families.mutating import Change, pick
 from vidnas.families.tinyvideonet.architecture import Block, TinyVideoNet
-from vidnas.families.tinyvideonet.bounds import Bounds
-from vidnas.families.tinyvideonet.sampling import chance, pick, random_block, random_ratio
+from vidnas.families.tinyvideonet.bounds import Bounds, TinyBounds
+from vidnas.families.tinyvideonet.sampling import chance, random_block, random_ratio
 
-Change = tuple[dict[str, Any], str]
-"""Genes of the network to replace, and a phrase for people."""
 Mutation = Callable[[TinyVideoNet, np.random.Generator, Bounds], Change | None]
 """None where the gene cannot change."""
 
@@ -21,10 +21,11 @@ _REACH = 2
 """Ordered genes move by up to so many values of their list."""
 
 
-def _clip_gene(
-    gene: str, label: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: Bounds
+def change_clip(
+    gene: str, label: str, clip: Value, rng: np.random.Generator, bounds: TinyBounds
 ) -> Change | None:
-    old = getattr(parent, gene)
+    """Change a gene of a clip that the bounds list under the same name."""
+    old = getattr(clip, gene)
     values = _near(getattr(bounds, gene), old)
     if not values:
         return None
@@ -32,11 +33,11 @@ def _clip_gene(
     return {gene: new}, f"{label} {old} -> {new}"
 
 
-def _block_gene(
-    gene: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: Bounds
-) -> Change | None:
-    index = int(rng.integers(len(parent.blocks)))
-    old = getattr(parent.blocks[index], gene)
+def change_block(
+    gene: str, block: Block, rng: np.random.Generator, bounds: TinyBounds
+) -> tuple[Block, str] | None:
+    """Change a gene of a block; the block, and a phrase for people."""
+    old = getattr(block, gene)
     if gene == "squeeze":
         new = 0.0 if old and chance(rng, 0.3) else random_ratio(rng)
     else:
@@ -46,11 +47,19 @@ def _block_gene(
         if not others:
             return None
         new = pick(rng, others)
-    block = parent.blocks[index].model_copy(update={gene: new})
-    phrase = (
-        f"block {index + 1}: {_LABELS.get(gene, gene.replace('_', ' '))} {_say(old)} -> {_say(new)}"
-    )
-    return _with_blocks(parent, index, 1, [block]), phrase
+    phrase = f"{_LABELS.get(gene, gene.replace('_', ' '))} {_say(old)} -> {_say(new)}"
+    return block.model_copy(update={gene: new}), phrase
+
+
+def _block_gene(
+    gene: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: Bounds
+) -> Change | None:
+    index = int(rng.integers(len(parent.blocks)))
+    changed = change_block(gene, parent.blocks[index], rng, bounds)
+    if changed is None:
+        return None
+    block, phrase = changed
+    return _with_blocks(parent, index, 1, [block]), f"block {index + 1}: {phrase}"
 
 
 def _add_block(parent: TinyVideoNet, rng: np.random.Generator, bounds: Bounds) -> Change | None:
@@ -76,10 +85,11 @@ _LABELS = {
     "non_local": "non-local",
 }
 
+CLIP_GENES = {"image_size": "image size", "frames": "frames", "frame_stride": "frame stride"}
+"""Genes of a clip, and what people call them."""
+
 MUTATIONS: dict[str, Mutation] = {
-    "image_size": partial(_clip_gene, "image_size", "image size"),
-    "frames": partial(_clip_gene, "frames", "frames"),
-    "frame_stride": partial(_clip_gene, "frame_stride", "frame stride"),
+    **{gene: partial(change_clip, gene, label) for gene, label in CLIP_GENES.items()},
     "add_block": _add_block,
     "remove_block": _remove_block,
     **{gene: partial(_block_gene, gene) for gene in Block.model_fields},

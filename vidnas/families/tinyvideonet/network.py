@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor, nn
 
 from vidnas.families.base import Network, OfficialVariable
@@ -14,7 +13,7 @@ from vidnas.families.variables import norm_variables, permuted, vector
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
-from vidnas.layers.frames import OverTime, clip_to_frames, per_frame
+from vidnas.layers.frames import OverTime, clip_to_frames, per_frame, use_channels_last
 from vidnas.layers.gates import ContextGate, SqueezeExcite
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.pooling import SamePool2d
@@ -96,9 +95,7 @@ class TinyVideoNetwork(Network):
             dropout=architecture.dropout,
             max_pool_predictions=architecture.max_pool_predictions,
         )
-        for parameter in self.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        use_channels_last(self)
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

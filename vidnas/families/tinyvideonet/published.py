@@ -6,16 +6,18 @@ Genomes as released in google-research/tiny_video_nets (Apache-2.0).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
 
-from vidnas.core import UserError
+from vidnas.core import ClipSpec, UserError
 from vidnas.families.tinyvideonet.architecture import Block, TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Extent
 from vidnas.layers.activation import Activation
 
+_CLIP_GENES = {"image_size": "image_size", "num_frames": "frames", "frame_stride": "frame_stride"}
 _RENAMED = {"inv-bottle": "inverted_bottleneck"}
 _ACTS = ("act", "spatial_act", "temporal_act")
 _INFORMATIONAL = {"current_size", "input_size", "output_size", "inputs"}
@@ -25,24 +27,17 @@ def from_official(genome: Mapping[str, Any] | str) -> TinyVideoNet:
     """Read a genome in the original format: a dict, or the same as a JSON string.
 
     Raises:
-        UserError: it is not such a genome, or has several input streams or branches.
+        UserError: it is not such a genome, or has several input streams or branches, which
+            `vidnas.families.tinystreams.from_official` reads.
     """
-    try:
+    with reading_genome():
         genome = json.loads(genome) if isinstance(genome, str) else genome
-        clip = genome["input_streams"][0] if "input_streams" in genome else genome
         _refuse_branches(genome)
         return TinyVideoNet(
-            image_size=clip["image_size"],
-            frames=clip["num_frames"],
-            frame_stride=clip["frame_stride"],
+            **read_clip(genome["input_streams"][0] if "input_streams" in genome else genome),
             blocks=tuple(read_block(block) for block in genome["blocks"]),
             rules="published",
         )
-    except (json.JSONDecodeError, KeyError, TypeError, IndexError, ValidationError) as error:
-        raise UserError(
-            f"This is not a Tiny Video Network in its original format: {error!r}; pass a dict with "
-            "image_size, num_frames, frame_stride and blocks, or with input_streams and blocks."
-        ) from error
 
 
 def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
@@ -70,21 +65,39 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
         for block in architecture.blocks
     )
     blocks = [
-        {**_write_block(block, mobile), "current_size": [entry.size_px, entry.frames]}
+        {**write_block(block, mobile=mobile), "current_size": [entry.size_px, entry.frames]}
         for block, entry in zip(architecture.blocks, _entries(architecture), strict=True)
     ]
-    clip = {
-        "image_size": architecture.image_size,
-        "num_frames": architecture.frames,
-        "frame_stride": architecture.frame_stride,
-    }
+    clip = write_clip(architecture.inputs[0])
     if not mobile:
         return {**clip, "num_blocks": len(blocks), "blocks": blocks, "total_layers": 0}
-    clip["current_size"] = blocks[0]["current_size"]
     return {
-        "input_streams": [clip],
+        "input_streams": [{**clip, "current_size": blocks[0]["current_size"]}],
         "blocks": [{**block, "inputs": [index]} for index, block in enumerate(blocks)],
     }
+
+
+@contextmanager
+def reading_genome() -> Iterator[None]:
+    """Say of what cannot be read as a genome that it is none."""
+    try:
+        yield
+    except (json.JSONDecodeError, KeyError, TypeError, IndexError, ValidationError) as error:
+        raise UserError(
+            f"This is not a Tiny Video Network in its original format: {error!r}; pass a dict with "
+            "image_size, num_frames, frame_stride and blocks, or with input_streams and blocks."
+        ) from error
+
+
+def read_clip(genome: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the genes of a clip."""
+    return {gene: genome[key] for key, gene in _CLIP_GENES.items()}
+
+
+def write_clip(spec: ClipSpec) -> dict[str, Any]:
+    """Write the genes of a clip."""
+    sizes = (spec.size_px, spec.frames, spec.frame_stride)
+    return dict(zip(_CLIP_GENES, sizes, strict=True))
 
 
 def read_block(genome: Mapping[str, Any]) -> Block:
@@ -95,7 +108,8 @@ def read_block(genome: Mapping[str, Any]) -> Block:
     return Block(**genes)
 
 
-def _write_block(block: Block, mobile: bool) -> dict[str, Any]:
+def write_block(block: Block, *, mobile: bool) -> dict[str, Any]:
+    """Write one block; only the mobile form has activations and inverted bottlenecks."""
     genes = block.model_dump()
     inverted = genes.pop("inverted_bottleneck")
     acts = {act: genes.pop(act) for act in _ACTS}
@@ -114,8 +128,8 @@ def _refuse_branches(genome: Mapping[str, Any]) -> None:
     )
     if len(genome.get("input_streams", [None])) != 1 or not chained:
         raise UserError(
-            "The genome has several input streams or branches, which the original code cannot "
-            "build either; only chains of blocks on one clip are read."
+            "The genome has several input streams or branches, which a chain of blocks cannot "
+            "have; read it with vidnas.families.tinystreams.from_official, which fuses them."
         )
 
 

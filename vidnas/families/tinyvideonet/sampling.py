@@ -7,15 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from vidnas.families.mutating import pick
 from vidnas.families.tinyvideonet.architecture import Block, TinyVideoNet
-from vidnas.families.tinyvideonet.bounds import Bounds
+from vidnas.families.tinyvideonet.bounds import Bounds, TinyBounds
 
 T = TypeVar("T")
-
-
-def pick(rng: np.random.Generator, values: Sequence[T]) -> T:
-    """Draw one of the values; all are equally likely."""
-    return values[int(rng.integers(len(values)))]
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:
@@ -32,12 +28,12 @@ def random_network(rng: np.random.Generator, bounds: Bounds) -> TinyVideoNet:
         frames=frames,
         in_channels=bounds.in_channels,
         dropout=bounds.dropout,
-        frame_stride=pick(rng, [s for s in bounds.frame_stride if bounds.span(frames, s)]),
+        frame_stride=pick(rng, bounds.strides(frames)),
         blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),
     )
 
 
-def random_block(rng: np.random.Generator, bounds: Bounds, index: int) -> Block:
+def random_block(rng: np.random.Generator, bounds: TinyBounds, index: int) -> Block:
     """Draw a block for a position: early ones stride more and are narrower."""
     # Widths may double with every block, because each tends to quarter the resolution.
     expand = _low(rng, bounds.expand)
