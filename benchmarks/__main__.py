@@ -12,6 +12,7 @@ SELF_CONTAINED = (
     "cache",
     "latency_steadiness",
     "training_step",
+    "representation_flow",
     "branches",
     "evanet_space",
     "workers",

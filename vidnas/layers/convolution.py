@@ -32,6 +32,8 @@ def subsample(x: Tensor, stride: tuple[int, int]) -> tuple[Tensor, tuple[int, in
     oneDNN 3.12 corrupts the heap in the backward pass of strided 1x1 convolutions on channels-last
     tensors with more than one thread (odd batches, few channels), so none is ever asked of it.
     """
+    if x.requires_grad:  # channels moved last, as they lie in memory: so the gradient's do too
+        return x.permute(0, 2, 3, 1)[:, :: stride[0], :: stride[1]].permute(0, 3, 1, 2), (1, 1)
     return x[:, :, :: stride[0], :: stride[1]], (1, 1)
 
 

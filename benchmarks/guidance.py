@@ -1,0 +1,177 @@
+"""AssembleNet's search guided by learned connection weights, unguided, and at random.
+
+    python -m benchmarks.guidance DIGITS.csv --out guidance
+
+Three searches a seed over the same space (small networks of one depth, width and input size, so
+that it is the graph that differs), with the same number of evaluations. A child of the unguided
+search exchanges as many connections, chosen at random. Then the fittest candidate of each search is
+trained in full; the test split is used once, at the end. What is there already is kept: the same
+command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results" / "guidance.json"
+STRATEGIES = ("guided", "unguided", "random")
+FRAMES, SIZE_PX, DEPTH, WIDTH = 8, 32, 26, 0.125
+POPULATION, TOURNAMENT = 8, 3
+
+
+def small_space() -> Any:
+    """Networks that differ in their graphs only."""
+    from vidnas.families import families
+
+    space = families()["assemblenet"].space(max_size_px=SIZE_PX, max_frames=16)
+    fixed = {
+        "size_px": (SIZE_PX,),
+        "frames": (FRAMES,),
+        "frame_stride": (2,),
+        "depths": (DEPTH,),
+        "widths": (WIDTH,),
+        "attentions": ("none",),
+    }
+    return type(space)(type(space.bounds).model_validate({**dict(space.bounds), **fixed}))
+
+
+def search(cache: Any, name: str, seed: int, options: Any) -> list[Any]:
+    """Run one search, or go on with it, and return its trials."""
+    from vidnas.search import (
+        ClipEvaluator,
+        Limits,
+        LocalExecutor,
+        RandomSearch,
+        Study,
+        StudyConfig,
+        TournamentEvolution,
+        run_search,
+    )
+    from vidnas.training import TrainingSettings
+
+    space = small_space()
+    strategy = (
+        RandomSearch()
+        if name == "random"
+        else TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
+    )
+    settings = TrainingSettings(epochs=options.epochs)
+    config = StudyConfig(
+        family="assemblenet",
+        space=space.describe(),
+        classes=cache.classes,
+        data_fingerprint=cache.fingerprint,
+        limits=Limits(),
+        strategy=strategy.describe(),
+        training=settings.model_dump(mode="json"),
+        seed=seed,
+    )
+    evaluator = ClipEvaluator(cache.directory, settings, Limits())
+    folder = options.out / f"{name}-{seed}"
+    with Study.create_or_resume(folder, config) as study, LocalExecutor() as executor:
+        run_search(study, space, evaluator, strategy, executor, evaluations=options.evaluations)
+        return study.trials
+
+
+def best_so_far(trials: Sequence[Any]) -> list[float]:
+    """Best validation top-1 + top-5 after each evaluation."""
+    best, curve = 0.0, []
+    for trial in trials:
+        if trial.evaluation.status != "rejected":
+            best = max(best, trial.evaluation.fitness or 0.0)
+            curve.append(best)
+    return curve
+
+
+def train_winners(
+    cache: Any, winners: dict[tuple[str, int], Any], out: Path, minutes: float
+) -> dict[tuple[str, int], dict[str, float]]:
+    """Train the fittest of each search in full, two at a time, and test it."""
+    from vidnas.deploy import load_model
+    from vidnas.deploy.finalists import train_finalist
+    from vidnas.search import LocalExecutor
+    from vidnas.training import TrainingSettings, evaluate
+
+    settings = TrainingSettings.full(budget_s=60 * minutes)
+    folders = {key: out / f"{key[0]}-{key[1]}-winner" for key in winners}
+    with LocalExecutor() as executor:
+        pending = [
+            executor.submit(
+                train_finalist, cache.directory, trial.architecture, settings, key[1], folders[key]
+            )
+            for key, trial in winners.items()
+        ]
+        for future in pending:
+            future.result()
+    return {
+        key: evaluate(load_model(folder).network, cache, "test", clips_per_video=3).model_dump(
+            include={"top1", "top5"}
+        )
+        for key, folder in folders.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--evaluations", type=int, default=24)
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+
+    from vidnas.data.cache import build_cache
+    from vidnas.data.datasets import load_dataset
+
+    cache = build_cache(load_dataset(options.clips), size_px=64)
+    curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
+    winners = {}
+    for seed in range(options.seeds):
+        for name in STRATEGIES:
+            trials = search(cache, name, seed, options)
+            curves[name].append(best_so_far(trials))
+            winners[name, seed] = max(trials, key=lambda trial: trial.evaluation.fitness or 0.0)
+            print(f"seed {seed}  {name:9} best fitness {curves[name][-1][-1]:.3f}", flush=True)
+    tested = train_winners(cache, winners, options.out, options.minutes)
+    test = {
+        name: [tested[name, seed]["top1"] for seed in range(options.seeds)] for name in STRATEGIES
+    }
+    report(curves, test, options)
+
+
+def report(
+    curves: dict[str, list[list[float]]], test: dict[str, list[float]], options: Any
+) -> None:
+    """Print the tables and keep them."""
+    marks = sorted({POPULATION, options.evaluations // 2, options.evaluations})
+    print("\nbest validation top-1 + top-5 so far, mean over seeds (min-max)")
+    print(f"{'search':9} " + "".join(f"{f'after {mark}':>22}" for mark in marks))
+    for name, runs in curves.items():
+        cells = []
+        for mark in marks:
+            reached = [run[min(mark, len(run)) - 1] for run in runs]
+            cells.append(f"{statistics.mean(reached):.3f} ({min(reached):.3f}-{max(reached):.3f})")
+        print(f"{name:9} " + "".join(f"{cell:>22}" for cell in cells))
+    print(f"\ntest top-1 % of the winners, {options.minutes:g} minutes of training, by seed")
+    for name, top1 in test.items():
+        by_seed = "  ".join(f"{100 * value:.1f}" for value in top1)
+        print(f"{name:9} {100 * statistics.mean(top1):6.1f}   {by_seed}")
+    RESULTS.parent.mkdir(exist_ok=True)
+    record = {
+        "evaluations": options.evaluations,
+        "epochs": options.epochs,
+        "minutes": options.minutes,
+        "curves": curves,
+        "test_top1": test,
+    }
+    RESULTS.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What a training step of one small AssembleNet costs beside its convolutions.
+
+A random network of the search space (8 frames of 64 px, depth 26, a quarter of the published width,
+RGB and flow computed in the network), batches of 16 clips, one thread. Representation flow, fusion
+and pooling must not dominate: the step may take 1.5 times as long as its convolutions. Beside it
+stands the share of each other kind of work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+GROUPS = {
+    "convolutions": ("convolution",),
+    "batch norm": ("batch_norm",),
+    "optimizer": ("foreach", "optimizer", "lerp", "addcdiv"),
+    "pooling": ("max_pool", "avg_pool"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=5)
+    options = parser.parse_args()
+
+    from vidnas.core.process import prepare_process
+
+    prepare_process(threads=1)
+    import numpy as np
+    import torch
+
+    from vidnas.families import families
+    from vidnas.training.loop import build_optimizer
+    from vidnas.training.settings import TrainingSettings
+
+    torch.set_num_threads(1)
+    family = families()["assemblenet"]
+    space = family.space(max_size_px=64, max_frames=16)
+    rng = np.random.default_rng(0)
+    ratios = []
+    labels = torch.randint(10, (16,))
+    clip = torch.rand(16, 8, 64, 64, 3).permute(0, 4, 1, 2, 3)
+    for number in range(options.networks):
+        genes = {"frames": 8, "frame_stride": 1, "size_px": 64, "width": 0.25, "attention": "none"}
+        architecture = space.random(rng).model_copy(update={**genes, "repeats": (2, 2, 2, 2)})
+        network = architecture.build(10).train()
+        optimizer = build_optimizer(network, TrainingSettings(epochs=1))
+        step = partial(_step, network, optimizer, clip, labels)
+        step()
+        started = time.process_time()
+        for _ in range(options.steps):
+            step()
+        step_ms = 1000 * (time.process_time() - started) / options.steps
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            step()
+        shares = Counter[str]()
+        for event in profile.key_averages():
+            shares[_group(event.key)] += event.self_cpu_time_total
+        total = shares.total()
+        ratio = total / shares["convolutions"]
+        ratios.append(ratio)
+        print(
+            f"network {number}: {len(architecture.blocks)} blocks, step {step_ms:.0f} ms, "
+            f"{ratio:.2f} times its convolutions; "
+            + ", ".join(f"{name} {share / total:.0%}" for name, share in shares.most_common(6))
+        )
+    print(f"median {np.median(ratios):.2f} times")
+
+
+def _step(network: Any, optimizer: Any, clip: Any, labels: Any) -> None:
+    import torch
+    from torch import nn
+
+    from vidnas.training.device import mixed_precision
+
+    with mixed_precision("auto", torch.device("cpu")):
+        logits = network(clip)
+    nn.functional.cross_entropy(logits.float(), labels).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def _group(operation: str) -> str:
+    for name, signs in GROUPS.items():
+        if any(sign in operation.lower() for sign in signs):
+            return name
+    return "the rest"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""Multi-stream Tiny Video Networks: small networks that fuse clips of several sizes and paces."""
+
+from vidnas.families.base import Family
+from vidnas.families.tinystreams.architecture import Node, Stream, TinyStreams
+from vidnas.families.tinystreams.published import from_official, to_official
+from vidnas.families.tinystreams.space import space
+
+__all__ = ["FAMILY", "Node", "Stream", "TinyStreams", "from_official", "to_official"]
+
+FAMILY = Family(name="tinystreams", architecture=TinyStreams, space=space)

@@ -1,0 +1,83 @@
+"""Multi-stream Tiny Video Networks as modules, in the formulation of frames as a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor, nn
+
+from vidnas.families.base import Network
+from vidnas.families.tinyvideonet.network import TinyVideoUnit
+from vidnas.families.tinyvideonet.unit import Unit
+from vidnas.layers.frames import clip_to_frames, use_channels_last
+from vidnas.layers.fusion import WeightedFusion
+from vidnas.layers.head import ClassifierHead
+from vidnas.layers.shrinking import shorten
+
+if TYPE_CHECKING:
+    from vidnas.families.tinystreams.architecture import TinyStreams
+
+Features = tuple[Tensor, int]
+"""Frames `(N * T, C, H, W)`, and T."""
+
+
+class TinyNode(nn.Module):
+    """Fuses its inputs and runs the repeats of its block."""
+
+    def __init__(self, channels: Sequence[int], units: Sequence[Unit]) -> None:
+        super().__init__()
+        self.fusion = WeightedFusion(channels)
+        self.units = nn.ModuleList(TinyVideoUnit(unit) for unit in units)
+
+    def forward(self, inputs: Sequence[Features]) -> Features:
+        """Features of any sizes and lengths to features; the shortest decide the length."""
+        frames = min(count for _, count in inputs)
+        x = self.fusion([shorten(x, count, frames) for x, count in inputs])
+        for unit in self.units:
+            x, frames = unit(x, frames)
+        return x, frames
+
+
+class TinyStreamsNetwork(Network):
+    """The streams and nodes that lead to the classifier."""
+
+    def __init__(self, architecture: TinyStreams, num_classes: int) -> None:
+        super().__init__(architecture, num_classes)
+        self.built = architecture.pruned()
+        channels = [stream.clip.channels for stream in self.built.streams]
+        self.nodes = nn.ModuleList()
+        for node, units in zip(self.built.nodes, self.built.units, strict=True):
+            self.nodes.append(TinyNode([channels[i] for i in node.inputs], units))
+            channels.append(units[-1].exit.channels)
+        self.head = ClassifierHead(
+            channels[-1],
+            num_classes,
+            dropout=architecture.dropout,
+            max_pool_predictions=architecture.max_pool_predictions,
+        )
+        use_channels_last(self)
+
+    def forward(self, *clips: Tensor) -> Tensor:
+        """`(N, C, T, H, W)` in [0, 1] an input to logits `(N, num_classes)`, for any sizes."""
+        entering = {
+            spec: (clip_to_frames(normalize(clip)), int(clip.shape[2]))
+            for spec, normalize, clip in zip(
+                self.built.inputs, self.normalizations, clips, strict=True
+            )
+        }
+        features: list[Features] = [entering[stream.clip] for stream in self.built.streams]
+        for node, module in zip(self.built.nodes, self.nodes, strict=True):
+            features.append(module([features[i] for i in node.inputs]))
+        logits: Tensor = self.head(*features[-1])
+        return logits
+
+    def connection_weights(self) -> dict[str, float]:
+        """What each connection is scaled by, as `source->target`; one where there is no other."""
+        names, weights = self.built.node_names, {}
+        modules = cast(Iterable[TinyNode], self.nodes)
+        for node, module in zip(self.built.nodes, modules, strict=True):
+            learned = module.fusion.edge_weights.tolist()
+            for source, weight in zip(node.inputs, learned, strict=True):
+                weights[f"{names[source]}->{node.name}"] = weight
+        return weights

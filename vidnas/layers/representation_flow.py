@@ -1,0 +1,302 @@
+"""Representation flow: optical flow by iterations of TV-L1, as a layer within a network.
+
+Piergiovanni, Ryoo: Representation Flow for Action Recognition, CVPR 2019, arXiv 1810.01455.
+Semantics of the published code, google-research/assemblenet/rep_flow_2d_layer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal, NamedTuple, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from vidnas.layers.convolution import ConvNorm, SameConv2d
+from vidnas.layers.frames import per_frame
+
+FlowNormalization = Literal["sample", "batch"]
+"""What scales the brightness to 0..255: the range of the clip itself, or of the whole batch, as in
+the published code, where a clip's flow depends on its batch mates."""
+
+_Fields: TypeAlias = tuple[Tensor, Tensor, Tensor]
+
+_EPSILON = 1e-12
+_SMALLEST_RANGE = 1e-6
+_CHUNK_PIXELS = 2**16
+_X, _Y = -1, -2
+_AFTER, _LEFT, _ABOVE = (0, 1, 0, 1), (1, 0, 0, 0), (0, 0, 1, 0)
+"""Where `F.pad` adds zeros."""
+
+
+class RepresentationFlow(nn.Module):
+    """Optical flow between consecutive frames, in float32 also under autocast.
+
+    Args:
+        iterations: of TV-L1.
+        normalization: of the brightness.
+        learned: make parameters of the kernels, theta, lambda and tau; otherwise they are buffers,
+            and nothing is differentiated unless the clip asks for it.
+    """
+
+    image_gradient_x: Tensor
+    image_gradient_y: Tensor
+    divergence_x: Tensor
+    divergence_y: Tensor
+    flow_gradient_x: Tensor
+    flow_gradient_y: Tensor
+    theta: Tensor
+    lambda_: Tensor
+    tau: Tensor
+
+    def __init__(
+        self,
+        iterations: int = 40,
+        normalization: FlowNormalization = "sample",
+        learned: bool = False,
+    ) -> None:
+        super().__init__()
+        self.iterations, self.normalization, self.learned = iterations, normalization, learned
+        for axis, shape in (("x", (1, 1, 1, -1)), ("y", (1, 1, -1, 1))):
+            self._add(f"image_gradient_{axis}", torch.tensor([-0.5, 0.0, 0.5]).view(shape))
+            self._add(f"divergence_{axis}", torch.tensor([-1.0, 1.0]).view(shape))
+            self._add(f"flow_gradient_{axis}", torch.tensor([-1.0, 1.0]).view(shape))
+        self._add("theta", torch.tensor(0.3))
+        self._add("lambda_", torch.tensor(0.15))
+        self._add("tau", torch.tensor(0.25))
+
+    def _add(self, name: str, value: Tensor) -> None:
+        if self.learned:
+            self.register_parameter(name, nn.Parameter(value))
+        else:
+            self.register_buffer(name, value)
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """Kernels `(1, 1, h, w)` and scalars by their names in the published code."""
+        return {
+            "img_grad_x": self.image_gradient_x,
+            "img_grad_y": self.image_gradient_y,
+            "f_grad_x": self.divergence_x,
+            "f_grad_y": self.divergence_y,
+            "f_grad_x2": self.flow_gradient_x,
+            "f_grad_y2": self.flow_gradient_y,
+            "theta": self.theta,
+            "lambda": self.lambda_,
+            "tau": self.tau,
+        }
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """`(N, C, T, H, W)` to the flow (u, v) of the mean channel, `(N * T, 2, H, W)`.
+
+        The last frame has the flow of the one before it; a single frame has none.
+        """
+        # Five times as fast as `mean` where channels are last in memory.
+        return self.per_channel((reduce(torch.add, clip.unbind(1)) / clip.shape[1])[:, None])
+
+    def per_channel(self, clip: Tensor) -> Tensor:
+        """`(N, C, T, H, W)` to the flow of every channel, `(N * T, 2 C, H, W)`: all u, all v."""
+        channels, frames, height, width = (int(size) for size in clip.shape[1:])
+        if frames == 1 or clip.is_meta:  # on the meta device only shapes are asked for
+            flow = clip.new_zeros(clip.shape[0] * frames, height, width, 2 * channels)
+            return flow.permute(0, 3, 1, 2)
+        wanted = torch.is_grad_enabled() and (self.learned or clip.requires_grad)
+        differentiable = wanted and not torch.onnx.is_in_onnx_export()
+        in_float32 = torch.autocast(clip.device.type, enabled=False)
+        with torch.set_grad_enabled(differentiable), in_float32:
+            clip = self._normalize(clip.float())
+            first = clip[:, :, :-1].reshape(-1, height, width)
+            second = clip[:, :, 1:].reshape(-1, height, width)
+            flow = self._solve(first, second).permute(1, 2, 3, 0)  # (N * C * (T - 1), H, W, 2)
+            flow = flow.reshape(-1, channels, frames - 1, height, width, 2)
+            flow = flow.permute(0, 2, 3, 4, 5, 1)
+            flow = torch.cat((flow, flow[:, -1:]), 1)  # (N, T, H, W, 2, C)
+            return flow.reshape(-1, height, width, 2 * channels).permute(0, 3, 1, 2)
+
+    def _normalize(self, clip: Tensor) -> Tensor:
+        axes = (1, 2, 3, 4) if self.normalization == "sample" else (0, 1, 2, 3, 4)
+        low, high = clip.amin(axes, keepdim=True), clip.amax(axes, keepdim=True)
+        return 255 * (clip - low) / (high - low).clamp(min=_SMALLEST_RANGE)
+
+    def _solve(self, first: Tensor, second: Tensor) -> Tensor:
+        """The flow of pairs of frames, `(P, H, W)` each, as `(2, P, H, W)`."""
+        if torch.is_grad_enabled() or torch.onnx.is_in_onnx_export():
+            return self._iterate(first, second, reuse=False)
+        pairs = len(first)
+        if first.device.type == "cpu":
+            # The fields of few pairs stay in the cache from one iteration to the next.
+            pairs = max(_CHUNK_PIXELS // first[0].numel(), 1)
+        chunks = zip(torch.split(first, pairs), torch.split(second, pairs), strict=True)
+        return torch.cat([self._iterate(*chunk, reuse=True) for chunk in chunks], 1)
+
+    def _iterate(self, first: Tensor, second: Tensor, *, reuse: bool) -> Tensor:
+        """As `_solve`; `reuse` the memory of each iteration, where nothing is differentiated."""
+        theta = self.theta.abs() + _EPSILON
+        rate, bound = self.tau / theta, self.tau * self.lambda_
+        slope_x = _correlate(F.pad(second, (1, 1)), self.image_gradient_x.flatten(), _X)
+        slope_y = _correlate(F.pad(second, (0, 0, 1, 1)), self.image_gradient_y.flatten(), _Y)
+        slope = torch.stack((slope_x, slope_y))
+        energy = bound * (slope_x**2 + slope_y**2 + _EPSILON)
+        images = rate * (second - first) / energy, slope / energy, -bound * slope
+        tau = self.tau.expand(first.shape[1:])
+        step = _Step(
+            divergence_x=self._taps(self.divergence_x),
+            divergence_y=self._taps(self.divergence_y),
+            gradient_x=self._taps(self.flow_gradient_x),
+            gradient_y=self._taps(self.flow_gradient_y),
+            tau_x=F.pad(tau[:, 1:], (0, 1)),
+            tau_y=F.pad(tau[1:], (0, 0, 0, 1)),
+            epsilon=rate**2 * _EPSILON,
+            out=_Memory.like(slope) if reuse else _Memory(),
+        )
+        u = q_x = q_y = torch.zeros_like(slope)
+        if torch.onnx.is_in_onnx_export():
+            u = _loop(step.advance, self.iterations, u, images)
+        else:
+            for _ in range(self.iterations):
+                u, q_x, q_y = step.advance(u, q_x, q_y, images)
+        return u / rate
+
+    def _taps(self, kernel: Tensor) -> Tensor | None:
+        taps = kernel.flatten()
+        if not self.learned and taps.tolist() == [-1, 1]:
+            return None
+        # Views of parameters require gradients even where none are computed; traces refuse them.
+        return taps if torch.is_grad_enabled() else taps.detach()
+
+
+class FlowBlock(nn.Module):
+    """Adds to features the representation flow of a few channels made of them.
+
+    Args:
+        channels: of the features.
+        bottleneck: channels to take the flow of.
+        iterations: of TV-L1.
+        normalization: of the channels' values.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        bottleneck: int,
+        iterations: int = 20,
+        normalization: FlowNormalization = "sample",
+    ) -> None:
+        super().__init__()
+        self.reduce = SameConv2d(channels, bottleneck) if channels != bottleneck else nn.Identity()
+        self.flow = RepresentationFlow(iterations, normalization)
+        self.project = ConvNorm(2 * bottleneck, channels)
+        nn.init.zeros_(self.project.norm.weight)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """`(N * T, C, H, W)` to the same shape."""
+        flow = self.flow.per_channel(per_frame(self.reduce(x), frames).transpose(1, 2))
+        return torch.relu(x + self.project(flow))
+
+
+class _Memory(NamedTuple):
+    """Where an iteration writes its results; None is fresh memory every time."""
+
+    wide_u: Tensor | None = None
+    wide_x: Tensor | None = None
+    wide_y: Tensor | None = None
+    """u, q_x and q_y, with zeros at the borders that differences reach over."""
+    u: Tensor | None = None
+    q_x: Tensor | None = None
+    q_y: Tensor | None = None
+    """What lies within those zeros."""
+    rho: Tensor | None = None
+    a: Tensor | None = None
+    b: Tensor | None = None
+    c: Tensor | None = None
+    """What is in between."""
+
+    @classmethod
+    def like(cls, field: Tensor) -> Self:
+        """Memory for fields `(2, P, H, W)`."""
+        zeros = torch.zeros_like(field)
+        wide_u, wide_x, wide_y = F.pad(zeros, _AFTER), F.pad(zeros, _LEFT), F.pad(zeros, _ABOVE)
+        within = wide_u[..., :-1, :-1], wide_x[..., 1:], wide_y[..., 1:, :]
+        between = torch.empty_like(field[0]), *(torch.empty_like(field) for _ in range(3))
+        return cls(wide_u, wide_x, wide_y, *within, *between)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One iteration, in units that take the constants out of it.
+
+    u is the flow times `tau / theta`, q the dual field p times `tau`, and the three cases of the
+    thresholding are one clamp. Kernels are two taps; None is [-1, 1].
+    """
+
+    divergence_x: Tensor | None
+    divergence_y: Tensor | None
+    gradient_x: Tensor | None
+    gradient_y: Tensor | None
+    tau_x: Tensor
+    tau_y: Tensor
+    """`(H, W)`, zero in the last column or row, which the divergence leaves out."""
+    epsilon: Tensor
+    out: _Memory
+
+    def advance(self, u: Tensor, q_x: Tensor, q_y: Tensor, images: _Fields) -> _Fields:
+        """From u, q_x and q_y, `(2, P, H, W)` each, to the next.
+
+        `images` tells the residual of the brightness, in units of the threshold, as a constant and
+        a slope along u, and the step that one such unit is worth.
+        """
+        out, (rest, along, descent) = self.out, images
+        rho = torch.addcmul(rest, along[0], u[0], out=out.rho)
+        rho = torch.addcmul(rho, along[1], u[1], out=out.rho)
+        v = torch.addcmul(u, descent, torch.clamp(rho, -1, 1, out=out.rho), out=out.a)
+
+        wide_x = F.pad(q_x, _LEFT) if out.wide_x is None else out.wide_x
+        wide_y = F.pad(q_y, _ABOVE) if out.wide_y is None else out.wide_y
+        v = torch.add(v, _correlate(wide_x, self.divergence_x, _X, out=out.b), out=out.a)
+        u = torch.add(v, _correlate(wide_y, self.divergence_y, _Y, out=out.b), out=out.u)
+
+        wide_u = F.pad(u, _AFTER) if out.wide_u is None else out.wide_u
+        u_x = _correlate(wide_u[..., :-1, :], self.gradient_x, _X, out=out.a)
+        u_y = _correlate(wide_u[..., :-1], self.gradient_y, _Y, out=out.b)
+        norm = torch.addcmul(self.epsilon, u_x, u_x, out=out.c)
+        norm = torch.addcmul(norm, u_y, u_y, out=out.c)
+        norm = torch.add(torch.sqrt(norm, out=out.c), 1, out=out.c)
+        q_x = torch.div(torch.addcmul(q_x, self.tau_x, u_x, out=out.a), norm, out=out.q_x)
+        q_y = torch.div(torch.addcmul(q_y, self.tau_y, u_y, out=out.b), norm, out=out.q_y)
+        return u, q_x, q_y
+
+
+def _correlate(x: Tensor, taps: Tensor | None, axis: int, out: Tensor | None = None) -> Tensor:
+    """Correlate along an axis without padding; no taps are [-1, 1], for which `out` is used."""
+    count = 2 if taps is None else len(taps)
+    size = int(x.shape[axis]) - count + 1
+    parts = [x.narrow(axis, start, size) for start in range(count)]
+    if taps is None:
+        return torch.sub(parts[1], parts[0], out=out)
+    return reduce(torch.add, map(torch.mul, taps, parts))
+
+
+def _loop(
+    step: Callable[[Tensor, Tensor, Tensor, _Fields], _Fields],
+    iterations: int,
+    start: Tensor,
+    images: _Fields,
+) -> Tensor:
+    """Repeat a step as one `Loop` of the exported graph: single steps would take seconds."""
+    inputs = start, start, start, images
+    with ThreadPoolExecutor(1) as other:  # traces do not nest, but every thread has its own
+        traced = other.submit(torch.jit.trace, step, inputs, check_trace=False).result()
+
+    def repeat(n: int, u: Tensor, images: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        x, y = u, u
+        for _ in range(n):
+            u, x, y = traced(u, x, y, images)
+        return u
+
+    u: Tensor = torch.jit.script(repeat)(iterations, start, images)
+    return u
