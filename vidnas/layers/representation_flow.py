@@ -25,12 +25,13 @@ FlowNormalization = Literal["sample", "batch"]
 the published code, where a clip's flow depends on its batch mates."""
 
 _Fields: TypeAlias = tuple[Tensor, Tensor, Tensor]
+_Parts: TypeAlias = tuple[Tensor, ...]
 
 _EPSILON = 1e-12
 _SMALLEST_RANGE = 1e-6
 _CHUNK_PIXELS = 2**16
 _X, _Y = -1, -2
-_AFTER, _LEFT, _ABOVE = (0, 1, 0, 1), (1, 0, 0, 0), (0, 0, 1, 0)
+_LEFT, _RIGHT, _ABOVE, _BELOW, _AFTER = (1, 0), (0, 1), (0, 0, 1, 0), (0, 0, 0, 1), (0, 1, 0, 1)
 """Where `F.pad` adds zeros."""
 
 
@@ -138,8 +139,10 @@ class RepresentationFlow(nn.Module):
         """As `_solve`; `reuse` the memory of each iteration, where nothing is differentiated."""
         theta = self.theta.abs() + _EPSILON
         rate, bound = self.tau / theta, self.tau * self.lambda_
-        slope_x = _correlate(F.pad(second, (1, 1)), self.image_gradient_x.flatten(), _X)
-        slope_y = _correlate(F.pad(second, (0, 0, 1, 1)), self.image_gradient_y.flatten(), _Y)
+        beside = _parts(F.pad(second, (1, 1)), _X, 3)
+        below = _parts(F.pad(second, (0, 0, 1, 1)), _Y, 3)
+        slope_x = _correlate(beside, self.image_gradient_x.flatten())
+        slope_y = _correlate(below, self.image_gradient_y.flatten())
         slope = torch.stack((slope_x, slope_y))
         energy = bound * (slope_x**2 + slope_y**2 + _EPSILON)
         images = rate * (second - first) / energy, slope / energy, -bound * slope
@@ -202,14 +205,14 @@ class FlowBlock(nn.Module):
 class _Memory(NamedTuple):
     """Where an iteration writes its results; None is fresh memory every time."""
 
-    wide_u: Tensor | None = None
-    wide_x: Tensor | None = None
-    wide_y: Tensor | None = None
-    """u, q_x and q_y, with zeros at the borders that differences reach over."""
     u: Tensor | None = None
     q_x: Tensor | None = None
     q_y: Tensor | None = None
-    """What lies within those zeros."""
+    beside_u: _Parts | None = None
+    below_u: _Parts | None = None
+    beside_x: _Parts | None = None
+    below_y: _Parts | None = None
+    """What to take differences of, with zeros where there are no neighbours."""
     rho: Tensor | None = None
     a: Tensor | None = None
     b: Tensor | None = None
@@ -221,9 +224,20 @@ class _Memory(NamedTuple):
         """Memory for fields `(2, P, H, W)`."""
         zeros = torch.zeros_like(field)
         wide_u, wide_x, wide_y = F.pad(zeros, _AFTER), F.pad(zeros, _LEFT), F.pad(zeros, _ABOVE)
-        within = wide_u[..., :-1, :-1], wide_x[..., 1:], wide_y[..., 1:, :]
-        between = torch.empty_like(field[0]), *(torch.empty_like(field) for _ in range(3))
-        return cls(wide_u, wide_x, wide_y, *within, *between)
+        a, b, c = (torch.empty_like(field) for _ in range(3))
+        return cls(
+            u=wide_u[..., :-1, :-1],
+            q_x=wide_x[..., 1:],
+            q_y=wide_y[..., 1:, :],
+            beside_u=_parts(wide_u[..., :-1, :], _X),
+            below_u=_parts(wide_u[..., :-1], _Y),
+            beside_x=_parts(wide_x, _X),
+            below_y=_parts(wide_y, _Y),
+            rho=torch.empty_like(field[0]),
+            a=a,
+            b=b,
+            c=c,
+        )
 
 
 @dataclass(frozen=True)
@@ -255,14 +269,15 @@ class _Step:
         rho = torch.addcmul(rho, along[1], u[1], out=out.rho)
         v = torch.addcmul(u, descent, torch.clamp(rho, -1, 1, out=out.rho), out=out.a)
 
-        wide_x = F.pad(q_x, _LEFT) if out.wide_x is None else out.wide_x
-        wide_y = F.pad(q_y, _ABOVE) if out.wide_y is None else out.wide_y
-        v = torch.add(v, _correlate(wide_x, self.divergence_x, _X, out=out.b), out=out.a)
-        u = torch.add(v, _correlate(wide_y, self.divergence_y, _Y, out=out.b), out=out.u)
+        beside = out.beside_x or _parts(F.pad(q_x, _LEFT), _X)
+        v = torch.add(v, _correlate(beside, self.divergence_x, out=out.b), out=out.a)
+        below = out.below_y or _parts(F.pad(q_y, _ABOVE), _Y)
+        u = torch.add(v, _correlate(below, self.divergence_y, out=out.b), out=out.u)
 
-        wide_u = F.pad(u, _AFTER) if out.wide_u is None else out.wide_u
-        u_x = _correlate(wide_u[..., :-1, :], self.gradient_x, _X, out=out.a)
-        u_y = _correlate(wide_u[..., :-1], self.gradient_y, _Y, out=out.b)
+        beside = out.beside_u or _parts(F.pad(u, _RIGHT), _X)
+        u_x = _correlate(beside, self.gradient_x, out=out.a)
+        below = out.below_u or _parts(F.pad(u, _BELOW), _Y)
+        u_y = _correlate(below, self.gradient_y, out=out.b)
         norm = torch.addcmul(self.epsilon, u_x, u_x, out=out.c)
         norm = torch.addcmul(norm, u_y, u_y, out=out.c)
         norm = torch.add(torch.sqrt(norm, out=out.c), 1, out=out.c)
@@ -271,11 +286,14 @@ class _Step:
         return u, q_x, q_y
 
 
-def _correlate(x: Tensor, taps: Tensor | None, axis: int, out: Tensor | None = None) -> Tensor:
-    """Correlate along an axis without padding; no taps are [-1, 1], for which `out` is used."""
-    count = 2 if taps is None else len(taps)
+def _parts(x: Tensor, axis: int, count: int = 2) -> _Parts:
+    """What the taps of a kernel see: all but the last of an axis, ..., all but the first."""
     size = int(x.shape[axis]) - count + 1
-    parts = [x.narrow(axis, start, size) for start in range(count)]
+    return tuple(x.narrow(axis, start, size) for start in range(count))
+
+
+def _correlate(parts: _Parts, taps: Tensor | None, out: Tensor | None = None) -> Tensor:
+    """Weigh what the taps see and add it up; no taps are [-1, 1], for which `out` is used."""
     if taps is None:
         return torch.sub(parts[1], parts[0], out=out)
     return reduce(torch.add, map(torch.mul, taps, parts))

@@ -241,4 +241,4 @@ PUBLISHED: dict[str, Callable[[], AssembleNet]] = {
     "assemblenet_plus_lite": partial(from_official, _LITE, _LITE_WEIGHTS, attention="peer"),
 }
 """AssembleNet++50 has the structure of AssembleNet-50 in the published script, and one of its own
-with a stream of objects, whose edge weights are those of the paper, rounded to three digits."""
+with a stream of objects, whose edge weights here are the released ones rounded to three digits."""
