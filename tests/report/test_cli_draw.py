@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 from vidnas.cli import draw
 from vidnas.core import UserError
+from vidnas.deploy import Model, ModelCard, save_model
 from vidnas.families import find_architecture
+from vidnas.families.assemblenet import AssembleNet, Block, Stem
+from vidnas.report.palette import shade
 
 app = typer.Typer()
 app.command()(draw.command)
@@ -27,6 +31,27 @@ def test_an_architecture_file_becomes_a_png(tmp_path) -> None:
     out = tmp_path / "mine.png"
     CliRunner().invoke(app, [str(source), "--out", str(out)], catch_exceptions=False)
     assert out.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_model_folder_is_drawn_with_what_its_edges_learned(tmp_path) -> None:
+    architecture = AssembleNet(
+        frames=2,
+        size_px=32,
+        stems=(Stem(kind="rgb"), Stem(kind="flow")),
+        blocks=(Block(level=3, inputs=(0, 1), filters=8),),
+        repeats=(1, 1, 1, 1),
+    )
+    network = architecture.build(num_classes=2)
+    fusion = network.get_parameter("nodes.2.fusion.logits")
+    with torch.no_grad():
+        fusion.copy_(torch.tensor([-2.0, 1.0]))
+    save_model(Model(network, ("a", "b"), ModelCard()), tmp_path / "model")
+    out = tmp_path / "model.svg"
+    CliRunner().invoke(app, [str(tmp_path / "model"), "--out", str(out)], catch_exceptions=False)
+    svg = out.read_text()
+    assert "edge weight 0" in svg
+    for weight in torch.sigmoid(fusion).tolist():
+        assert f'stroke="{shade(weight)}"' in svg
 
 
 def test_unknown_architectures_are_refused(tmp_path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -97,28 +96,6 @@ def test_arrows_that_skip_columns_pass_between_boxes() -> None:
             for box in layout.boxes:
                 beside = box.x + box.width <= left or box.x >= right
                 assert beside or not box.y < y < box.y + box.height
-
-
-def test_weight_shows_in_the_arrow() -> None:
-    def arrow(weight: float) -> tuple[float, float]:
-        boxes = tuple(Box(name=n, column=i, kind="k", label=n) for i, n in enumerate("ab"))
-        edge = Edge(source="a", target="b", weight=weight)
-        svg = draw_svg(Diagram(title="", columns=("", ""), boxes=boxes, edges=(edge,)))
-        opacity = re.search(r'<g opacity="([\d.]+)"', svg)
-        width = re.search(r'stroke-width="([\d.]+)"/><path', svg)
-        assert opacity and width
-        return float(opacity[1]), float(width[1])
-
-    faint, strong = arrow(0.1), arrow(0.9)
-    assert faint[0] < strong[0] and faint[1] < strong[1]
-
-
-def test_learned_weights_replace_those_of_the_edges_they_name() -> None:
-    diagram = levels(1, 2)
-    weighted = diagram.weighted({"0.0->1.1": 0.9, "1.1->0.0": 0.1, "elsewhere->1.0": 0.2})
-    assert [edge.weight for edge in diagram.edges] == [0.5, 0.5]
-    assert {edge.target: edge.weight for edge in weighted.edges} == {"1.0": 0.5, "1.1": 0.9}
-    assert weighted.boxes == diagram.boxes
 
 
 def test_a_kind_keeps_its_colour_and_kinds_differ() -> None:

@@ -23,12 +23,13 @@ def command(
 
     Example: [cyan]vidnas draw tvn1 --out tvn1.png[/]
     """
-    from vidnas.deploy import resolve_architecture
+    from vidnas.deploy import resolve_architecture, resolve_connection_weights
     from vidnas.report.drawing import write_picture
 
-    value = resolve_architecture(architecture)
+    diagram = resolve_architecture(architecture).diagram()
+    weighted = diagram.weighted(resolve_connection_weights(architecture))
     # The folder's name even where it is given as "." or "..".
     name = Path(architecture).resolve().name.removesuffix(".json")
     path = out or Path(f"{name}.svg")
-    write_picture(value.diagram().model_copy(update={"title": name}), path)
+    write_picture(weighted.model_copy(update={"title": name}), path)
     results.print(str(path), soft_wrap=True, markup=False)

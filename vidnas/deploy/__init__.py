@@ -3,7 +3,11 @@
 from vidnas.deploy.export import ExportCheck, export_model
 from vidnas.deploy.model import Model, ModelCard, load_model, save_model
 from vidnas.deploy.prediction import predict_video
-from vidnas.deploy.resolving import resolve_architecture, resolve_network
+from vidnas.deploy.resolving import (
+    resolve_architecture,
+    resolve_connection_weights,
+    resolve_network,
+)
 
 __all__ = [
     "ExportCheck",
@@ -13,6 +17,7 @@ __all__ = [
     "load_model",
     "predict_video",
     "resolve_architecture",
+    "resolve_connection_weights",
     "resolve_network",
     "save_model",
 ]

@@ -44,6 +44,17 @@ def resolve_network(text: str, num_classes: int) -> Network:
         UserError: it is none of these.
     """
     architecture = resolve_architecture(text)
-    if Path(text).is_dir() and text not in list_architectures():
-        return load_model(Path(text)).network
-    return architecture.build(num_classes)
+    return load_model(Path(text)).network if _is_folder(text) else architecture.build(num_classes)
+
+
+def resolve_connection_weights(text: str) -> dict[str, float]:
+    """What the connections of a folder's network learned; nothing for what is not trained.
+
+    Raises:
+        UserError: the folder is no model, or damaged.
+    """
+    return load_model(Path(text)).network.connection_weights() if _is_folder(text) else {}
+
+
+def _is_folder(text: str) -> bool:
+    return text not in list_architectures() and Path(text).is_dir()

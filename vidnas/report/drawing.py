@@ -20,17 +20,16 @@ from vidnas.report.layout import (
     PADDING,
     TITLE_PX,
     Layout,
-    PlacedBox,
-    PlacedColumn,
-    Route,
     lay_out,
     text_width,
 )
-from vidnas.report.palette import colours
+from vidnas.report.palette import GREYED, colours, shade
+from vidnas.report.routing import PlacedBox, PlacedColumn, Route
 
 _INK, _QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
+_SCALE_PX = 110.0
 _PNG_ZOOM = 2.0
 
 
@@ -38,10 +37,10 @@ def draw_svg(diagram: Diagram) -> str:
     """Draw a diagram as one SVG document that needs no other file."""
     layout = lay_out(diagram)
     colour_of = colours(box.kind for box in diagram.boxes)
-    notes = [diagram.note] if diagram.note else []
-    if any(edge.weight != 1.0 for edge in diagram.edges):
-        notes.append("Arrows are as strong as their learned weight.")
-    legend, height = _legend(colour_of, layout, notes)
+    # A weight of zero is not learned: the arrow leads nowhere.
+    learned = any(0 < edge.weight < 1 for edge in diagram.edges)
+    legend, height = _legend(colour_of, layout, diagram.note, learned)
+    routes = sorted(layout.routes, key=lambda route: route.weight)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width:.0f} {height:.0f}" '
         f'width="{layout.width:.0f}" height="{height:.0f}" font-family="{_FONT}" role="img">',
@@ -49,7 +48,7 @@ def draw_svg(diagram: Diagram) -> str:
         f'<rect width="{layout.width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         _text(diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True),
         *(_column(column) for column in layout.columns if column.title),
-        *(_arrow(route) for route in layout.routes),
+        *(_arrow(route, learned) for route in routes),
         *(_box(box, colour_of[box.box.kind]) for box in layout.boxes),
         *legend,
         "</svg>",
@@ -126,25 +125,32 @@ def _box(placed: PlacedBox, colour: str) -> str:
     upright = placed.box.upright
     width, height = (placed.height, placed.width) if upright else (placed.width, placed.height)
     frame = f'width="{width:.1f}" height="{height:.1f}" rx="7"'
+    greyed = placed.box.kind in GREYED
+    ink, dashes = (_QUIET, ' stroke-dasharray="5 3"') if greyed else (_INK, "")
     parts = [
         f'<rect {frame} fill="#ffffff"/>',
-        f'<rect {frame} fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.3"/>',
+        f'<rect {frame} fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.3"'
+        f"{dashes}/>",
         f'<rect x="4" y="6" width="4" height="{height - 12:.1f}" rx="2" fill="{colour}"/>',
     ]
     x, y, anchor = (width / 2, 7.0, "middle") if upright else (14.0, 7.0, "start")
     for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
         for line in lines:
             y += size * LINE
-            parts.append(_text(line, x, y - 0.28 * size, size, bold=bold, anchor=anchor))
+            parts.append(
+                _text(line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
+            )
     # An upright box reads from its foot upwards.
     foot, turn = (placed.height, " rotate(-90)") if upright else (0.0, "")
     place = f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}"
     return f'<g transform="{place}">{"".join(parts)}</g>'
 
 
-def _arrow(route: Route) -> str:
+def _arrow(route: Route, learned: bool) -> str:
     weight = min(max(route.weight, 0.0), 1.0)
-    opacity, width = 0.2 + 0.7 * weight, 0.9 + 1.1 * weight
+    # Learned weights are greys that do not add up where arrows cross.
+    colour, opacity = (shade(weight), 1.0) if learned else (_ARROW, 0.2 + 0.7 * weight)
+    width = 0.9 + 1.1 * weight
     tip_x, tip_y = route.points[-1]
     if route.shape == "down":
         head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"
@@ -164,12 +170,14 @@ def _arrow(route: Route) -> str:
             f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
         )
     return (
-        f'<g opacity="{opacity:.2f}"><path d="{path}" fill="none" stroke="{_ARROW}" '
-        f'stroke-width="{width:.2f}"/><path d="{head}" fill="{_ARROW}"/></g>'
+        f'<g opacity="{opacity:.2f}"><path d="{path}" fill="none" stroke="{colour}" '
+        f'stroke-width="{width:.2f}"/><path d="{head}" fill="{colour}"/></g>'
     )
 
 
-def _legend(colour_of: dict[str, str], layout: Layout, notes: list[str]) -> tuple[list[str], float]:
+def _legend(
+    colour_of: dict[str, str], layout: Layout, note: str, learned: bool
+) -> tuple[list[str], float]:
     """The legend in rows below the columns, and the height of the whole picture."""
     x, y = MARGIN, layout.height
     parts = []
@@ -183,7 +191,24 @@ def _legend(colour_of: dict[str, str], layout: Layout, notes: list[str]) -> tupl
             + _text(kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
         )
         x += step
-    for note in notes:
+    if learned:
+        y += _LEGEND_ROW_PX
+        parts += _weight_scale(y)
+    if note:
         y += _LEGEND_ROW_PX
         parts.append(_text(note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET))
     return parts, y + _SWATCH_PX + MARGIN
+
+
+def _weight_scale(y: float) -> list[str]:
+    """The greys of learned weights from 0 to 1."""
+    text = "edge weight 0"
+    x = MARGIN + text_width(text, DETAIL_PX) + 7
+    stops = f'<stop stop-color="{shade(0)}"/><stop offset="1" stop-color="{shade(1)}"/>'
+    return [
+        _text(text, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET),
+        f'<linearGradient id="weights">{stops}</linearGradient>',
+        f'<rect x="{x:.1f}" y="{y + 4:.1f}" width="{_SCALE_PX}" height="5" rx="2.5" '
+        'fill="url(#weights)"/>',
+        _text("1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET),
+    ]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
-from typing import Literal
+from itertools import groupby
 
-from vidnas.core import Box, Diagram, Edge
+from vidnas.core import Box, Diagram
+from vidnas.report.routing import (
+    Passage,
+    PlacedBox,
+    PlacedColumn,
+    Route,
+    find_passages,
+    find_routes,
+)
 
 LABEL_PX, DETAIL_PX, TITLE_PX, HEADING_PX = 12.5, 11.0, 12.0, 17.0
 LINE = 1.3
@@ -23,6 +30,8 @@ _ROW_GAP = 18.0
 _WRAP_PX = 118.0
 _LANES_PX = 22.0
 """Height of the band above or below a column through which arrows may pass."""
+_LANE_PX, _PORT_PX, _TURN_PX = 5.0, 8.0, 3.0
+"""What one arrow needs: in a band between boxes, at the side of a box, and in a gutter."""
 
 # Advance widths of DejaVu Sans in ems, the widest of the usual sans-serif fonts: a text that fits
 # in it fits in all of them.
@@ -33,50 +42,6 @@ _EM = {
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.74),
 }
 _OTHER_EM, _WIDE_EM, _BOLD = 0.63, 1.05, 1.1
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class PlacedBox:
-    """A box with its place and its wrapped text."""
-
-    box: Box
-    x: float
-    y: float
-    width: float
-    height: float
-    label: tuple[str, ...]
-    detail: tuple[str, ...]
-
-    @property
-    def middle(self) -> float:
-        """Height of its middle."""
-        return self.y + self.height / 2
-
-
-@dataclass(frozen=True)
-class PlacedColumn:
-    """A column with its wrapped title."""
-
-    title: tuple[str, ...]
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Route:
-    """An arrow by the points it passes.
-
-    `down` leads to the next box of the same column, `loop` to another one of the same column, and
-    `across` to another column or to the next box of the same row.
-    """
-
-    shape: Literal["down", "loop", "across"]
-    points: tuple[Point, ...]
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -134,46 +99,88 @@ def _fill(words: list[str], size_px: float, width_px: float, bold: bool) -> list
 
 def lay_out(diagram: Diagram) -> Layout:
     """Decide the place of every column, box and arrow."""
-    stacks: dict[int, list[Box]] = defaultdict(list)
-    for box in diagram.boxes:
-        stacks[box.column].append(box)
+    # Which way the arrows take is known once the boxes have places; then it gets the room it needs.
+    columns, boxes = _place(diagram, Counter())
+    passages = find_passages(diagram.edges, columns, boxes)
+    columns, boxes = _place(diagram, Counter(gap for gaps in passages.values() for gap in gaps))
+    right, bottom = MARGIN, MARGIN
+    for column in columns:
+        right, bottom = column.x + column.width, column.y + column.height
+    heading = text_width(diagram.title, HEADING_PX, bold=True) + 2 * MARGIN
+    return Layout(
+        width=max(right + MARGIN, heading),
+        height=bottom + MARGIN,
+        columns=tuple(columns),
+        boxes=tuple(boxes.values()),
+        routes=tuple(find_routes(passages, columns, boxes)),
+    )
+
+
+def _place(
+    diagram: Diagram, traffic: Counter[Passage]
+) -> tuple[list[PlacedColumn], dict[str, PlacedBox]]:
+    """Columns and boxes, with bands that are wide enough for the arrows in each passage."""
     titles = [wrap(title, TITLE_PX, _WRAP_PX, bold=True) for title in diagram.columns]
-    title_height = max((len(title) for title in titles), default=0) * TITLE_PX * LINE
+    stacks = [[box for box in diagram.boxes if box.column == index] for index in range(len(titles))]
+    ports = _ports(diagram)
+    heights = [[_row_height(row, ports) for row in _rows(stack)] for stack in stacks]
+    bands = [_bands(index, len(rows), traffic) for index, rows in enumerate(heights)]
+    totals = [sum(rows) + sum(gaps) for rows, gaps in zip(heights, bands, strict=True)]
+    tallest = max(totals, default=0.0)
+    for index, stack in enumerate(stacks):
+        if any(box.upright for box in stack):
+            rows = len(heights[index])
+            heights[index] = [(tallest - sum(bands[index])) / rows] * rows
+            totals[index] = tallest
     panel_top = MARGIN + HEADING_PX * LINE + 14
-    top = panel_top + PADDING + title_height + _LANES_PX
-    heights = {column: _stack_height(stack) for column, stack in stacks.items()}
-    tallest = max(heights.values(), default=0.0)
+    title_height = max((len(title) for title in titles), default=0) * TITLE_PX * LINE
+    top = panel_top + PADDING + title_height
     # A chain reads from the top of its column; parallel boxes sit around a common middle.
     chained = _has_chain(diagram)
 
     columns: list[PlacedColumn] = []
-    boxes: list[PlacedBox] = []
+    boxes: dict[str, PlacedBox] = {}
     x = MARGIN
-    for index, title in enumerate(titles):
-        stack = stacks[index]
+    for index, (title, stack) in enumerate(zip(titles, stacks, strict=True)):
         padding = PADDING if title else 0.0
         width = _column_width(title, stack) + 2 * padding
-        y = top if chained else top + (tallest - heights.get(index, 0.0)) / 2
-        for row in _rows(stack):
-            upright = any(box.upright for box in row)
-            height = tallest if upright else _row_height(row)
-            boxes += _place_row(
-                row, x + padding, top if upright else y, width - 2 * padding, height
-            )
-            y += height + STACK_GAP
-        bottom = top + tallest + _LANES_PX
-        columns.append(PlacedColumn(title, x, panel_top, width, bottom - panel_top))
-        both = title and index + 1 < len(titles) and titles[index + 1]
-        x += width + (GUTTER if both else _BAR_GUTTER)
-    right = columns[-1].x + columns[-1].width if columns else MARGIN
-    heading = text_width(diagram.title, HEADING_PX, bold=True) + 2 * MARGIN
-    return Layout(
-        width=max(right + MARGIN, heading),
-        height=top + tallest + _LANES_PX + MARGIN,
-        columns=tuple(columns),
-        boxes=tuple(boxes),
-        routes=tuple(_routes(diagram.edges, columns, {box.box.name: box for box in boxes})),
+        y = top if chained else top + (tallest - totals[index]) / 2
+        gaps = []
+        for row, height, band in zip(_rows(stack), heights[index], bands[index], strict=False):
+            gaps.append((y, y + band))
+            y += band
+            for box in _place_row(row, x + padding, y, width - 2 * padding, height):
+                boxes[box.box.name] = box
+            y += height
+        gaps.append((y, y + bands[index][-1]))
+        columns.append(
+            PlacedColumn(title, x, panel_top, width, top + tallest - panel_top, tuple(gaps))
+        )
+        x += width + _gutter(diagram, titles, index)
+    return columns, boxes
+
+
+def _ports(diagram: Diagram) -> Counter[str]:
+    """How many arrows meet the more crowded side of each box."""
+    return Counter(edge.source for edge in diagram.edges) | Counter(
+        edge.target for edge in diagram.edges
     )
+
+
+def _bands(column: int, rows: int, traffic: Counter[Passage]) -> list[float]:
+    """Heights of the free bands above, between and below the rows of a column."""
+    least = [_LANES_PX, *[STACK_GAP] * (rows - 1), _LANES_PX] if rows else [2 * _LANES_PX]
+    return [
+        max(height, _LANE_PX * (traffic[column, index] + 1)) for index, height in enumerate(least)
+    ]
+
+
+def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int) -> float:
+    """Width between a column and the next."""
+    both = titles[column] and any(titles[column + 1 : column + 2])
+    place = {box.name: box.column for box in diagram.boxes}
+    arrows = sum(place[edge.source] <= column < place[edge.target] for edge in diagram.edges)
+    return max(GUTTER if both else _BAR_GUTTER, _TURN_PX * arrows)
 
 
 def _has_chain(diagram: Diagram) -> bool:
@@ -214,13 +221,8 @@ def _row_width(row: list[Box]) -> float:
     return sum(_size(box)[0] for box in row) + _ROW_GAP * (len(row) - 1)
 
 
-def _row_height(row: list[Box]) -> float:
-    return max(_size(box)[1] for box in row)
-
-
-def _stack_height(stack: list[Box]) -> float:
-    rows = _rows(stack)
-    return sum(_row_height(row) for row in rows) + STACK_GAP * (len(rows) - 1)
+def _row_height(row: list[Box], ports: Counter[str]) -> float:
+    return max(max(_size(box)[1], _PORT_PX * (ports[box.name] + 1)) for box in row)
 
 
 def _column_width(title: tuple[str, ...], stack: list[Box]) -> float:
@@ -237,97 +239,3 @@ def _place_row(
         wide = _size(box)[0] + more
         yield PlacedBox(box, x, y, wide, height, *_lines(box))
         x += wide + _ROW_GAP
-
-
-def _routes(
-    edges: tuple[Edge, ...], columns: list[PlacedColumn], boxes: dict[str, PlacedBox]
-) -> list[Route]:
-    neighbours = {
-        (upper.box.name, lower.box.name)
-        for upper, lower in pairwise(boxes.values())
-        if upper.box.column == lower.box.column
-    }
-    next_to = [edge for edge in edges if (edge.source, edge.target) in neighbours]
-    across = [edge for edge in edges if (edge.source, edge.target) not in neighbours]
-    leaving = _ports(across, boxes, leaving=True)
-    arriving = _ports(across, boxes, leaving=False)
-    gaps = {
-        index: _gaps(column, [box for box in boxes.values() if box.box.column == index])
-        for index, column in enumerate(columns)
-    }
-    passing = {edge: _passages(edge, boxes, gaps) for edge in across}
-    users: dict[tuple[int, int], list[Edge]] = defaultdict(list)
-    for edge, passages in passing.items():
-        for passage in passages:
-            users[passage].append(edge)
-
-    routes = [_straight(edge, boxes[edge.source], boxes[edge.target]) for edge in next_to]
-    for edge in across:
-        points = [leaving[edge]]
-        for passage in passing[edge]:
-            column, gap = passage
-            upper, lower = gaps[column][gap]
-            lane = (users[passage].index(edge) + 1) / (len(users[passage]) + 1)
-            y = upper + lane * (lower - upper)
-            left = columns[column].x
-            points += [(left, y), (left + columns[column].width, y)]
-        same = boxes[edge.source].box.column == boxes[edge.target].box.column
-        points.append(arriving[edge])
-        routes.append(Route("loop" if same else "across", tuple(points), edge.weight))
-    return routes
-
-
-def _straight(edge: Edge, source: PlacedBox, target: PlacedBox) -> Route:
-    if source.y == target.y:
-        start = (source.x + source.width, source.middle)
-        return Route("across", (start, (target.x, target.middle)), edge.weight)
-    x = source.x + source.width / 2
-    return Route("down", ((x, source.y + source.height), (x, target.y)), edge.weight)
-
-
-def _ports(edges: list[Edge], boxes: dict[str, PlacedBox], *, leaving: bool) -> dict[Edge, Point]:
-    """Spread the arrows of one box over its side, in the order of where they lead."""
-    sides: dict[str, list[Edge]] = defaultdict(list)
-    for edge in edges:
-        sides[edge.source if leaving else edge.target].append(edge)
-    ports = {}
-    for name, side in sides.items():
-        box = boxes[name]
-        # Within its own column an arrow loops back into the right side of the other box.
-        side.sort(key=lambda edge: boxes[edge.target if leaving else edge.source].middle)
-        for position, edge in enumerate(side, start=1):
-            same = boxes[edge.source].box.column == boxes[edge.target].box.column
-            x = box.x + box.width if leaving or same else box.x
-            spread = box.height * 0.7 * (position / (len(side) + 1) - 0.5)
-            # A bar is met at the height of the other box, so that parallel arrows run straight.
-            other = boxes[edge.target if leaving else edge.source]
-            ports[edge] = (x, other.middle if box.box.upright else box.middle + spread)
-    return ports
-
-
-def _gaps(column: PlacedColumn, stack: list[PlacedBox]) -> list[tuple[float, float]]:
-    """The free bands of a column, from top to bottom."""
-    if not stack:
-        return [(column.y + _LANES_PX, column.y + column.height)]
-    edges = sorted({(box.y, box.y + box.height) for box in stack})
-    between = [(upper[1], lower[0]) for upper, lower in pairwise(edges)]
-    return [
-        (edges[0][0] - _LANES_PX, edges[0][0]),
-        *between,
-        (edges[-1][1], edges[-1][1] + _LANES_PX),
-    ]
-
-
-def _passages(
-    edge: Edge, boxes: dict[str, PlacedBox], gaps: dict[int, list[tuple[float, float]]]
-) -> list[tuple[int, int]]:
-    """Which gap `(column, index)` an arrow takes through each column that it skips."""
-    source, target = boxes[edge.source], boxes[edge.target]
-    first, last = source.box.column, target.box.column
-    passages = []
-    for column in range(first + 1, last):
-        share = (column - first) / (last - first)
-        wanted = source.middle + share * (target.middle - source.middle)
-        distances = [abs((upper + lower) / 2 - wanted) for upper, lower in gaps[column]]
-        passages.append((column, distances.index(min(distances))))
-    return passages

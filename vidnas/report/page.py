@@ -13,6 +13,7 @@ from vidnas.report import plots, sections
 from vidnas.report.ensemble import ensemble_section
 from vidnas.report.study import StudyReport
 from vidnas.report.style import CSS, SCRIPT
+from vidnas.search.trial import Trial
 
 
 def write_report(report: StudyReport, path: Path) -> Path:
@@ -71,11 +72,29 @@ def _network(report: StudyReport) -> list[str]:
         architecture, number, heading = best[0].architecture, best[0].number, "The best so far"
     else:
         return []
+    line = report.lineage(number)
+    weights = line[-1].evaluation.connection_weights if line else {}
+    diagram = architecture.diagram().weighted(weights)
     return [
         f"<h2>{heading}</h2>",
-        sections.drawing(architecture.diagram().model_copy(update={"title": f"Trial {number}"})),
+        '<p class="quiet">Edge weights are those of the brief training.</p>' if weights else "",
+        sections.drawing(diagram.model_copy(update={"title": f"Trial {number}"})),
         "<h3>Where it comes from</h3>",
         sections.lineage(report, number),
+        *_edge_weights(line),
+    ]
+
+
+def _edge_weights(line: list[Trial]) -> list[str]:
+    if not any(trial.evaluation.connection_weights for trial in line[:-1]):
+        return []
+    return [
+        "<h3>How the edge weights moved along this lineage</h3>",
+        '<p class="quiet">What each edge (row) had learned at the end of the brief training of '
+        "each trial (column); blank where its network had no such edge, 1 where it was "
+        "the only one into its node. By default, guided mutation keeps the edges above 0.5 (blue) "
+        "and replaces those at or below it (orange).</p>",
+        _plot(plots.edge_weights(line), "weights"),
     ]
 
 

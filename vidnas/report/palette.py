@@ -28,7 +28,19 @@ _COMMON = {
     "skip": "#1f7a3d",
     "concatenation": "#c3c9d2",
     "classifier": "#3d4655",
+    # Streams mix as paints do: blue and yellow to green.
+    "RGB": "#2f7fc8",
+    "flow": "#e0a526",
+    "objects": "#d1495b",
+    "RGB + flow": "#3a9d5d",
+    "RGB + objects": "#7d5fb2",
+    "flow + objects": "#dd7a35",
+    "RGB + flow + objects": "#7a5c43",
+    "pruned": "#b4bac4",
+    "reaches no head": "#b4bac4",
 }
+GREYED = frozenset({"pruned", "reaches no head"})
+"""Kinds of boxes that do nothing for the result."""
 _OTHERS = (
     "#2f9e8f", "#999933", "#cc6677", "#3b3a9e", "#ddaa33",
     "#882255", "#4d94d6", "#1f7a3d", "#aa4499", "#8a93a3",
@@ -45,3 +57,8 @@ def colours(kinds: Iterable[str]) -> dict[str, str]:
         free = [colour for colour in order if colour not in found.values()]
         found[kind] = _COMMON.get(kind) or (free or order)[0]
     return found
+
+
+def shade(weight: float) -> str:
+    """Grey of an arrow with this learned weight: light at 0, black at 1."""
+    return "#" + f"{round(208 - 208 * min(max(weight, 0.0), 1.0)):02x}" * 3

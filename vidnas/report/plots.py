@@ -1,8 +1,9 @@
-"""The plots of a study: accuracy against cost, progress over time, the confusion matrix."""
+"""The plots of a study: accuracy against cost, progress, edge weights, the confusion matrix."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import accumulate
@@ -17,7 +18,9 @@ from vidnas.training import Metrics
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"
 _BLUE, _ORANGE, _RED = "#2f6fb0", "#d9822b", "#b3261e"
 _BLUES = ((0.0, "#ffffff"), (0.5, "#7fb0dc"), (1.0, "#1f5a96"))
+_ORANGE_TO_BLUE = ((0.0, "#d9822b"), (0.5, "#e1e5ea"), (1.0, "#1f5a96"))
 _MOST_LABELLED_CLASSES = 40
+_MOST_WRITTEN_TRIALS = 12
 _LOG_TICKS = [digit * 10.0**power for power in range(-2, 12) for digit in (1, 2, 5)]
 
 
@@ -139,6 +142,43 @@ def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
     figure.update_yaxes(title="True class", autorange="reversed", showgrid=False, **ticks)
     cell_px = 34 if labelled else 10
     return _dressed(figure, height=max(340, min(cell_px * len(names) + 170, 1100)))
+
+
+def edge_weights(line: Sequence[Trial]) -> go.Figure:
+    """The learned weight of each edge (row) in each trial of a lineage (column)."""
+    learned = [one.evaluation.connection_weights for one in line]
+    edges = sorted({edge for weights in learned for edge in weights}, key=_numbers_by_value)
+    edges.sort(key=lambda edge: next(at for at, weights in enumerate(learned) if edge in weights))
+    names = [escape(edge) for edge in edges]
+    ends = [[escape(end) for end in edge.partition("->")[::2]] for edge in edges]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[weights.get(edge) for weights in learned] for edge in edges],
+            customdata=[[[*pair, one.number] for one in line] for pair in ends],
+            colorscale=_ORANGE_TO_BLUE, zmin=0, zmax=1, xgap=2, ygap=1, hoverongaps=False,
+            colorbar={"title": {"text": "Weight", "side": "top"}, "thickness": 12,
+                      "len": 200, "lenmode": "pixels", "y": 1, "yanchor": "top"},
+            texttemplate="%{z:.2f}" if len(line) <= _MOST_WRITTEN_TRIALS else None,
+            textfont={"size": 10},
+            hovertemplate="from <b>%{customdata[0]}</b> to <b>%{customdata[1]}</b><br>"
+            "weight %{z:.3f} in trial %{customdata[2]}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(
+        title="Trial, the random start first", side="top", showgrid=False,
+        tickmode="array", tickvals=list(range(len(line))),
+        ticktext=[str(one.number) for one in line],
+    )  # fmt: skip
+    figure.update_yaxes(
+        title="Edge", autorange="reversed", showgrid=False,
+        tickmode="array", tickvals=list(range(len(names))), ticktext=names, tickfont={"size": 11},
+    )  # fmt: skip
+    return _dressed(figure, height=max(260, 17 * len(edges) + 100))
+
+
+def _numbers_by_value(name: str) -> list[tuple[str, int]]:
+    """Sort key by which b9 comes before b10."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _front(trained: Sequence[Trial], by_latency: bool) -> list[Trial]:
