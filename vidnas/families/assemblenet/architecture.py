@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from vidnas.core import ClipSpec, Diagram, Modality
 from vidnas.core.value import Value
-from vidnas.families.base import Architecture
+from vidnas.families.base import Architecture, scaled
 
 if TYPE_CHECKING:
     from vidnas.families.assemblenet.network import AssembleNetwork
@@ -205,7 +205,7 @@ class AssembleNet(Architecture):
 
     def scaled(self, filters: int) -> int:
         """A published number of channels at this width."""
-        return max(round(self.width * filters), 1)
+        return scaled(filters, self.width)
 
     def channels(self, node: int) -> int:
         """Channels at the exit of a node."""
