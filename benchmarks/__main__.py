@@ -15,6 +15,7 @@ SELF_CONTAINED = (
     "representation_flow",
     "branches",
     "evanet_space",
+    "small_candidate",
     "workers",
     "engine_overhead",
     "kill_resume",
