@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from vidnas.cli.main import app
 from vidnas.cli.pipeline import SearchRequest, _Plan, _strategy
+from vidnas.core import UserError
 from vidnas.families import families
 from vidnas.search.config import StudyConfig
 from vidnas.search.limits import Limits
@@ -63,6 +64,39 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     config.write(tmp_path / "study" / "config.yaml")
     assert described(tmp_path, evaluations=500) == there
     assert described(tmp_path, evaluations=500, mutations=9)["mutations"] == 9
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("random",), {"name": "random"}),
+        (("local", "--unguided"), {"name": "local", "guided": False}),
+        (("evolution", "--population", "7"), {"name": "evolution", "population": 7}),
+        (("pareto",), {"name": "pareto", "objectives": ["accuracy", "latency"]}),
+        (
+            ("pareto", "--objective", "macs", "--objective", "accuracy", "--population", "7"),
+            {"name": "pareto", "objectives": ["macs", "accuracy"], "population": 7},
+        ),
+    ],
+)
+def test_strategies_by_name(
+    flags: tuple[str, ...],
+    expected: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[SearchRequest] = []
+    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
+    CliRunner().invoke(app, ["search", *where, "--strategy", *flags])
+    (request,) = asked
+    described = _strategy(request, _Plan.of(request, workers=2)).describe()
+    assert described.items() >= expected.items()
+
+
+def test_objectives_without_pareto_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="random knows no objectives"):
+        described(tmp_path, evaluations=9, strategy="random", objectives=("accuracy", "macs"))
 
 
 @pytest.mark.parametrize(("flags", "guided"), [((), True), (("--unguided",), False)])

@@ -3,12 +3,13 @@ import pytest
 from search_toys import Toy, ToySpace
 
 from vidnas.core import Evaluation, UserError
+from vidnas.search.local_search import LocalSearch
+from vidnas.search.pareto import ParetoEvolution
 from vidnas.search.strategies import (
     RandomSearch,
     TournamentEvolution,
     mutations_per_child,
     select,
-    survive,
 )
 from vidnas.search.trial import Proposal, Trial
 
@@ -30,26 +31,32 @@ def test_mutation_schedule_falls_to_one():
     assert mutations_per_child(10_000, most=3, decay=20) == 1
 
 
+def after(trials, **settings):
+    """Numbers of those who stay when the last of the trials comes."""
+    evolution = TournamentEvolution(population=3, tournament=1, **settings)
+    for one in trials:
+        evolution.observe(one)
+    return numbers(evolution.population)
+
+
 def test_worst_leaves_and_of_equals_the_oldest():
     population = [trial(0, 0.3), trial(1, 0.1), trial(2, 0.1), trial(3, 0.2)]
-    assert numbers(survive(population, 3, "worst")) == [0, 2, 3]
-    assert numbers(survive(population, 4, "worst")) == [0, 1, 2, 3]
+    assert after(population, discard="worst") == [0, 2, 3]
+    assert after(population[:3], discard="worst") == [0, 1, 2]
 
 
 def test_oldest_leaves_however_fit():
-    population = [trial(0, 0.9), trial(1, 0.1), trial(2, 0.2)]
-    assert numbers(survive(population, 2, "oldest")) == [1, 2]
+    population = [trial(0, 0.9), trial(1, 0.1), trial(2, 0.2), trial(3, 0.0)]
+    assert after(population, discard="oldest") == [1, 2, 3]
 
 
-def test_a_full_tournament_is_won_by_the_fittest():
-    population = [trial(0, 0.2), trial(1, 0.9), trial(2, 0.1)]
-    assert select(population, 3, np.random.default_rng(0)).number == 1
+def test_a_full_tournament_is_won_by_the_best():
+    assert select([0.2, 0.9, 0.1], 3, np.random.default_rng(0)) == 1
 
 
 def test_a_tournament_of_one_is_a_uniform_draw():
-    population = [trial(i, i / 10) for i in range(4)]
     rng = np.random.default_rng(0)
-    drawn = [select(population, 1, rng).number for _ in range(400)]
+    drawn = [select([0.0, 0.1, 0.2, 0.3], 1, rng) for _ in range(400)]
     assert all(60 < drawn.count(i) < 140 for i in range(4))
 
 
@@ -96,7 +103,9 @@ def test_only_ok_trials_become_parents_and_rejected_children_do_not_age_the_sche
     assert evolution.children == 1
 
 
-@pytest.mark.parametrize("strategy", [RandomSearch, TournamentEvolution])
+@pytest.mark.parametrize(
+    "strategy", [RandomSearch, TournamentEvolution, LocalSearch, ParetoEvolution]
+)
 def test_replay_and_seed_decide_the_proposal(strategy):
     def propose(seed):
         fresh = strategy()

@@ -32,6 +32,8 @@ from vidnas.search.engine import run_search
 from vidnas.search.evaluator import ClipEvaluator
 from vidnas.search.executors import LocalExecutor
 from vidnas.search.limits import Limits
+from vidnas.search.local_search import LocalSearch
+from vidnas.search.pareto import OBJECTIVES, Objective, ParetoEvolution
 from vidnas.search.strategies import RandomSearch, Strategy, TournamentEvolution
 from vidnas.search.study import Study
 from vidnas.training import Metrics, TrainingSettings, evaluate
@@ -59,7 +61,8 @@ class SearchRequest(Value):
     evaluations: int | None
     family: str
     modalities: tuple[Modality, ...]
-    strategy: Literal["evolution", "random"]
+    strategy: Literal["evolution", "random", "local", "pareto"]
+    objectives: tuple[Objective, ...] | None = None
     population: int | None
     tournament: int | None
     discard: Literal["worst", "oldest"]
@@ -187,14 +190,24 @@ def search(request: SearchRequest) -> SearchOutcome:
 
 
 def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:
+    if request.objectives and request.strategy != "pareto":
+        raise UserError(
+            f"The strategy {request.strategy} knows no objectives; add --strategy pareto, or leave "
+            "--objective out."
+        )
     if request.strategy == "random":
         return RandomSearch()
+    if request.strategy == "local":
+        return LocalSearch(guided=request.guided)
     names = set(EvolutionDefaults.model_fields)
     settings = _evolution(request, plan).model_dump()
     settings |= request.model_dump(include=names, exclude_none=True)
     if request.tournament is None:
         settings["tournament"] = min(settings["tournament"], settings["population"])
-    return TournamentEvolution(**settings, discard=request.discard, guided=request.guided)
+    settings["guided"] = request.guided
+    if request.strategy == "pareto":
+        return ParetoEvolution(**settings, objectives=request.objectives or OBJECTIVES)
+    return TournamentEvolution(**settings, discard=request.discard)
 
 
 def _evolution(request: SearchRequest, plan: _Plan) -> EvolutionDefaults:
@@ -256,7 +269,10 @@ def _evolve(
         f"{f' within {limits}' if limits else ''}; Ctrl-C keeps everything finished."
     )
     name, *settings = study.config.strategy.items()
-    described = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in settings)
+    described = ", ".join(
+        f"{key.replace('_', ' ')} {' and '.join(value) if isinstance(value, list) else value}"
+        for key, value in settings
+    )
     messages.print(f"Strategy: {name[1]}{f' ({described})' if described else ''}.")
     with (
         LocalExecutor(workers, timeout_s=deadline_s + _DEADLINE_EXTRA_S) as executor,

@@ -33,6 +33,17 @@ class StrategyName(str, Enum):
 
     evolution = "evolution"
     random = "random"
+    local = "local"
+    pareto = "pareto"
+
+
+class ObjectiveName(str, Enum):
+    """What a Pareto search trades off."""
+
+    accuracy = "accuracy"
+    latency = "latency"
+    macs = "macs"
+    parameters = "parameters"
 
 
 class DiscardName(str, Enum):
@@ -64,7 +75,18 @@ def command(
             help="Frames, the optical flow between them, or both for networks of several streams.",
         ),
     ] = InputName.rgb,
-    strategy: Annotated[StrategyName, typer.Option()] = StrategyName.evolution,
+    strategy: Annotated[
+        StrategyName,
+        typer.Option(
+            help="evolution towards accuracy; pareto: towards all trade-offs of the objectives; "
+            "local: one climb after another; random. The final training is always for the most "
+            "accurate within the limits."
+        ),
+    ] = StrategyName.evolution,
+    objective: Annotated[
+        list[ObjectiveName] | None,
+        typer.Option(help="Of --strategy pareto, two or three; accuracy and latency if not set."),
+    ] = None,
     population: Annotated[
         int | None,
         typer.Option(min=1, help="Architectures that may be parents; the family's if not set."),
@@ -131,6 +153,7 @@ def command(
         family=family,
         modalities=_MODALITIES[input_],
         strategy=strategy.value,
+        objectives=tuple(one.value for one in objective) if objective else None,
         population=population,
         tournament=tournament,
         discard=discard.value,

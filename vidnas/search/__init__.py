@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vidnas.search.executors import InlineExecutor as InlineExecutor
     from vidnas.search.executors import LocalExecutor as LocalExecutor
     from vidnas.search.limits import Limits as Limits
+    from vidnas.search.local_search import LocalSearch as LocalSearch
+    from vidnas.search.pareto import ParetoEvolution as ParetoEvolution
     from vidnas.search.strategies import RandomSearch as RandomSearch
     from vidnas.search.strategies import Strategy as Strategy
     from vidnas.search.strategies import TournamentEvolution as TournamentEvolution
@@ -32,6 +34,8 @@ _ROOMS = {
     "InlineExecutor": "executors",
     "LocalExecutor": "executors",
     "Limits": "limits",
+    "LocalSearch": "local_search",
+    "ParetoEvolution": "pareto",
     "RandomSearch": "strategies",
     "Strategy": "strategies",
     "TournamentEvolution": "strategies",

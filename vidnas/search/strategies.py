@@ -7,6 +7,8 @@ brings it back to where it stood.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -48,18 +50,16 @@ class RandomSearch:
         return Proposal(space.random(rng))
 
 
-class TournamentEvolution:
+class Evolution(ABC):
     """Evolution by tournament selection, one child at a time.
 
     The population starts with random architectures. Then, each time, `tournament` members are drawn
-    and the fittest of them is mutated; when the population outgrows its size, its worst member goes
-    (as in the searches for EvaNet, AssembleNet and Tiny Video Networks) or its oldest (regularized
-    evolution, Real et al. 2019, arXiv 1802.01548).
+    and the best of them is mutated; when the population outgrows its size, one member goes. A
+    sub-class says which members are better and which one goes.
 
     Args:
         population: number of architectures that may become parents.
         tournament: how many of them compete to be the next parent.
-        discard: which member leaves a full population.
         mutations: d of the schedule in `mutations_per_child`.
         mutation_decay: r of that schedule.
         guided: whether mutations see the parent's evaluation, such as what its connections learned.
@@ -75,7 +75,6 @@ class TournamentEvolution:
         population: int = _DEFAULTS.population,
         tournament: int = _DEFAULTS.tournament,
         *,
-        discard: Discard = "worst",
         mutations: int = _DEFAULTS.mutations,
         mutation_decay: float = _DEFAULTS.mutation_decay,
         guided: bool = True,
@@ -92,7 +91,6 @@ class TournamentEvolution:
             )
         self.size = population
         self.tournament = tournament
-        self.discard: Discard = discard
         self.mutations = mutations
         self.mutation_decay = mutation_decay
         self.guided = guided
@@ -100,13 +98,19 @@ class TournamentEvolution:
         """From the oldest member to the youngest."""
         self.children = 0
 
+    @abstractmethod
+    def merits(self) -> Sequence[Any]:
+        """What members compete with, the greater the better, in the order of the population."""
+
+    @abstractmethod
+    def loser(self) -> int:
+        """Place of the member that leaves a population that is one too large."""
+
     def describe(self) -> dict[str, Any]:
-        """Name and settings."""
+        """The settings; a sub-class adds its name and its own."""
         return {
-            "name": "evolution",
             "population": self.size,
             "tournament": self.tournament,
-            "discard": self.discard,
             "mutations": self.mutations,
             "mutation_decay": self.mutation_decay,
             "guided": self.guided,
@@ -115,7 +119,9 @@ class TournamentEvolution:
     def observe(self, trial: Trial) -> None:
         """Take a successful trial into the population; count children that were trained."""
         if trial.evaluation.status == "ok":
-            self.population = survive([*self.population, trial], self.size, self.discard)
+            self.population.append(trial)
+            if len(self.population) > self.size:
+                del self.population[self.loser()]
         if trial.proposal.parent is not None and trial.evaluation.status != "rejected":
             self.children += 1
 
@@ -123,17 +129,58 @@ class TournamentEvolution:
         """A random architecture until the population is full, then a mutated tournament winner."""
         if len(self.population) < self.size:
             return Proposal(space.random(rng))
-        parent = select(self.population, self.tournament, rng)
+        parent = self.population[select(self.merits(), self.tournament, rng)]
         strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
         evaluation = parent.evaluation if self.guided else None
         child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
         return Proposal(child, parent.number, mutations)
 
 
-def select(population: list[Trial], tournament: int, rng: np.random.Generator) -> Trial:
-    """The fittest of `tournament` members drawn without repetition."""
-    drawn: list[int] = rng.choice(len(population), size=tournament, replace=False).tolist()
-    return max((population[i] for i in drawn), key=lambda trial: trial.fitness)
+class TournamentEvolution(Evolution):
+    """Evolution towards the greatest fitness.
+
+    The worst member leaves (as in the searches for EvaNet, AssembleNet and Tiny Video Networks), of
+    equals the oldest; or the oldest, however fit (regularized evolution, Real et al. 2019, arXiv
+    1802.01548).
+
+    Args:
+        population: see `Evolution`.
+        tournament: see `Evolution`.
+        discard: which member leaves a full population.
+        settings: those of `Evolution`.
+
+    Raises:
+        UserError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        population: int = _DEFAULTS.population,
+        tournament: int = _DEFAULTS.tournament,
+        *,
+        discard: Discard = "worst",
+        **settings: Any,
+    ) -> None:
+        super().__init__(population, tournament, **settings)
+        self.discard: Discard = discard
+
+    def describe(self) -> dict[str, Any]:
+        """Name and settings."""
+        return {"name": "evolution", **super().describe(), "discard": self.discard}
+
+    def merits(self) -> Sequence[float]:
+        """The fitness of each member."""
+        return [trial.fitness for trial in self.population]
+
+    def loser(self) -> int:
+        """The oldest member or the worst, of equals the oldest."""
+        return 0 if self.discard == "oldest" else int(np.argmin(self.merits()))
+
+
+def select(merits: Sequence[Any], tournament: int, rng: np.random.Generator) -> int:
+    """Place of the best of `tournament` members drawn without repetition."""
+    drawn: list[int] = rng.choice(len(merits), size=tournament, replace=False).tolist()
+    return max(drawn, key=lambda i: merits[i])
 
 
 def mutations_per_child(children: int, most: int, decay: float) -> int:
@@ -145,19 +192,3 @@ def mutations_per_child(children: int, most: int, decay: float) -> int:
         decay: r, the children after which there is one mutation less.
     """
     return max(math.ceil(most - children / decay), 1)
-
-
-def survive(population: list[Trial], size: int, discard: Discard) -> list[Trial]:
-    """Drop the worst member (of equals the oldest) or the oldest if there are more than `size`.
-
-    Args:
-        population: from the oldest member to the youngest.
-        size: how many may stay.
-        discard: who goes.
-    """
-    if len(population) <= size:
-        return population
-    loser = 0
-    if discard == "worst":
-        loser = min(range(len(population)), key=lambda i: population[i].fitness)
-    return population[:loser] + population[loser + 1 :]

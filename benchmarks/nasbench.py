@@ -1,0 +1,234 @@
+"""The strategies on NAS-Bench-201: regret against evaluations, as the median of 200 seeds.
+
+    python -m benchmarks.nasbench FOLDER
+
+FOLDER holds nb201_merged.csv.gz: accuracies, training times and costs of all 15,625 cells (Dong and
+Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326), six operations of five kinds each. A candidate's
+fitness is the mean of its validation accuracies after 200 epochs. As in the engine, no cell is
+evaluated twice; there is no study, for its storage would cost more than it tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidnas.core import ClipSpec, Diagram, Evaluation
+from vidnas.families import Architecture, EvolutionDefaults, Network, Space
+from vidnas.search.local_search import LocalSearch
+from vidnas.search.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.search.trial import Proposal, Trial
+
+DATA_SETS = ("cifar10", "cifar100", "imagenet")
+SEEDS = 200
+EVALUATIONS = (10, 25, 50, 100, 200)
+RANDOM_BUDGET = 200
+"""Evaluations of random search whose median best the others are to reach."""
+SIMULATIONS, SIMULATED_BUDGET_S = 300, 12_000.0
+RESULTS = Path(__file__).parent / "results" / "nasbench.json"
+KINDS = "01234"
+
+
+class Cell(Architecture):
+    """One cell of the table by the kinds of its operations; it is looked up and never built."""
+
+    family = "nasbench201"
+    ops: str
+
+    @property
+    def inputs(self) -> tuple[ClipSpec, ...]:
+        """Nothing."""
+        return ()
+
+    def canonical(self) -> Cell:
+        """The cell: isomorphic ones were trained separately."""
+        return self
+
+    @property
+    def digest(self) -> str:
+        """The operations themselves."""
+        return self.ops
+
+    def build(self, num_classes: int) -> Network:
+        """Not to be called."""
+        raise NotImplementedError
+
+    def diagram(self) -> Diagram:
+        """Not to be called."""
+        raise NotImplementedError
+
+
+class CellSpace(Space):
+    """All cells; a mutation changes one operation into another."""
+
+    def random(self, rng: np.random.Generator) -> Cell:
+        """Any cell."""
+        return Cell(ops="".join(map(str, rng.integers(len(KINDS), size=6))))
+
+    def mutate(
+        self,
+        parent: Architecture,
+        rng: np.random.Generator,
+        evaluation: Evaluation | None = None,
+        strength: int = 1,
+    ) -> tuple[Cell, tuple[str, ...]]:
+        """Change `strength` operations, some of them perhaps twice."""
+        ops = before = list(parent.digest)
+        while ops == before:
+            ops = list(before)
+            for _ in range(strength):
+                place = int(rng.integers(6))
+                ops[place] = KINDS[(int(ops[place]) + int(rng.integers(1, 5))) % 5]
+        return Cell(ops="".join(ops)), ()
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether it is a cell."""
+        return isinstance(architecture, Cell)
+
+    def describe(self) -> dict[str, Any]:
+        """No bounds."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of each cell on one data set, by its operations."""
+
+    accuracy: dict[str, float]
+    """Mean validation accuracy after 200 epochs, in percent."""
+    brief_accuracy: dict[str, float]
+    """Validation accuracy after 12 epochs."""
+    brief_s: dict[str, float]
+    """Time that 12 epochs take."""
+
+
+def read_tables(folder: Path) -> dict[str, Table]:
+    tables = {name: Table({}, {}, {}) for name in DATA_SETS}
+    with gzip.open(folder / "nb201_merged.csv.gz", "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for name, table in tables.items():
+                runs = [row[f"{name}_val200_seed{seed}"] for seed in range(3)]
+                table.accuracy[row["ops"]] = float(np.mean([float(run) for run in runs if run]))
+                table.brief_accuracy[row["ops"]] = float(row[f"{name}_val12"])
+                table.brief_s[row["ops"]] = float(row[f"{name}_train_time200_s"]) * 12 / 200
+    return tables
+
+
+def search(strategy: Strategy, fitness: dict[str, float], seed: int) -> Iterator[Trial]:
+    """What the engine does with one worker: propose what is new, look it up, observe."""
+    rng, space = np.random.default_rng(seed), CellSpace()
+    seen: set[str] = set()
+    for number in range(len(fitness)):
+        for attempt in range(1100):
+            lost = attempt >= 100
+            proposal = Proposal(space.random(rng)) if lost else strategy.propose(space, rng)
+            if proposal.architecture.digest not in seen:
+                break
+        digest = proposal.architecture.digest
+        seen.add(digest)
+        trial = Trial(number, proposal, Evaluation(status="ok", fitness=fitness[digest]), 0.0)
+        strategy.observe(trial)
+        yield trial
+
+
+Make = Callable[[], Strategy]
+
+
+def best_so_far(make: Make, table: Table, evaluations: int, seeds: int = SEEDS) -> np.ndarray:
+    """`(seeds, evaluations)`: the best accuracy found by then."""
+    runs = [
+        [trial.fitness for trial in islice(search(make(), table.accuracy, seed), evaluations)]
+        for seed in range(seeds)
+    ]
+    return np.maximum.accumulate(np.array(runs), axis=1)
+
+
+def evaluations_to(target: float, best: np.ndarray) -> float:
+    """Median over the runs of the evaluations until the target is reached; infinite if never."""
+    reached = best >= target
+    return float(np.median(np.where(reached.any(1), reached.argmax(1) + 1, np.inf)))
+
+
+def simulate(make: Make, table: Table) -> dict[str, float]:
+    """Searches on 12-epoch accuracy for a given time; the accuracy in full of what they chose."""
+    chosen = []
+    for seed in range(SIMULATIONS):
+        spent_s, best = 0.0, None
+        for trial in search(make(), table.brief_accuracy, seed):
+            spent_s += table.brief_s[trial.architecture.digest]
+            if spent_s > SIMULATED_BUDGET_S:
+                break
+            if best is None or trial.fitness > best.fitness:
+                best = trial
+        assert best is not None
+        chosen.append(table.accuracy[best.architecture.digest])
+    return {"mean": float(np.mean(chosen)), "deviation": float(np.std(chosen))}
+
+
+def plain() -> Strategy:
+    """The usual setting of the literature."""
+    return TournamentEvolution(10, 3, discard="oldest", mutations=1)
+
+
+STRATEGIES: dict[str, Make] = {
+    "random search": RandomSearch,
+    "regularized evolution": lambda: TournamentEvolution(discard="oldest"),
+    "discard worst": lambda: TournamentEvolution(discard="worst"),
+    "regularized, 10/3, one mutation": plain,
+    "local search": LocalSearch,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    tables = read_tables(parser.parse_args().folder)
+    results: dict[str, Any] = {
+        "seeds": SEEDS,
+        "defaults": EvolutionDefaults().model_dump(),
+        "patience": LocalSearch().patience,
+    }
+    for name, table in tables.items():
+        bests = {
+            label: best_so_far(make, table, max(EVALUATIONS)) for label, make in STRATEGIES.items()
+        }
+        target = float(np.median(bests["random search"][:, RANDOM_BUDGET - 1]))
+        top = max(table.accuracy.values())
+        results[name] = {"best": top, "target": target}
+        print(f"{name}: best {top:.3f}, random search after {RANDOM_BUDGET} {target:.3f}")
+        print(f"  {'median regret after':32}", *(f"{n:6}" for n in EVALUATIONS), "  to target")
+        for label, best in bests.items():
+            regrets = [float(np.median(top - best[:, n - 1])) for n in EVALUATIONS]
+            needed = evaluations_to(target, best)
+            results[name][label] = {
+                "median_regret": dict(zip(EVALUATIONS, np.round(regrets, 4).tolist(), strict=True)),
+                "evaluations_to_target": needed,
+            }
+            print(
+                f"  {label:32}",
+                *(f"{regret:6.2f}" for regret in regrets),
+                f"{needed:11g}",
+                flush=True,
+            )
+    simulated = {
+        "random search": simulate(RandomSearch, tables["cifar10"]),
+        "regularized, 10/3, one mutation": simulate(plain, tables["cifar10"]),
+    }
+    print(f"cifar10, {SIMULATED_BUDGET_S:g} s of 12-epoch training, {SIMULATIONS} runs:")
+    for label, outcome in simulated.items():
+        print(f"  {label:32} {outcome['mean']:.2f} ± {outcome['deviation']:.2f}")
+    results["simulation"] = simulated
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
