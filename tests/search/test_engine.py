@@ -190,32 +190,37 @@ def test_a_user_error_in_a_worker_ends_the_search(tmp_path):
     assert widths(tmp_path) == []
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path):
+@pytest.mark.parametrize(("presses", "kept"), [(1, 4), (2, 3)])
+def test_ctrl_c_finishes_what_is_in_flight_and_twice_stops_at_once(tmp_path, presses, kept):
     class Interrupted(ToyEvaluator):
         calls = 0
 
         def evaluate(self, architecture, seed, deadline_s):
             Interrupted.calls += 1
             if Interrupted.calls == 4:
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(5)
+                for _ in range(presses):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.1)
             return super().evaluate(architecture, seed, deadline_s)
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, evaluator=Interrupted(), evaluations=10)
-    assert len(widths(tmp_path)) == 3
+    assert len(widths(tmp_path)) == kept
     assert search(tmp_path, evaluations=10).evaluations == 10
 
 
-def test_ctrl_c_while_recording_does_not_cut_the_record(tmp_path):
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_while_recording_does_not_cut_the_record(tmp_path, presses):
     def interrupt(event):
         if event.counts.get("ok") == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.2)
+            for _ in range(presses):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, evaluations=10, on_event=interrupt)
     assert len(widths(tmp_path)) == len(set(widths(tmp_path))) == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_evaluation_is_repeatable():

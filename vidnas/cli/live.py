@@ -61,6 +61,11 @@ class SearchDisplay:
         self._event, self._received = event, time.monotonic()
         if event.kind == "started" and event.counts:
             messages.print(f"Resuming after {_outcomes(event)}.")
+        if event.kind == "stopping":
+            messages.print(
+                "Finishing the candidates in flight; Ctrl-C again stops at once. The same command "
+                "resumes the search."
+            )
         is_new_best = event.best is not None and event.best.number != self._best
         if event.best is not None and is_new_best:
             self._best = event.best.number

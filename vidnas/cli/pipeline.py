@@ -266,7 +266,7 @@ def _evolve(
     limits = str(study.config.limits)
     messages.print(
         f"Searching {request.family} with {workers} worker(s)"
-        f"{f' within {limits}' if limits else ''}; Ctrl-C keeps everything finished."
+        f"{f' within {limits}' if limits else ''}; Ctrl-C ends it, nothing finished is lost."
     )
     name, *settings = study.config.strategy.items()
     described = ", ".join(

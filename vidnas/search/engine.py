@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +17,7 @@ from vidnas.profiling.counting import count_cost
 from vidnas.search.evaluator import Evaluator
 from vidnas.search.executors import Executor
 from vidnas.search.failures import failure_reason
+from vidnas.search.interruption import CtrlC
 from vidnas.search.strategies import Strategy
 from vidnas.search.study import Study
 from vidnas.search.trial import Proposal, Trial
@@ -28,15 +26,19 @@ HOPELESS_AFTER = 200
 """Refusals after which a search that never accepted a candidate gives up."""
 _STRATEGY_TRIES = 100
 _RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
+_GLANCE_S = 0.5  # how often a waiting search looks whether Ctrl-C was pressed
+
+EventKind = Literal["started", "ok", "rejected", "failed", "stopping", "ended"]
 
 
 @dataclass(frozen=True)
 class Event:
     """How a search stands; what it tells is already on disk."""
 
-    kind: Literal["started", "ok", "rejected", "failed", "ended"]
+    kind: EventKind
+    """Stopping is said once, when Ctrl-C was pressed while candidates are in flight."""
     trial: Trial | None
-    """The trial just recorded; None when the search starts (or is resumed) and ends."""
+    """The trial just recorded; None where the event is not about one."""
     counts: Mapping[str, int]
     """Trials by status, over all resumptions; a status that did not occur is missing."""
     refusals: Mapping[str, int]
@@ -76,7 +78,8 @@ def run_search(
 
     The study's trials are replayed first, so that the same call goes on after a kill. Limits,
     classes and seed are those of the study's config. Every trial is on disk before it is announced
-    and before the strategy sees it. Ctrl-C loses only the evaluations that are not finished.
+    and before the strategy sees it. After Ctrl-C no candidate is started and those in flight are
+    finished; a second one stops at once and loses only those.
 
     Args:
         study: empty, or to be resumed.
@@ -87,7 +90,7 @@ def run_search(
         evaluations: number of evaluated candidates (ok or failed, not rejected) to end at.
         budget_s: search time, over all resumptions, after which no more evaluations are started.
         deadline_s: seconds that an evaluation may take; give the executor's `timeout_s` more.
-        on_event: called at the start, after every recorded trial and at the end.
+        on_event: called at the start, after every recorded trial, on Ctrl-C and at the end.
 
     Returns:
         The last event.
@@ -95,6 +98,7 @@ def run_search(
     Raises:
         UserError: neither end is given, no candidate kept the limits, or the study cannot be
             written.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     if evaluations is None and budget_s is None:
         raise UserError("The search has no end; give a number of evaluations or a time budget.")
@@ -121,6 +125,8 @@ class _Search:
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     best: Trial | None = None
+    ctrl_c: CtrlC = field(default_factory=CtrlC)
+    stopping: bool = False
     exhausted: bool = False
 
     def __post_init__(self) -> None:
@@ -130,24 +136,34 @@ class _Search:
             self.take(trial)
 
     def run(self) -> Event:
-        self.announce("started")
-        try:
-            while True:
-                room = self.wants_more() and len(self.running) < self.executor.slots
-                if room:
-                    self.advance()
-                elif not self.running:
-                    break
-                done, _ = wait(
-                    self.running, timeout=0 if room else None, return_when=FIRST_COMPLETED
-                )
-                self.finish(done)
-        except KeyboardInterrupt:
-            self.finish({future for future in self.running if future.done()})
-            raise
+        with self.ctrl_c.watched():
+            self.announce("started")
+            try:
+                self.loop()
+            except KeyboardInterrupt:
+                self.finish({future for future in self.running if future.done()})
+                raise
+        if self.ctrl_c.pressed:
+            raise KeyboardInterrupt
         if self.hopeless:
             raise UserError(self.why_hopeless())
         return self.announce("ended")
+
+    def loop(self) -> None:
+        """Until nothing more is wanted and nothing is in flight."""
+        while True:
+            if self.ctrl_c.pressed and self.running and not self.stopping:
+                self.stopping = True
+                self.announce("stopping")
+            room = self.wants_more() and len(self.running) < self.executor.slots
+            if room:
+                self.advance()
+            elif not self.running:
+                break
+            done, _ = wait(
+                self.running, timeout=0 if room else _GLANCE_S, return_when=FIRST_COMPLETED
+            )
+            self.finish(done)
 
     @property
     def elapsed_s(self) -> float:
@@ -162,7 +178,7 @@ class _Search:
         return not self.evaluated and self.counts["rejected"] >= HOPELESS_AFTER
 
     def wants_more(self) -> bool:
-        if self.exhausted or self.hopeless:
+        if self.ctrl_c.pressed or self.exhausted or self.hopeless:
             return False
         if self.budget_s is not None and self.elapsed_s >= self.budget_s:
             return False
@@ -232,7 +248,7 @@ class _Search:
     def record(
         self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation] | None = None
     ) -> None:
-        with _without_interruption():
+        with self.ctrl_c.held_back():
             trial = self.study.record(proposal, evaluation, self.elapsed_s)
             if future is not None:
                 del self.running[future]
@@ -253,7 +269,7 @@ class _Search:
 
     def announce(
         self,
-        kind: Literal["started", "ok", "rejected", "failed", "ended"],
+        kind: EventKind,
         trial: Trial | None = None,
     ) -> Event:
         event = Event(
@@ -291,19 +307,3 @@ def evaluation_seed(study_seed: int, architecture: Architecture) -> int:
     """The same candidate of the same study is always trained with the same seed."""
     entropy = (study_seed, int(architecture.digest, 16))
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
-
-
-@contextmanager
-def _without_interruption() -> Iterator[None]:
-    """Hold Ctrl-C back while a trial is recorded: it is recorded once, or not at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held_back: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: held_back.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    if held_back:
-        raise KeyboardInterrupt

@@ -1,0 +1,50 @@
+"""Ctrl-C during a search: once to finish what is in flight, twice to stop at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class CtrlC:
+    """Counts Ctrl-C in the main thread; from the second on it raises `KeyboardInterrupt`."""
+
+    def __init__(self) -> None:
+        self._presses = 0
+        self._held_back = False
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the search is to end."""
+        return self._presses > 0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch for it; elsewhere than in the main thread there is nothing to watch."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Let nothing cut what is done here short: a trial is recorded once, or not at all."""
+        self._held_back = True
+        try:
+            yield
+        finally:
+            self._held_back = False
+        if self._presses > 1:
+            raise KeyboardInterrupt
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self._presses += 1
+        if self._presses > 1 and not self._held_back:
+            raise KeyboardInterrupt
