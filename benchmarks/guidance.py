@@ -88,6 +88,20 @@ def best_so_far(trials: Sequence[Any]) -> list[float]:
     return curve
 
 
+def learned(trials: Sequence[Any]) -> tuple[list[float], list[float]]:
+    """Connection weights of all candidates, and the share that each child did not keep."""
+    weights, exchanged = [], []
+    for trial in trials:
+        # Exactly one is what the only input of a block has, which learns no weight.
+        weights += [w for w in trial.evaluation.connection_weights.values() if w < 1]
+        if trial.proposal.parent is not None:
+            before = trials[trial.proposal.parent].architecture
+            edges = sum(len(block.inputs) for block in before.blocks)
+            said = next((p for p in trial.proposal.mutations if p.startswith("edges: ")), None)
+            exchanged.append(int(said.split()[1]) / edges if said else 0.0)
+    return weights, exchanged
+
+
 def train_winners(
     cache: Any, winners: dict[tuple[str, int], Any], out: Path, minutes: float
 ) -> dict[tuple[str, int], dict[str, float]]:
@@ -132,10 +146,16 @@ def main() -> None:
     cache = build_cache(load_dataset(options.clips), size_px=64)
     curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
     winners = {}
+    weights: list[float] = []
+    exchanged: list[float] = []
     for seed in range(options.seeds):
         for name in STRATEGIES:
             trials = search(cache, name, seed, options)
             curves[name].append(best_so_far(trials))
+            if name == "guided":
+                seen, shares = learned(trials)
+                weights += seen
+                exchanged += shares
             winners[name, seed] = max(trials, key=lambda trial: trial.evaluation.fitness or 0.0)
             print(f"seed {seed}  {name:9} best fitness {curves[name][-1][-1]:.3f}", flush=True)
     tested = train_winners(cache, winners, options.out, options.minutes)
@@ -143,6 +163,13 @@ def main() -> None:
         name: [tested[name, seed]["top1"] for seed in range(options.seeds)] for name in STRATEGIES
     }
     report(curves, test, options)
+    low, high = statistics.quantiles(weights, n=20)[0], statistics.quantiles(weights, n=20)[-1]
+    print(
+        f"\nof {len(weights)} learned weights of guided searches, 90 % lie in {low:.3f}-{high:.3f}"
+    )
+    print(
+        f"a guided child exchanges {min(exchanged):.0%} to {max(exchanged):.0%} of its connections"
+    )
 
 
 def report(

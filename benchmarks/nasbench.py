@@ -59,12 +59,12 @@ class Cell(Architecture):
         return self.ops
 
     def build(self, num_classes: int) -> Network:
-        """Not to be called."""
-        raise NotImplementedError
+        """There is no network to a row of the table."""
+        raise TypeError("cells are looked up, not built")
 
     def diagram(self) -> Diagram:
-        """Not to be called."""
-        raise NotImplementedError
+        """There is no drawing of a row of the table."""
+        raise TypeError("cells are looked up, not drawn")
 
 
 class CellSpace(Space):
