@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from vidnas.core import Evaluation
-from vidnas.families import Architecture, families
-from vidnas.search import (
+from vidnas.evolution import (
     InlineExecutor,
     Limits,
     Study,
@@ -24,7 +23,8 @@ from vidnas.search import (
     TournamentEvolution,
     run_search,
 )
-from vidnas.search.engine import Event, _Search
+from vidnas.evolution.engine import Event, _Search
+from vidnas.families import Architecture, families
 
 CANDIDATES = 1000
 LIMIT_MS = 100.0

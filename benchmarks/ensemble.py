@@ -67,7 +67,7 @@ def main() -> None:
     from vidnas.deploy import load_model
     from vidnas.deploy.ensemble import Candidate, Predictions, choose_pool, require_same_data
     from vidnas.deploy.finalists import train_finalists
-    from vidnas.search import LocalExecutor, Study
+    from vidnas.evolution import LocalExecutor, Study
     from vidnas.training import TrainingSettings
 
     studies = [Study.read(folder) for folder in options.studies]

@@ -42,7 +42,7 @@ def small_space() -> Any:
 
 def search(cache: Any, name: str, seed: int, options: Any) -> list[Any]:
     """Run one search, or go on with it, and return its trials."""
-    from vidnas.search import (
+    from vidnas.evolution import (
         ClipEvaluator,
         Limits,
         LocalExecutor,
@@ -108,7 +108,7 @@ def train_winners(
     """Train the fittest of each search in full, two at a time, and test it."""
     from vidnas.deploy import load_model
     from vidnas.deploy.finalists import train_finalist
-    from vidnas.search import LocalExecutor
+    from vidnas.evolution import LocalExecutor
     from vidnas.training import TrainingSettings, evaluate
 
     settings = TrainingSettings.full(budget_s=60 * minutes)

@@ -21,8 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 from vidnas.core import Evaluation
-from vidnas.families import Architecture, families
-from vidnas.search import (
+from vidnas.evolution import (
     Limits,
     LocalExecutor,
     Study,
@@ -30,7 +29,8 @@ from vidnas.search import (
     TournamentEvolution,
     run_search,
 )
-from vidnas.search.engine import Event
+from vidnas.evolution.engine import Event
+from vidnas.families import Architecture, families
 
 EVALUATION_S = 0.05
 LONGEST_RUN_S = 3.0

@@ -48,8 +48,8 @@ def main() -> None:
     from benchmarks.lips import train_and_test
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
+    from vidnas.evolution import LocalExecutor, Study
     from vidnas.profiling import count_cost
-    from vidnas.search import LocalExecutor, Study
 
     cache = build_cache(load_dataset(options.clips), size_px=64)
     fused = Study.read(options.study).fittest(1)[0].architecture

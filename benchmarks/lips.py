@@ -62,9 +62,9 @@ def main() -> None:
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
     from vidnas.deploy import load_model
+    from vidnas.evolution import LocalExecutor
     from vidnas.families import find_architecture
     from vidnas.profiling import count_cost
-    from vidnas.search import LocalExecutor
 
     cache = build_cache(load_dataset(options.clips), size_px=64)
     winner = load_model(options.study).architecture

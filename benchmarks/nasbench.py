@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from vidnas.core import ClipSpec, Diagram, Evaluation
+from vidnas.evolution.local_search import LocalSearch
+from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, EvolutionDefaults, Network, Space
-from vidnas.search.local_search import LocalSearch
-from vidnas.search.strategies import RandomSearch, Strategy, TournamentEvolution
-from vidnas.search.trial import Proposal, Trial
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet")
 SEEDS = 200

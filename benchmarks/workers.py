@@ -66,7 +66,7 @@ def main() -> None:
 
 def rate_of_workers(cache_directory: Path, workers: int, candidates: int) -> float:
     """Candidates a minute through the search's executor."""
-    from vidnas.search import LocalExecutor
+    from vidnas.evolution import LocalExecutor
 
     with LocalExecutor(workers) as executor:
         warm = [executor.submit(train_candidate, cache_directory, 0) for _ in range(workers)]

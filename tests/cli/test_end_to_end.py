@@ -10,7 +10,7 @@ import onnx
 import pytest
 from commands import SEARCH, Vidnas, read_json
 
-from vidnas.search.study import Study
+from vidnas.evolution.study import Study
 
 
 def test_search_leaves_everything_it_promises(study: Path) -> None:

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from vidnas.cli.main import app
 from vidnas.cli.pipeline import SearchRequest, _Plan, _strategy
 from vidnas.core import UserError
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.limits import Limits
 from vidnas.families import families
-from vidnas.search.config import StudyConfig
-from vidnas.search.limits import Limits
 
 
 def described(folder: Path, **asked: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 
 from vidnas.cli.live import _line
 from vidnas.core import Evaluation
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
-from vidnas.search.trial import Proposal, Trial
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ from vidnas.deploy.ensemble import (
     choose_pool,
     require_same_data,
 )
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import architecture_from_json
-from vidnas.search.config import StudyConfig
-from vidnas.search.limits import Limits
-from vidnas.search.study import Study
-from vidnas.search.trial import Proposal, Trial
 from vidnas.training import evaluate
 
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])

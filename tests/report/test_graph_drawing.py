@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import families, find_architecture
 from vidnas.report import plots
 from vidnas.report.drawing import draw_svg
@@ -18,7 +19,6 @@ from vidnas.report.layout import lay_out
 from vidnas.report.page import render
 from vidnas.report.palette import shade
 from vidnas.report.study import StudyReport, Winner
-from vidnas.search.trial import Proposal, Trial
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<img src=x onerror=alert(1)>"

@@ -9,14 +9,14 @@ from html.parser import HTMLParser
 import pytest
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
 from vidnas.report import plots
 from vidnas.report.page import render, write_report
 from vidnas.report.sections import short
 from vidnas.report.study import StudyReport, Winner
 from vidnas.report.style import CSS
-from vidnas.search.limits import Limits
-from vidnas.search.trial import Proposal, Trial
 from vidnas.training import Metrics
 
 EVIL = "<script>alert(1)</script>"

@@ -20,11 +20,11 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
 from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
+from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
-from vidnas.search.executors import LocalExecutor
-from vidnas.search.study import Study
-from vidnas.search.trial import Trial
 from vidnas.training import Metrics, TrainingSettings
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name

@@ -18,8 +18,8 @@ from vidnas.cli.durations import format_duration
 
 if TYPE_CHECKING:
     from vidnas.core import Cost, Evaluation
-    from vidnas.search.engine import Event
-    from vidnas.search.trial import Trial
+    from vidnas.evolution.engine import Event
+    from vidnas.evolution.trial import Trial
 
 _BAR_WIDTH = 40
 

@@ -11,9 +11,9 @@ from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
+from vidnas.evolution.study import Study
 from vidnas.report.page import write_report
 from vidnas.report.study import EnsembleReport, StudyReport, Winner
-from vidnas.search.study import Study
 
 WINNER_FILE = "best/winner.json"
 ENSEMBLE_FILE = "ensemble/ensemble.json"

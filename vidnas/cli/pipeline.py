@@ -23,19 +23,19 @@ from vidnas.data.sampling import Augmentation
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.local_search import LocalSearch
+from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
+from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.study import Study
 from vidnas.families import EvolutionDefaults, Family, Network, Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.study import Winner
-from vidnas.search.config import StudyConfig
-from vidnas.search.engine import run_search
-from vidnas.search.evaluator import ClipEvaluator
-from vidnas.search.executors import LocalExecutor
-from vidnas.search.limits import Limits
-from vidnas.search.local_search import LocalSearch
-from vidnas.search.pareto import OBJECTIVES, Objective, ParetoEvolution
-from vidnas.search.strategies import RandomSearch, Strategy, TournamentEvolution
-from vidnas.search.study import Study
 from vidnas.training import Metrics, TrainingSettings, evaluate
 
 SEARCH_SHARE, TRAINING_SHARE = 0.65, 0.3

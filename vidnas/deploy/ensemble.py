@@ -22,9 +22,9 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
 from vidnas.deploy.model import Model, ModelCard
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, Member
-from vidnas.search.study import Study
-from vidnas.search.trial import Trial
 from vidnas.training.errors import NotFinite
 from vidnas.training.metrics import Metrics, score, to_input
 

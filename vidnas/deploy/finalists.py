@@ -17,9 +17,9 @@ import torch
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_model, save_model
+from vidnas.evolution.executors import Executor
+from vidnas.evolution.trial import Trial
 from vidnas.families import Architecture
-from vidnas.search.executors import Executor
-from vidnas.search.trial import Trial
 from vidnas.training import Metrics, TrainingSettings, train
 
 _TICK_S = 0.5

@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from vidnas.core.files import replacing
+from vidnas.evolution.trial import Trial
 from vidnas.report import plots, sections
 from vidnas.report.ensemble import ensemble_section
 from vidnas.report.study import StudyReport
 from vidnas.report.style import CSS, SCRIPT
-from vidnas.search.trial import Trial
 
 
 def write_report(report: StudyReport, path: Path) -> Path:

@@ -11,8 +11,8 @@ from itertools import accumulate
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
-from vidnas.search.trial import Trial
 from vidnas.training import Metrics
 
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"

@@ -9,9 +9,9 @@ from html import escape
 from typing import Any
 
 from vidnas.core import Cost, Diagram, Latency
+from vidnas.evolution.trial import Trial
 from vidnas.report.drawing import draw_svg
 from vidnas.report.study import StudyReport, Winner
-from vidnas.search.trial import Trial
 
 _MOST_ROWS = 12
 

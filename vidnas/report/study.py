@@ -10,9 +10,9 @@ from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
 from vidnas.core.value import Value
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture
-from vidnas.search.limits import Limits
-from vidnas.search.trial import Trial
 from vidnas.training import Metrics
 
 

@@ -19,7 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 from typing_extensions import Self
 
 from vidnas.core.process import available_cores, prepare_process
-from vidnas.search.failures import WorkerLost
+from vidnas.evolution.failures import WorkerLost
 
 Result = TypeVar("Result")
 

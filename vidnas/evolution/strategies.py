@@ -14,8 +14,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from vidnas.core import UserError
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import EvolutionDefaults, Space
-from vidnas.search.trial import Proposal, Trial
 
 Discard = Literal["worst", "oldest"]
 

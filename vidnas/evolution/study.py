@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import architecture_from_json
-from vidnas.search.config import StudyConfig
-from vidnas.search.trial import Proposal, Trial
 
 CONFIG_NAME = "config.yaml"
 DATABASE_NAME = "study.db"

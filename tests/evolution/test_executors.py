@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from vidnas.search.executors import InlineExecutor, LocalExecutor
-from vidnas.search.failures import WorkerLost, failure_reason
+from vidnas.evolution.executors import InlineExecutor, LocalExecutor
+from vidnas.evolution.failures import WorkerLost, failure_reason
 
 
 def double(value):
@@ -114,7 +114,7 @@ def test_a_hung_worker_is_replaced():
 
 def test_workers_end_with_a_killed_driver(tmp_path):
     script = (
-        "import os, sys, time; from vidnas.search.executors import LocalExecutor\n"
+        "import os, sys, time; from vidnas.evolution.executors import LocalExecutor\n"
         "if __name__ == '__main__':\n"
         "    executor = LocalExecutor(workers=2)\n"
         "    futures = [executor.submit(time.sleep, 0.1 + i) for i in range(2)]\n"

@@ -13,10 +13,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from vidnas.core import Box, ClipSpec, Diagram, Evaluation
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.families import Architecture, Family, Network, Space, families
-from vidnas.search.config import StudyConfig
-from vidnas.search.limits import Limits
-from vidnas.search.strategies import Strategy, TournamentEvolution
 
 CLASSES = ("left", "right")
 
@@ -160,9 +160,9 @@ SEARCHED_LIMITS = Limits(parameters=1500)
 
 def search_and_print(folder: Path, evaluations: int, seconds: float) -> None:
     """A real search in workers that says on standard output what is finished."""
-    from vidnas.search.engine import Event, run_search
-    from vidnas.search.executors import LocalExecutor
-    from vidnas.search.study import Study
+    from vidnas.evolution.engine import Event, run_search
+    from vidnas.evolution.executors import LocalExecutor
+    from vidnas.evolution.study import Study
 
     def say(event: Event) -> None:
         if event.trial is not None:

@@ -12,7 +12,7 @@ import vidnas
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
-from vidnas.search.limits import Limits
+from vidnas.evolution.limits import Limits
 
 _SHOWN = 3
 

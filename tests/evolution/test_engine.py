@@ -18,12 +18,12 @@ from search_toys import (
 )
 
 from vidnas.core import Evaluation, UserError
-from vidnas.search import engine
-from vidnas.search.engine import evaluation_seed, run_search
-from vidnas.search.executors import InlineExecutor, LocalExecutor
-from vidnas.search.limits import Limits
-from vidnas.search.strategies import RandomSearch, TournamentEvolution
-from vidnas.search.study import Study
+from vidnas.evolution import engine
+from vidnas.evolution.engine import evaluation_seed, run_search
+from vidnas.evolution.executors import InlineExecutor, LocalExecutor
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
+from vidnas.evolution.study import Study
 
 TOYS = Path(__file__).parent / "search_toys.py"
 

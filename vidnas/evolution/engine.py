@@ -12,15 +12,15 @@ from typing import Literal
 import numpy as np
 
 from vidnas.core import Evaluation, UserError
+from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.executors import Executor
+from vidnas.evolution.failures import failure_reason
+from vidnas.evolution.interruption import CtrlC
+from vidnas.evolution.strategies import Strategy
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, Space
 from vidnas.profiling.counting import count_cost
-from vidnas.search.evaluator import Evaluator
-from vidnas.search.executors import Executor
-from vidnas.search.failures import failure_reason
-from vidnas.search.interruption import CtrlC
-from vidnas.search.strategies import Strategy
-from vidnas.search.study import Study
-from vidnas.search.trial import Proposal, Trial
 
 HOPELESS_AFTER = 200
 """Refusals after which a search that never accepted a candidate gives up."""

@@ -12,11 +12,11 @@ import torch
 
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.data.cache import ClipCache
+from vidnas.evolution.failures import failure_reason
+from vidnas.evolution.limits import Limits
 from vidnas.families import Architecture, Network, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference, measure_latency
-from vidnas.search.failures import failure_reason
-from vidnas.search.limits import Limits
 from vidnas.training.loop import train
 from vidnas.training.settings import TrainingSettings
 

@@ -1,7 +1,7 @@
 import pytest
 
 from vidnas.core import Cost, Latency, LatencyProtocol, UserError
-from vidnas.search.limits import Limits
+from vidnas.evolution.limits import Limits
 
 
 def cost(parameters=1, macs=1, activation_bytes=1, latency_ms=None) -> Cost:

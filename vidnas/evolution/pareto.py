@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
+from vidnas.evolution.strategies import Evolution
+from vidnas.evolution.trial import Trial
 from vidnas.families import EvolutionDefaults
-from vidnas.search.strategies import Evolution
-from vidnas.search.trial import Trial
 
 Objective = Literal["accuracy", "latency", "macs", "parameters"]
 OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency")

@@ -10,10 +10,10 @@ import sqlalchemy
 from search_toys import Toy, toy_config
 
 from vidnas.core import Cost, Evaluation, UserError
-from vidnas.search.limits import Limits
-from vidnas.search.strategies import RandomSearch
-from vidnas.search.study import Study
-from vidnas.search.trial import Proposal
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.strategies import RandomSearch
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal
 
 TOYS = str(Path(__file__).parent)
 COST = Cost(parameters=10, macs=20, activation_bytes=30)
@@ -105,7 +105,7 @@ def test_a_second_process_is_refused_until_the_first_ends(folder):
     study = Study.create_or_resume(folder, toy_config())
     script = (
         "import sys; from pathlib import Path; from search_toys import toy_config\n"
-        "from vidnas.search.study import Study\n"
+        "from vidnas.evolution.study import Study\n"
         "Study.create_or_resume(Path(sys.argv[1]), toy_config())"
     )
     command = [sys.executable, "-c", script, str(folder)]
@@ -159,8 +159,8 @@ def run_limited(folder: Path, script: str, limit) -> str:
         "import sys; from pathlib import Path; folder = Path(sys.argv[1])\n"
         "from search_toys import Toy, toy_config\n"
         "from vidnas.core import Evaluation, UserError\n"
-        "from vidnas.search.study import Study\n"
-        "from vidnas.search.trial import Proposal\n"
+        "from vidnas.evolution.study import Study\n"
+        "from vidnas.evolution.trial import Proposal\n"
     )
     finished = subprocess.run(
         [sys.executable, "-c", preamble + limit + script, str(folder)],

@@ -3,9 +3,9 @@ import pytest
 from search_toys import Toy, ToyEvaluator, ToySpace
 
 from vidnas.core import Evaluation, UserError
-from vidnas.search.local_search import LocalSearch
-from vidnas.search.strategies import RandomSearch
-from vidnas.search.trial import Proposal, Trial
+from vidnas.evolution.local_search import LocalSearch
+from vidnas.evolution.strategies import RandomSearch
+from vidnas.evolution.trial import Proposal, Trial
 
 
 def trial(number, fitness=None, parent=None, status="ok") -> Trial:

@@ -3,15 +3,15 @@ import pytest
 from search_toys import Toy, ToySpace
 
 from vidnas.core import Evaluation, UserError
-from vidnas.search.local_search import LocalSearch
-from vidnas.search.pareto import ParetoEvolution
-from vidnas.search.strategies import (
+from vidnas.evolution.local_search import LocalSearch
+from vidnas.evolution.pareto import ParetoEvolution
+from vidnas.evolution.strategies import (
     RandomSearch,
     TournamentEvolution,
     mutations_per_child,
     select,
 )
-from vidnas.search.trial import Proposal, Trial
+from vidnas.evolution.trial import Proposal, Trial
 
 
 def trial(number, fitness=None, status="ok", parent=None) -> Trial:

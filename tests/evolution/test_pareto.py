@@ -8,13 +8,13 @@ from hypothesis.extra.numpy import arrays
 from search_toys import Toy, ToySpace
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol, UserError
-from vidnas.search.pareto import (
+from vidnas.evolution.pareto import (
     ParetoEvolution,
     crowding_distances,
     loss,
     non_domination_ranks,
 )
-from vidnas.search.trial import Proposal, Trial
+from vidnas.evolution.trial import Proposal, Trial
 
 # Few different values, so that points coincide and dominate each other often.
 POINTS = st.tuples(st.integers(1, 7), st.integers(2, 3)).flatmap(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from vidnas.core import UserError
+from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Space
-from vidnas.search.trial import Proposal, Trial
 
 
 class LocalSearch:

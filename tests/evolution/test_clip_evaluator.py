@@ -9,10 +9,10 @@ from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.limits import Limits
 from vidnas.families import families
-from vidnas.search.evaluator import ClipEvaluator
-from vidnas.search.executors import LocalExecutor
-from vidnas.search.limits import Limits
 from vidnas.training.settings import TrainingSettings
 
 TOY = Toy(widths=(8, 8))

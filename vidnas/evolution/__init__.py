@@ -1,0 +1,54 @@
+"""The search itself: population, selection, limits, evaluation, the study and its storage."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidnas.evolution.config import StudyConfig as StudyConfig
+    from vidnas.evolution.engine import Event as Event
+    from vidnas.evolution.engine import run_search as run_search
+    from vidnas.evolution.evaluator import ClipEvaluator as ClipEvaluator
+    from vidnas.evolution.evaluator import Evaluator as Evaluator
+    from vidnas.evolution.executors import Executor as Executor
+    from vidnas.evolution.executors import InlineExecutor as InlineExecutor
+    from vidnas.evolution.executors import LocalExecutor as LocalExecutor
+    from vidnas.evolution.limits import Limits as Limits
+    from vidnas.evolution.local_search import LocalSearch as LocalSearch
+    from vidnas.evolution.pareto import ParetoEvolution as ParetoEvolution
+    from vidnas.evolution.strategies import RandomSearch as RandomSearch
+    from vidnas.evolution.strategies import Strategy as Strategy
+    from vidnas.evolution.strategies import TournamentEvolution as TournamentEvolution
+    from vidnas.evolution.study import Study as Study
+    from vidnas.evolution.trial import Proposal as Proposal
+    from vidnas.evolution.trial import Trial as Trial
+
+_ROOMS = {
+    "StudyConfig": "config",
+    "Event": "engine",
+    "run_search": "engine",
+    "ClipEvaluator": "evaluator",
+    "Evaluator": "evaluator",
+    "Executor": "executors",
+    "InlineExecutor": "executors",
+    "LocalExecutor": "executors",
+    "Limits": "limits",
+    "LocalSearch": "local_search",
+    "ParetoEvolution": "pareto",
+    "RandomSearch": "strategies",
+    "Strategy": "strategies",
+    "TournamentEvolution": "strategies",
+    "Study": "study",
+    "Proposal": "trial",
+    "Trial": "trial",
+}
+__all__ = list(_ROOMS)
+
+
+def __getattr__(name: str) -> Any:
+    # Workers import this package on their way to the executors: Optuna and torch would cost each of
+    # them a second and memory before it is set up.
+    if name in _ROOMS:
+        return getattr(import_module(f"vidnas.evolution.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module 'vidnas.evolution' has no attribute {name!r}")
