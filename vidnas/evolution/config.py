@@ -32,6 +32,8 @@ class StudyConfig(Value):
     training: dict[str, Any]
     """Settings of the proxy training, or whatever else the evaluator depends on."""
     seed: int
+    deterministic: bool = False
+    """Whether the history follows from the seed alone, not from which evaluation ends first."""
 
     def write(self, path: Path) -> None:
         """Write YAML, whole or not at all."""

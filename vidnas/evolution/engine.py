@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -24,6 +24,9 @@ from vidnas.profiling.counting import count_cost
 
 HOPELESS_AFTER = 200
 """Refusals after which a search that never accepted a candidate gives up."""
+LOOKAHEAD = 8
+"""Candidates that a deterministic search may be ahead of what its strategy has seen: more workers
+than that stay idle."""
 _STRATEGY_TRIES = 100
 _RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
 _GLANCE_S = 0.5  # how often a waiting search looks whether Ctrl-C was pressed
@@ -81,6 +84,11 @@ def run_search(
     and before the strategy sees it. After Ctrl-C no candidate is started and those in flight are
     finished; a second one stops at once and loses only those.
 
+    A deterministic study (see its config) has the same history with any number of workers, killed
+    or not, as far as its evaluations are reproducible: trials are recorded in the order of their
+    proposals, and proposal n sees the first `n - LOOKAHEAD + 1` trials, whatever is finished. What
+    is finished ahead of its turn is kept on disk until then.
+
     Args:
         study: empty, or to be resumed.
         space: what to search.
@@ -121,6 +129,7 @@ class _Search:
     deadline_s: float | None
     on_event: Callable[[Event], None]
     running: dict[Future[Evaluation], Proposal] = field(default_factory=dict)
+    unobserved: deque[Trial] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -141,7 +150,7 @@ class _Search:
             try:
                 self.loop()
             except KeyboardInterrupt:
-                self.finish({future for future in self.running if future.done()})
+                self.finish()
                 raise
         if self.ctrl_c.pressed:
             raise KeyboardInterrupt
@@ -155,15 +164,14 @@ class _Search:
             if self.ctrl_c.pressed and self.running and not self.stopping:
                 self.stopping = True
                 self.announce("stopping")
-            room = self.wants_more() and len(self.running) < self.executor.slots
+            room = self.wants_more() and self.has_room()
             if room:
                 self.advance()
             elif not self.running:
                 break
-            done, _ = wait(
-                self.running, timeout=0 if room else _GLANCE_S, return_when=FIRST_COMPLETED
-            )
-            self.finish(done)
+            unfinished = [future for future in self.running if not future.done()]
+            wait(unfinished, timeout=0 if room else _GLANCE_S, return_when=FIRST_COMPLETED)
+            self.finish()
 
     @property
     def elapsed_s(self) -> float:
@@ -184,22 +192,32 @@ class _Search:
             return False
         return self.evaluations is None or self.evaluated + len(self.running) < self.evaluations
 
+    def has_room(self) -> bool:
+        """Whether a worker is free and, in a deterministic search, the next proposal is due."""
+        if self.study.config.deterministic and len(self.running) >= LOOKAHEAD:
+            return False
+        return sum(not future.done() for future in self.running) < self.executor.slots
+
     def advance(self) -> None:
         """Propose one candidate; refuse it at once or start its evaluation."""
         proposal = self.propose()
         if proposal is None:
             self.exhausted = True
-        elif refusal := self.refuse(proposal.architecture):
-            self.record(proposal, refusal)
+            return
+        architecture = proposal.architecture
+        self.seen.add(architecture.digest)
+        known = self.study.ahead.get(architecture.digest) or self.refuse(architecture)
+        if known is not None:
+            future: Future[Evaluation] = Future()
+            future.set_result(known)
         else:
-            self.seen.add(proposal.architecture.digest)
             future = self.executor.submit(
                 self.evaluator.evaluate,
-                proposal.architecture,
-                evaluation_seed(self.study.config.seed, proposal.architecture),
+                architecture,
+                evaluation_seed(self.study.config.seed, architecture),
                 self.deadline_s,
             )
-            self.running[future] = proposal
+        self.running[future] = proposal
 
     def propose(self) -> Proposal | None:
         """A candidate that was not tried before, or None if none can be found.
@@ -208,6 +226,7 @@ class _Search:
         one that is resumed does not begin its sequence of random numbers anew.
         """
         before = len(self.study.trials) + len(self.running)
+        self.teach(before - LOOKAHEAD)
         rng = np.random.default_rng((self.study.config.seed, before))
         for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
             if attempt < _STRATEGY_TRIES:
@@ -219,9 +238,9 @@ class _Search:
         return None
 
     def refuse(self, architecture: Architecture) -> Evaluation | None:
-        """Check what can be counted; a latency limit is the evaluator's to measure."""
+        """Check what can be counted; what has no network, and latency, the evaluator measures."""
         limits = self.study.config.limits
-        if not limits.counted:
+        if not limits.counted or not architecture.inputs:
             return None
         try:
             cost = count_cost(architecture, len(self.study.config.classes))
@@ -230,28 +249,55 @@ class _Search:
         broken = limits.broken_by(cost)
         return Evaluation(status="rejected", cost=cost, reason=broken) if broken else None
 
-    def finish(self, done: set[Future[Evaluation]]) -> None:
-        """Record finished evaluations, in the order in which they were started."""
+    def finish(self) -> None:
+        """Record finished evaluations, in the order in which they were started.
+
+        In a deterministic search one that is ahead of its turn waits for it on disk.
+        """
         user_error: UserError | None = None
-        for future in [future for future in self.running if future in done]:
-            error = future.exception()
-            if isinstance(error, UserError):
+        must_wait = False
+        for future, proposal in list(self.running.items()):
+            if not future.done():
+                must_wait = self.study.config.deterministic
+                continue
+            try:
+                evaluation = self.outcome(future)
+            except UserError as error:
                 user_error = error
-            elif error is not None:
-                failure = Evaluation(status="failed", reason=failure_reason(error))
-                self.record(self.running[future], failure, future)
+                must_wait = self.study.config.deterministic
+                continue
+            if must_wait:
+                self.study.keep_ahead(proposal.architecture, evaluation)
             else:
-                self.record(self.running[future], future.result(), future)
+                self.record(proposal, evaluation, future)
         if user_error is not None:
             raise user_error
 
+    def outcome(self, future: Future[Evaluation]) -> Evaluation:
+        """What a finished evaluation came to; it is rejected if its cost breaks a limit after all.
+
+        Raises:
+            UserError: the evaluation raised it, so it is no fault of the candidate.
+        """
+        error = future.exception()
+        if isinstance(error, UserError):
+            raise error
+        if error is not None:
+            return Evaluation(status="failed", reason=failure_reason(error))
+        evaluation = future.result()
+        broken = evaluation.cost and self.study.config.limits.broken_by(evaluation.cost)
+        if evaluation.status != "ok" or not broken:
+            return evaluation
+        return evaluation.model_copy(
+            update={"status": "rejected", "reason": broken, "fitness": None}
+        )
+
     def record(
-        self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation] | None = None
+        self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation]
     ) -> None:
         with self.ctrl_c.held_back():
             trial = self.study.record(proposal, evaluation, self.elapsed_s)
-            if future is not None:
-                del self.running[future]
+            del self.running[future]
             self.take(trial)
             self.announce(evaluation.status, trial)
 
@@ -265,7 +311,14 @@ class _Search:
             self.best is None or trial.fitness > self.best.fitness
         ):
             self.best = trial
-        self.strategy.observe(trial)
+        self.unobserved.append(trial)
+        if not self.study.config.deterministic:
+            self.teach(trial.number)
+
+    def teach(self, last: int) -> None:
+        """Show the strategy what it has not seen of the trials up to this number."""
+        while self.unobserved and self.unobserved[0].number <= last:
+            self.strategy.observe(self.unobserved.popleft())
 
     def announce(
         self,

@@ -18,11 +18,12 @@ from typing_extensions import Self
 from vidnas.core import Evaluation, UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import architecture_from_json
+from vidnas.families import Architecture, architecture_from_json
 
 CONFIG_NAME = "config.yaml"
 DATABASE_NAME = "study.db"
 _LOCK_NAME = ".lock"
+_AHEAD = "ahead"
 
 # How the dashboard shows what became of a candidate.
 _STATES = {
@@ -51,6 +52,14 @@ class Study:
             self._optuna = _open_database(folder / DATABASE_NAME)
             stored = self._optuna.get_trials(deepcopy=False)
         self.trials: list[Trial] = [_read_trial(folder, trial) for trial in stored]
+        recorded = {trial.architecture.digest for trial in self.trials}
+        kept = self._optuna.user_attrs.get(_AHEAD, {})
+        self.ahead = {
+            digest: Evaluation.model_validate(evaluation)
+            for digest, evaluation in kept.items()
+            if digest not in recorded
+        }
+        """Evaluations by digest that are finished before it is their turn to be recorded."""
 
     @classmethod
     def create_or_resume(cls, folder: Path, config: StudyConfig) -> Study:
@@ -105,7 +114,21 @@ class Study:
         with _plain_storage_errors(self.folder):
             self._optuna.add_trial(_stored(trial))
         self.trials.append(trial)
+        self.ahead.pop(trial.architecture.digest, None)
         return trial
+
+    def keep_ahead(self, architecture: Architecture, evaluation: Evaluation) -> None:
+        """Keep an evaluation on disk until it is its turn to be recorded; keeping twice is once.
+
+        Raises:
+            UserError: as `record`.
+        """
+        if architecture.digest in self.ahead:
+            return
+        self.ahead[architecture.digest] = evaluation
+        kept = {digest: one.model_dump(mode="json") for digest, one in self.ahead.items()}
+        with _plain_storage_errors(self.folder):
+            self._optuna.set_user_attr(_AHEAD, kept)
 
     def close(self) -> None:
         """Let others search in this folder."""
