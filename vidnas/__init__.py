@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidnas import official as official
+    from vidnas.evolution.from_python import search as search
     from vidnas.families import create_network as create_network
     from vidnas.families import list_architectures as list_architectures
 
 __version__ = "0.1.0"
-__all__ = ["create_network", "list_architectures", "official"]
+__all__ = ["create_network", "list_architectures", "official", "search"]
+
+_ROOMS = {
+    "create_network": "vidnas.families",
+    "list_architectures": "vidnas.families",
+    "search": "vidnas.evolution.from_python",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Importing torch takes a second: `vidnas --help` and worker start-up should not pay for it.
     if name == "official":
         return import_module("vidnas.official")
-    if name in __all__:
-        return getattr(import_module("vidnas.families"), name)
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'vidnas' has no attribute {name!r}")

@@ -16,7 +16,7 @@ from vidnas.core import Box, ClipSpec, Diagram, Evaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
-from vidnas.families import Architecture, Family, Network, Space, families
+from vidnas.families import Architecture, Family, Network, Space, register
 
 CLASSES = ("left", "right")
 
@@ -85,8 +85,7 @@ class ToySpace(Space):
 
 
 FAMILY = Family("toy", Toy, space=ToySpace)
-# What an installed package does through its entry point.
-families()["toy"] = FAMILY
+register(FAMILY)
 
 
 @dataclass(frozen=True)

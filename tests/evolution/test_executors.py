@@ -9,14 +9,11 @@ import pytest
 
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor
 from vidnas.evolution.failures import WorkerLost, failure_reason
+from vidnas.testing import ExecutorContract, WorkerContract
 
 
 def double(value):
     return 2 * value
-
-
-def fail(message):
-    raise ValueError(message)
 
 
 def die(code):
@@ -43,29 +40,13 @@ def interrupt_handling():
     return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-class ExecutorContract:
-    """What every executor keeps; a sub-class gives the fixture `executor`."""
-
-    def test_returns_results(self, executor):
-        futures = [executor.submit(double, i) for i in range(5)]
-        assert [future.result(60) for future in futures] == [0, 2, 4, 6, 8]
-
-    def test_exceptions_stay_with_their_future(self, executor):
-        future = executor.submit(fail, "no such luck")
-        assert isinstance(future.exception(60), ValueError)
-        assert executor.submit(double, 1).result(60) == 2
-
-    def test_has_a_slot(self, executor):
-        assert executor.slots >= 1
-
-
 class TestInline(ExecutorContract):
     @pytest.fixture
     def executor(self):
         return InlineExecutor()
 
 
-class TestLocal(ExecutorContract):
+class TestLocal(WorkerContract):
     @pytest.fixture(scope="class")
     def executor(self):
         before = os.environ.get("OMP_NUM_THREADS")

@@ -36,6 +36,6 @@ class Cost(Value):
     """Trainable parameters; batch-norm affine counted, running statistics not."""
     macs: int
     """Multiply-adds of convolutions and matrix products; element-wise work is not counted."""
-    activation_bytes: int
-    """Peak of live activations in float32, at batch 1, weights not included."""
+    activation_bytes: int = 0
+    """Peak of live activations in float32, at batch 1, weights not included; 0 if not known."""
     latency: Latency | None = None

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -21,6 +21,7 @@ from vidnas.training.loop import train
 from vidnas.training.settings import TrainingSettings
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Evaluates candidates in a worker, where it arrives by pickle.
 

@@ -15,6 +15,7 @@ from vidnas.families.registry import (
     families,
     find_architecture,
     list_architectures,
+    register,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "families",
     "find_architecture",
     "list_architectures",
+    "register",
 ]

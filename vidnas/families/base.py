@@ -15,31 +15,42 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from vidnas.core import ClipSpec, Diagram, Evaluation, Modality, UserError
+from vidnas.core import Box, ClipSpec, Diagram, Evaluation, Modality, UserError
 from vidnas.core.value import Value
 
 
-class Architecture(Value, ABC):
-    """A network described as a frozen, comparable value that reads from and writes to JSON."""
+class Architecture(Value):
+    """A network described as a frozen, comparable value that reads from and writes to JSON.
+
+    What is only looked up in a table or sent to a simulator needs nothing but `family` and its
+    genes; what is trained on clips has `inputs`, `build` and `diagram` as well.
+    """
 
     family: ClassVar[str]
 
     @property
-    @abstractmethod
     def inputs(self) -> tuple[ClipSpec, ...]:
-        """The clips that the network eats, in the order of `forward`'s arguments."""
+        """The clips that the network eats, in the order of `forward`'s arguments; of none without a
+        network."""
+        return ()
 
-    @abstractmethod
     def build(self, num_classes: int) -> Network:
-        """Build the network with fresh weights, drawn from torch's current generator."""
+        """Build the network with fresh weights, drawn from torch's current generator.
 
-    @abstractmethod
+        Raises:
+            UserError: architectures of this family have no network.
+        """
+        raise UserError(f"Architectures of the family {self.family} have no network to be built.")
+
     def canonical(self) -> Self:
         """The same network with every gene that cannot matter set to its neutral value."""
+        return self
 
-    @abstractmethod
     def diagram(self) -> Diagram:
-        """The network as boxes and arrows for people to look at."""
+        """The network as boxes and arrows for people to look at; here one box with the genes."""
+        genes = ", ".join(f"{name} {value}" for name, value in self)
+        box = Box(name="genes", column=0, kind="input", label=genes)
+        return Diagram(title=self.family, columns=("",), boxes=(box,))
 
     @property
     def digest(self) -> str:

@@ -20,6 +20,20 @@ def families() -> dict[str, Family]:
     return {point.name: point.load() for point in found}
 
 
+def register(family: Family) -> None:
+    """Make a family known in this process; installed packages use the entry point instead.
+
+    Raises:
+        UserError: another family has its name.
+    """
+    known = families().setdefault(family.name, family)
+    if known.architecture is not family.architecture:
+        raise UserError(
+            f"The family name {family.name!r} is taken by {known.architecture.__qualname__}; give "
+            f"{family.architecture.__qualname__} another one."
+        )
+
+
 def list_architectures() -> list[str]:
     """Names of all published architectures, sorted."""
     return sorted(name for family in families().values() for name in family.published)

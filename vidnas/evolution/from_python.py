@@ -1,0 +1,116 @@
+"""A search from Python, over anyone's space and with anyone's evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidnas.core import Evaluation, UserError
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.engine import Event, run_search
+from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.executors import Executor, InlineExecutor
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.strategies import Strategy, TournamentEvolution
+from vidnas.evolution.study import Study
+from vidnas.families import Architecture, Family, Space, register
+
+Evaluate = Callable[[Architecture, int, float | None], Evaluation]
+"""An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
+
+
+def search(
+    space: Space,
+    evaluator: Evaluator | Evaluate,
+    *,
+    limits: Limits | Sequence[str] = (),
+    strategy: Strategy | None = None,
+    evaluations: int | None = None,
+    budget_s: float | None = None,
+    folder: Path | str = "study",
+    executor: Executor | None = None,
+    deadline_s: float | None = None,
+    classes: Sequence[str] = (),
+    depends_on: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Study:
+    """Search a space, or go on with the search in the folder.
+
+    Args:
+        space: what to search; its architectures' family becomes known to this process.
+        evaluator: an `Evaluator`, or a function with the signature of its `evaluate`. A cost in the
+            evaluation that breaks a limit makes the candidate rejected.
+        limits: such as `["latency=40ms"]`.
+        strategy: a fresh one; tournament evolution by default.
+        evaluations: number of evaluated candidates to end at.
+        budget_s: search time to end at; give one of the two, or both.
+        folder: of the study; one that is there must be of the same search, and goes on.
+        executor: where evaluations run, shut down by the caller; by default this process, one after
+            the other.
+        deadline_s: seconds that an evaluation may take, handed to the evaluator.
+        classes: needed where limits are counted from networks.
+        depends_on: what evaluations depend on besides the architecture, as JSON-ready values, such
+            as a data set's version: a study is resumed only with the same.
+        seed: of the proposals and, with each architecture's digest, of the evaluations.
+        deterministic: see `run_search`.
+        on_event: see `run_search`.
+
+    Returns:
+        The study, its folder free for others; `study.fittest(1)` is the best trial.
+
+    Raises:
+        UserError: limits are counted and there are no classes; and as `run_search` and
+            `Study.create_or_resume`.
+        KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
+    """
+    sample = space.random(np.random.default_rng(seed))
+    register(Family(sample.family, type(sample)))
+    bounds = limits if isinstance(limits, Limits) else Limits.parse(limits)
+    if bounds.counted and sample.inputs and not classes:
+        raise UserError(
+            f"The limit {bounds} cannot be counted for networks of no classes; pass the names of "
+            "the classes as well."
+        )
+    strategy = strategy or TournamentEvolution()
+    config = StudyConfig(
+        family=sample.family,
+        space=space.describe(),
+        classes=tuple(classes),
+        data_fingerprint="",
+        limits=bounds,
+        strategy=strategy.describe(),
+        training=dict(depends_on or {}),
+        seed=seed,
+        deterministic=deterministic,
+    )
+    with Study.create_or_resume(Path(folder), config) as study:
+        run_search(
+            study,
+            space,
+            evaluator if isinstance(evaluator, Evaluator) else _Function(evaluator),
+            strategy,
+            executor or InlineExecutor(),
+            evaluations=evaluations,
+            budget_s=budget_s,
+            deadline_s=deadline_s,
+            on_event=on_event,
+        )
+    return study
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A function as an evaluator."""
+
+    function: Evaluate
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        return self.function(architecture, seed, deadline_s)

@@ -1,0 +1,74 @@
+"""What an architecture promises as a value, and what it builds."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from vidnas.families import Architecture
+
+
+def check_architecture(architecture: Architecture) -> None:
+    """A frozen value that travels as JSON and by pickle, with a canonical form and a drawing.
+
+    Raises:
+        AssertionError: a promise is broken.
+    """
+    genes = json.loads(architecture.to_json())
+    assert genes.pop("family") == architecture.family
+    for again in (
+        type(architecture).model_validate(genes),
+        pickle.loads(pickle.dumps(architecture)),
+    ):
+        assert again == architecture
+        assert hash(again) == hash(architecture)
+        assert again.digest == architecture.digest
+    canonical = architecture.canonical()
+    assert canonical.canonical() == canonical
+    assert canonical.digest == architecture.digest
+    assert architecture.model_config.get("frozen")
+    _check_diagram(architecture)
+
+
+def _check_diagram(architecture: Architecture) -> None:
+    diagram = architecture.diagram()
+    names = [box.name for box in diagram.boxes]
+    assert len(set(names)) == len(names)
+    assert {box.column for box in diagram.boxes} == set(range(len(diagram.columns)))
+    assert {end for edge in diagram.edges for end in (edge.source, edge.target)} <= set(names)
+
+
+def check_network(architecture: Architecture) -> None:
+    """Builds without weights, takes any batch, and is the network of its canonical form.
+
+    Raises:
+        AssertionError: a promise is broken.
+    """
+    with torch.device("meta"):
+        network = architecture.build(num_classes=11).eval()
+        clips = [torch.empty(spec.shape(batch=2)) for spec in architecture.inputs]
+        canonical = architecture.canonical().build(num_classes=11)
+    with _NoStridedPointwise():  # type: ignore[no-untyped-call]
+        assert network(*clips).shape == (2, 11)
+    assert network.architecture == architecture
+    assert network.num_classes == 11
+    assert len(network.normalizations) == len(architecture.inputs)
+    same = {name: tensor.shape for name, tensor in canonical.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in network.state_dict().items()} == same
+
+
+class _NoStridedPointwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses strided 1x1 convolutions: see `vidnas.layers.convolution.subsample`."""
+
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if operator is torch.ops.aten.convolution.default:
+            kernel, stride = args[1].shape[2:], args[3]
+            assert math.prod(kernel) > 1 or math.prod(stride) == 1, "a strided 1x1 convolution"
+        return operator(*args, **(kwargs or {}))
