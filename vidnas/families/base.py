@@ -193,12 +193,12 @@ class EvolutionDefaults(Value):
 
     Children get `max(ceil(d - i / r), 1)` mutations: `mutations` is d and `mutation_decay` r. The
     papers do not state all of their settings; these are defaults for a small machine and some
-    hundred evaluations.
+    hundred evaluations, chosen on NAS-Bench-201 (`benchmarks/nasbench.py`).
     """
 
     population: PositiveInt = 20
-    tournament: PositiveInt = 5
-    mutations: PositiveInt = 3
+    tournament: PositiveInt = 10
+    mutations: PositiveInt = 1
     mutation_decay: PositiveFloat = 20.0
 
 
