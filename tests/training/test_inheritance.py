@@ -1,0 +1,63 @@
+"""What a child takes over from its parent, and what that is worth before its first step."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vidnas.training import TrainingSettings, train
+from vidnas.training.inheritance import inherit
+
+
+def test_the_same_network_inherits_everything(fresh):
+    parent, child = fresh(1), fresh(2)
+    parent.norm.running_mean.fill_(3.0)
+    assert inherit(child, parent.state_dict()) == 1.0
+    for (name, found), expected in zip(
+        child.state_dict().items(), parent.state_dict().values(), strict=True
+    ):
+        assert torch.equal(found, expected), name
+
+
+def test_only_tensors_of_the_same_shape_are_inherited(fresh):
+    parent, child = fresh(1), fresh(2)
+    child.dense = nn.Linear(8, 5)  # the parent tells three classes apart
+    before = child.dense.weight.clone()
+    everything = sum(parameter.numel() for parameter in child.parameters())
+    assert inherit(child, parent.state_dict()) == 1 - (8 * 5 + 5) / everything
+    assert torch.equal(child.conv.weight, parent.conv.weight)
+    assert torch.equal(child.dense.weight, before)
+
+
+def test_nothing_in_common_is_nothing_inherited(fresh):
+    child = fresh(2)
+    before = child.conv.weight.clone()
+    assert inherit(child, {"other.weight": torch.ones(3)}) == 0.0
+    assert inherit(child, {}) == 0.0
+    assert inherit(nn.Identity(), {}) == 0.0
+    assert torch.equal(child.conv.weight, before)
+
+
+def test_the_statistics_of_the_clips_stay_the_childs_own(fresh):
+    parent, child = fresh(1), fresh(2)
+    parent.normalizations[0].set_statistics(torch.full((3,), 0.2), torch.full((3,), 0.3))
+    inherit(child, parent.state_dict())
+    assert torch.equal(child.normalizations[0].mean, torch.zeros(3))
+
+
+def test_weights_of_another_type_become_the_childs(fresh):
+    parent, child = fresh(1), fresh(2)
+    inherit(child, {name: tensor.bfloat16() for name, tensor in parent.state_dict().items()})
+    assert child.conv.weight.dtype == torch.float32
+    assert torch.allclose(child.conv.weight, parent.conv.weight, rtol=1e-2)
+
+
+def test_a_child_starts_with_a_smaller_loss_than_from_scratch(cache, fresh):
+    settings = TrainingSettings(epochs=6, batch_size=8, learning_rate=0.02)
+    parent = fresh(1)
+    train(parent, cache, settings, seed=0)
+    heir, orphan = fresh(2), fresh(2)
+    inherit(heir, parent.state_dict())
+    brief = settings.model_copy(update={"epochs": 1})
+    losses = [train(one, cache, brief, seed=0).history[0].train_loss for one in (heir, orphan)]
+    assert losses[0] < losses[1]
