@@ -23,6 +23,7 @@ def described(folder: Path, **asked: Any) -> dict[str, Any]:
         | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
         | {"modalities": ("rgb",), "strategy": "evolution", "discard": "worst", "threads": 1}
         | {"runtime": "onnxruntime", "flip": False, "seed": 0, "guided": True}
+        | {"inherit": False, "early_stop": False}
         | asked
     )
     return _strategy(request, _Plan.of(request, workers=2)).describe()

@@ -27,11 +27,13 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import ClipEvaluator
 from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.halving import RUNGS
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.local_search import LocalSearch
 from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
 from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
+from vidnas.evolution.weights import WeightFolder
 from vidnas.families import EvolutionDefaults, Family, Network, Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
@@ -48,6 +50,7 @@ _FULL_TO_BRIEF = 10
 _TEST_CLIPS = 3
 REQUEST_FILE = "request.json"
 ONNX_FILE = "model.onnx"
+WEIGHTS_FOLDER = "weights"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 
 
@@ -70,6 +73,9 @@ class SearchRequest(Value):
     mutation_decay: float | None
     guided: bool
     candidate_s: float | None
+    candidate_epochs: float | None = None
+    inherit: bool = False
+    early_stop: bool = False
     train_s: float | None
     workers: int | None
     threads: int
@@ -168,7 +174,11 @@ def search(request: SearchRequest) -> SearchOutcome:
         data_fingerprint=cache.fingerprint,
         limits=limits,
         strategy=strategy.describe(),
-        training={**settings.model_dump(mode="json"), **cache.settings(request.modalities)},
+        training={
+            **settings.model_dump(mode="json"),
+            **cache.settings(request.modalities),
+            "inherit": request.inherit,
+        },
         seed=request.seed,
     )
     with Study.create_or_resume(request.out, config) as study:
@@ -178,7 +188,16 @@ def search(request: SearchRequest) -> SearchOutcome:
         # Before any worker is started: the machine is at rest.
         reference = calibrate(runtime=request.runtime, threads=request.threads)
         evaluator = ClipEvaluator(
-            cache.directory, settings, limits, reference, request.runtime, threads=request.threads
+            cache.directory,
+            settings,
+            limits,
+            reference,
+            request.runtime,
+            threads=request.threads,
+            # Workers may have another working directory.
+            weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
+            if request.inherit
+            else None,
         )
         try:
             _evolve(request, plan, study, space, evaluator, strategy, workers)
@@ -246,11 +265,17 @@ def _space(request: SearchRequest, **extent: int) -> Space:
 
 def _brief_settings(request: SearchRequest, plan: _Plan) -> TrainingSettings:
     """A study that is there keeps the candidate time that it was started with, unless told."""
-    candidate_s = plan.candidate_s
+    epochs, budget_s = request.candidate_epochs, request.candidate_s
     config = request.out / "config.yaml"
-    if request.candidate_s is None and config.is_file():
-        candidate_s = StudyConfig.read(config).training.get("budget_s", candidate_s)
-    return TrainingSettings(budget_s=candidate_s, augmentation=Augmentation(flip=request.flip))
+    if epochs is None and budget_s is None:
+        there = StudyConfig.read(config).training if config.is_file() else {}
+        epochs, budget_s = there.get("epochs"), there.get("budget_s", plan.candidate_s)
+    return TrainingSettings(
+        epochs=epochs,
+        budget_s=budget_s,
+        augmentation=Augmentation(flip=request.flip),
+        rungs=RUNGS if request.early_stop else (),
+    )
 
 
 def _evolve(
@@ -262,7 +287,10 @@ def _evolve(
     strategy: Strategy,
     workers: int,
 ) -> None:
-    deadline_s = _DEADLINE_FACTOR * plan.candidate_s + _DEADLINE_EXTRA_S
+    deadline_s = timeout_s = None
+    if brief_s := evaluator.settings.budget_s:  # a training in epochs takes what it takes
+        deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
+        timeout_s = deadline_s + _DEADLINE_EXTRA_S
     limits = str(study.config.limits)
     messages.print(
         f"Searching {request.family} with {workers} worker(s)"
@@ -275,7 +303,7 @@ def _evolve(
     )
     messages.print(f"Strategy: {name[1]}{f' ({described})' if described else ''}.")
     with (
-        LocalExecutor(workers, timeout_s=deadline_s + _DEADLINE_EXTRA_S) as executor,
+        LocalExecutor(workers, timeout_s=timeout_s) as executor,
         SearchDisplay(request.evaluations, plan.search_s) as display,
     ):
         run_search(

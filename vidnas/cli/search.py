@@ -113,6 +113,27 @@ def command(
     candidate_time: Annotated[
         str | None, typer.Option(help="Brief training of a candidate; from the budget if not set.")
     ] = None,
+    candidate_epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Brief training in epochs, which every machine repeats alike; with "
+            "--candidate-time the nearer of the two ends it."
+        ),
+    ] = None,
+    inherit: Annotated[
+        bool,
+        typer.Option(
+            "--inherit/--no-inherit", help="Whether children start from their parent's weights."
+        ),
+    ] = False,
+    early_stop: Annotated[
+        bool,
+        typer.Option(
+            "--early-stop/--no-early-stop",
+            help="Whether candidates stop that are not among the best third after 1/9 and 1/3 of "
+            "their training (successive halving).",
+        ),
+    ] = False,
     train_time: Annotated[
         str | None, typer.Option(help="Full training of the best; from the budget if not set.")
     ] = None,
@@ -161,6 +182,9 @@ def command(
         mutation_decay=mutation_decay,
         guided=guided,
         candidate_s=parse_duration(candidate_time) if candidate_time else None,
+        candidate_epochs=candidate_epochs,
+        inherit=inherit,
+        early_stop=early_stop,
         train_s=parse_duration(train_time) if train_time else None,
         workers=workers,
         threads=threads,

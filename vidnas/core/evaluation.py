@@ -24,6 +24,8 @@ class Evaluation(Value):
     metrics: dict[str, float] = Field(default_factory=dict)
     cost: Cost | None = None
     reason: str = ""
+    curve: tuple[float, ...] = ()
+    """The fitness at the rungs that the training reached, in their order."""
     connection_weights: dict[str, float] = Field(default_factory=dict)
     """Learned weights of the architecture's connections by name, where a family has them."""
     seconds: float = 0.0

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vidnas.evolution.engine import run_search as run_search
     from vidnas.evolution.evaluator import ClipEvaluator as ClipEvaluator
     from vidnas.evolution.evaluator import Evaluator as Evaluator
+    from vidnas.evolution.evaluator import Informed as Informed
     from vidnas.evolution.executors import Executor as Executor
     from vidnas.evolution.executors import InlineExecutor as InlineExecutor
     from vidnas.evolution.executors import LocalExecutor as LocalExecutor
@@ -30,6 +31,7 @@ _ROOMS = {
     "run_search": "engine",
     "ClipEvaluator": "evaluator",
     "Evaluator": "evaluator",
+    "Informed": "evaluator",
     "Executor": "executors",
     "InlineExecutor": "executors",
     "LocalExecutor": "executors",

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from vidnas.core import Evaluation, UserError
-from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.evaluator import Evaluator, Informed
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.interruption import CtrlC
@@ -212,12 +212,21 @@ class _Search:
             future.set_result(known)
         else:
             future = self.executor.submit(
-                self.evaluator.evaluate,
+                self.informed(proposal).evaluate,
                 architecture,
                 evaluation_seed(self.study.config.seed, architecture),
                 self.deadline_s,
             )
         self.running[future] = proposal
+
+    def informed(self, proposal: Proposal) -> Evaluator:
+        """The evaluator, with what the strategy knows as well: else a history would hang on timing."""
+        if not isinstance(self.evaluator, Informed):
+            return self.evaluator
+        trials = self.study.trials
+        if self.unobserved:
+            trials = trials[: self.unobserved[0].number]
+        return self.evaluator.informed(proposal, trials)
 
     def propose(self) -> Proposal | None:
         """A candidate that was not tried before, or None if none can be found.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,11 +14,16 @@ import torch
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.data.cache import ClipCache
 from vidnas.evolution.failures import failure_reason
+from vidnas.evolution.halving import bars
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.weights import WeightFolder
 from vidnas.families import Architecture, Network, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference, measure_latency
+from vidnas.training.inheritance import inherit
 from vidnas.training.loop import train
+from vidnas.training.metrics import Metrics
 from vidnas.training.settings import TrainingSettings
 
 
@@ -40,11 +46,28 @@ class Evaluator(Protocol):
         """
 
 
+@runtime_checkable
+class Informed(Protocol):
+    """An evaluator that takes along to the worker what the study knows by then."""
+
+    def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> Evaluator:
+        """The evaluator of one candidate, asked for right before its evaluation is started.
+
+        Args:
+            proposal: the candidate and where it came from.
+            trials: those recorded so far, by number; to look at some of them only keeps a search
+                from slowing down as it grows.
+        """
+
+
 @dataclass(frozen=True)
 class ClipEvaluator:
     """Measures the latency, trains briefly on cached clips and scores on the validation split.
 
-    The fitness is the sum of the validation metrics that the family names, mostly top-1 alone.
+    The fitness is the sum of the validation metrics that the family names, mostly top-1 alone. With
+    rungs in the settings, trainings that look hopeless stop there; they keep the fitness that they
+    had, and those that went on the best that they had at a rung or at the end. So whoever was
+    stopped ranks below all that were ahead at the same rung and went on to the end.
     """
 
     cache_directory: Path
@@ -58,6 +81,17 @@ class ClipEvaluator:
     """Threads of the latency measurement."""
     device: str = "cpu"
     """Where candidates are trained."""
+    weights: WeightFolder | None = None
+    """Where children find what their parents learned; None trains all from scratch."""
+    parent: str | None = None
+    """Digest of the candidate's parent."""
+    bars: tuple[float, ...] = ()
+    """The fitness to go on with at each rung."""
+
+    def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
+        """With the candidate's parent, and the bars of the trials before."""
+        parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
+        return replace(self, parent=parent, bars=bars(len(self.settings.rungs), trials))
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -78,14 +112,7 @@ class ClipEvaluator:
             if broken := self.limits.broken_by(cost):
                 outcome = Evaluation(status="rejected", reason=broken)
             else:
-                metrics = self._train(network, cache, seed, deadline)
-                summands = families()[architecture.family].fitness
-                outcome = Evaluation(
-                    status="ok",
-                    fitness=sum(metrics[name] for name in summands),
-                    metrics=metrics,
-                    connection_weights=network.connection_weights(),
-                )
+                outcome = self._train(network, cache, seed, deadline)
         except UserError:
             raise
         except Exception as error:
@@ -107,16 +134,54 @@ class ClipEvaluator:
 
     def _train(
         self, network: Network, cache: ClipCache, seed: int, deadline: float | None
-    ) -> dict[str, float]:
+    ) -> Evaluation:
+        seen: list[Metrics] = []
+
+        def goes_on(validation: Metrics) -> bool:
+            seen.append(validation)
+            return not self.bars or _fitness(network, validation) >= self.bars[len(seen) - 1]
+
+        notes = self._inherit(network)
         report = train(
-            network, cache, self.settings, seed=seed, device=self.device, deadline=deadline
+            network,
+            cache,
+            self.settings,
+            seed=seed,
+            device=self.device,
+            deadline=deadline,
+            goes_on=goes_on,
         )
         if report.validation is None:
             raise UserError(
                 f"{cache.directory} has no validation clips to score candidates on; "
                 "give some videos the split val."
             )
-        return report.validation.model_dump(include={"top1", "top5", "mean_class", "loss"})
+        curve = tuple(_fitness(network, one) for one in seen)
+        found = report.validation
+        if self.settings.rungs:
+            notes["trained"] = report.spent
+        if report.spent == 1:
+            found = max([found, *seen], key=lambda one: _fitness(network, one))
+        if self.weights:
+            self.weights.write(network.architecture.digest, network)
+        return Evaluation(
+            status="ok",
+            fitness=_fitness(network, found),
+            metrics=found.model_dump(include={"top1", "top5", "mean_class", "loss"}) | notes,
+            curve=curve,
+            connection_weights=network.connection_weights(),
+        )
+
+    def _inherit(self, network: Network) -> dict[str, float]:
+        if self.weights is None:
+            return {}
+        learned = self.weights.read(self.parent) if self.parent else {}
+        return {"inherited": inherit(network, learned)}
+
+
+def _fitness(network: Network, validation: Metrics) -> float:
+    summands = families()[network.architecture.family].fitness
+    return float(sum(getattr(validation, name) for name in summands))
 
 
 @cache

@@ -48,6 +48,8 @@ class TrainingReport(Value):
     """What a finished training came to."""
 
     epochs: float
+    spent: float
+    """Share of the budget used up: 1, unless the training was stopped at a rung."""
     seconds: float
     validation: Metrics | None
     """Of the weights that were kept; None where the data has no validation split."""
@@ -64,6 +66,7 @@ def train(
     checkpoint: Path | None = None,
     deadline: float | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    goes_on: Callable[[Metrics], bool] = lambda validation: True,
 ) -> TrainingReport:
     """Train a network in place, briefly or in full, and leave it in evaluation mode.
 
@@ -79,16 +82,21 @@ def train(
             to the same weights, bit for bit, if the budget is in epochs.
         deadline: reading of `time.monotonic()` at which to give up.
         on_epoch: called after every epoch.
+        goes_on: called with the validation at every rung of the settings, one after the other;
+            False ends the training there. One that goes on is the same as without rungs, but for
+            the time that they take.
 
     Raises:
         NotFinite: a loss, gradient or prediction became infinite or not a number.
         DeadlineExceeded: the deadline passed.
         UserError: the device is not there, or the checkpoint is damaged or of another training.
     """
-    training = _Training(network, cache, settings, seed=seed, device=device, deadline=deadline)
+    training = _Training(
+        network, cache, settings, seed=seed, device=device, deadline=deadline, goes_on=goes_on
+    )
     if checkpoint is not None and checkpoint.exists():
         training.resume(checkpoint)
-    while training.progress.spent < 1:
+    while training.progress.spent < 1 and not training.stopped:
         report = training.epoch()
         if checkpoint is not None:
             training.save(checkpoint)
@@ -109,12 +117,17 @@ class _Training:
         seed: int,
         device: str,
         deadline: float | None,
+        goes_on: Callable[[Metrics], bool],
     ) -> None:
         self.clock_zero = time.monotonic()
         self.deadline = math.inf if deadline is None else deadline
         self.device = usable_device(device)
         self.network, self.cache = network.to(self.device), cache
         self.settings, self.seed = settings, seed
+        self.goes_on = goes_on
+        self.stopped: Metrics | None = None
+        """What was measured at the rung where the training was stopped."""
+        self.rungs_s = 0.0
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
         inputs = network.architecture.inputs
@@ -147,12 +160,16 @@ class _Training:
 
     def epoch(self) -> EpochReport:
         """Train until the epoch or the budget ends; validate if that is due."""
-        began, spent_before = time.monotonic(), self.progress.spent
+        began, spent_before = time.monotonic() - self.rungs_s, self.progress.spent
         losses, clips_seen = self._pass()
-        clips_per_s = clips_seen / (time.monotonic() - began)
+        clips_per_s = clips_seen / (time.monotonic() - self.rungs_s - began)
         parts = self.settings.validations
         due = math.floor(self.progress.spent * parts) > math.floor(spent_before * parts)
-        validation = self._validate() if due and len(self.cache.videos("val")) else None
+        validation = self.stopped
+        if due and validation is None and len(self.cache.videos("val")):
+            validation = self._validate()
+        if validation is not None:
+            self._keep_best(validation)
         self.progress.seconds = time.monotonic() - self.clock_zero
         report = EpochReport(
             epoch=self.progress.epochs,
@@ -188,8 +205,12 @@ class _Training:
                 clips_seen += len(labels)
             self.progress.epochs = epoch + batch / self.steps_per_epoch
             seconds = time.monotonic() - self.clock_zero
+            before = self.progress.spent
             self.progress.spent = min(self.settings.spent(self.progress.epochs, seconds), 1.0)
-            if self.progress.spent == 1:
+            spent = self.progress.spent
+            if reached := sum(before < rung <= spent < 1 for rung in self.settings.rungs):
+                self._look_around(reached)
+            if spent == 1 or self.stopped:
                 break
         return losses, clips_seen
 
@@ -210,12 +231,21 @@ class _Training:
         self.optimizer.step()
         return loss.item()
 
+    def _look_around(self, reached: int) -> None:
+        """At a rung, or several that one slow step reached: measure, and ask whether to go on."""
+        began = time.monotonic()
+        found = self._validate()
+        if not all(self.goes_on(found) for _ in range(reached)):
+            self.stopped = found
+        self.rungs_s += time.monotonic() - began
+
     def _validate(self) -> Metrics:
-        found = evaluate(self.network, self.cache, "val", device=str(self.device))
+        return evaluate(self.network, self.cache, "val", device=str(self.device))
+
+    def _keep_best(self, found: Metrics) -> None:
         earlier = [report.validation for report in self.history if report.validation]
         if self.settings.keep == "best" and all(_rank(found) >= _rank(best) for best in earlier):
             self.progress.best_weights = deepcopy(self.network.state_dict())
-        return found
 
     def finish(self) -> TrainingReport:
         measured = [report.validation for report in self.history if report.validation]
@@ -225,6 +255,7 @@ class _Training:
         self.network.eval()
         return TrainingReport(
             epochs=self.progress.epochs,
+            spent=self.progress.spent,
             seconds=self.progress.seconds,
             validation=measured[-1] if measured else None,
             history=tuple(self.history),

@@ -39,6 +39,9 @@ class TrainingSettings(Value):
 
     validations: PositiveInt = 1
     """How often the validation split is measured, evenly over the budget; the last at its end."""
+    rungs: tuple[float, ...] = ()
+    """Rising shares of the budget, between 0 and 1, at which the validation split is measured as
+    well, within an epoch too, and the training may be stopped."""
     keep: Literal["last", "best"] = "last"
     """Which weights remain: the last, or those of the best validation (by top-1, then by loss)."""
 
