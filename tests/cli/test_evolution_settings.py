@@ -9,16 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from vidnas.cli.main import app
-from vidnas.cli.pipeline import SearchRequest, _Plan, _strategy
+from vidnas.cli.pipeline import SearchRequest, _brief_settings, _Plan, _strategy
 from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
 
 
-def described(folder: Path, **asked: Any) -> dict[str, Any]:
+def requested(folder: Path, **asked: Any) -> SearchRequest:
     nothing = dict.fromkeys(SearchRequest.model_fields)
-    request = SearchRequest(
+    return SearchRequest(
         **nothing
         | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
         | {"modalities": ("rgb",), "strategy": "evolution", "discard": "worst", "threads": 1}
@@ -26,6 +26,10 @@ def described(folder: Path, **asked: Any) -> dict[str, Any]:
         | {"inherit": False, "early_stop": False}
         | asked
     )
+
+
+def described(folder: Path, **asked: Any) -> dict[str, Any]:
+    request = requested(folder, **asked)
     return _strategy(request, _Plan.of(request, workers=2)).describe()
 
 
@@ -111,3 +115,42 @@ def test_guidance_is_one_switch(
     assert request.guided is guided
     assert described(tmp_path, evaluations=16, guided=guided)["guided"] is guided
     assert SearchRequest.model_validate_json(request.model_dump_json()) == request
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), {"epochs": None, "budget_s": 20.0, "rungs": ()}),
+        (("--candidate-epochs", "3"), {"epochs": 3.0, "budget_s": None}),
+        (
+            ("--candidate-epochs", "3", "--candidate-time", "5s", "--early-stop"),
+            {"epochs": 3.0, "budget_s": 5.0, "rungs": (1 / 9, 1 / 3)},
+        ),
+    ],
+)
+def test_the_brief_training_is_as_asked_for(
+    flags: tuple[str, ...],
+    expected: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[SearchRequest] = []
+    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
+    CliRunner().invoke(app, ["search", *where, *flags])
+    (request,) = asked
+    settings = _brief_settings(request, _Plan.of(request, workers=2))
+    assert settings.model_dump().items() >= expected.items()
+
+
+def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
+    request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
+    plan = _Plan.of(request, workers=2)
+    settings = _brief_settings(request, plan)
+    config = StudyConfig(
+        family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
+        strategy={}, training=settings.model_dump(mode="json"), seed=0,
+    )  # fmt: skip
+    (tmp_path / "study").mkdir()
+    config.write(tmp_path / "study" / "config.yaml")
+    assert _brief_settings(requested(tmp_path, evaluations=16), plan) == settings

@@ -1,0 +1,203 @@
+"""Weights that children inherit, and trainings that stop early."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from search_toys import Toy, ToyEvaluator, ToySpace, toy_config
+
+from vidnas.core import Evaluation, UserError
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.evaluator import ClipEvaluator, Evaluator, Informed
+from vidnas.evolution.executors import InlineExecutor
+from vidnas.evolution.halving import RUNGS, bars
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.strategies import TournamentEvolution
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.weights import WeightFolder
+from vidnas.training.settings import TrainingSettings
+
+PARENT, CHILD = Toy(widths=(8, 8, 4)), Toy(widths=(8, 8, 6))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> ClipCache:
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder / "clips", classes=("left", "right"), clips_per_class=6, size_px=32)
+    return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
+
+
+@pytest.fixture
+def evaluator(cache, tmp_path) -> ClipEvaluator:
+    settings = TrainingSettings(epochs=9, batch_size=4)
+    weights = WeightFolder(tmp_path / "weights")
+    return ClipEvaluator(cache.directory, settings, Limits(), runtime="torch", weights=weights)
+
+
+def test_a_child_starts_from_its_parents_weights(evaluator):
+    hardly = TrainingSettings(epochs=1, batch_size=4, learning_rate=1e-9)
+    evaluator = replace(evaluator, settings=hardly)
+    first = evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    heir = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
+    assert (first.status, heir.status) == ("ok", "ok")
+    assert first.metrics["inherited"] == 0.0
+    kept = sum(p.numel() for p in PARENT.build(2).layers[:2].parameters()) + 2  # the last bias
+    assert heir.metrics["inherited"] == kept / sum(p.numel() for p in CHILD.build(2).parameters())
+    learned, taken = (evaluator.weights.read(one.digest) for one in (PARENT, CHILD))
+    assert torch.allclose(taken["layers.0.weight"], learned["layers.0.weight"], atol=1e-6)
+    assert taken["layers.2.weight"].shape != learned["layers.2.weight"].shape
+
+
+def spoil(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize("accident", [Path.unlink, spoil, lambda file: file.write_bytes(b"")])
+def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
+    evaluator.weights.write(PARENT.digest, PARENT.build(2))
+    (file,) = evaluator.weights.path.iterdir()
+    accident(file)
+    orphan = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
+    assert (orphan.status, orphan.metrics["inherited"]) == ("ok", 0.0)
+
+
+def test_a_folder_that_cannot_be_written_fails_no_candidate(evaluator, tmp_path):
+    (tmp_path / "file").touch()
+    evaluator = replace(evaluator, weights=WeightFolder(tmp_path / "file" / "weights"))
+    assert evaluator.evaluate(CHILD, seed=2, deadline_s=None).status == "ok"
+
+
+def test_weights_that_were_not_used_for_longest_go_first(tmp_path):
+    network = PARENT.build(2)
+    folder = WeightFolder(tmp_path)
+    for age_s, name in ((30, "used"), (20, "unused"), (10, "young")):
+        folder.write(name, network)
+        then = (tmp_path / f"{name}.safetensors").stat().st_mtime - age_s
+        os.utime(tmp_path / f"{name}.safetensors", (then, then))
+    size = (tmp_path / "used.safetensors").stat().st_size
+    assert folder.read("used")
+    WeightFolder(tmp_path, most_bytes=3 * size).write("new", network)
+    assert {file.stem for file in tmp_path.iterdir()} == {"used", "young", "new"}
+
+
+def seen(*curves: Sequence[float]) -> list[Trial]:
+    return [
+        Trial(number, Proposal(PARENT), Evaluation(status="ok", fitness=0.0, curve=curve), 0.0)
+        for number, curve in enumerate(curves)
+    ]
+
+
+def test_the_best_third_goes_on():
+    firsts = [0.1, 0.7, 0.3, 0.6, 0.2, 0.5, 0.4]
+    assert bars(2, seen(*((value,) for value in firsts))) == (0.5, -math.inf)
+    assert bars(2, seen(*((0.5, value) for value in firsts))) == (0.5, 0.5)
+
+
+def test_nobody_stops_before_enough_is_known():
+    assert bars(2, seen(*[(0.5,)] * 5)) == (-math.inf, -math.inf)
+    assert bars(0, seen(*[(0.5,)] * 9)) == ()
+
+
+def test_bars_follow_the_search():
+    assert bars(1, seen(*[(0.9,)] * 300, *[(0.2,)] * 300)) == (0.2,)
+
+
+def test_a_hopeless_candidate_stops_at_the_rung_and_costs_less(evaluator):
+    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
+    watched = replace(evaluator, settings=settings, weights=None)
+    whole = watched.evaluate(PARENT, seed=1, deadline_s=None)
+    assert whole.metrics["trained"] == 1.0
+    assert len(whole.curve) == 2
+    assert whole.fitness >= max(whole.curve)
+    for rung, share in enumerate(RUNGS):
+        hopeless = replace(watched, bars=tuple(2.0 * (at == rung) for at in range(2)))
+        stopped = hopeless.evaluate(PARENT, seed=1, deadline_s=None)
+        assert stopped.status == "ok"
+        assert stopped.metrics["trained"] == pytest.approx(share)
+        assert stopped.curve == whole.curve[: rung + 1]
+        assert stopped.fitness == stopped.curve[-1] == stopped.metrics["top1"]
+
+
+def test_a_search_that_inherits_and_stops_early(evaluator, tmp_path):
+    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
+    evaluator = replace(evaluator, settings=settings)
+
+    def search(evaluations: int) -> list[Trial]:
+        strategy = TournamentEvolution(population=4, tournament=2)
+        config = toy_config(strategy=strategy)
+        with Study.create_or_resume(tmp_path / "study", config) as study:
+            run_search(
+                study, ToySpace(), evaluator, strategy, InlineExecutor(), evaluations=evaluations
+            )
+            return study.trials
+
+    before = search(16)
+    trials = search(18)
+    assert trials[:16] == before
+    heirs = [trial for trial in trials if trial.proposal.parent is not None]
+    assert {trial.number for trial in heirs} > {16, 17}  # resumed, and the weights are there
+    assert all(trial.evaluation.metrics["inherited"] > 0 for trial in heirs)
+    stopped = [trial for trial in trials if trial.evaluation.metrics["trained"] < 1]
+    finished = [trial for trial in trials if trial.evaluation.metrics["trained"] == 1]
+    assert stopped
+    for one in stopped:
+        rung = len(one.evaluation.curve) - 1
+        for other in finished:
+            if other.evaluation.curve[rung] > one.evaluation.curve[rung]:
+                assert other.fitness > one.fitness
+
+
+@dataclass(frozen=True)
+class Listener(ToyEvaluator):
+    """Says what it was told."""
+
+    known: int = -1
+    parent: int | None = None
+
+    def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> Evaluator:
+        return replace(self, known=len(trials), parent=proposal.parent)
+
+    def evaluate(self, architecture, seed, deadline_s):
+        outcome = super().evaluate(architecture, seed, deadline_s)
+        told = {"known": self.known, "parent": -1 if self.parent is None else self.parent}
+        return outcome.model_copy(update={"metrics": told})
+
+
+def test_an_evaluator_is_told_what_the_study_knows(tmp_path):
+    assert isinstance(Listener(), Informed)
+    assert not isinstance(ToyEvaluator(), Informed)
+    strategy = TournamentEvolution(population=3, tournament=2)
+    with Study.create_or_resume(tmp_path / "study", toy_config(strategy=strategy)) as study:
+        run_search(study, ToySpace(), Listener(), strategy, InlineExecutor(), evaluations=8)
+        for trial in study.trials:
+            parent = trial.proposal.parent
+            told = {"known": trial.number, "parent": -1 if parent is None else parent}
+            assert trial.evaluation.metrics == told
+
+
+def test_a_study_is_not_resumed_with_other_switches(tmp_path):
+    training = {"rungs": [], "inherit": False}
+    Study.create_or_resume(tmp_path, toy_config(training=training)).close()
+    for other in ({"rungs": list(RUNGS)}, {"inherit": True}):
+        with pytest.raises(UserError, match=next(iter(other))):
+            Study.create_or_resume(tmp_path, toy_config(training={**training, **other}))
+
+
+def test_being_informed_costs_the_same_late_in_a_study(evaluator):
+    rng = np.random.default_rng(0)
+    many = seen(*rng.random((20_000, 2)).tolist())
+    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
+    late = replace(evaluator, settings=settings).informed(Proposal(CHILD, parent=3), many)
+    assert late.parent == PARENT.digest
+    assert late.bars == replace(late, bars=()).informed(Proposal(CHILD), many[-300:]).bars
