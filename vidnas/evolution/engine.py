@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from vidnas.evolution.evaluator import Evaluator, Informed
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.interruption import CtrlC
+from vidnas.evolution.progress import Progress
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
@@ -131,14 +132,12 @@ class _Search:
     running: dict[Future[Evaluation], Proposal] = field(default_factory=dict)
     unobserved: deque[Trial] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
-    counts: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    best: Trial | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     stopping: bool = False
     exhausted: bool = False
 
     def __post_init__(self) -> None:
+        self.progress = Progress(self.evaluations, self.budget_s)
         trials = self.study.trials
         self.clock_zero = time.monotonic() - (trials[-1].elapsed_s if trials else 0.0)
         for trial in trials:
@@ -178,19 +177,17 @@ class _Search:
         return time.monotonic() - self.clock_zero
 
     @property
-    def evaluated(self) -> int:
-        return self.counts["ok"] + self.counts["failed"]
-
-    @property
     def hopeless(self) -> bool:
-        return not self.evaluated and self.counts["rejected"] >= HOPELESS_AFTER
+        counts = self.progress.counts
+        return not self.progress.evaluated and counts["rejected"] >= HOPELESS_AFTER
 
     def wants_more(self) -> bool:
         if self.ctrl_c.pressed or self.exhausted or self.hopeless:
             return False
         if self.budget_s is not None and self.elapsed_s >= self.budget_s:
             return False
-        return self.evaluations is None or self.evaluated + len(self.running) < self.evaluations
+        started = self.progress.evaluated + len(self.running)
+        return self.evaluations is None or started < self.evaluations
 
     def has_room(self) -> bool:
         """Whether a worker is free and, in a deterministic search, the next proposal is due."""
@@ -313,13 +310,7 @@ class _Search:
     def take(self, trial: Trial) -> None:
         """Learn from a trial that is on disk."""
         self.seen.add(trial.architecture.digest)
-        self.counts[trial.evaluation.status] += 1
-        if trial.evaluation.status == "rejected":
-            self.refusals[trial.evaluation.reason.partition(" ")[0]] += 1
-        if trial.evaluation.status == "ok" and (
-            self.best is None or trial.fitness > self.best.fitness
-        ):
-            self.best = trial
+        self.progress.take(trial)
         self.unobserved.append(trial)
         if not self.study.config.deterministic:
             self.teach(trial.number)
@@ -334,27 +325,19 @@ class _Search:
         kind: EventKind,
         trial: Trial | None = None,
     ) -> Event:
+        elapsed_s = self.elapsed_s
         event = Event(
             kind,
             trial,
-            dict(self.counts),
-            dict(self.refusals),
-            self.best,
-            self.elapsed_s,
-            self.remaining_s(),
+            dict(self.progress.counts),
+            dict(self.progress.refusals),
+            self.progress.best,
+            elapsed_s,
+            self.progress.remaining_s(elapsed_s),
             self.exhausted,
         )
         self.on_event(event)
         return event
-
-    def remaining_s(self) -> float | None:
-        estimates = []
-        if self.budget_s is not None:
-            estimates.append(max(self.budget_s - self.elapsed_s, 0.0))
-        if self.evaluations is not None and self.evaluated:
-            missing = max(self.evaluations - self.evaluated, 0)
-            estimates.append(missing * self.elapsed_s / self.evaluated)
-        return min(estimates, default=None)
 
     def why_hopeless(self) -> str:
         limits = self.study.config.limits

@@ -1,0 +1,50 @@
+"""How far a search is: sums over its recorded trials, and an estimate of what is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from vidnas.evolution.trial import Trial
+
+
+@dataclass
+class Progress:
+    """What the trials of a search come to, one after the other.
+
+    Args:
+        evaluations: number of evaluated candidates to end at, if one was given.
+        budget_s: search time to end at, if one was given.
+    """
+
+    evaluations: int | None = None
+    budget_s: float | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    """Trials by status; a status that did not occur is missing."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Rejected candidates by the limit that they broke."""
+    best: Trial | None = None
+
+    def take(self, trial: Trial) -> None:
+        """Count the next trial."""
+        evaluation = trial.evaluation
+        self.counts[evaluation.status] += 1
+        if evaluation.status == "rejected":
+            self.refusals[evaluation.reason.partition(" ")[0]] += 1
+        if evaluation.status == "ok" and (self.best is None or trial.fitness > self.best.fitness):
+            self.best = trial
+
+    @property
+    def evaluated(self) -> int:
+        """Candidates that were trained, successfully or not."""
+        return self.counts["ok"] + self.counts["failed"]
+
+    def remaining_s(self, elapsed_s: float) -> float | None:
+        """Estimate of what is left after this search time; None as long as nothing is known."""
+        estimates = []
+        if self.budget_s is not None:
+            estimates.append(max(self.budget_s - elapsed_s, 0.0))
+        if self.evaluations is not None and self.evaluated:
+            missing = max(self.evaluations - self.evaluated, 0)
+            estimates.append(missing * elapsed_s / self.evaluated)
+        return min(estimates, default=None)
