@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vidnas.cli.live import _line
+from vidnas.cli.live import trial_phrase
 from vidnas.core import Evaluation
-from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import find_architecture
 
 
 @pytest.mark.parametrize(
@@ -22,4 +20,4 @@ def test_only_an_accuracy_is_said_in_percent(
     fitness: float, metrics: dict[str, float], said: str
 ) -> None:
     evaluation = Evaluation(status="ok", fitness=fitness, metrics=metrics)
-    assert _line(Trial(7, Proposal(find_architecture("tvn1")), evaluation, 0.0)) == said
+    assert trial_phrase(7, evaluation) == said

@@ -8,7 +8,19 @@ import sys
 import typer
 from rich.markup import escape
 
-from vidnas.cli import bench, data, draw, ensemble, evaluate, export, models, predict, search, train
+from vidnas.cli import (
+    bench,
+    data,
+    draw,
+    ensemble,
+    evaluate,
+    export,
+    models,
+    predict,
+    search,
+    status,
+    train,
+)
 from vidnas.cli.console import messages
 from vidnas.core import UserError
 from vidnas.core.process import available_cores, prepare_process
@@ -22,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("search")(search.command)
+app.command("status")(status.command)
 app.command("ensemble")(ensemble.command)
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 from vidnas.cli.live import SearchDisplay
 from vidnas.cli.page import WINNER_FILE, read_record, write_page, write_record
+from vidnas.cli.watching import Watcher
 from vidnas.core import Cost, Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
@@ -24,7 +26,7 @@ from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.engine import run_search
+from vidnas.evolution.engine import Event, run_search
 from vidnas.evolution.evaluator import ClipEvaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.halving import RUNGS
@@ -89,6 +91,11 @@ class SearchRequest(Value):
         """Name of the clips, also where they are given as "."."""
         return self.clips.resolve().stem
 
+    @property
+    def search_s(self) -> float | None:
+        """The part of the budget that the search may take; the rest is for what follows."""
+        return SEARCH_SHARE * self.budget_s if self.budget_s else None
+
     @classmethod
     def read(cls, folder: Path) -> SearchRequest:
         """What the study in the folder was last asked for.
@@ -135,7 +142,7 @@ class _Plan(Value):
         budget_s = request.budget_s
         if budget_s is None and request.evaluations is None:
             raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
-        search_s = SEARCH_SHARE * budget_s if budget_s else None
+        search_s = request.search_s
         candidate_s = request.candidate_s or _DEFAULT_CANDIDATE_S
         if request.candidate_s is None and search_s:
             low, high = _CANDIDATE_S
@@ -150,8 +157,12 @@ class _Plan(Value):
         )
 
 
-def search(request: SearchRequest) -> SearchOutcome:
+def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOutcome:
     """Search, train the best in full, test, export and report.
+
+    Args:
+        request: what to search for.
+        watchers: are told of every trial, also of those of earlier runs that they do not know.
 
     Raises:
         UserError: the clips, the limits, the study's folder or a setting cannot be used.
@@ -200,7 +211,7 @@ def search(request: SearchRequest) -> SearchOutcome:
             else None,
         )
         try:
-            _evolve(request, plan, study, space, evaluator, strategy, workers)
+            _evolve(request, plan, study, space, evaluator, strategy, workers, watchers)
         finally:
             write_page(study, request.title)
         finalists = _train_finalists(request, plan, study, cache, workers)
@@ -286,6 +297,7 @@ def _evolve(
     evaluator: ClipEvaluator,
     strategy: Strategy,
     workers: int,
+    watchers: Sequence[Watcher],
 ) -> None:
     deadline_s = timeout_s = None
     if brief_s := evaluator.settings.budget_s:  # a training in epochs takes what it takes
@@ -306,6 +318,14 @@ def _evolve(
         LocalExecutor(workers, timeout_s=timeout_s) as executor,
         SearchDisplay(request.evaluations, plan.search_s) as display,
     ):
+
+        def tell(event: Event) -> None:
+            display.update(event)
+            for watcher in watchers:
+                watcher.update(event)
+
+        for watcher in watchers:
+            watcher.catch_up(study.trials)
         run_search(
             study,
             space,
@@ -315,7 +335,7 @@ def _evolve(
             evaluations=request.evaluations,
             budget_s=plan.search_s,
             deadline_s=deadline_s,
-            on_event=display.update,
+            on_event=tell,
         )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.cli.durations import format_duration, parse_duration
 from vidnas.core import Modality
+
+if TYPE_CHECKING:
+    from vidnas.cli.watching import Watcher
 
 
 class InputName(str, Enum):
@@ -152,6 +156,12 @@ def command(
         bool, typer.Option(help="Mirror training clips; wrong where left and right are classes.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the splits, the proposals and all training.")] = 0,
+    events: Annotated[
+        Path | None, typer.Option(help="File that gets a line of JSON for every event.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder that gets scalars for TensorBoard.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evolve a network for your clips within a run-time limit; train, test, export and explain it.
@@ -163,7 +173,9 @@ def command(
 
         vidnas search clips/ --out study --limit latency=40ms --budget 30m
     """
+    from vidnas.cli.events import EventLines
     from vidnas.cli.pipeline import SearchRequest, search
+    from vidnas.cli.scalars import Scalars
 
     request = SearchRequest(
         clips=clips,
@@ -193,7 +205,13 @@ def command(
         flip=flip,
         seed=seed,
     )
-    outcome = search(request)
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        if events is not None:
+            watchers.append(stack.enter_context(EventLines(events)))
+        if tensorboard is not None:
+            watchers.append(stack.enter_context(Scalars(tensorboard)))
+        outcome = search(request, watchers)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
         return

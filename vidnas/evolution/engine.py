@@ -16,7 +16,7 @@ from vidnas.evolution.evaluator import Evaluator, Informed
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.interruption import CtrlC
-from vidnas.evolution.progress import Progress
+from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
@@ -63,7 +63,7 @@ class Event:
     @property
     def candidates_per_minute(self) -> float:
         """Evaluations by search time."""
-        return 60 * self.evaluations / self.elapsed_s if self.elapsed_s else 0.0
+        return per_minute(self.evaluations, self.elapsed_s)
 
 
 def run_search(

@@ -48,3 +48,8 @@ class Progress:
             missing = max(self.evaluations - self.evaluated, 0)
             estimates.append(missing * elapsed_s / self.evaluated)
         return min(estimates, default=None)
+
+
+def per_minute(evaluated: int, elapsed_s: float) -> float:
+    """Evaluated candidates by search time."""
+    return 60 * evaluated / elapsed_s if elapsed_s else 0.0

@@ -1,0 +1,110 @@
+"""How a study stands, read from its folder without getting in the way of a search there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vidnas.cli.page import WINNER_FILE, read_record
+from vidnas.cli.pipeline import REQUEST_FILE, SearchRequest
+from vidnas.cli.watching import TrialFacts
+from vidnas.core import Cost
+from vidnas.core.value import Value
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.progress import Progress, per_minute
+from vidnas.evolution.study import Study
+from vidnas.evolution.watching import is_searching, last_recorded
+from vidnas.report.study import Winner
+
+
+class WinnerFacts(Value):
+    """The network that was trained in full."""
+
+    number: int
+    """Of the trial that found it."""
+    test_top1: float | None
+    cost: Cost
+
+    @classmethod
+    def of(cls, winner: Winner | None) -> WinnerFacts | None:
+        """The facts of a winner; None of none."""
+        if winner is None:
+            return None
+        top1 = winner.test.top1 if winner.test else None
+        return cls(number=winner.number, test_top1=top1, cost=winner.cost)
+
+
+class Failure(Value):
+    """Why candidates failed."""
+
+    reason: str
+    count: int
+
+
+class StudyStatus(Value):
+    """How a study stands."""
+
+    study: str
+    searching: bool
+    """Whether a search holds the folder now."""
+    family: str
+    strategy: dict[str, Any]
+    """Its name and settings."""
+    limits: Limits
+    evaluations_asked: int | None
+    """None where none were asked for, or where the search was started from Python."""
+    search_budget_s: float | None
+    """The part of the budget that the search may take; None as above."""
+    trials: dict[str, int]
+    """By outcome; one that did not occur is missing."""
+    refusals: dict[str, int]
+    """Refused candidates by the limit that they broke."""
+    failures: tuple[Failure, ...]
+    """The most frequent first."""
+    best: TrialFacts | None
+    elapsed_s: float
+    """Search time, over all resumptions, at which the last trial was recorded."""
+    since_last_trial_s: float | None
+    remaining_s: float | None
+    """Estimate of the search time left after the last trial."""
+    candidates_per_minute: float
+    winner: WinnerFacts | None
+
+
+def read_status(folder: Path) -> StudyStatus:
+    """How the study in the folder stands.
+
+    Raises:
+        UserError: the folder is not a study, or it is damaged.
+    """
+    study = Study.read(folder)
+    request = read_record(SearchRequest, folder / REQUEST_FILE)
+    winner = read_record(Winner, folder / WINNER_FILE)
+    progress = Progress(request.evaluations, request.search_s) if request else Progress()
+    reasons: Counter[str] = Counter()
+    for trial in study.trials:
+        progress.take(trial)
+        if trial.evaluation.status == "failed":
+            reasons[trial.evaluation.reason] += 1
+    elapsed_s = study.trials[-1].elapsed_s if study.trials else 0.0
+    last = last_recorded(study)
+    return StudyStatus(
+        study=str(folder),
+        searching=is_searching(folder),
+        family=study.config.family,
+        strategy=study.config.strategy,
+        limits=study.config.limits,
+        evaluations_asked=progress.evaluations,
+        search_budget_s=progress.budget_s,
+        trials=dict(progress.counts),
+        refusals=dict(progress.refusals),
+        failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
+        best=TrialFacts.of(progress.best),
+        elapsed_s=elapsed_s,
+        since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
+        remaining_s=progress.remaining_s(elapsed_s),
+        candidates_per_minute=per_minute(progress.evaluated, elapsed_s),
+        winner=WinnerFacts.of(winner),
+    )

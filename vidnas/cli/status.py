@@ -1,0 +1,78 @@
+"""`vidnas status`: how a study stands, also while a search is running in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from vidnas.cli.console import JsonOption, print_json, results
+from vidnas.cli.durations import format_duration
+from vidnas.cli.live import cost_phrase, outcomes, trial_phrase
+
+if TYPE_CHECKING:
+    from vidnas.cli.standing import StudyStatus
+
+_REASONS = 3
+
+
+def command(
+    study: Annotated[Path, typer.Argument(help="Folder of a study; a search may be running.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a study stands: whether a search is running, what it found, how long it will take.
+
+    Example: [cyan]vidnas status study[/]
+    """
+    from vidnas.cli.standing import read_status
+
+    status = read_status(study)
+    if as_json:
+        print_json(status.model_dump(mode="json"))
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, fact in _facts(status).items():
+        table.add_row(Text(name, style="bold"), Text(fact))
+    results.print(table)
+
+
+def _facts(status: StudyStatus) -> dict[str, str]:
+    """Facts by name, as people read them; what there is nothing to say of is left out."""
+    since_s = status.since_last_trial_s
+    last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""
+    left = ""
+    if status.remaining_s:
+        left = f", about {format_duration(status.remaining_s)} left"
+    facts = {
+        "State": ("a search is running" if status.searching else "no search is running") + last,
+        "Asked": _asked(status),
+        "Searched": f"{format_duration(status.elapsed_s)}{left}",
+        "Candidates": f"{outcomes(status.trials, status.refusals)} · "
+        f"{status.candidates_per_minute:.1f} a minute",
+    }
+    if status.failures:
+        shown = status.failures[:_REASONS]
+        facts["Failures"] = "\n".join(f"{one.count} x {one.reason}" for one in shown)
+    best = status.best
+    facts["Best"] = trial_phrase(best.number, best.evaluation) if best else "none yet"
+    if (winner := status.winner) is not None:
+        top1 = f"{winner.test_top1:.1%} on the test clips, " if winner.test_top1 is not None else ""
+        facts["Trained"] = f"trial {winner.number}: {top1}{cost_phrase(winner.cost)}"
+    return facts
+
+
+def _asked(status: StudyStatus) -> str:
+    ends = []
+    if status.evaluations_asked is not None:
+        ends.append(f"{status.evaluations_asked} evaluations")
+    if status.search_budget_s is not None:
+        ends.append(f"{format_duration(status.search_budget_s)} of search")
+    words = [
+        f"{status.strategy.get('name', 'a strategy')} in {status.family}",
+        " or ".join(ends),
+        f"{status.limits}",
+    ]
+    return ", ".join(word for word in words if word)
