@@ -217,7 +217,7 @@ class _Search:
         self.running[future] = proposal
 
     def informed(self, proposal: Proposal) -> Evaluator:
-        """The evaluator, with what the strategy knows as well: else a history would hang on timing."""
+        """The evaluator; it is told what the strategy knows, so that nothing depends on timing."""
         if not isinstance(self.evaluator, Informed):
             return self.evaluator
         trials = self.study.trials

@@ -206,7 +206,8 @@ def _require_study_or_empty(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(folder / _LOCK_NAME, timeout=0)
+    # A look at whether a search is running holds the lock for microseconds.
+    lock = filelock.FileLock(folder / _LOCK_NAME, timeout=1)
     try:
         lock.acquire()
     except filelock.Timeout as error:
