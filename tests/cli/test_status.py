@@ -1,0 +1,111 @@
+"""How a study stands, seen from another process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import search_toys
+from commands import Vidnas, read_json
+from search_toys import ClumsyEvaluator, ToySpace, is_clumsy, toy_config
+
+from vidnas.cli import status as status_command
+from vidnas.cli.standing import StudyStatus, read_status
+from vidnas.core import UserError
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.executors import InlineExecutor
+from vidnas.evolution.strategies import TournamentEvolution
+from vidnas.evolution.study import Study
+
+
+def test_while_a_search_runs_and_after_a_sigkill(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    command = [sys.executable, str(search_toys.__file__), str(folder), "1000", "0.2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline()
+    running = read_status(folder)
+    again = read_status(folder)  # looking changes nothing
+    assert process.poll() is None
+    process.kill()
+    process.stdout.read()
+    assert process.wait() == -signal.SIGKILL
+    killed = read_status(folder)
+    assert running.searching
+    assert again.searching
+    assert not killed.searching
+    assert sum(running.trials.values()) >= 3
+    assert sum(killed.trials.values()) >= sum(again.trials.values())
+    assert killed.since_last_trial_s is not None
+    assert 0 <= killed.since_last_trial_s < 60
+    assert (killed.evaluations_asked, killed.remaining_s) == (None, None)  # from Python
+
+
+@pytest.fixture
+def clumsy(tmp_path: Path) -> Path:
+    """A study in this process, with failures."""
+    with Study.create_or_resume(tmp_path / "study", toy_config()) as study:
+        run_search(
+            study,
+            ToySpace(),
+            ClumsyEvaluator("raise"),
+            TournamentEvolution(),
+            InlineExecutor(),
+            evaluations=12,
+        )
+    return tmp_path / "study"
+
+
+def test_what_it_says(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trials = Study.read(clumsy).trials
+    failed = sum(is_clumsy(trial.architecture) for trial in trials)
+    status_command.command(clumsy)
+    said = capsys.readouterr().out
+    assert "no search is running" in said
+    assert f"{12 - failed} trained, {failed} failed" in said
+    assert f"{failed} x ZeroDivisionError: the candidate divided by zero" in said
+    best = max(trials, key=lambda trial: trial.fitness)
+    assert f"trial {best.number}: fitness {best.fitness:.4g}" in said
+
+
+def test_json_is_the_value(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status_command.command(clumsy, as_json=True)
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    status = StudyStatus.model_validate(told)
+    assert set(told) == {
+        "study", "searching", "family", "strategy", "limits", "evaluations_asked",
+        "search_budget_s", "trials", "refusals", "failures", "best", "elapsed_s",
+        "since_last_trial_s", "remaining_s", "candidates_per_minute", "winner",
+    }  # fmt: skip
+    assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
+    assert status.failures[0].count == status.trials["failed"]
+    assert status.candidates_per_minute == pytest.approx(60 * 12 / status.elapsed_s)
+
+
+def test_a_study_without_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Study.create_or_resume(tmp_path, toy_config()):
+        assert read_status(tmp_path).searching
+    status_command.command(tmp_path)
+    assert "none yet" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a study"):
+        read_status(tmp_path)
+
+
+def test_of_a_finished_search(vidnas: Vidnas, study: Path) -> None:
+    told = read_json(vidnas("status", study, "--json"))
+    assert told["evaluations_asked"] == 3
+    assert told["remaining_s"] == 0
+    assert told["limits"]["latency_ms"] == 20
+    assert told["winner"]["number"] < sum(told["trials"].values())
+    said = vidnas("status", study).stdout
+    assert "on the test clips" in said
+    assert "evolution in tinyvideonet, 3 evaluations, latency 20 ms" in said
