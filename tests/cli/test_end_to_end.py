@@ -96,7 +96,7 @@ def test_models_lists_the_published(vidnas: Vidnas) -> None:
         assert name in listed
 
 
-COMMANDS = "search ensemble train eval predict bench export models draw"
+COMMANDS = "search status ensemble train eval predict bench export models draw"
 
 
 @pytest.mark.parametrize("command", [*COMMANDS.split(), "data check", "data demo", "data flow"])
