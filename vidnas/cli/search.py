@@ -120,8 +120,8 @@ def command(
     candidate_epochs: Annotated[
         float | None,
         typer.Option(
-            help="Brief training in epochs, which every machine repeats alike; with "
-            "--candidate-time the nearer of the two ends it."
+            help="Brief training in epochs, however fast the machine is; with --candidate-time "
+            "the nearer of the two ends it."
         ),
     ] = None,
     inherit: Annotated[
