@@ -157,7 +157,9 @@ def toy_config(
 SEARCHED_LIMITS = Limits(parameters=1500)
 
 
-def search_and_print(folder: Path, evaluations: int, seconds: float) -> None:
+def search_and_print(
+    folder: Path, evaluations: int, seconds: float, storage_url: str | None = None
+) -> None:
     """A real search in workers that says on standard output what is finished."""
     from vidnas.evolution.engine import Event, run_search
     from vidnas.evolution.executors import LocalExecutor
@@ -168,7 +170,8 @@ def search_and_print(folder: Path, evaluations: int, seconds: float) -> None:
             print(event.trial.number, event.trial.architecture.digest, event.kind, flush=True)
 
     config = toy_config(SEARCHED_LIMITS)
-    with Study.create_or_resume(folder, config) as study, LocalExecutor(workers=2) as executor:
+    study = Study.create_or_resume(folder, config, storage_url)
+    with study, LocalExecutor(workers=2) as executor:
         run_search(
             study,
             ToySpace(),

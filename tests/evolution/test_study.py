@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy
 from search_toys import Toy, toy_config
 
+import vidnas
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import RandomSearch
@@ -88,7 +89,6 @@ def test_a_moved_study_goes_on(folder, tmp_path):
         ({"seed": 7}, "seed is 0 there and 7 now"),
         ({"limits": Limits(macs=5)}, "limits.macs is None there and 5 now"),
         ({"strategy": RandomSearch()}, "strategy.name is evolution there and random"),
-        ({"vidnas": "99.0"}, "99.0 now"),
     ],
 )
 def test_a_study_of_something_else_is_refused(folder, changes, named):
@@ -99,6 +99,22 @@ def test_a_study_of_something_else_is_refused(folder, changes, named):
     assert named in str(caught.value)
     assert "choose another folder" in str(caught.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_another_version(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    config = folder / "config.yaml"
+    ours = vidnas.__version__
+    minor = ours.rpartition(".")[0]
+    config.write_text(config.read_text().replace(ours, f"{minor}.99"))
+    with Study.create_or_resume(folder, toy_config()) as study:
+        assert len(study.trials) == len(OUTCOMES)
+    config.write_text(config.read_text().replace(f"{minor}.99", "99.0.0") + "new: setting\n")
+    with pytest.raises(
+        UserError, match=r"is of vidnas 99\.0\.0, .* pip install 'vidnas==99\.0\.0'"
+    ):
+        Study.create_or_resume(folder, toy_config())
 
 
 def test_a_second_process_is_refused_until_the_first_ends(folder):

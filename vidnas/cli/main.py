@@ -19,6 +19,7 @@ from vidnas.cli import (
     predict,
     search,
     status,
+    studies,
     train,
 )
 from vidnas.cli.console import messages
@@ -44,6 +45,7 @@ app.command("export")(export.command)
 app.command("models")(models.command)
 app.command("draw")(draw.command)
 app.add_typer(data.app, name="data")
+app.add_typer(studies.app, name="study")
 
 _FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {

@@ -85,6 +85,7 @@ class SearchRequest(Value):
     size_px: int | None
     flip: bool
     seed: int
+    storage: str | None = None
 
     @property
     def title(self) -> str:
@@ -192,9 +193,10 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         },
         seed=request.seed,
     )
-    with Study.create_or_resume(request.out, config) as study:
-        # Where the clips lie may be relative to where the command was typed.
-        asked = request.model_copy(update={"clips": request.clips.resolve()})
+    with Study.create_or_resume(request.out, config, request.storage) as study:
+        # Where the clips lie may be relative to where the command was typed. Where the trials are
+        # the study remembers, without a password.
+        asked = request.model_copy(update={"clips": request.clips.resolve(), "storage": None})
         write_record(asked, request.out / REQUEST_FILE)
         # Before any worker is started: the machine is at rest.
         reference = calibrate(runtime=request.runtime, threads=request.threads)
@@ -217,6 +219,12 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         finalists = _train_finalists(request, plan, study, cache, workers)
         outcome = _crown(request, study, cache, finalists)
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
+
+
+def describe_strategy(request: SearchRequest) -> dict[str, Any]:
+    """The strategy of a search for this request, as the config of its study has it."""
+    plan = _Plan.of(request, request.workers or available_cores())
+    return _strategy(request, plan).describe()
 
 
 def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:

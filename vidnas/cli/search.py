@@ -162,6 +162,13 @@ def command(
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder that gets scalars for TensorBoard.")
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep the trials in a database: postgresql://user@host/db or mysql://...; in the "
+            "study's folder if not set."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evolve a network for your clips within a run-time limit; train, test, export and explain it.
@@ -204,6 +211,7 @@ def command(
         size_px=size,
         flip=flip,
         seed=seed,
+        storage=storage,
     )
     with ExitStack() as stack:
         watchers: list[Watcher] = []

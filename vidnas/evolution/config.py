@@ -49,11 +49,13 @@ class StudyConfig(Value):
             UserError: the file is damaged, or of a version whose settings were others.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+            _require_readable(read, path)
+            return cls.model_validate(read)
         except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path} cannot be read by vidnas {vidnas.__version__}: it is damaged or of "
-                "another version; restore it, or start a new study in another folder."
+                f"{path} cannot be read by vidnas {vidnas.__version__}: it is damaged; restore it, "
+                "or start a new study in another folder."
             ) from error
 
     def require_same(self, asked: StudyConfig, folder: Path) -> None:
@@ -62,18 +64,43 @@ class StudyConfig(Value):
         Raises:
             UserError: something differs; it is named with both values.
         """
-        mine, theirs = _flat(self.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
+        differing = self.differences(asked)
+        if differing:
+            raise UserError(
+                f"{folder} holds a study of something else: {differing}; ask for the same again to "
+                "resume it, or choose another folder."
+            )
+
+    def differences(self, asked: StudyConfig) -> str:
+        """What is another in the two, with both values; empty if nothing is.
+
+        The version does not count: `read` refuses those whose trials mean something else.
+        """
+        mine, theirs = (
+            _flat(one.model_dump(mode="json", exclude={"vidnas"})) for one in (self, asked)
+        )
         differing = [
             f"{name} is {mine.get(name, 'not set')} there and {theirs.get(name, 'not set')} now"
             for name in {**mine, **theirs}
             if mine.get(name) != theirs.get(name)
         ]
-        if differing:
-            rest = f" (and {len(differing) - _SHOWN} more)" if len(differing) > _SHOWN else ""
-            raise UserError(
-                f"{folder} holds a study of something else: {'; '.join(differing[:_SHOWN])}{rest}; "
-                "ask for the same again to resume it, or choose another folder."
-            )
+        rest = f" (and {len(differing) - _SHOWN} more)" if len(differing) > _SHOWN else ""
+        return "; ".join(differing[:_SHOWN]) + rest
+
+
+def _require_readable(read: Any, path: Path) -> None:
+    """Accept what other releases of the same minor version wrote, in which trials mean the same."""
+    version = read.get("vidnas") if isinstance(read, dict) else None
+    if version and _minor(str(version)) != _minor(vidnas.__version__):
+        raise UserError(
+            f"{path} is of vidnas {version}, this is {vidnas.__version__}, and their trials cannot "
+            f"be mixed; run pip install 'vidnas=={version}' to go on with it, or start a new study "
+            "in another folder."
+        )
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +15,11 @@ from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
 from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.storage import DATABASE_NAME, Storage, find_storage
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, architecture_from_json
 
 CONFIG_NAME = "config.yaml"
-DATABASE_NAME = "study.db"
 _LOCK_NAME = ".lock"
 _AHEAD = "ahead"
 
@@ -34,7 +32,7 @@ _STATES = {
 
 
 class Study:
-    """A search on disk: `config.yaml` (what was asked) and `study.db` (an Optuna study).
+    """A search on disk: `config.yaml` (what was asked) and its trials (an Optuna study).
 
     Every trial is one finished Optuna trial, written in one transaction: after a kill it is there
     whole or not at all. The objective is the fitness, to be maximised; rejected candidates are
@@ -43,15 +41,16 @@ class Study:
     """
 
     def __init__(
-        self, folder: Path, config: StudyConfig, lock: filelock.BaseFileLock | None
+        self, folder: Path, config: StudyConfig, storage: Storage, locks: ExitStack
     ) -> None:
         self.folder = folder
         self.config = config
-        self._lock = lock
-        with _plain_storage_errors(folder):
-            self._optuna = _open_database(folder / DATABASE_NAME)
+        self._place = storage.place
+        self._locks = locks
+        with _plain_storage_errors(self._place):
+            self._optuna = storage.open()
             stored = self._optuna.get_trials(deepcopy=False)
-        self.trials: list[Trial] = [_read_trial(folder, trial) for trial in stored]
+        self.trials: list[Trial] = [_read_trial(self._place, trial) for trial in stored]
         recorded = {trial.architecture.digest for trial in self.trials}
         kept = self._optuna.user_attrs.get(_AHEAD, {})
         self.ahead = {
@@ -62,42 +61,59 @@ class Study:
         """Evaluations by digest that are finished before it is their turn to be recorded."""
 
     @classmethod
-    def create_or_resume(cls, folder: Path, config: StudyConfig) -> Study:
+    def create_or_resume(
+        cls, folder: Path, config: StudyConfig, storage_url: str | None = None
+    ) -> Study:
         """Start a study in a new or empty folder, or go on with the one that is there.
 
-        The folder is locked until `close`.
+        The study is locked until `close`.
+
+        Args:
+            folder: of the study.
+            config: what is asked; the same as before where the study is resumed.
+            storage_url: of a PostgreSQL or MySQL database to keep the trials in; if None, where
+                they are, and for a new study `study.db` in its folder.
 
         Raises:
             UserError: the folder holds something else, a study of something else or one that is
-                damaged; it cannot be written to; another process is searching in it.
+                damaged; it cannot be written to; another process is searching in it; the database
+                cannot be used.
         """
         _require_study_or_empty(folder)
-        with _plain_file_errors(folder):
+        storage = find_storage(folder, storage_url)
+        with _plain_storage_errors(storage.place):
+            storage.require_reachable()  # before anything is written
+        with _plain_file_errors(folder), ExitStack() as locks:
+            folder.mkdir(parents=True, exist_ok=True)
+            locks.callback(_lock(folder).release)
             if (folder / CONFIG_NAME).exists():
                 StudyConfig.read(folder / CONFIG_NAME).require_same(config, folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = _lock(folder)
-            try:
-                if not (folder / CONFIG_NAME).exists():
-                    config.write(folder / CONFIG_NAME)
-                return cls(folder, config, lock)
-            except BaseException:
-                lock.release()
-                raise
+            else:
+                config.write(folder / CONFIG_NAME)
+            with _plain_storage_errors(storage.place):
+                if not storage.exists():
+                    storage.create()
+                locks.enter_context(storage.locked())
+            return cls(folder, config, storage, locks.pop_all())
 
     @classmethod
-    def read(cls, folder: Path) -> Study:
+    def read(cls, folder: Path, storage_url: str | None = None) -> Study:
         """Open a study to look at, also while a search is running in it.
 
+        Args:
+            folder: of the study.
+            storage_url: of the database, where it is another than the folder says.
+
         Raises:
-            UserError: the folder is not a study, or it is damaged.
+            UserError: the folder is not a study, it is damaged, or its database cannot be reached.
         """
-        if not (folder / CONFIG_NAME).is_file() or not (folder / DATABASE_NAME).is_file():
+        storage = find_storage(folder, storage_url)
+        if not (folder / CONFIG_NAME).is_file() or not storage.exists():
             raise UserError(
                 f"{folder} is not a study: it has no {CONFIG_NAME} and {DATABASE_NAME}; give the "
                 "folder that was passed to the search."
             )
-        return cls(folder, StudyConfig.read(folder / CONFIG_NAME), lock=None)
+        return cls(folder, StudyConfig.read(folder / CONFIG_NAME), storage, ExitStack())
 
     def fittest(self, count: int) -> list[Trial]:
         """The best `count` trials that are ok, the fittest first, of equals the earliest."""
@@ -111,7 +127,7 @@ class Study:
             UserError: the disk is full, or the database cannot be written to.
         """
         trial = Trial(len(self.trials), proposal, evaluation, elapsed_s)
-        with _plain_storage_errors(self.folder):
+        with _plain_storage_errors(self._place):
             self._optuna.add_trial(_stored(trial))
         self.trials.append(trial)
         self.ahead.pop(trial.architecture.digest, None)
@@ -127,13 +143,12 @@ class Study:
             return
         self.ahead[architecture.digest] = evaluation
         kept = {digest: one.model_dump(mode="json") for digest, one in self.ahead.items()}
-        with _plain_storage_errors(self.folder):
+        with _plain_storage_errors(self._place):
             self._optuna.set_user_attr(_AHEAD, kept)
 
     def close(self) -> None:
         """Let others search in this folder."""
-        if self._lock is not None:
-            self._lock.release()
+        self._locks.close()
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +176,7 @@ def _stored(trial: Trial) -> FrozenTrial:
     return stored
 
 
-def _read_trial(folder: Path, stored: FrozenTrial) -> Trial:
+def _read_trial(place: str, stored: FrozenTrial) -> Trial:
     attributes = stored.user_attrs
     try:
         proposal = Proposal(
@@ -173,24 +188,9 @@ def _read_trial(folder: Path, stored: FrozenTrial) -> Trial:
         return Trial(stored.number, proposal, evaluation, attributes["elapsed_s"])
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise UserError(
-            f"Trial {stored.number} in {folder / DATABASE_NAME} cannot be read ({error}); restore "
-            "the file, or start a new study in another folder."
+            f"Trial {stored.number} in {place} cannot be read ({error}); restore "
+            "it, or start a new study in another folder."
         ) from error
-
-
-def _open_database(path: Path) -> optuna.Study:
-    optuna.logging.set_verbosity(logging.WARNING)
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(path, timeout=30, check_same_thread=False)
-
-    # Connections are made here because a URL cannot hold every path: Optuna expands braces in it.
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{DATABASE_NAME}", engine_kwargs={"creator": connect}
-    )
-    return optuna.create_study(
-        storage=storage, study_name="vidnas", direction="maximize", load_if_exists=True
-    )
 
 
 def _require_study_or_empty(folder: Path) -> None:
@@ -238,11 +238,16 @@ _DATABASE_CURES = {
     "locked": "another program is writing to it; close that and run the same command again",
     "readonly": "it is read-only; make it writable, or copy the study to another folder",
     "unable to open": "it cannot be opened; check the folder's permissions",
+    "no such table": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "access denied": "put the password into the URL or a file that ?read_default_file= names there",
+    "password": "put it into the URL, or for PostgreSQL into ~/.pgpass or PGPASSWORD",
+    "connect": "look whether the server runs and give the same command again; nothing that was "
+    "recorded is lost",
 }
 
 
 @contextmanager
-def _plain_storage_errors(folder: Path) -> Iterator[None]:
+def _plain_storage_errors(place: str) -> Iterator[None]:
     """Say in one sentence what a database error means."""
     try:
         yield
@@ -250,8 +255,6 @@ def _plain_storage_errors(folder: Path) -> Iterator[None]:
         innermost: BaseException = error
         while innermost.__cause__ is not None:
             innermost = innermost.__cause__
-        text = str(innermost)
+        text = " ".join(str(innermost).split()).rstrip(".?")
         cures = [cure for sign, cure in _DATABASE_CURES.items() if sign in text.lower()]
-        raise UserError(
-            "; ".join([f"{folder / DATABASE_NAME}: {text}", *cures[:1]]) + "."
-        ) from error
+        raise UserError("; ".join([f"{place}: {text}", *cures[:1]]) + ".") from error

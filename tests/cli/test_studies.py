@@ -1,0 +1,55 @@
+"""`vidnas study` on a real search: fork, merge, move."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from commands import SEARCH, Vidnas
+
+from vidnas.cli.pipeline import SearchRequest
+from vidnas.evolution.study import Study
+
+
+def test_a_fork_is_searched_with_other_limits_and_strategy(
+    vidnas: Vidnas, clips: Path, study: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "fork"
+    done = vidnas(
+        "study", "fork", study, new, "--limit", "latency=30ms", "--strategy", "pareto", "--seed", 3
+    )
+    taken = Study.read(new).trials
+    assert f"begins with {len(taken)} trials" in done.stdout
+    assert [t.evaluation for t in taken] == [
+        t.evaluation for t in Study.read(study).trials if t.evaluation.status == "ok"
+    ]
+    asked = list(SEARCH)
+    asked[asked.index("latency=20ms")] = "latency=30ms"
+    vidnas(
+        "search", clips, "--out", new, "--evaluations", 4, "--strategy", "pareto", "--seed", 3,
+        *asked,
+    )  # fmt: skip
+    assert Study.read(new).trials[: len(taken)] == taken
+    assert SearchRequest.read(new).strategy == "pareto"
+
+
+def test_a_merger_of_a_study_with_its_fork(vidnas: Vidnas, study: Path, tmp_path: Path) -> None:
+    vidnas("study", "fork", study, tmp_path / "fork", "--trials", 1)
+    vidnas("study", "merge", tmp_path / "fork", study, "--out", tmp_path / "both")
+    kept = [t.architecture for t in Study.read(tmp_path / "both").trials]
+    assert kept == [t.architecture for t in Study.read(study).trials]
+    refused = vidnas("study", "merge", study, study, "--out", study, check=False)
+    assert refused.returncode == 2
+    assert "is there already" in refused.stderr
+
+
+def test_a_study_and_its_clips_move(
+    vidnas: Vidnas, clips: Path, study: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    shutil.copytree(clips, tmp_path / "clips")
+    vidnas("search", tmp_path / "clips", "--out", tmp_path / "study", "--evaluations", 4, *SEARCH)
+    before, after = Study.read(study).trials, Study.read(tmp_path / "study").trials
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+    assert SearchRequest.read(tmp_path / "study").clips == tmp_path / "clips"

@@ -1,0 +1,160 @@
+"""Extending, forking and merging studies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from search_toys import Toy, ToyEvaluator, ToySpace, toy_config
+
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.executors import InlineExecutor
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.merging import fork_study, merge_studies
+from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal
+
+Row = tuple[int, "int | None", str, "int | None"]
+"""Width, parent, status and MACs of a trial."""
+
+
+def make(folder: Path, *rows: Row, **changes: Any) -> Study:
+    with Study.create_or_resume(folder, toy_config(**changes)) as study:
+        for width, parent, status, macs in rows:
+            cost = None if macs is None else Cost(parameters=1, macs=macs, activation_bytes=1)
+            evaluation = Evaluation.model_validate(
+                {"status": status, "fitness": width / 100 if status == "ok" else None}
+                | {"cost": cost, "reason": "" if status == "ok" else "macs: too many"}
+            )
+            proposal = Proposal(Toy(widths=(width,)), parent, () if parent is None else ("wider",))
+            study.record(proposal, evaluation, elapsed_s=10.0 * (len(study.trials) + 1))
+    return study
+
+
+def rows(study: Study) -> list[Row]:
+    return [
+        (
+            trial.architecture.widths[0],
+            trial.proposal.parent,
+            trial.evaluation.status,
+            trial.evaluation.cost and trial.evaluation.cost.macs,
+        )
+        for trial in study.trials
+    ]
+
+
+def search(folder: Path, evaluations: int, **changes: Any) -> Study:
+    strategy = changes.pop("strategy", TournamentEvolution(population=5))
+    with Study.create_or_resume(folder, toy_config(strategy=strategy, **changes)) as study:
+        run_search(
+            study, ToySpace(), ToyEvaluator(), strategy, InlineExecutor(), evaluations=evaluations
+        )
+    return study
+
+
+def test_a_larger_number_extends_a_study(tmp_path: Path) -> None:
+    before = search(tmp_path / "study", 8).trials
+    after = search(tmp_path / "study", 20).trials
+    assert after[:8] == before
+    assert len({trial.architecture.digest for trial in after}) == 20
+    assert search(tmp_path / "study", 20).trials == after
+    at_once = search(tmp_path / "at once", 20).trials
+    assert [t.proposal for t in after] == [t.proposal for t in at_once]
+
+
+def test_a_fork_goes_on_by_itself(tmp_path: Path) -> None:
+    source = search(tmp_path / "source", 8)
+    config = toy_config(strategy=RandomSearch(), seed=5)
+    assert fork_study(source, tmp_path / "fork", config, trials=6) == 6
+    forked = search(tmp_path / "fork", 12, strategy=RandomSearch(), seed=5)
+    assert forked.trials[:6] == source.trials[:6]
+    assert len(forked.trials) == 12
+    assert Study.read(tmp_path / "source").trials == source.trials
+
+
+ROWS: list[Row] = [(1, None, "ok", 50), (2, 0, "rejected", 150), (3, 0, "ok", 90),
+                   (4, 2, "rejected", 500), (5, 2, "failed", None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("macs", "expected"),
+    [
+        (100, ROWS),
+        (60, [ROWS[0], ROWS[1], (3, 0, "rejected", 90), ROWS[3], ROWS[4]]),
+        (None, [(1, None, "ok", 50), (3, 0, "ok", 90), (5, 1, "failed", None)]),
+        (200, [(1, None, "ok", 50), (3, 0, "ok", 90), (4, 1, "rejected", 500),
+               (5, 1, "failed", None)]),
+    ],
+)  # fmt: skip
+def test_a_fork_judges_by_its_own_limits(
+    tmp_path: Path, macs: int | None, expected: list[Row]
+) -> None:
+    source = make(tmp_path / "source", *ROWS, limits=Limits(macs=100))
+    fork_study(source, tmp_path / "fork", toy_config(Limits(macs=macs)))
+    forked = Study.read(tmp_path / "fork")
+    assert rows(forked) == expected
+    assert all(trial.fitness > 0 or trial.evaluation.status != "ok" for trial in forked.trials)
+
+
+def test_a_merger_keeps_each_architecture_once(tmp_path: Path) -> None:
+    one = make(tmp_path / "1", (1, None, "ok", 5), (2, 0, "failed", None), (3, 1, "ok", 7))
+    rows_of_two: list[Row] = [(3, None, "ok", 7), (9, 0, "ok", 5), (2, 1, "ok", 6), (8, 2, "ok", 1)]
+    two = make(tmp_path / "2", *rows_of_two, seed=4)
+    assert merge_studies([one, two], tmp_path / "both") == 5
+    both = Study.read(tmp_path / "both")
+    assert rows(both) == [
+        (1, None, "ok", 5), (2, 0, "ok", 6), (3, 1, "ok", 7), (9, 2, "ok", 5), (8, 1, "ok", 1),
+    ]  # fmt: skip
+    assert [trial.elapsed_s for trial in both.trials] == [10, 20, 30, 50, 70]
+    assert both.config == one.config
+    again = search(tmp_path / "both", 7, strategy=TournamentEvolution())
+    assert again.trials[:5] == both.trials
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data_fingerprint": "other"}, "data_fingerprint is other there and none now"),
+        ({"space": {"depth": 5, "most": 32}}, "space.depth is 5 there and 4 now"),
+        ({"training": {"budget_s": 5}}, "training.budget_s is 5 there and not set now"),
+        ({"classes": ("up", "down")}, "classes is"),
+    ],
+)
+def test_what_cannot_be_compared_is_not_merged(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    studies = [make(tmp_path / "1", ROWS[0]), make(tmp_path / "2", ROWS[0], **changes)]
+    with pytest.raises(UserError, match=named):
+        merge_studies(studies, tmp_path / "both")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_a_folder_that_holds_something_stays_as_it_is(tmp_path: Path) -> None:
+    source = make(tmp_path / "source", ROWS[0])
+    (tmp_path / "there").mkdir()
+    fork_study(source, tmp_path / "there")  # empty
+    before = (tmp_path / "there" / "study.db").read_bytes()
+    with pytest.raises(UserError, match="is there already"):
+        fork_study(source, tmp_path / "there")
+    assert (tmp_path / "there" / "study.db").read_bytes() == before
+
+
+def test_a_fork_that_is_killed_leaves_no_folder(tmp_path: Path) -> None:
+    make(tmp_path / "source", ROWS[0], ROWS[2])
+    script = (
+        "import os, signal, sys; from pathlib import Path; import search_toys\n"
+        "from vidnas.evolution.merging import fork_study\n"
+        "from vidnas.evolution.study import Study\n"
+        "fork_study(Study.read(Path(sys.argv[1])), Path(sys.argv[2]),\n"
+        "           on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "source"), str(tmp_path / "fork")]
+    path = {"PYTHONPATH": f"{Path(__file__).parent}:{':'.join(sys.path)}"}
+    assert subprocess.run(command, env=path, check=False).returncode < 0
+    assert not (tmp_path / "fork").exists()
+    assert fork_study(Study.read(tmp_path / "source"), tmp_path / "fork") == 2

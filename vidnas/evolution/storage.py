@@ -1,0 +1,262 @@
+"""Where the trials of a study are: in its folder, or on a database server that a team shares."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+import sqlalchemy
+from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from vidnas.core import UserError
+from vidnas.core.files import replacing
+from vidnas.core.value import Value
+
+DATABASE_NAME = "study.db"
+SERVER_NAME = "storage.json"
+_STUDY_NAME = "vidnas"
+
+_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
+# Both locks belong to their connection: a searcher that dies gives its study free.
+_LOCKS = {
+    "postgresql": "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))",
+    "mysql": "SELECT GET_LOCK(:name, 0)",
+}
+# Optuna makes its tables in several steps, which two processes must not take at once.
+_TABLE_LOCKS = {
+    "postgresql": "SELECT pg_advisory_lock(hashtextextended('vidnas', 0))",
+    "mysql": "SELECT GET_LOCK('vidnas', 60)",
+}
+
+
+class Storage(Protocol):
+    """The database of one study."""
+
+    @property
+    def place(self) -> str:
+        """How messages name it."""
+
+    def require_reachable(self) -> None:
+        """Raise what the database raises where it cannot be reached."""
+
+    def exists(self) -> bool:
+        """Whether the study was made, whole."""
+
+    def create(self) -> None:
+        """Make the study, empty; nobody finds it half made."""
+
+    def open(self) -> optuna.Study:
+        """Open the study that is there; makes nothing, so that one may look at any time."""
+
+    def locked(self) -> AbstractContextManager[Any]:
+        """Keep searchers on other machines out, where they could reach it.
+
+        Raises:
+            UserError: one is there.
+        """
+
+
+def find_storage(folder: Path, url: str | None) -> Storage:
+    """The storage of the study in a folder, or the one to be if there is none yet.
+
+    Args:
+        folder: of the study.
+        url: of a PostgreSQL or MySQL database; if None, what the study was started with, and for a
+            new one `study.db` in its folder.
+
+    Raises:
+        UserError: the URL cannot be used, or the study is kept in `study.db`.
+    """
+    record = _ServerRecord.read(folder)
+    if url is None and record is None:
+        return FileStorage(folder / DATABASE_NAME)
+    if url is not None and (folder / DATABASE_NAME).exists():
+        raise UserError(
+            f"The trials of {folder} are in its {DATABASE_NAME}, not on a server; leave the "
+            "storage out, or take them there with vidnas study fork --storage."
+        )
+    name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
+    return ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
+
+
+@dataclass(frozen=True)
+class FileStorage:
+    """SQLite in one file."""
+
+    path: Path
+
+    @property
+    def place(self) -> str:
+        """How messages name it."""
+        return str(self.path)
+
+    def require_reachable(self) -> None:
+        """The folder itself says what is wrong with it."""
+
+    def exists(self) -> bool:
+        """Whether the file is there; it appears whole."""
+        return self.path.is_file()
+
+    def create(self) -> None:
+        """Make the file under another name, then put it in place."""
+        with replacing(self.path) as temporary:
+            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(temporary))
+
+    def open(self) -> optuna.Study:
+        """Open the file that is there."""
+        return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """The lock of the folder is enough."""
+        return nullcontext()
+
+
+@dataclass(frozen=True)
+class ServerStorage:
+    """A database that holds many studies; `storage.json` in the folder says which is ours."""
+
+    folder: Path
+    url: sqlalchemy.URL
+    study: str
+
+    @property
+    def place(self) -> str:
+        """The URL without its password."""
+        return _without_password(self.url)
+
+    def require_reachable(self) -> None:
+        """Connect once."""
+        with self._connected():
+            pass
+
+    def exists(self) -> bool:
+        """Whether the study was made."""
+        return (self.folder / SERVER_NAME).is_file()
+
+    def create(self) -> None:
+        """Make the study, then say in the folder where it is."""
+        with self._connected() as connection:
+            connection.execute(sqlalchemy.text(_TABLE_LOCKS[self.url.get_backend_name()]))
+            _make(self._text, self.study)
+        record = _ServerRecord(url=self.place, study=self.study)
+        with replacing(self.folder / SERVER_NAME) as temporary:
+            temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def open(self) -> optuna.Study:
+        """Open the study of this name.
+
+        Raises:
+            UserError: the database holds no such study.
+        """
+        try:
+            return _open(self._text, self.study)
+        except KeyError as error:
+            raise UserError(
+                f"{self.place} holds no study {self.study}, which {self.folder / SERVER_NAME} "
+                "names; give the URL of the database that holds it."
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold a lock of the server on the study's name."""
+        with self._connected() as connection:
+            statement = sqlalchemy.text(_LOCKS[self.url.get_backend_name()])
+            if not connection.execute(statement, {"name": self.study}).scalar():
+                raise UserError(
+                    f"Another process is searching in the study {self.study} of {self.place}; "
+                    "wait for it to end, or choose another folder."
+                )
+            yield
+
+    @property
+    def _text(self) -> str:
+        return self.url.render_as_string(hide_password=False)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlalchemy.Connection]:
+        engine = sqlalchemy.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        connection = engine.connect()
+        try:
+            yield connection
+        finally:
+            with suppress(SQLAlchemyError):  # where the server is gone, so is the connection
+                connection.close()
+            engine.dispose()
+
+
+class _ServerRecord(Value):
+    """`storage.json`; a copy of the folder leads to the same study."""
+
+    url: str
+    study: str
+
+    @classmethod
+    def read(cls, folder: Path) -> _ServerRecord | None:
+        path = folder / SERVER_NAME
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise UserError(
+                f"{path} is damaged; restore it: without it the study's trials are not found."
+            ) from error
+
+
+def _read_url(text: str) -> sqlalchemy.URL:
+    example = "postgresql://user@host/database"
+    try:
+        url = sqlalchemy.make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise UserError(f"The storage is no database URL; write one like {example}.") from error
+    backend, _, driver = url.drivername.partition("+")
+    if backend not in _DRIVERS:
+        raise UserError(
+            f"Studies cannot be kept in {backend!r}; give a PostgreSQL or MySQL URL such as "
+            f"{example}, or none for {DATABASE_NAME} in the study's folder."
+        )
+    url = url.set(drivername=f"{backend}+{driver or _DRIVERS[backend]}")
+    try:
+        url.get_dialect().import_dbapi()
+    except (ImportError, ArgumentError) as error:
+        raise UserError(
+            f"{url.drivername} needs a driver that is not installed; run "
+            f"pip install vidnas[{backend}]."
+        ) from error
+    return url
+
+
+def _without_password(url: sqlalchemy.URL) -> str:
+    query = url.difference_update_query(["password"]).query
+    return str(
+        sqlalchemy.URL.create(
+            url.drivername, url.username, None, url.host, url.port, url.database, query
+        )
+    )
+
+
+def _connector(path: Path) -> Any:
+    # Connections are made here because a URL cannot hold every path: Optuna expands braces in it.
+    return lambda: sqlite3.connect(path, timeout=30, check_same_thread=False)
+
+
+def _make(url: str, name: str, **engine: Any) -> None:
+    optuna.logging.set_verbosity(logging.WARNING)
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine)
+    optuna.create_study(storage=storage, study_name=name, direction="maximize")
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def _open(url: str, name: str, **engine: Any) -> optuna.Study:
+    optuna.logging.set_verbosity(logging.WARNING)
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine, skip_table_creation=True)
+    return optuna.load_study(study_name=name, storage=storage)
