@@ -15,6 +15,7 @@ from postgres_server import PostgresServer, find_binaries, postgres_server
 from search_toys import Toy, toy_config
 
 from vidnas.core import Evaluation, UserError
+from vidnas.evolution.merging import fork_study
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
 
@@ -140,6 +141,18 @@ def test_the_password_is_not_written_down(
     with pytest.raises(UserError, match="PGPASSWORD"):
         Study.read(folder)
     assert Study.read(folder, server.url).trials == []
+
+
+@pytest.mark.usefixtures("password")
+def test_a_fork_takes_trials_to_a_server_and_back(server: PostgresServer, tmp_path: Path) -> None:
+    with Study.create_or_resume(tmp_path / "file", toy_config()) as source:
+        record(source, 1)
+    fork_study(source, tmp_path / "shared", storage_url=server.url)
+    with Study.create_or_resume(tmp_path / "shared", toy_config()) as shared:
+        record(shared, 2)
+    fork_study(Study.read(tmp_path / "shared"), tmp_path / "back")
+    assert (tmp_path / "back" / "study.db").exists()
+    assert Study.read(tmp_path / "back").trials == shared.trials
 
 
 @pytest.mark.usefixtures("password")

@@ -30,19 +30,15 @@ def fork(
     strategy: Annotated[
         StrategyName | None, typer.Option(help="Strategy of the new study instead of the old.")
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of the new study; with the old one it may go the old way again."),
-    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(help="Database URL to keep the trials in; study.db in the folder if not set."),
     ] = None,
 ) -> None:
-    """Begin a new study with the trials of another, under other limits, strategy or seed.
+    """Begin a new study with the trials of another, under other limits or another strategy.
 
-    Space, clips and training stay the same, because trials could not be compared otherwise. Trials
-    are judged anew under other limits; none is trained again.
+    Space, clips, training and seed stay the same, because trials could not be compared otherwise.
+    Under other limits they are judged anew; none is trained again.
 
     Example:
 
@@ -61,8 +57,6 @@ def fork(
     config: dict[str, object] = {}
     if limit:
         asked["limits"], config["limits"] = tuple(limit), Limits.parse(limit)
-    if seed is not None:
-        asked["seed"] = config["seed"] = seed
     if strategy is not None:
         asked |= {"strategy": strategy.value, "objectives": None}
     request = SearchRequest.read(study).model_copy(update=asked)
@@ -82,9 +76,9 @@ def merge(
     studies: Annotated[list[Path], typer.Argument(help="Folders of studies, two or more.")],
     out: Annotated[Path, typer.Option(help="Folder of the new study.")],
 ) -> None:
-    """Put the trials of several studies of the same space, clips and training into a new one.
+    """Put the trials of several studies of the same space, clips, training and seed into a new one.
 
-    Limits, strategy and seed are those of the first. An architecture that several have tried is
+    Limits and strategy are those of the first. An architecture that several have tried is
     kept once.
 
     Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -106,9 +107,12 @@ class FileStorage:
         return self.path.is_file()
 
     def create(self) -> None:
-        """Make the file under another name, then put it in place."""
-        with replacing(self.path) as temporary:
-            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(temporary))
+        """Make the file elsewhere, then put it in place."""
+        # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
+        with tempfile.TemporaryDirectory(prefix=".", dir=self.path.parent) as temporary:
+            made = Path(temporary) / DATABASE_NAME
+            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(made))
+            made.replace(self.path)
 
     def open(self) -> optuna.Study:
         """Open the file that is there."""

@@ -40,13 +40,11 @@ class Study:
     the same at the start of a study and late in it.
     """
 
-    def __init__(
-        self, folder: Path, config: StudyConfig, storage: Storage, locks: ExitStack
-    ) -> None:
+    def __init__(self, folder: Path, config: StudyConfig, storage: Storage) -> None:
         self.folder = folder
         self.config = config
         self._place = storage.place
-        self._locks = locks
+        self._locks = ExitStack()
         with _plain_storage_errors(self._place):
             self._optuna = storage.open()
             stored = self._optuna.get_trials(deepcopy=False)
@@ -94,7 +92,9 @@ class Study:
                 if not storage.exists():
                     storage.create()
                 locks.enter_context(storage.locked())
-            return cls(folder, config, storage, locks.pop_all())
+            study = cls(folder, config, storage)
+            study._locks = locks.pop_all()
+            return study
 
     @classmethod
     def read(cls, folder: Path, storage_url: str | None = None) -> Study:
@@ -113,7 +113,7 @@ class Study:
                 f"{folder} is not a study: it has no {CONFIG_NAME} and {DATABASE_NAME}; give the "
                 "folder that was passed to the search."
             )
-        return cls(folder, StudyConfig.read(folder / CONFIG_NAME), storage, ExitStack())
+        return cls(folder, StudyConfig.read(folder / CONFIG_NAME), storage)
 
     def fittest(self, count: int) -> list[Trial]:
         """The best `count` trials that are ok, the fittest first, of equals the earliest."""
