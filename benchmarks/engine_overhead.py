@@ -24,8 +24,9 @@ from vidnas.evolution import (
     run_search,
 )
 from vidnas.evolution.engine import Event, _Search
-from vidnas.families import Architecture, families
+from vidnas.families import Architecture, Space, families
 
+FAMILY = "tinyvideonet"
 CANDIDATES = 1000
 LIMIT_MS = 100.0
 
@@ -40,6 +41,23 @@ class NullEvaluator:
         return Evaluation(status="ok", fitness=seed / 2**32)
 
 
+def searched_space() -> Space:
+    return families()[FAMILY].space(max_size_px=128, max_frames=32)
+
+
+def searched_config() -> StudyConfig:
+    return StudyConfig(
+        family=FAMILY,
+        space=searched_space().describe(),
+        classes=tuple("abcdefgh"),
+        data_fingerprint="none",
+        limits=Limits.parse(["parameters=2M", "macs=500M"]),
+        strategy=TournamentEvolution().describe(),
+        training={},
+        seed=0,
+    )
+
+
 def timed(step: Callable[..., Any], times_ms: list[float]) -> Callable[..., Any]:
     def run(*args: Any) -> Any:
         started = time.perf_counter()
@@ -52,19 +70,7 @@ def timed(step: Callable[..., Any], times_ms: list[float]) -> Callable[..., Any]
 
 
 def main() -> None:
-    family = families()["tinyvideonet"]
-    space = family.space(max_size_px=128, max_frames=32)
-    strategy = TournamentEvolution()
-    config = StudyConfig(
-        family=family.name,
-        space=space.describe(),
-        classes=tuple("abcdefgh"),
-        data_fingerprint="none",
-        limits=Limits.parse(["parameters=2M", "macs=500M"]),
-        strategy=strategy.describe(),
-        training={},
-        seed=0,
-    )
+    space, strategy, config = searched_space(), TournamentEvolution(), searched_config()
     steps: dict[str, list[float]] = {"propose": [], "refuse": [], "record": []}
     for name, times_ms in steps.items():
         setattr(_Search, name, timed(getattr(_Search, name), times_ms))
