@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -27,7 +27,7 @@ from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.evaluator import ClipEvaluator, Evaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.halving import RUNGS
 from vidnas.evolution.limits import Limits
@@ -41,6 +41,9 @@ from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.study import Winner
 from vidnas.training import Metrics, TrainingSettings, evaluate
+
+if TYPE_CHECKING:
+    from vidnas.evolution.ray_executor import RayExecutor
 
 SEARCH_SHARE, TRAINING_SHARE = 0.65, 0.3
 """Of the whole budget; what is left goes to start-up, testing, export and the report."""
@@ -86,6 +89,9 @@ class SearchRequest(Value):
     flip: bool
     seed: int
     storage: str | None = None
+    executor: Literal["local", "ray"] = "local"
+    address: str | None = None
+    gpus_per_candidate: float = 0.0
 
     @property
     def title(self) -> str:
@@ -170,8 +176,8 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
     """
     began = time.monotonic()
     limits = Limits.parse(request.limits)
-    workers = request.workers or available_cores()
-    plan = _Plan.of(request, workers)
+    executor = _executor(request)
+    plan = _Plan.of(request, executor.slots)
     strategy = _strategy(request, plan)
     _space(request)  # refuses what the family does not take before any clip is read
     cache = open_clips(
@@ -211,12 +217,13 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
             if request.inherit
             else None,
+            device="cuda" if request.gpus_per_candidate else "cpu",
         )
         try:
-            _evolve(request, plan, study, space, evaluator, strategy, workers, watchers)
+            _evolve(request, plan, study, space, evaluator, strategy, executor, watchers)
         finally:
             write_page(study, request.title)
-        finalists = _train_finalists(request, plan, study, cache, workers)
+        finalists = _train_finalists(request, plan, study, cache)
         outcome = _crown(request, study, cache, finalists)
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
 
@@ -225,6 +232,20 @@ def describe_strategy(request: SearchRequest) -> dict[str, Any]:
     """The strategy of a search for this request, as the config of its study has it."""
     plan = _Plan.of(request, request.workers or available_cores())
     return _strategy(request, plan).describe()
+
+
+def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
+    """Where candidates run; it starts or joins a cluster, but no worker yet."""
+    if request.executor == "local":
+        if request.address or request.gpus_per_candidate:
+            raise UserError(
+                "--address and --gpus-per-candidate are of a Ray cluster; add --executor ray, or "
+                "leave them out."
+            )
+        return LocalExecutor(request.workers)
+    from vidnas.evolution.ray_executor import RayExecutor
+
+    return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
 
 
 def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:
@@ -302,18 +323,23 @@ def _evolve(
     plan: _Plan,
     study: Study,
     space: Space,
-    evaluator: ClipEvaluator,
+    clip_evaluator: ClipEvaluator,
     strategy: Strategy,
-    workers: int,
+    executor: LocalExecutor | RayExecutor,
     watchers: Sequence[Watcher],
 ) -> None:
-    deadline_s = timeout_s = None
-    if brief_s := evaluator.settings.budget_s:  # a training in epochs takes what it takes
+    deadline_s = None
+    if brief_s := clip_evaluator.settings.budget_s:  # a training in epochs takes what it takes
         deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
-        timeout_s = deadline_s + _DEADLINE_EXTRA_S
+        executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
+    evaluator: Evaluator = clip_evaluator
+    if request.executor == "ray":
+        from vidnas.evolution.shipping import ShippedEvaluator
+
+        evaluator = ShippedEvaluator.of(clip_evaluator)
     limits = str(study.config.limits)
     messages.print(
-        f"Searching {request.family} with {workers} worker(s)"
+        f"Searching {request.family} with {executor.slots} worker(s)"
         f"{f' within {limits}' if limits else ''}; Ctrl-C ends it, nothing finished is lost."
     )
     name, *settings = study.config.strategy.items()
@@ -323,7 +349,7 @@ def _evolve(
     )
     messages.print(f"Strategy: {name[1]}{f' ({described})' if described else ''}.")
     with (
-        LocalExecutor(workers, timeout_s=timeout_s) as executor,
+        executor,
         SearchDisplay(request.evaluations, plan.search_s) as display,
     ):
 
@@ -348,8 +374,9 @@ def _evolve(
 
 
 def _train_finalists(
-    request: SearchRequest, plan: _Plan, study: Study, cache: ClipCache, workers: int
+    request: SearchRequest, plan: _Plan, study: Study, cache: ClipCache
 ) -> list[Finalist]:
+    workers = request.workers or available_cores()  # of this machine, where the models are kept
     best = study.fittest(workers)
     if not best:
         raise UserError(

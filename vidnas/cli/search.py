@@ -50,6 +50,13 @@ class ObjectiveName(str, Enum):
     parameters = "parameters"
 
 
+class ExecutorName(str, Enum):
+    """Where candidates run."""
+
+    local = "local"
+    ray = "ray"
+
+
 class DiscardName(str, Enum):
     """Which member leaves a full population."""
 
@@ -144,6 +151,23 @@ def command(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes of one thread; all cores if unset.")
     ] = None,
+    executor: Annotated[
+        ExecutorName,
+        typer.Option(help="local: processes of this machine; ray: the nodes of a Ray cluster."),
+    ] = ExecutorName.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="host:port of the Ray cluster's head, auto for the cluster that this machine is "
+            "in, local for a new one of its own; auto or else local if not set."
+        ),
+    ] = None,
+    gpus_per_candidate: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of a GPU to train a candidate on: 0.25 is four at a time."
+        ),
+    ] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads that the model will run on.")] = 1,
     runtime: Annotated[
         str, typer.Option(help="Where latency is measured: onnxruntime, openvino, torch.")
@@ -212,6 +236,9 @@ def command(
         flip=flip,
         seed=seed,
         storage=storage,
+        executor=executor.value,
+        address=address,
+        gpus_per_candidate=gpus_per_candidate,
     )
     with ExitStack() as stack:
         watchers: list[Watcher] = []

@@ -102,6 +102,14 @@ class ClipCache:
         return pixels[offset : offset + int(np.prod(shape))].reshape(shape)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What makes it up; a flow that was in use before is none of it."""
+        files = [self.directory / INDEX, self.directory / PIXELS]
+        if self.flow_method is not None:
+            files += [self.directory / FLOW_INDEX, flow_pixels(self.directory, self.flow_method)]
+        return tuple(files)
+
+    @property
     def typical_frames(self) -> int:
         """Median number of frames of a video."""
         return int(np.median([shape[0] for shape in self._shapes]))

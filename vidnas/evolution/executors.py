@@ -79,7 +79,7 @@ class LocalExecutor:
         memory_share: float = 0.8,
     ) -> None:
         self.slots = workers or max(available_cores() // threads, 1)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._memory_bytes = int(memory_share * available_memory_bytes() / self.slots)
         self._threads = threads
         self._pool = self._new_pool()
@@ -87,11 +87,11 @@ class LocalExecutor:
     def submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
         """Run the function in the next free worker."""
         try:
-            task = self._pool.schedule(function, args, timeout=self._timeout_s)
+            task = self._pool.schedule(function, args, timeout=self.timeout_s)
         except RuntimeError:  # all workers of the pool died: see `_settle` for what they ran
             self.shutdown()
             self._pool = self._new_pool()
-            task = self._pool.schedule(function, args, timeout=self._timeout_s)
+            task = self._pool.schedule(function, args, timeout=self.timeout_s)
         future: Future[Result] = Future()
         task.add_done_callback(lambda done: self._settle(future, done))
         return future
@@ -126,7 +126,7 @@ class LocalExecutor:
         elif isinstance(error, ProcessExpired):
             future.set_exception(WorkerLost(f"the worker died with {_how(error.exitcode)}"))
         elif isinstance(error, concurrent.futures.TimeoutError):
-            future.set_exception(WorkerLost(f"took longer than {self._timeout_s:g} s"))
+            future.set_exception(WorkerLost(f"took longer than {self.timeout_s:g} s"))
         elif isinstance(error, concurrent.futures.BrokenExecutor):
             future.set_exception(WorkerLost("the workers died before they could start"))
         else:
@@ -186,11 +186,16 @@ def _start_worker(threads: int, memory_bytes: int) -> None:
     """Make a fresh process a worker: threads, memory limit, and an end together with its driver."""
     threading.Thread(target=_end_with_driver, daemon=True).start()
     prepare_process(threads)
+    limit_memory(memory_bytes)
+
+
+def limit_memory(size_bytes: int) -> None:
+    """Let this process get an exception, where it can, before the kernel's killer comes."""
     if sys.platform == "linux":
         import resource
 
         # Anonymous memory only: the memory-mapped clip cache is shared and does not count.
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_DATA, (size_bytes, size_bytes))
 
 
 def _end_with_driver() -> None:

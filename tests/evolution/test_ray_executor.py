@@ -1,0 +1,274 @@
+"""On a real cluster of two nodes, both of which happen to be on this machine."""
+
+# ruff: noqa: E402
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="needs Ray: pip install 'vidnas[ray]'")
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+import psutil
+from ray.cluster_utils import Cluster
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from search_toys import CLASSES, Toy, ToyEvaluator, ToySpace, toy_config
+from test_executors import (
+    ExecutorContract,
+    allocate,
+    die,
+    double,
+    kill_myself,
+    settings,
+)
+
+from vidnas.core import UserError
+from vidnas.data.cache import build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.failures import WorkerLost, failure_reason
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.ray_executor import RayExecutor
+from vidnas.evolution.shipping import Cargo, ShippedEvaluator, local_copy
+from vidnas.evolution.strategies import RandomSearch
+from vidnas.evolution.study import Study
+from vidnas.training.settings import TrainingSettings
+
+STORE_BYTES = 100_000_000
+
+
+@dataclass
+class TwoNodes:
+    cluster: Cluster
+    home: Path
+    """Where the search runs and keeps its caches."""
+    away: Path
+    """Where the other node keeps its own."""
+
+    def add_node(self, **resources):
+        return self.cluster.add_node(object_store_memory=STORE_BYTES, **resources)
+
+
+def environment(cache):
+    # Workers import this module and its neighbours.
+    return {"VIDNAS_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    home, away = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("away")
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 1,
+            "object_store_memory": STORE_BYTES,
+            "include_dashboard": False,
+            "env_vars": environment(home),
+        },
+    )
+    both = TwoNodes(cluster, home, away)
+    both.add_node(num_cpus=1, num_gpus=1, env_vars=environment(away))
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield both
+    ray.shutdown()
+    cluster.shutdown()
+
+
+class TestRay(ExecutorContract):
+    @pytest.fixture(scope="class")
+    def executor(self, nodes):
+        with RayExecutor() as executor:
+            yield executor
+        assert ray.is_initialized()
+
+    def test_workers_are_persistent_and_single_threaded(self, executor):
+        seen = [executor.submit(settings).result(60) for _ in range(6)]
+        assert {(threads, torch_threads) for _, threads, torch_threads in seen} == {("1", 1)}
+        assert len({pid for pid, _, _ in seen}) <= 2
+
+    def test_a_slot_for_every_core_of_every_node(self, executor):
+        assert executor.slots == 2
+
+    def test_a_dead_worker_costs_one_future_and_is_replaced(self, executor):
+        lost, kept = executor.submit(die, 3), executor.submit(double, 4)
+        with pytest.raises(WorkerLost, match="the worker died"):
+            lost.result(60)
+        assert kept.result(60) == 8
+        with pytest.raises(WorkerLost, match="the worker died"):
+            executor.submit(kill_myself).result(60)
+        assert [executor.submit(double, i).result(60) for i in range(4)] == [0, 2, 4, 6]
+
+    def test_too_much_memory_is_an_exception(self, executor):
+        error = executor.submit(allocate, psutil.virtual_memory().total).exception(60)
+        assert failure_reason(error) == "out of memory"
+
+
+def test_a_hung_worker_is_stopped_and_waiting_is_free(nodes):
+    with RayExecutor(timeout_s=2) as executor:
+        hung = [executor.submit(time.sleep, 3600) for _ in range(executor.slots)]
+        waiting = executor.submit(time.sleep, 1)
+        for future in hung:
+            with pytest.raises(WorkerLost, match="took longer than 2 s"):
+                future.result(60)
+        assert waiting.result(60) is None
+
+
+def test_shutdown_stops_what_is_running(nodes):
+    executor = RayExecutor()
+    running = executor.submit(time.sleep, 3600)
+    time.sleep(1)
+    executor.shutdown()
+    assert isinstance(running.exception(0), WorkerLost)
+
+
+def test_a_gpu_is_shared(nodes):
+    with RayExecutor(gpus_per_candidate=0.5) as executor:
+        assert executor.slots == 1  # of the node with the GPU, which has one core
+        assert executor.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result(60) == "0"
+    extra = nodes.add_node(num_cpus=8, num_gpus=1)
+    try:
+        with RayExecutor(gpus_per_candidate=0.25) as executor:
+            assert executor.slots == 1 + 4
+    finally:
+        nodes.cluster.remove_node(extra)
+
+
+def test_what_no_node_has_is_said(nodes):
+    with pytest.raises(UserError, match=r"No node of the Ray cluster has the 64 core"):
+        RayExecutor(threads=64)
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Leaves a note of every evaluation that it begins."""
+
+    notes: Path
+
+    def evaluate(self, architecture, seed, deadline_s):
+        node = ray.get_runtime_context().get_node_id()
+        (self.notes / f"{architecture.digest}-{node}").touch()
+        return ToyEvaluator(0.5).evaluate(architecture, seed, deadline_s)
+
+
+def test_a_node_killed_in_a_search_costs_nothing(nodes, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    victim = nodes.add_node(num_cpus=2, env_vars=environment(tmp_path))
+    killed = []
+
+    def kill(event):
+        running = list(notes.glob(f"*-{victim.node_id}"))
+        if not killed and event.evaluations >= 4 and running:
+            nodes.cluster.remove_node(victim, allow_graceful=False)
+            killed.append(running)
+
+    with (
+        Study.create_or_resume(tmp_path / "study", toy_config()) as study,
+        RayExecutor() as executor,
+    ):
+        end = run_search(
+            study, ToySpace(), Noting(notes), RandomSearch(), executor,
+            evaluations=20, on_event=kill,
+        )  # fmt: skip
+        digests = [trial.architecture.digest for trial in study.trials]
+    assert killed
+    assert end.counts == {"ok": 20}
+    assert len(set(digests)) == 20
+    begun = [note.name.partition("-")[0] for note in notes.iterdir()]
+    assert set(begun) == set(digests)
+    assert len(begun) > 20  # what the node was evaluating was evaluated again elsewhere
+
+
+@pytest.fixture(scope="module")
+def cache(nodes, tmp_path_factory):
+    clips = tmp_path_factory.mktemp("clips")
+    write_clips(clips, classes=CLASSES, clips_per_class=6, size_px=32)
+    return build_cache(load_dataset(clips), size_px=16, directory=nodes.home)
+
+
+def copy_on_every_node(cargo, copies_a_node=1):
+    places = [
+        NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        for node in ray.nodes()
+        if node["Alive"]
+        for _ in range(copies_a_node)
+    ]
+    task = ray.remote(local_copy)
+    return ray.get(
+        [task.options(num_cpus=0, scheduling_strategy=place).remote(cargo) for place in places]
+    )
+
+
+def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
+    cargo = Cargo.of(cache.directory)
+    partial = nodes.away / f"{cache.directory.name}-{cargo.digest}.partial"
+    partial.mkdir()
+    (partial / "frames.rgb").write_bytes(b"cut off")
+    folders = copy_on_every_node(cargo, copies_a_node=3)
+    copy = nodes.away / f"{cache.directory.name}-{cargo.digest}"
+    assert sorted(folders) == sorted([cache.directory] * 3 + [copy] * 3)
+    pixels = (copy / "frames.rgb").read_bytes()
+    # Only what was missing was read, and once: the others found it.
+    assert pixels[:7] == b"cut off"
+    assert pixels[7:] == (cache.directory / "frames.rgb").read_bytes()[7:]
+    assert not partial.exists()
+
+
+def test_candidates_train_on_every_node(nodes, cache):
+    clips = ClipEvaluator(cache.directory, TrainingSettings(epochs=1, batch_size=4), Limits())
+    evaluator = ShippedEvaluator.of(clips)
+    with RayExecutor() as executor:
+        futures = [executor.submit(evaluator.evaluate, Toy(widths=(8,)), 3, 60) for _ in range(4)]
+        outcomes = [future.result(120) for future in futures]
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
+def test_a_node_without_room_for_the_clips_ends_the_search(nodes, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path / "file" / "folder"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be copied to this node \(Not a directory\)"):
+        local_copy.__wrapped__(Cargo.of(cache.directory))
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from search_toys import ToyEvaluator, ToySpace, toy_config
+from vidnas.evolution import RandomSearch, RayExecutor, Study, run_search
+say = lambda event: print(event.kind, event.evaluations, flush=True)
+with Study.create_or_resume(Path(sys.argv[1]), toy_config()) as study, RayExecutor("local") as ray:
+    run_search(
+        study, ToySpace(), ToyEvaluator(2), RandomSearch(), ray, evaluations=99, on_event=say
+    )
+"""
+
+
+def test_ctrl_c_finishes_what_is_in_flight(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    driver = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path / "study")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert driver.stdout.readline() == "started 0\n"
+    before = driver.stdout.readline()
+    assert before.startswith("ok 1")
+    # As a terminal does it: every process that belongs to the command gets the signal.
+    os.killpg(driver.pid, signal.SIGINT)
+    output, errors = driver.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert "stopping" in output
+    assert "failed" not in output
+    assert re.search(r"stopping (\d+)\nok", output)
