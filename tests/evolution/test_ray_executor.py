@@ -15,6 +15,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'vidnas[ray]'")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_worker_niceness"] = "0"  # 15 unless told: a busy machine would starve the workers
 
 import psutil
 from ray.cluster_utils import Cluster
