@@ -15,7 +15,8 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'vidnas[ray]'")
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # 15 unless told: a busy machine would starve the workers
+# 15 unless told: a busy machine would starve the workers.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 
 import psutil
 from ray.cluster_utils import Cluster
@@ -157,7 +158,7 @@ class Noting:
     def evaluate(self, architecture, seed, deadline_s):
         node = ray.get_runtime_context().get_node_id()
         (self.notes / f"{architecture.digest}-{node}").touch()
-        return ToyEvaluator(0.5).evaluate(architecture, seed, deadline_s)
+        return ToyEvaluator(1.0).evaluate(architecture, seed, deadline_s)
 
 
 def test_a_node_killed_in_a_search_costs_nothing(nodes, tmp_path):
@@ -167,7 +168,9 @@ def test_a_node_killed_in_a_search_costs_nothing(nodes, tmp_path):
     killed = []
 
     def kill(event):
-        running = list(notes.glob(f"*-{victim.node_id}"))
+        recorded = {trial.architecture.digest for trial in study.trials}
+        begun = {note.name.partition("-")[0] for note in notes.glob(f"*-{victim.node_id}")}
+        running = begun - recorded
         if not killed and event.evaluations >= 4 and running:
             nodes.cluster.remove_node(victim, allow_graceful=False)
             killed.append(running)
@@ -196,6 +199,10 @@ def cache(nodes, tmp_path_factory):
     return build_cache(load_dataset(clips), size_px=16, directory=nodes.home)
 
 
+def copy_here(cargo):
+    return local_copy(cargo)
+
+
 def copy_on_every_node(cargo, copies_a_node=1):
     places = [
         NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -203,7 +210,7 @@ def copy_on_every_node(cargo, copies_a_node=1):
         if node["Alive"]
         for _ in range(copies_a_node)
     ]
-    task = ray.remote(local_copy)
+    task = ray.remote(copy_here)
     return ray.get(
         [task.options(num_cpus=0, scheduling_strategy=place).remote(cargo) for place in places]
     )
