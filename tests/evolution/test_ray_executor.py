@@ -55,6 +55,7 @@ class TwoNodes:
     """Where the search runs and keeps its caches."""
     away: Path
     """Where the other node keeps its own."""
+    ids: tuple[str, str]
 
     def add_node(self, **resources):
         return self.cluster.add_node(object_store_memory=STORE_BYTES, **resources)
@@ -77,8 +78,10 @@ def nodes(tmp_path_factory):
             "env_vars": environment(home),
         },
     )
-    both = TwoNodes(cluster, home, away)
-    both.add_node(num_cpus=1, num_gpus=1, env_vars=environment(away))
+    other = cluster.add_node(
+        object_store_memory=STORE_BYTES, num_cpus=1, num_gpus=1, env_vars=environment(away)
+    )
+    both = TwoNodes(cluster, home, away, (cluster.head_node.node_id, other.node_id))
     ray.init(address=cluster.address, log_to_driver=False)
     yield both
     ray.shutdown()
@@ -203,11 +206,10 @@ def copy_here(cargo):
     return local_copy(cargo)
 
 
-def copy_on_every_node(cargo, copies_a_node=1):
+def copy_on(nodes, cargo, copies_a_node):
     places = [
-        NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        for node in ray.nodes()
-        if node["Alive"]
+        NodeAffinitySchedulingStrategy(node, soft=False)
+        for node in nodes.ids
         for _ in range(copies_a_node)
     ]
     task = ray.remote(copy_here)
@@ -221,7 +223,7 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
     partial = nodes.away / f"{cache.directory.name}-{cargo.digest}.partial"
     partial.mkdir()
     (partial / "frames.rgb").write_bytes(b"cut off")
-    folders = copy_on_every_node(cargo, copies_a_node=3)
+    folders = copy_on(nodes, cargo, copies_a_node=3)
     copy = nodes.away / f"{cache.directory.name}-{cargo.digest}"
     assert sorted(folders) == sorted([cache.directory] * 3 + [copy] * 3)
     pixels = (copy / "frames.rgb").read_bytes()
