@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vidnas.cli.main import app
-from vidnas.cli.pipeline import SearchRequest, _brief_settings, _Plan, _strategy
+from vidnas.cli.request import Plan, SearchRequest, brief_settings, make_strategy
 from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
@@ -17,20 +17,20 @@ from vidnas.families import families
 
 
 def requested(folder: Path, **asked: Any) -> SearchRequest:
-    nothing = dict.fromkeys(SearchRequest.model_fields)
+    fields = SearchRequest.model_fields
+    nothing = dict.fromkeys(name for name, field in fields.items() if field.is_required())
     return SearchRequest(
         **nothing
         | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
         | {"modalities": ("rgb",), "strategy": "evolution", "discard": "worst", "threads": 1}
         | {"runtime": "onnxruntime", "flip": False, "seed": 0, "guided": True}
-        | {"inherit": False, "early_stop": False}
         | asked
     )
 
 
 def described(folder: Path, **asked: Any) -> dict[str, Any]:
     request = requested(folder, **asked)
-    return _strategy(request, _Plan.of(request, workers=2)).describe()
+    return make_strategy(request, Plan.of(request, workers=2)).describe()
 
 
 def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_strategies_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
     where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
     CliRunner().invoke(app, ["search", *where, "--strategy", *flags])
     (request,) = asked
-    described = _strategy(request, _Plan.of(request, workers=2)).describe()
+    described = make_strategy(request, Plan.of(request, workers=2)).describe()
     assert described.items() >= expected.items()
 
 
@@ -109,7 +109,7 @@ def test_guidance_is_one_switch(
     flags: tuple[str, ...], guided: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
     CliRunner().invoke(app, ["search", str(tmp_path), "--out", str(tmp_path / "study"), *flags])
     (request,) = asked
     assert request.guided is guided
@@ -135,22 +135,34 @@ def test_the_brief_training_is_as_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", asked.append)
+    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
     where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
     CliRunner().invoke(app, ["search", *where, *flags])
     (request,) = asked
-    settings = _brief_settings(request, _Plan.of(request, workers=2))
+    settings = brief_settings(request, Plan.of(request, workers=2))
     assert settings.model_dump().items() >= expected.items()
 
 
 def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
-    plan = _Plan.of(request, workers=2)
-    settings = _brief_settings(request, plan)
+    plan = Plan.of(request, workers=2)
+    settings = brief_settings(request, plan)
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
         strategy={}, training=settings.model_dump(mode="json"), seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
-    assert _brief_settings(requested(tmp_path, evaluations=16), plan) == settings
+    assert brief_settings(requested(tmp_path, evaluations=16), plan) == settings
+
+
+def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:
+    def settings(**asked: Any) -> Any:
+        request = requested(tmp_path, evaluations=9, deterministic=True, **asked)
+        return brief_settings(request, Plan.of(request, workers=2))
+
+    assert settings(candidate_epochs=3.0).epochs == 3
+    assert settings(candidate_epochs=3.0).budget_s is None
+    for asked in ({}, {"candidate_s": 5.0}, {"candidate_s": 5.0, "candidate_epochs": 3.0}):
+        with pytest.raises(UserError, match="cannot train candidates by time"):
+            settings(**asked)

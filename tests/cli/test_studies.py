@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commands import SEARCH, Vidnas
 
-from vidnas.cli.pipeline import SearchRequest
+from vidnas.cli.request import SearchRequest
 from vidnas.evolution.study import Study
 
 

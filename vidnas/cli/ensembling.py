@@ -14,7 +14,8 @@ from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 from vidnas.cli.page import ENSEMBLE_FILE, write_page, write_record
-from vidnas.cli.pipeline import SearchRequest, cost_at_rest
+from vidnas.cli.pipeline import cost_at_rest
+from vidnas.cli.request import SearchRequest
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data

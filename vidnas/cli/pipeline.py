@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,13 +13,20 @@ from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
 from vidnas.cli.durations import format_duration
 from vidnas.cli.live import SearchDisplay
-from vidnas.cli.page import WINNER_FILE, read_record, write_page, write_record
+from vidnas.cli.page import WINNER_FILE, write_page, write_record
+from vidnas.cli.request import (
+    REQUEST_FILE,
+    Plan,
+    SearchRequest,
+    brief_settings,
+    make_space,
+    make_strategy,
+)
 from vidnas.cli.watching import Watcher
-from vidnas.core import Cost, Modality, UserError
+from vidnas.core import Cost, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
-from vidnas.data.sampling import Augmentation
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
@@ -29,14 +34,11 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import Event, run_search
 from vidnas.evolution.evaluator import ClipEvaluator, Evaluator
 from vidnas.evolution.executors import LocalExecutor
-from vidnas.evolution.halving import RUNGS
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import EvolutionDefaults, Family, Network, Space, families
+from vidnas.families import Network, Space
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.study import Winner
@@ -45,78 +47,10 @@ from vidnas.training import Metrics, TrainingSettings, evaluate
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
-SEARCH_SHARE, TRAINING_SHARE = 0.65, 0.3
-"""Of the whole budget; what is left goes to start-up, testing, export and the report."""
-_CANDIDATES = 60
-"""Evaluations that the default time for a candidate leaves room for."""
-_CANDIDATE_S = (6.0, 60.0)
-_DEFAULT_CANDIDATE_S = 20.0
-_FULL_TO_BRIEF = 10
 _TEST_CLIPS = 3
-REQUEST_FILE = "request.json"
 ONNX_FILE = "model.onnx"
 WEIGHTS_FOLDER = "weights"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
-
-
-class SearchRequest(Value):
-    """What `vidnas search` was asked for; None where the default depends on the rest."""
-
-    clips: Path
-    out: Path
-    limits: tuple[str, ...]
-    budget_s: float | None
-    evaluations: int | None
-    family: str
-    modalities: tuple[Modality, ...]
-    strategy: Literal["evolution", "random", "local", "pareto"]
-    objectives: tuple[Objective, ...] | None = None
-    population: int | None
-    tournament: int | None
-    discard: Literal["worst", "oldest"]
-    mutations: int | None
-    mutation_decay: float | None
-    guided: bool
-    candidate_s: float | None
-    candidate_epochs: float | None = None
-    inherit: bool = False
-    early_stop: bool = False
-    train_s: float | None
-    workers: int | None
-    threads: int
-    runtime: str
-    size_px: int | None
-    flip: bool
-    seed: int
-    storage: str | None = None
-    executor: Literal["local", "ray"] = "local"
-    address: str | None = None
-    gpus_per_candidate: float = 0.0
-
-    @property
-    def title(self) -> str:
-        """Name of the clips, also where they are given as "."."""
-        return self.clips.resolve().stem
-
-    @property
-    def search_s(self) -> float | None:
-        """The part of the budget that the search may take; the rest is for what follows."""
-        return SEARCH_SHARE * self.budget_s if self.budget_s else None
-
-    @classmethod
-    def read(cls, folder: Path) -> SearchRequest:
-        """What the study in the folder was last asked for.
-
-        Raises:
-            UserError: it was not made by `vidnas search`, or the file is damaged.
-        """
-        request = read_record(cls, folder / REQUEST_FILE)
-        if request is None:
-            raise UserError(
-                f"{folder} has no {REQUEST_FILE}, so its clips are unknown; run its vidnas search "
-                "command again, which resumes it."
-            )
-        return request
 
 
 class SearchOutcome(Value):
@@ -135,35 +69,6 @@ class SearchOutcome(Value):
     seconds: float
 
 
-class _Plan(Value):
-    """Times that follow from the request."""
-
-    search_s: float | None
-    candidate_s: float
-    train_s: float
-    evaluations: int
-    """As many as were asked for, or as the time allows."""
-
-    @classmethod
-    def of(cls, request: SearchRequest, workers: int) -> _Plan:
-        budget_s = request.budget_s
-        if budget_s is None and request.evaluations is None:
-            raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
-        search_s = request.search_s
-        candidate_s = request.candidate_s or _DEFAULT_CANDIDATE_S
-        if request.candidate_s is None and search_s:
-            low, high = _CANDIDATE_S
-            candidate_s = min(max(search_s * workers / _CANDIDATES, low), high)
-        train_s = request.train_s or (
-            TRAINING_SHARE * budget_s if budget_s else _FULL_TO_BRIEF * candidate_s
-        )
-        in_time = search_s * workers / candidate_s if search_s else math.inf
-        evaluations = int(min(request.evaluations or math.inf, in_time))
-        return cls(
-            search_s=search_s, candidate_s=candidate_s, train_s=train_s, evaluations=evaluations
-        )
-
-
 def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOutcome:
     """Search, train the best in full, test, export and report.
 
@@ -177,14 +82,14 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
     began = time.monotonic()
     limits = Limits.parse(request.limits)
     executor = _executor(request)
-    plan = _Plan.of(request, executor.slots)
-    strategy = _strategy(request, plan)
-    _space(request)  # refuses what the family does not take before any clip is read
+    plan = Plan.of(request, executor.slots)
+    strategy = make_strategy(request, plan)
+    make_space(request)  # refuses what the family does not take before any clip is read
     cache = open_clips(
         request.clips, size_px=request.size_px, seed=request.seed, modalities=request.modalities
     )
-    space = _space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
-    settings = _brief_settings(request, plan)
+    space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
+    settings = brief_settings(request, plan)
     config = StudyConfig(
         family=request.family,
         space=space.describe(),
@@ -198,6 +103,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             "inherit": request.inherit,
         },
         seed=request.seed,
+        deterministic=request.deterministic,
     )
     with Study.create_or_resume(request.out, config, request.storage) as study:
         # Where the clips lie may be relative to where the command was typed. Where the trials are
@@ -228,12 +134,6 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
     return outcome.model_copy(update={"seconds": time.monotonic() - began})
 
 
-def describe_strategy(request: SearchRequest) -> dict[str, Any]:
-    """The strategy of a search for this request, as the config of its study has it."""
-    plan = _Plan.of(request, request.workers or available_cores())
-    return _strategy(request, plan).describe()
-
-
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
     """Where candidates run; it starts or joins a cluster, but no worker yet."""
     if request.executor == "local":
@@ -248,79 +148,9 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
     return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
 
 
-def _strategy(request: SearchRequest, plan: _Plan) -> Strategy:
-    if request.objectives and request.strategy != "pareto":
-        raise UserError(
-            f"The strategy {request.strategy} knows no objectives; add --strategy pareto, or leave "
-            "--objective out."
-        )
-    if request.strategy == "random":
-        return RandomSearch()
-    if request.strategy == "local":
-        return LocalSearch(guided=request.guided)
-    names = set(EvolutionDefaults.model_fields)
-    settings = _evolution(request, plan).model_dump()
-    settings |= request.model_dump(include=names, exclude_none=True)
-    if request.tournament is None:
-        settings["tournament"] = min(settings["tournament"], settings["population"])
-    settings["guided"] = request.guided
-    if request.strategy == "pareto":
-        return ParetoEvolution(**settings, objectives=request.objectives or OBJECTIVES)
-    return TournamentEvolution(**settings, discard=request.discard)
-
-
-def _evolution(request: SearchRequest, plan: _Plan) -> EvolutionDefaults:
-    """What holds where nothing is asked for: the settings of the study there, or the family's.
-
-    Half of the evaluations at least are left to children, and a tournament stays the same share of
-    a population that is smaller for it.
-    """
-    config = request.out / "config.yaml"
-    if config.is_file():
-        there = StudyConfig.read(config).strategy
-        names = EvolutionDefaults.model_fields.keys() & there.keys()
-        return EvolutionDefaults(**{name: there[name] for name in names})
-    defaults = _family(request.family).evolution
-    population = max(min(defaults.population, plan.evaluations // 2), 1)
-    tournament = max(defaults.tournament * population // defaults.population, 1)
-    return defaults.model_copy(update={"population": population, "tournament": tournament})
-
-
-def _family(name: str) -> Family:
-    searched = {key: family for key, family in families().items() if family.space is not None}
-    if name not in searched:
-        raise UserError(
-            f"There is no family {name!r} that can be searched; choose one of "
-            f"{', '.join(searched)}."
-        )
-    return searched[name]
-
-
-def _space(request: SearchRequest, **extent: int) -> Space:
-    make = _family(request.family).space
-    if make is None:  # excluded above; the type checker cannot know
-        raise UserError(f"The family {request.family!r} has no space.")
-    return make(**extent, modalities=request.modalities)
-
-
-def _brief_settings(request: SearchRequest, plan: _Plan) -> TrainingSettings:
-    """A study that is there keeps the candidate time that it was started with, unless told."""
-    epochs, budget_s = request.candidate_epochs, request.candidate_s
-    config = request.out / "config.yaml"
-    if epochs is None and budget_s is None:
-        there = StudyConfig.read(config).training if config.is_file() else {}
-        epochs, budget_s = there.get("epochs"), there.get("budget_s", plan.candidate_s)
-    return TrainingSettings(
-        epochs=epochs,
-        budget_s=budget_s,
-        augmentation=Augmentation(flip=request.flip),
-        rungs=RUNGS if request.early_stop else (),
-    )
-
-
 def _evolve(
     request: SearchRequest,
-    plan: _Plan,
+    plan: Plan,
     study: Study,
     space: Space,
     clip_evaluator: ClipEvaluator,
@@ -374,7 +204,7 @@ def _evolve(
 
 
 def _train_finalists(
-    request: SearchRequest, plan: _Plan, study: Study, cache: ClipCache
+    request: SearchRequest, plan: Plan, study: Study, cache: ClipCache
 ) -> list[Finalist]:
     workers = request.workers or available_cores()  # of this machine, where the models are kept
     best = study.fittest(workers)

@@ -180,6 +180,14 @@ def command(
         bool, typer.Option(help="Mirror training clips; wrong where left and right are classes.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the splits, the proposals and all training.")] = 0,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="The same history from the same seed with any number of workers (up to 8 are "
+            "used), killed or not; needs --candidate-epochs and limits other than latency.",
+        ),
+    ] = False,
     events: Annotated[
         Path | None, typer.Option(help="File that gets a line of JSON for every event.")
     ] = None,
@@ -205,7 +213,8 @@ def command(
         vidnas search clips/ --out study --limit latency=40ms --budget 30m
     """
     from vidnas.cli.events import EventLines
-    from vidnas.cli.pipeline import SearchRequest, search
+    from vidnas.cli.pipeline import search
+    from vidnas.cli.request import SearchRequest
     from vidnas.cli.scalars import Scalars
 
     request = SearchRequest(
@@ -235,6 +244,7 @@ def command(
         size_px=size,
         flip=flip,
         seed=seed,
+        deterministic=deterministic,
         storage=storage,
         executor=executor.value,
         address=address,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidnas.cli.page import WINNER_FILE, read_record
-from vidnas.cli.pipeline import REQUEST_FILE, SearchRequest
+from vidnas.cli.request import REQUEST_FILE, SearchRequest
 from vidnas.cli.watching import TrialFacts
 from vidnas.core import Cost
 from vidnas.core.value import Value

@@ -47,7 +47,7 @@ def fork(
         vidnas search clips/ --out faster --limit latency=20ms --evaluations 200
     """
     from vidnas.cli.page import write_record
-    from vidnas.cli.pipeline import REQUEST_FILE, SearchRequest, describe_strategy
+    from vidnas.cli.request import REQUEST_FILE, SearchRequest, describe_strategy
     from vidnas.evolution.limits import Limits
     from vidnas.evolution.merging import fork_study
     from vidnas.evolution.study import Study
@@ -86,7 +86,7 @@ def merge(
         vidnas study merge monday tuesday --out both
     """
     from vidnas.cli.page import write_record
-    from vidnas.cli.pipeline import REQUEST_FILE, SearchRequest
+    from vidnas.cli.request import REQUEST_FILE, SearchRequest
     from vidnas.evolution.merging import merge_studies
     from vidnas.evolution.study import Study
 
