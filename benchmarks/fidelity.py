@@ -220,8 +220,8 @@ def evaluations(study: Trainings, epochs: int) -> Iterator[tuple[str, _Measure]]
     yield "counts", study.count
     for score in SCORES:
         yield score, partial(study.score, score, seed=1000)
-    for kind in ("brief", "inherited"):
-        for part in PARTS:
+    for part in PARTS:
+        for kind in ("brief", "inherited"):
             brief = partial(study.brief, kind, part, epochs=epochs // part)
             yield f"{kind} 1/{part}", brief
 
