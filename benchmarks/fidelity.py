@@ -157,12 +157,12 @@ class Trainings:
             normalization.set_statistics(*self.cache.statistics(spec.modality))
         began = time.process_time()
         rng = np.random.default_rng(seed)
-        uint8, labels = next(
+        batch, labels = next(
             train_batches(
                 self.cache, inputs, batch_size=SCORED_CLIPS, rng=rng, augmentation=Augmentation()
             )
         )
-        value = SCORES[name](network, tuple(clip.float() / 255 for clip in uint8), labels)
+        value = SCORES[name](network, batch, labels)
         return {"value": value, "cpu_s": time.process_time() - began}
 
     def count(self, candidate: Candidate) -> dict[str, Any]:

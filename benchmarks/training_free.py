@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-_ACTIVATIONS = {
-    torch.ops.aten.relu.default,
-    torch.ops.aten.relu_.default,
-    torch.ops.aten.hardswish.default,
-    torch.ops.aten.hardswish_.default,
-}
+from vidnas.training.metrics import to_input
+from vidnas.training.score import training_free_score
 
-
-class _Codes(TorchDispatchMode):
-    """Counts for each two clips how many units are active for both or for neither."""
-
-    def __init__(self, clips: int) -> None:
-        super().__init__()
-        self.agreements = torch.zeros(clips, clips, dtype=torch.float64)
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if func in _ACTIVATIONS:
-            code = (args[0] > 0).reshape(len(self.agreements), -1).float()
-            self.agreements += code @ code.T + (1 - code) @ (1 - code).T
-        return func(*args, **(kwargs or {}))
+CPU = torch.device("cpu")
 
 
 def activation_codes(network: Any, clips: tuple[Tensor, ...], labels: Tensor) -> float:
-    """NASWOT: how differently clips switch the units on (Mellor et al., ICML 2021, section 3)."""
-    with torch.no_grad(), _Codes(len(labels)) as codes:
-        network(*clips)
-    return float(torch.linalg.slogdet(codes.agreements + torch.eye(len(labels))).logabsdet)
+    """The score of the pre-filter."""
+    return training_free_score(network, clips)
 
 
 def gradient_norm(network: Any, clips: tuple[Tensor, ...], labels: Tensor) -> float:
     """Norm of the loss's gradient (Abdelfattah et al., ICLR 2021, section 3.2.1)."""
-    F.cross_entropy(network(*clips), labels).backward()
+    inputs = (to_input(clip, CPU) for clip in clips)
+    F.cross_entropy(network(*inputs), labels).backward()
     grads = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     return torch.stack([grad.norm() for grad in grads]).norm().item()
 
@@ -58,7 +39,8 @@ def synflow(network: Any, clips: tuple[Tensor, ...], labels: Tensor) -> float:
             parameter.abs_()
     network(*(torch.ones_like(clip[:1], dtype=torch.float64) for clip in clips)).sum().backward()
     flow = [(p.detach() * p.grad).abs().sum() for p in network.parameters() if p.grad is not None]
-    return torch.stack(flow).sum().log().item()
+    score = torch.stack(flow).sum().log().item()
+    return score if math.isfinite(score) else math.inf  # it overflowed
 
 
 SCORES = {"activation codes": activation_codes, "gradient norm": gradient_norm, "synflow": synflow}

@@ -101,6 +101,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             **settings.model_dump(mode="json"),
             **cache.settings(request.modalities),
             "inherit": request.inherit,
+            "prefilter": request.prefilter,
         },
         seed=request.seed,
         deterministic=request.deterministic,
@@ -124,6 +125,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             if request.inherit
             else None,
             device="cuda" if request.gpus_per_candidate else "cpu",
+            prefilter=request.prefilter,
         )
         try:
             _evolve(request, plan, study, space, evaluator, strategy, executor, watchers)

@@ -49,8 +49,9 @@ class SearchRequest(Value):
     guided: bool
     candidate_s: float | None
     candidate_epochs: float | None = None
-    inherit: bool = False
+    inherit: bool = True
     early_stop: bool = False
+    prefilter: bool = False
     train_s: float | None
     workers: int | None
     threads: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.halving import bars
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.prefilter import least_score, prefilter_score
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
 from vidnas.families import Architecture, Network, families
@@ -87,11 +89,20 @@ class ClipEvaluator:
     """Digest of the candidate's parent."""
     bars: tuple[float, ...] = ()
     """The fitness to go on with at each rung."""
+    prefilter: bool = False
+    """Whether candidates are rejected whose training-free score is low."""
+    least_score: float = -math.inf
+    """The training-free score to be trained with."""
 
     def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
         """With the candidate's parent, and the bars of the trials before."""
         parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
-        return replace(self, parent=parent, bars=bars(len(self.settings.rungs), trials))
+        return replace(
+            self,
+            parent=parent,
+            bars=bars(len(self.settings.rungs), trials),
+            least_score=least_score(trials),
+        )
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -109,10 +120,16 @@ class ClipEvaluator:
             torch.manual_seed(seed)
             network = architecture.build(len(cache.classes))
             cost = self._measure(network)
-            if broken := self.limits.broken_by(cost):
-                outcome = Evaluation(status="rejected", reason=broken)
+            notes: dict[str, float] = {}
+            broken = self.limits.broken_by(cost)
+            if self.prefilter and not broken:
+                notes["score"] = score = prefilter_score(network, cache)
+                if score < self.least_score:
+                    broken = f"score {score:.1f} < {self.least_score:.1f}"
+            if broken:
+                outcome = Evaluation(status="rejected", reason=broken, metrics=notes)
             else:
-                outcome = self._train(network, cache, seed, deadline)
+                outcome = self._train(network, cache, seed, deadline, notes)
         except UserError:
             raise
         except Exception as error:
@@ -133,7 +150,12 @@ class ClipEvaluator:
         return counted.model_copy(update={"latency": latency})
 
     def _train(
-        self, network: Network, cache: ClipCache, seed: int, deadline: float | None
+        self,
+        network: Network,
+        cache: ClipCache,
+        seed: int,
+        deadline: float | None,
+        notes: dict[str, float],
     ) -> Evaluation:
         seen: list[Metrics] = []
 
@@ -141,7 +163,7 @@ class ClipEvaluator:
             seen.append(validation)
             return not self.bars or _fitness(network, validation) >= self.bars[len(seen) - 1]
 
-        notes = self._inherit(network)
+        notes = notes | self._inherit(network)
         report = train(
             network,
             cache,
