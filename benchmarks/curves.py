@@ -81,7 +81,7 @@ def strategy(name: str, evaluations: int) -> Strategy:
     if name == "random search":
         return RandomSearch()
     population = min(20, evaluations // 2)
-    return TournamentEvolution(population, population // 2, discard="oldest")
+    return TournamentEvolution(population, discard="oldest")
 
 
 def report(curves: dict[str, list[list[float]]], epochs: int) -> None:

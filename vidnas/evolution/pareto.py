@@ -45,7 +45,7 @@ class ParetoEvolution(Evolution):
     def __init__(
         self,
         population: int = _DEFAULTS.population,
-        tournament: int = _DEFAULTS.tournament,
+        tournament: int | None = None,
         *,
         objectives: Sequence[Objective] = OBJECTIVES,
         **settings: Any,

@@ -59,7 +59,7 @@ class Evolution(ABC):
 
     Args:
         population: number of architectures that may become parents.
-        tournament: how many of them compete to be the next parent.
+        tournament: how many of them compete to be the next parent; half of them if None.
         mutations: d of the schedule in `mutations_per_child`.
         mutation_decay: r of that schedule.
         guided: whether mutations see the parent's evaluation, such as what its connections learned.
@@ -73,12 +73,13 @@ class Evolution(ABC):
     def __init__(
         self,
         population: int = _DEFAULTS.population,
-        tournament: int = _DEFAULTS.tournament,
+        tournament: int | None = None,
         *,
         mutations: int = _DEFAULTS.mutations,
         mutation_decay: float = _DEFAULTS.mutation_decay,
         guided: bool = True,
     ) -> None:
+        tournament = max(population // 2, 1) if tournament is None else tournament
         if not 1 <= tournament <= population:
             raise UserError(
                 f"A tournament of {tournament} cannot be drawn from a population of {population}; "
@@ -156,7 +157,7 @@ class TournamentEvolution(Evolution):
     def __init__(
         self,
         population: int = _DEFAULTS.population,
-        tournament: int = _DEFAULTS.tournament,
+        tournament: int | None = None,
         *,
         discard: Discard = "worst",
         **settings: Any,
