@@ -20,12 +20,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from vidnas.data.demo import MOTIONS
 
 RESULTS = Path(__file__).parent / "results" / "obvious.json"
 SIZE_PX = 64
 EXTENT = {"max_size_px": SIZE_PX, "max_frames": 16}
+MOST_MACS = 40_000_000
+CLASSES = tuple(MOTIONS)[:8]
 WANTED = 10.0
 
 
@@ -44,11 +49,11 @@ def main() -> None:
 
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
-    from vidnas.data.demo import MOTIONS, write_clips
+    from vidnas.data.demo import write_clips
 
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "clips"
-        write_clips(clips, classes=list(MOTIONS)[:8], clips_per_class=60)
+        write_clips(clips, classes=CLASSES, clips_per_class=60)
         began = time.perf_counter()
         cache = build_cache(load_dataset(clips), size_px=SIZE_PX, directory=Path(folder) / "cache")
         print(
@@ -59,13 +64,16 @@ def main() -> None:
 
 
 def draw(candidates: int) -> list[str]:
-    """Random architectures of the tiny space, as JSON."""
+    """Random architectures of the tiny space, as JSON, within a limit on multiply-adds."""
     import numpy as np
 
     from vidnas.families import families
+    from vidnas.profiling.counting import count_cost
 
     rng, space = np.random.default_rng(0), families()["tinyvideonet"].space(**EXTENT)
-    return [space.random(rng).to_json() for _ in range(candidates)]
+    drawn = (space.random(rng) for _ in range(100 * candidates))
+    small = (one.to_json() for one in drawn if count_cost(one, len(CLASSES)).macs <= MOST_MACS)
+    return list(islice(small, candidates))
 
 
 def compare(texts: list[str], cache: Path, clips: Path, epochs: int) -> dict[str, float]:
