@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class Augmentation(Value):
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """A choice of moment and square that holds for every input of the network."""
 
     moment: float
@@ -43,6 +43,23 @@ class _View:
     flip: bool = False
 
 
+Cut = Callable[[ClipCache, Sequence[ClipSpec], NDArray[np.int64], Sequence[View]], list[Tensor]]
+"""Cuts one view out of each of some videos: `(N, T, H, W, C)`, uint8, a spec."""
+
+
+def cut_from_file(
+    cache: ClipCache,
+    specs: Sequence[ClipSpec],
+    videos: NDArray[np.int64],
+    views: Sequence[View],
+) -> list[Tensor]:
+    """Cut clips on the CPU, out of the cache's memory-mapped file."""
+    clips = _batch(len(videos), specs)
+    for row, (video, view) in enumerate(zip(videos, views, strict=True)):
+        _fill(clips, row, [cache.frames(video, spec.modality) for spec in specs], specs, view)
+    return clips
+
+
 def train_batches(
     cache: ClipCache,
     specs: Sequence[ClipSpec],
@@ -50,8 +67,17 @@ def train_batches(
     batch_size: int,
     rng: np.random.Generator,
     augmentation: Augmentation,
+    cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor]]:
     """One epoch over the training split, in random order, each clip at a random moment.
+
+    Args:
+        cache: clips to train on.
+        specs: which clips.
+        batch_size: N.
+        rng: of the order, the moments and the augmentation.
+        augmentation: what is changed in a clip.
+        cut: how the views that were chosen become clips.
 
     Yields:
         Clips `(N, C, T, H, W)`, uint8, one tensor a spec, and labels `(N,)`. The last batch may be
@@ -60,10 +86,9 @@ def train_batches(
     videos = rng.permutation(cache.videos("train"))
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
-        clips = _batch(len(batch), specs)
-        for row, video in enumerate(batch):
-            frames = [cache.frames(video, spec.modality) for spec in specs]
-            _fill(clips, row, frames, specs, _random_view(frames[0], rng, augmentation))
+        frames = (cache.frames(video, specs[0].modality) for video in batch)
+        views = [_random_view(one, rng, augmentation) for one in frames]
+        clips = cut(cache, specs, batch, views)
         yield _channels_first(clips), torch.from_numpy(cache.labels[batch])
 
 
@@ -74,8 +99,17 @@ def test_batches(
     *,
     batch_size: int,
     clips_per_video: int = 1,
+    cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
     """Evenly spaced clips of every video of a split, centre crop, always the same.
+
+    Args:
+        cache: clips to test on.
+        split: which videos.
+        specs: which clips.
+        batch_size: N.
+        clips_per_video: at how many moments.
+        cut: how the views become clips.
 
     Yields:
         Clips `(N, C, T, H, W)`, uint8, one tensor a spec; labels `(N,)`; and the index of the video
@@ -85,11 +119,12 @@ def test_batches(
     videos = np.repeat(cache.videos(split), clips_per_video)
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
-        clips = _batch(len(batch), specs)
-        for row, video in enumerate(batch):
-            frames = [cache.frames(video, spec.modality) for spec in specs]
-            moment = moments[(first + row) % clips_per_video]
-            _fill(clips, row, frames, specs, _centre_view(frames[0], moment))
+        frames = (cache.frames(video, specs[0].modality) for video in batch)
+        views = [
+            _centre_view(one, moments[(first + row) % clips_per_video])
+            for row, one in enumerate(frames)
+        ]
+        clips = cut(cache, specs, batch, views)
         yield _channels_first(clips), torch.from_numpy(cache.labels[batch]), batch
 
 
@@ -135,24 +170,32 @@ def _channels_first(clips: list[Tensor]) -> Clips:
     return tuple(clip.permute(0, 4, 1, 2, 3) for clip in clips)
 
 
-def _centre_view(frames: Frames, moment: float) -> _View:
+def _centre_view(frames: Frames, moment: float) -> View:
     height, width = frames.shape[1:3]
     side = min(height, width)
-    return _View(moment, (height - side) // 2, (width - side) // 2, side)
+    return View(moment, (height - side) // 2, (width - side) // 2, side)
 
 
-def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augmentation) -> _View:
+def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augmentation) -> View:
     moment = rng.random()
     flip = augmentation.flip and rng.random() < 0.5
     if augmentation.crop_scale_min == 1:
         centre = _centre_view(frames, moment)
-        return _View(moment, centre.top, centre.left, centre.side, flip)
+        return View(moment, centre.top, centre.left, centre.side, flip)
     height, width = frames.shape[1:3]
     scale = rng.uniform(augmentation.crop_scale_min, 1)
     side = max(1, round(min(height, width) * scale**0.5))
     top = int(rng.integers(height - side + 1))
     left = int(rng.integers(width - side + 1))
-    return _View(moment, top, left, side, flip)
+    return View(moment, top, left, side, flip)
+
+
+def frame_numbers(moment: float, spec: ClipSpec, count: int) -> NDArray[np.int64]:
+    """Which frames of a video of `count` make up the clip that starts at this moment, `(T,)`."""
+    span = (spec.frames - 1) * spec.frame_stride + 1
+    start = round(moment * max(0, count - span))
+    # Past the end the last frame is repeated.
+    return np.minimum(start + spec.frame_stride * np.arange(spec.frames), count - 1)
 
 
 def _fill(
@@ -160,7 +203,7 @@ def _fill(
     row: int,
     frames: Sequence[Frames],
     specs: Sequence[ClipSpec],
-    view: _View,
+    view: View,
 ) -> None:
     """Write the view of the video into row `row` of each input's batch, `(N, T, H, W, C)`.
 
@@ -168,10 +211,7 @@ def _fill(
     """
     rows, columns = slice(view.top, view.top + view.side), slice(view.left, view.left + view.side)
     for batch, spec, source in zip(clips, specs, frames, strict=True):
-        span = (spec.frames - 1) * spec.frame_stride + 1
-        start = round(view.moment * max(0, len(source) - span))
-        # Past the end the last frame is repeated.
-        times = np.minimum(start + spec.frame_stride * np.arange(spec.frames), len(source) - 1)
+        times = frame_numbers(view.moment, spec, len(source))
         clip = torch.from_numpy(source[:, rows, columns][times])
         if view.side != spec.size_px:
             # uint8 and channels last is the fast path of torch's antialiased resize.

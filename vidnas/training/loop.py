@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
+from vidnas.data.resident import cutter
 from vidnas.data.sampling import train_batches
 from vidnas.families import Network
 from vidnas.families.base import Normalization
@@ -192,12 +193,14 @@ class _Training:
         self.network.train()
         losses: list[float] = []
         clips_seen = 0
+        inputs = self.network.architecture.inputs
         batches = train_batches(
             self.cache,
-            self.network.architecture.inputs,
+            inputs,
             batch_size=self.settings.batch_size,
             rng=rng,
             augmentation=self.settings.augmentation,
+            cut=cutter(self.cache, "train", inputs, self.device),
         )
         for batch, (clips, labels) in enumerate(batches, start=1):
             if len(labels) > 1:  # batch normalisation needs two

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vidnas.core import UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
+from vidnas.data.resident import cutter
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
 from vidnas.families import Network
@@ -54,15 +55,17 @@ def evaluate(
             f"The {split} split has no videos to evaluate on; assign some to it in the data set."
         )
     sums: dict[int, Tensor] = {}
+    where = usable_device(device)
+    inputs = network.architecture.inputs
     batches = test_batches(
         cache,
         split,
-        network.architecture.inputs,
+        inputs,
         batch_size=batch_size,
         clips_per_video=clips_per_video,
+        cut=cutter(cache, split, inputs, where),
     )
     was_training = network.training
-    where = usable_device(device)
     network.to(where).eval()
     with torch.inference_mode():
         for clips, _, videos in batches:
