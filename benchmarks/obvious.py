@@ -1,11 +1,11 @@
 """Candidates an hour from the search, and from the obvious way; each step between them alone.
 
-    python -m benchmarks.obvious [--candidates 6] [--epochs 4]
+    python -m benchmarks.obvious [--candidates 8] [--epochs 3] [--clips FOLDER_OR_CSV]
 
 The obvious way starts a fresh process a candidate, decodes the videos at every use and trains in
-float32, for as many epochs. Both are given the same candidates, latency measurement and clips
-(those of `vidnas data demo`) and both cores; of the obvious way's two variants, one process after
-the other on all cores and one process a core on one thread, the faster one counts.
+float32, for as many epochs. Both are given the same candidates, latency measurement, both cores and
+the same clips, those of `vidnas data demo` if not told; of the obvious way's two variants, one
+process after the other on all cores and one process a core on one thread, the faster one counts.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ WANTED = 10.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--candidates", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--candidates", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--clips", type=Path, help="labelled clips; generated ones by default")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--clips", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--decode", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -52,8 +52,10 @@ def main() -> None:
     from vidnas.data.demo import write_clips
 
     with tempfile.TemporaryDirectory() as folder:
-        clips = Path(folder) / "clips"
-        write_clips(clips, classes=CLASSES, clips_per_class=60)
+        clips = options.clips
+        if clips is None:
+            clips = Path(folder) / "clips"
+            write_clips(clips, classes=CLASSES, clips_per_class=60)
         began = time.perf_counter()
         cache = build_cache(load_dataset(clips), size_px=SIZE_PX, directory=Path(folder) / "cache")
         print(
@@ -114,15 +116,20 @@ def fresh(texts: list[str], flags: list[str], at_once: int, threads: int) -> Non
 def evaluate_one(options: argparse.Namespace) -> None:
     """What each fresh process does."""
     from vidnas.data.cache import ClipCache
-    from vidnas.data.reading import read_video
+    from vidnas.data.datasets import load_dataset
+    from vidnas.data.decoding import decode
     from vidnas.evolution import evaluator
     from vidnas.families import architecture_from_json
 
+    dataset = load_dataset(options.clips)
+    index = json.loads((options.cache / "index.json").read_text(encoding="utf-8"))
+    videos = [dataset.videos[entry["number"]] for entry in index["videos"]]
+
     class Decoding(ClipCache):
-        """Reads the videos themselves, whose 16 frames are hardly more than a clip."""
+        """Decodes a video, or its labelled span, at every use."""
 
         def frames(self, video: int, modality: str = "rgb") -> Any:
-            return read_video(options.clips / self.paths[video], size_px=SIZE_PX)[0]
+            return decode(videos[video], SIZE_PX)[0]
 
     if options.decode:
         evaluator._open_cache = Decoding
@@ -180,6 +187,7 @@ def report(rates: dict[str, float], options: argparse.Namespace) -> None:
         print(f"{name:42} {after / before:8.2f} times as many")
     print(f"the search: {best / obvious:.1f} to 1 (wanted: {WANTED:g} to 1), load {load()}")
     record = {
+        "clips": options.clips.stem if options.clips else "generated",
         "candidates": options.candidates,
         "epochs": options.epochs,
         "candidates_an_hour": {name: round(rate, 1) for name, rate in rates.items()},
