@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-WANTED = 0.95
+WANTED = 0.97
 GENES = {"frames": 2, "image_size": 32}
 
 
