@@ -1,6 +1,7 @@
 """What a candidate costs early and late in one long study, what grows, how long resuming takes.
 
-The study of `engine_overhead`, only longer. Processor time is compared, because it stays the same
+The study of `engine_overhead`, only longer and without limits: counting parameters costs the same
+for every candidate, and much, so that it would hide what grows. Processor time is compared, because it stays the same
 while other programs are busy; beside the wall clock stands that of a fresh study of the same kind,
 run right after the long one.
 
@@ -22,7 +23,7 @@ import numpy as np
 import psutil
 
 from benchmarks.engine_overhead import NullEvaluator, searched_config, searched_space
-from vidnas.evolution import InlineExecutor, Study, TournamentEvolution, run_search
+from vidnas.evolution import InlineExecutor, Limits, Study, TournamentEvolution, run_search
 from vidnas.evolution.engine import Event, _Search
 from vidnas.evolution.study import DATABASE_NAME
 
@@ -33,7 +34,6 @@ SETTLED = 1000  # candidates after which what grows is the study and no longer c
 LARGEST_RATIO = 1.5
 STEPS = {
     "propose": (_Search, "propose"),
-    "refuse": (_Search, "refuse"),
     "record": (Study, "record"),
     "announce": (_Search, "announce"),
 }
@@ -91,11 +91,12 @@ def timed(step: Callable[..., Any], times_ms: list[float]) -> Callable[..., Any]
 def search(folder: Path, candidates: int) -> Diary:
     """Go on with the study in a folder until it holds so many evaluated candidates."""
     strategy, diary = TournamentEvolution(), Diary(folder)
+    config = searched_config().model_copy(update={"limits": Limits()})
     originals = {step: getattr(*place) for step, place in STEPS.items()}
     for step, (owner, name) in STEPS.items():
         setattr(owner, name, timed(originals[step], diary.steps_ms[step]))
     try:
-        with Study.create_or_resume(folder, searched_config()) as study:
+        with Study.create_or_resume(folder, config) as study:
             run_search(
                 study,
                 searched_space(),
