@@ -1,9 +1,9 @@
 """What a candidate costs early and late in one long study, what grows, how long resuming takes.
 
 The study of `engine_overhead`, only longer and without limits: counting parameters costs the same
-for every candidate, and much, so that it would hide what grows. Processor time is compared, because it stays the same
-while other programs are busy; beside the wall clock stands that of a fresh study of the same kind,
-run right after the long one.
+for every candidate, and much, so that it would hide what grows. Processor time is compared, because
+it stays the same while other programs are busy; beside the wall clock stands that of a fresh study
+of the same kind, run right after the long one.
 
 python -m benchmarks.long_study [--candidates 20000]
 """
