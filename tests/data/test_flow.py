@@ -71,7 +71,7 @@ def test_a_mirrored_clip_is_the_flow_of_the_mirrored_video() -> None:
     flow = np.random.default_rng(0).integers(1, 256, (2, 16, 16, 2), dtype=np.uint8)
     specs = [ClipSpec(modality="flow", frames=2, frame_stride=1, size_px=16)]
     batch = sampling._batch(1, specs)
-    view = sampling._View(moment=0.0, top=0, left=0, side=16, flip=True)
+    view = sampling.View(moment=0.0, top=0, left=0, side=16, flip=True)
     sampling._fill(batch, 0, [flow], specs, view)
     mirrored = batch[0][0].numpy()
     np.testing.assert_array_equal(in_px(mirrored)[..., 0], -in_px(flow[:, :, ::-1])[..., 0])
