@@ -1,14 +1,18 @@
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
 
+from vidnas.core.workers import WorkerLost
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor
-from vidnas.evolution.failures import WorkerLost, failure_reason
+from vidnas.evolution.failures import failure_reason
 from vidnas.testing import ExecutorContract, WorkerContract
 
 
@@ -34,6 +38,15 @@ def settings():
     import torch
 
     return os.getpid(), os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
+
+
+def children(command, pid=None):
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.ZombieProcess):
+            if command in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def interrupt_handling():
@@ -85,6 +98,37 @@ class TestLocal(WorkerContract):
         assert [future.result(60) for future in futures] == [0, 2, 4, 6]
 
 
+def test_killed_at_any_moment_workers_leave_no_future_open():
+    """Also while they fetch their call or hand over a result."""
+    rng = random.Random(0)
+    with LocalExecutor(workers=2) as executor:
+        for _ in range(30):
+            futures = [executor.submit(double, i) for i in range(200)]
+            for _ in range(2):
+                time.sleep(rng.uniform(0, 0.01))
+                workers = children("spawn_main")
+                for worker in rng.sample(workers, min(1, len(workers))):
+                    worker.kill()
+            for i, future in enumerate(futures):
+                error = future.exception(60)
+                assert isinstance(error, WorkerLost) or future.result() == 2 * i
+
+
+def test_what_cannot_be_pickled_costs_its_own_future_only():
+    with LocalExecutor(workers=1) as executor:
+        before = executor.submit(os.getpid).result(60)
+        assert executor.submit(double, threading.Lock()).exception(60) is not None
+        assert executor.submit(threading.Lock).exception(60) is not None
+        assert executor.submit(os.getpid).result(60) == before
+
+
+def test_what_is_unfinished_at_shutdown_is_lost():
+    executor = LocalExecutor(workers=1)
+    futures = [executor.submit(time.sleep, 3600) for _ in range(3)]
+    executor.shutdown()
+    assert {str(future.exception(0)) for future in futures} == {"the worker was stopped"}
+
+
 def test_a_hung_worker_is_replaced():
     with LocalExecutor(workers=1, timeout_s=0.5) as executor:
         hung, next_one = executor.submit(time.sleep, 3600), executor.submit(double, 5)
@@ -108,9 +152,7 @@ def test_workers_end_with_a_killed_driver(tmp_path):
     path.write_text(script)
     driver = subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True)
     assert driver.stdout.readline() == "busy\n"
-    workers = [
-        p for p in psutil.Process(driver.pid).children() if "spawn_main" in "".join(p.cmdline())
-    ]
+    workers = children("spawn_main", driver.pid)
     assert len(workers) == 2
     driver.kill()
     driver.wait()

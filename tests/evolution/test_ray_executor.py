@@ -32,12 +32,13 @@ from test_executors import (
 )
 
 from vidnas.core import UserError
+from vidnas.core.workers import WorkerLost
 from vidnas.data.cache import build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import ClipEvaluator
-from vidnas.evolution.failures import WorkerLost, failure_reason
+from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.ray_executor import RayExecutor
 from vidnas.evolution.shipping import Cargo, ShippedEvaluator, local_copy

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
-from pebble import ProcessExpired, ProcessPool
-
 from vidnas.core.process import available_cores
+from vidnas.core.workers import WorkerLost, WorkerPool
 from vidnas.data.datasets import Video
 from vidnas.data.reading import Frames, VideoError, read_video
 
@@ -42,20 +39,18 @@ def in_workers(
 
     Errors of a video, and a decoder that crashes or hangs on it, are yielded in its place.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(max_workers=min(available_cores(), len(videos)), context=context) as pool:
+    pool = WorkerPool(min(available_cores(), len(videos)), timeout_s=timeout_s)
+    try:
         futures: dict[Future[_Result], int] = {
-            pool.schedule(work, args=call, timeout=timeout_s): index
+            pool.submit(work, *call): index
             for index, call in enumerate(zip(videos, arguments, strict=False))
         }
-        try:
-            for future in as_completed(futures):
-                index = futures.pop(future)
-                outcome: _Result | VideoError = _outcome(future, videos[index])
-                yield index, outcome
-        except BaseException:  # Ctrl-C too: do not wait for what is still queued
-            pool.stop()  # type: ignore[no-untyped-call]
-            raise
+        for future in as_completed(futures):
+            index = futures.pop(future)
+            outcome: _Result | VideoError = _outcome(future, videos[index])
+            yield index, outcome
+    finally:  # after Ctrl-C, too: what is still queued is not waited for
+        pool.shutdown()
 
 
 def _outcome(future: Future[_Result], video: Video) -> _Result | VideoError:
@@ -63,7 +58,5 @@ def _outcome(future: Future[_Result], video: Video) -> _Result | VideoError:
         return future.result()
     except VideoError as error:
         return error
-    except ProcessExpired as error:
-        return VideoError(video.path, f"crashed the decoder (exit code {error.exitcode})")
-    except FutureTimeoutError:
-        return VideoError(video.path, f"was not decoded within {_TIMEOUT_S:g} s")
+    except WorkerLost as error:
+        return VideoError(video.path, f"broke the decoder: {error}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from vidnas.core.workers import WorkerLost
+
 _LONGEST = 300
 # How libraries say that memory ran out: torch on CPU and CUDA, the C++ library, ONNX Runtime.
 _MEMORY_PHRASES = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
-
-
-class WorkerLost(Exception):
-    """The worker died or ran out of time before it had a result; the message says which."""
 
 
 def failure_reason(error: BaseException) -> str:

@@ -14,8 +14,7 @@ from typing_extensions import Self
 
 from vidnas.core import UserError
 from vidnas.core.process import prepare_process
-from vidnas.evolution.executors import limit_memory
-from vidnas.evolution.failures import WorkerLost
+from vidnas.core.workers import WorkerLost, limit_memory
 
 try:
     import ray

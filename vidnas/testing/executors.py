@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from vidnas.core.workers import WorkerLost
 from vidnas.evolution.executors import Executor
-from vidnas.evolution.failures import WorkerLost
 
 _PATIENCE_S = 60.0
 

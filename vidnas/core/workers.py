@@ -1,0 +1,229 @@
+"""Worker processes that may crash, hang or be killed at any moment, and cost one result each.
+
+Not one of the well-kept pools, because theirs share a queue and its lock between the processes: a
+worker that is killed while it holds the lock stops them all, and a pool that breaks forgets what
+was just submitted (Pebble 5.2, seen by `benchmarks/kill_resume.py`). Here each worker has a pipe
+and a thread of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from multiprocessing import connection
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from vidnas.core.process import prepare_process
+
+Result = TypeVar("Result")
+_Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+
+
+class WorkerLost(Exception):
+    """The worker died or ran out of time before it had a result; the message says which."""
+
+
+class WorkerPool:
+    """Persistent worker processes; one that dies or hangs is replaced, and only its call fails.
+
+    Workers ignore Ctrl-C and end with this process, however it ends.
+
+    Args:
+        workers: number of processes, started at once.
+        threads: threads a worker.
+        timeout_s: time after which a running call is stopped and its worker replaced.
+        memory_bytes: what a worker may allocate (enforced on Linux), so that a call gets an
+            exception and not the kernel's killer.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        threads: int = 1,
+        timeout_s: float | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self.slots = workers
+        self.timeout_s = timeout_s
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._workers = [_Worker(threads, memory_bytes) for _ in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(worker,), daemon=True)
+            for worker in self._workers
+        ]
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.shutdown)  # before multiprocessing waits for its children
+
+    def submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
+        """Run the function in the next free worker."""
+        future: Future[Result] = Future()
+        self._calls.put((future, function, args))
+        return future
+
+    def shutdown(self) -> None:
+        """Stop the workers at once; what was not finished is lost."""
+        atexit.unregister(self.shutdown)
+        for worker in self._workers:
+            worker.stop()
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, worker: _Worker) -> None:
+        while (call := self._calls.get()) is not None:
+            future, function, args = call
+            try:
+                result = worker.call(function, args, self.timeout_s)
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+
+class _Worker:
+    """One process, its replacements after it, and the pipe to it; used by one thread."""
+
+    _family = threading.Lock()
+    """Held to start or bury a process. The environment is changed meanwhile; and who starts one
+    looks for children that died, and would take their exit code from whoever waits for it."""
+
+    def __init__(self, threads: int, memory_bytes: int | None) -> None:
+        self._settings = threads, memory_bytes
+        self._stopping = threading.Lock()
+        self._stopped = False
+        self._start()
+
+    def _start(self) -> None:
+        """Start a process, unless `stop` was called.
+
+        The script that started all this is imported first of all in a spawned process, and often
+        imports torch: the number of threads must be in the environment by then. And Ctrl-C is the
+        driver's business from the process's first moment.
+        """
+        variable, threads = "OMP_NUM_THREADS", str(self._settings[0])
+        pipe, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("spawn").Process(
+            target=_work, args=(theirs, *self._settings)
+        )
+        with self._stopping, self._family:
+            if self._stopped:
+                return
+            before = os.environ.get(variable)
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            os.environ[variable] = threads
+            try:
+                process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+                if before is None:
+                    del os.environ[variable]
+                else:
+                    os.environ[variable] = before
+            self._process, self._pipe = process, pipe
+        theirs.close()
+
+    def call(
+        self, function: Callable[..., Any], args: tuple[Any, ...], timeout_s: float | None
+    ) -> Any:
+        """The function's result, or its exception.
+
+        Raises:
+            WorkerLost: the process died, ran out of time or was stopped.
+        """
+        if connection.wait([self._process.sentinel], 0):  # it died: after its last call, or idle
+            self._start()
+        try:
+            self._pipe.send((function, args))
+            self._receive(None)  # it begins: its start, and importing torch, do not count
+            result, error = self._receive(timeout_s)
+        except TimeoutError:
+            self._process.kill()
+            self._bury()
+            raise WorkerLost(f"took longer than {timeout_s:g} s") from None
+        except (EOFError, OSError):  # the pipe's other end is gone
+            raise WorkerLost(self._bury()) from None
+        if error is not None:
+            raise error
+        return result
+
+    def _receive(self, timeout_s: float | None) -> Any:
+        ready = connection.wait([self._pipe, self._process.sentinel], timeout_s)
+        if not ready:
+            raise TimeoutError
+        if self._pipe not in ready:  # a child of the worker still holds the pipe's other end
+            raise EOFError
+        return self._pipe.recv()
+
+    def stop(self) -> None:
+        """Kill the process; it is not replaced any more."""
+        with self._stopping:
+            self._stopped = True
+            self._process.kill()
+            self._bury()
+
+    def _bury(self) -> str:
+        """Wait for a process that is dying; how it died."""
+        with self._family:
+            self._process.join()
+        exit_code = self._process.exitcode
+        if self._stopped or exit_code is None:
+            return "the worker was stopped"
+        how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        return f"the worker died with {how}"
+
+
+def _work(pipe: Any, threads: int, memory_bytes: int | None) -> None:
+    """What a worker process does: answer calls until the driver is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    prepare_process(threads)
+    if memory_bytes is not None:
+        limit_memory(memory_bytes)
+    with suppress(EOFError, ConnectionError):  # the driver is gone
+        while True:
+            _answer(pipe)
+
+
+def _answer(pipe: Any) -> None:
+    """Wait for a call; send a sign that it begins, and then its result and its error."""
+    call = pipe.recv_bytes()
+    try:
+        function, args = pickle.loads(call)
+    except Exception as error:
+        function, args = _raise, (error,)
+    pipe.send(None)
+    try:
+        pipe.send((function(*args), None))
+    except Exception as error:  # its own, or that of a result which cannot be pickled
+        pipe.send((None, error))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def limit_memory(size_bytes: int) -> None:
+    """Let this process get an exception, where it can, before the kernel's killer comes."""
+    if sys.platform == "linux":
+        import resource
+
+        # Anonymous memory only: the memory-mapped clip cache is shared and does not count.
+        resource.setrlimit(resource.RLIMIT_DATA, (size_bytes, size_bytes))
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
