@@ -20,6 +20,8 @@ from vidnas.families import EvolutionDefaults, Space
 Discard = Literal["worst", "oldest"]
 
 _DEFAULTS = EvolutionDefaults()
+_DRAWS = 3  # of a parent, until its child is new
+_FURTHER = 10  # mutations that a child may get because it was tried before
 
 
 class Strategy(Protocol):
@@ -98,6 +100,8 @@ class Evolution(ABC):
         self.population: list[Trial] = []
         """From the oldest member to the youngest."""
         self.children = 0
+        self.tried: set[str] = set()
+        """Digests of all trials."""
 
     @abstractmethod
     def merits(self) -> Sequence[Any]:
@@ -119,6 +123,7 @@ class Evolution(ABC):
 
     def observe(self, trial: Trial) -> None:
         """Take a successful trial into the population; count children that were trained."""
+        self.tried.add(trial.architecture.digest)
         if trial.evaluation.status == "ok":
             self.population.append(trial)
             if len(self.population) > self.size:
@@ -127,13 +132,25 @@ class Evolution(ABC):
             self.children += 1
 
     def propose(self, space: Space, rng: np.random.Generator) -> Proposal:
-        """A random architecture until the population is full, then a mutated tournament winner."""
+        """A random architecture until the population is full, then a mutated tournament winner.
+
+        A child that was tried before is drawn anew, and then mutated on: late in a long search most
+        of what is one mutation away from the population was tried.
+        """
         if len(self.population) < self.size:
             return Proposal(space.random(rng))
-        parent = self.population[select(self.merits(), self.tournament, rng)]
         strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
-        evaluation = parent.evaluation if self.guided else None
-        child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
+        for _ in range(_DRAWS):
+            parent = self.population[select(self.merits(), self.tournament, rng)]
+            evaluation = parent.evaluation if self.guided else None
+            child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
+            if child.digest not in self.tried:
+                break
+        for _ in range(_FURTHER):
+            if child.digest not in self.tried:
+                break
+            child, more = space.mutate(child, rng, None, 1)
+            mutations += more
         return Proposal(child, parent.number, mutations)
 
 

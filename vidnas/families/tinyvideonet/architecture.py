@@ -7,6 +7,7 @@ published code; where that has defects, `rules` says which of the two a genome w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -127,27 +128,32 @@ class TinyVideoNet(Architecture):
 
     def canonical(self) -> TinyVideoNet:
         """The same network with every gene that cannot matter set to its neutral value."""
-        extent = Extent(self.frames, self.image_size, channels=self.in_channels)
-        blocks = []
-        for index, original in enumerate(self.blocks):
-            blocks.append(canonical_block(original, extent, self.rules))
-            extent = block_units(original, index, extent, self.rules)[-1].exit
-        same = self.model_copy(update={"blocks": tuple(blocks)})
-        changes: dict[str, Any] = {}
-        if self.frames == 1:
-            changes["frame_stride"] = 1
-        if extent.frames == 1:
-            changes["max_pool_predictions"] = False
-        corrected = same.model_copy(update={"rules": "corrected"})
-        if all(block.expand for block in blocks) and corrected.units == same.units:
-            changes["rules"] = "corrected"
-        return same.model_copy(update=changes)
+        return _canonical(self)
 
     def diagram(self) -> Diagram:
         """One column a block, and the head."""
         from vidnas.families.tinyvideonet.drawing import draw
 
         return draw(self)
+
+
+@lru_cache(maxsize=1024)  # a candidate is asked for its digest many times
+def _canonical(architecture: TinyVideoNet) -> TinyVideoNet:
+    extent = Extent(architecture.frames, architecture.image_size, channels=architecture.in_channels)
+    blocks = []
+    for index, original in enumerate(architecture.blocks):
+        blocks.append(canonical_block(original, extent, architecture.rules))
+        extent = block_units(original, index, extent, architecture.rules)[-1].exit
+    same = architecture.model_copy(update={"blocks": tuple(blocks)})
+    changes: dict[str, Any] = {}
+    if architecture.frames == 1:
+        changes["frame_stride"] = 1
+    if extent.frames == 1:
+        changes["max_pool_predictions"] = False
+    corrected = same.model_copy(update={"rules": "corrected"})
+    if all(block.expand for block in blocks) and corrected.units == same.units:
+        changes["rules"] = "corrected"
+    return same.model_copy(update=changes)
 
 
 def block_units(block: Block, index: int, entry: Extent, rules: Rules) -> list[Unit]:
