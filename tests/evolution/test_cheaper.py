@@ -126,7 +126,7 @@ def test_a_hopeless_candidate_stops_at_the_rung_and_costs_less(evaluator):
         assert stopped.status == "ok"
         assert stopped.metrics["trained"] == pytest.approx(share)
         assert stopped.curve == whole.curve[: rung + 1]
-        assert stopped.fitness == stopped.curve[-1] == stopped.metrics["top1"]
+        assert stopped.fitness == stopped.curve[-1] == stopped.metrics["likelihood"]
 
 
 def test_a_search_that_inherits_and_stops_early(evaluator, tmp_path):

@@ -1,3 +1,4 @@
+import math
 import pickle
 from dataclasses import replace
 
@@ -33,7 +34,7 @@ def evaluator(cache, limits=None, **settings) -> ClipEvaluator:
 def test_a_candidate_is_measured_trained_and_scored(cache):
     first, second = (evaluator(cache).evaluate(TOY, seed=3, deadline_s=60) for _ in range(2))
     assert first.status == "ok"
-    assert first.fitness == first.metrics["top1"]
+    assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {"top1", "top5", "mean_class", "loss"}
     assert first.metrics == second.metrics
     assert first.cost.parameters == sum(p.numel() for p in TOY.build(2).parameters())

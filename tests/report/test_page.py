@@ -169,11 +169,12 @@ def test_without_latencies_cost_is_multiply_adds() -> None:
     [
         (0.5, "Validation accuracy, brief training", ".0%"),
         (1.4, "Validation top-1 + top-5, brief training", ".2f"),
+        (0.4, "Probability of the right class, brief training", ".0%"),
         (0.3, "Fitness", ""),
     ],
 )
 def test_the_axis_says_what_the_fitness_is(fitness, title, tickformat) -> None:
-    metrics = {"top1": 0.5, "top5": 0.9}
+    metrics = {"top1": 0.5, "top5": 0.9, "likelihood": 0.4}
     evaluation = Evaluation(status="ok", fitness=fitness, metrics=metrics, cost=cost(4.0))
     figure = plots.accuracy_against_cost(report(trials=[trial(0, evaluation)], winner=None))
     assert figure.layout.yaxis.title.text == title

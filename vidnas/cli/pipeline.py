@@ -38,7 +38,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Network, Space
+from vidnas.families import Network, Space, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.study import Winner
@@ -100,6 +100,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         training={
             **settings.model_dump(mode="json"),
             **cache.settings(request.modalities),
+            "fitness": list(families()[request.family].fitness),
             "inherit": request.inherit,
             "prefilter": request.prefilter,
         },

@@ -26,7 +26,7 @@ _CANDIDATES = 60
 """Evaluations that the default time for a candidate leaves room for."""
 _CANDIDATE_S = (6.0, 60.0)
 _DEFAULT_CANDIDATE_S = 20.0
-_FULL_TO_BRIEF = 10
+_FULL_TO_BRIEF = 13  # docs/fidelity.md
 
 
 class SearchRequest(Value):
@@ -49,7 +49,7 @@ class SearchRequest(Value):
     guided: bool
     candidate_s: float | None
     candidate_epochs: float | None = None
-    inherit: bool = True
+    inherit: bool = False
     early_stop: bool = False
     prefilter: bool = False
     train_s: float | None

@@ -136,7 +136,7 @@ def command(
         typer.Option(
             "--inherit/--no-inherit", help="Whether children start from their parent's weights."
         ),
-    ] = True,
+    ] = False,
     early_stop: Annotated[
         bool,
         typer.Option(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ class WorkerPool:
     Workers ignore Ctrl-C and end with this process, however it ends.
 
     Args:
-        workers: number of processes, started at once.
+        workers: number of processes; each starts with its first call.
         threads: threads a worker.
         timeout_s: time after which a running call is stopped and its worker replaced.
         memory_bytes: what a worker may allocate (enforced on Linux), so that a call gets an
@@ -102,9 +103,9 @@ class _Worker:
         self._settings = threads, memory_bytes
         self._stopping = threading.Lock()
         self._stopped = False
-        self._start()
+        self._process: SpawnProcess | None = None
 
-    def _start(self) -> None:
+    def _start(self) -> SpawnProcess:
         """Start a process, unless `stop` was called.
 
         The script that started all this is imported first of all in a spawned process, and often
@@ -118,7 +119,7 @@ class _Worker:
         )
         with self._stopping, self._family:
             if self._stopped:
-                return
+                raise WorkerLost("the worker was stopped")
             before = os.environ.get(variable)
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             os.environ[variable] = threads
@@ -132,6 +133,7 @@ class _Worker:
                     os.environ[variable] = before
             self._process, self._pipe = process, pipe
         theirs.close()
+        return process
 
     def call(
         self, function: Callable[..., Any], args: tuple[Any, ...], timeout_s: float | None
@@ -141,24 +143,25 @@ class _Worker:
         Raises:
             WorkerLost: the process died, ran out of time or was stopped.
         """
-        if connection.wait([self._process.sentinel], 0):  # it died: after its last call, or idle
-            self._start()
+        process = self._process
+        if process is None or connection.wait([process.sentinel], 0):  # it died in its last call
+            process = self._start()
         try:
             self._pipe.send((function, args))
-            self._receive(None)  # it begins: its start, and importing torch, do not count
-            result, error = self._receive(timeout_s)
+            self._receive(process, None)  # it begins: its start, and importing torch, do not count
+            result, error = self._receive(process, timeout_s)
         except TimeoutError:
-            self._process.kill()
-            self._bury()
+            process.kill()
+            self._bury(process)
             raise WorkerLost(f"took longer than {timeout_s:g} s") from None
         except (EOFError, OSError):  # the pipe's other end is gone
-            raise WorkerLost(self._bury()) from None
+            raise WorkerLost(self._bury(process)) from None
         if error is not None:
             raise error
         return result
 
-    def _receive(self, timeout_s: float | None) -> Any:
-        ready = connection.wait([self._pipe, self._process.sentinel], timeout_s)
+    def _receive(self, process: SpawnProcess, timeout_s: float | None) -> Any:
+        ready = connection.wait([self._pipe, process.sentinel], timeout_s)
         if not ready:
             raise TimeoutError
         if self._pipe not in ready:  # a child of the worker still holds the pipe's other end
@@ -169,14 +172,15 @@ class _Worker:
         """Kill the process; it is not replaced any more."""
         with self._stopping:
             self._stopped = True
-            self._process.kill()
-            self._bury()
+            if self._process is not None:
+                self._process.kill()
+                self._bury(self._process)
 
-    def _bury(self) -> str:
+    def _bury(self, process: SpawnProcess) -> str:
         """Wait for a process that is dying; how it died."""
         with self._family:
-            self._process.join()
-        exit_code = self._process.exitcode
+            process.join()
+        exit_code = process.exitcode
         if self._stopped or exit_code is None:
             return "the worker was stopped"
         how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"

@@ -28,6 +28,8 @@ from vidnas.training.loop import train
 from vidnas.training.metrics import Metrics
 from vidnas.training.settings import TrainingSettings
 
+_METRICS = ("top1", "top5", "mean_class", "loss", "likelihood")
+
 
 @runtime_checkable
 class Evaluator(Protocol):
@@ -66,10 +68,10 @@ class Informed(Protocol):
 class ClipEvaluator:
     """Measures the latency, trains briefly on cached clips and scores on the validation split.
 
-    The fitness is the sum of the validation metrics that the family names, mostly top-1 alone. With
-    rungs in the settings, trainings that look hopeless stop there; they keep the fitness that they
-    had, and those that went on the best that they had at a rung or at the end. So whoever was
-    stopped ranks below all that were ahead at the same rung and went on to the end.
+    The fitness is the sum of the validation metrics that the family names, mostly the likelihood
+    alone. With rungs in the settings, trainings that look hopeless stop there; they keep the
+    fitness that they had, and those that went on the best that they had at a rung or at the end. So
+    whoever was stopped ranks below all that were ahead at the same rung and went on to the end.
     """
 
     cache_directory: Path
@@ -189,7 +191,7 @@ class ClipEvaluator:
         return Evaluation(
             status="ok",
             fitness=_fitness(network, found),
-            metrics=found.model_dump(include={"top1", "top5", "mean_class", "loss"}) | notes,
+            metrics={name: getattr(found, name) for name in _METRICS} | notes,
             curve=curve,
             connection_weights=network.connection_weights(),
         )

@@ -198,6 +198,8 @@ def _hover(trial: Trial) -> str:
     lines = [f"<b>trial {trial.number}</b>"]
     if evaluation.fitness is not None:
         lines[0] += f": {evaluation.fitness:.4g}"
+    if (top1 := evaluation.metrics.get("top1")) is not None:
+        lines.append(f"{top1:.1%} top-1")
     if evaluation.cost and evaluation.cost.latency:
         lines.append(f"{evaluation.cost.latency.p50_ms:.3g} ms")
     if evaluation.reason:
@@ -208,7 +210,9 @@ def _hover(trial: Trial) -> str:
 
 
 def _fitness_axis(ok: Sequence[Trial]) -> dict[str, str]:
-    """Fitness is whatever the evaluator says; the built-in one sums validation accuracies."""
+    """Fitness is whatever the evaluator says; the built-in one sums what the family names."""
+    if _is_sum(ok, "likelihood"):
+        return {"title": "Probability of the right class, brief training", "tickformat": ".0%"}
     if _is_sum(ok, "top1"):
         return {"title": "Validation accuracy, brief training", "tickformat": ".0%"}
     if _is_sum(ok, "top1", "top5"):

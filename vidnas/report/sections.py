@@ -91,6 +91,7 @@ def best_candidates(report: StudyReport) -> str:
             (
                 str(trial.number),
                 f"{trial.fitness:.4g}",
+                f"{top1:.1%}" if (top1 := trial.evaluation.metrics.get("top1")) is not None else "",
                 milliseconds(cost),
                 short(cost.parameters) if cost else "",
                 short(cost.macs) if cost else "",
@@ -98,9 +99,11 @@ def best_candidates(report: StudyReport) -> str:
                 _origin(trial),
             )
         )
-    names = ("Trial", "Fitness", "Latency", "Parameters", "Multiply-adds", "Took", "Came from")
+    names = (
+        "Trial", "Fitness", "Top-1", "Latency", "Parameters", "Multiply-adds", "Took", "Came from"
+    )  # fmt: skip
     chosen = [bool(report.winner and trial.number == report.winner.number) for trial in best]
-    return table(names, rows, numbers=range(6), chosen=chosen, empty="No candidate was trained.")
+    return table(names, rows, numbers=range(7), chosen=chosen, empty="No candidate was trained.")
 
 
 def refusals(report: StudyReport) -> str:

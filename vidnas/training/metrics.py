@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,12 @@ class Metrics(Value):
     """Mean over the classes present of the share of their clips that was recognised."""
     confusion: tuple[tuple[int, ...], ...]
     """Clips of true class [row] that were taken for class [column]."""
+
+    @property
+    def likelihood(self) -> float:
+        """Geometric mean of the probability that the right class was given: the loss as a share,
+        the greater the better."""
+        return math.exp(-self.loss)
 
 
 def evaluate(
