@@ -35,7 +35,7 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
     first, second = (evaluator(cache).evaluate(TOY, seed=3, deadline_s=60) for _ in range(2))
     assert first.status == "ok"
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
-    assert set(first.metrics) == {"top1", "top5", "mean_class", "loss"}
+    assert set(first.metrics) == {"top1", "top5", "mean_class", "loss", "likelihood"}
     assert first.metrics == second.metrics
     assert first.cost.parameters == sum(p.numel() for p in TOY.build(2).parameters())
     assert first.cost.latency.protocol.runtime.startswith("onnxruntime")
