@@ -27,8 +27,10 @@ CLASSES, SIZE_PX, FRAMES = 8, 64, 16
 CLIPS_PER_CLASS = {"train": 42, "val": 25, "test": 100}
 """As `vidnas data demo` makes them for training; more to measure on, so that ties are few."""
 CANDIDATES, EPOCHS = 24, 40
-PARTS = (40, 20, 13, 10, 5)
+PARTS = (40, 20, 13, 10, 8, 6, 5)
 """A brief training lasts one of these parts of the full one."""
+INHERITED = (40, 20, 10)
+"""Those that are also measured with inherited weights."""
 MACS, MEMORY_BYTES = 40_000_000, 1_600_000
 """Limits that keep a full training to about a minute."""
 MUTATIONS, RECENT = 2, 8
@@ -221,7 +223,7 @@ def evaluations(study: Trainings, epochs: int) -> Iterator[tuple[str, _Measure]]
     for score in SCORES:
         yield score, partial(study.score, score, seed=1000)
     for part in PARTS:
-        for kind in ("brief", "inherited"):
+        for kind in ("brief", "inherited") if part in INHERITED else ("brief",):
             brief = partial(study.brief, kind, part, epochs=epochs // part)
             yield f"{kind} 1/{part}", brief
 
