@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,25 @@ def test_a_gpu_is_shared(nodes):
     try:
         with RayExecutor(gpus_per_candidate=0.25) as executor:
             assert executor.slots == 1 + 4
+    finally:
+        nodes.cluster.remove_node(extra)
+
+
+def test_the_share_of_a_gpu_follows_from_the_memory_that_candidates_need(nodes):
+    """The GPU is a pretended one, and so is its memory; Ray and its workers are real."""
+    extra = nodes.add_node(num_cpus=8, num_gpus=1)
+    try:
+        with RayExecutor(gpus_per_candidate="auto") as executor:
+            executor._measure = partial(float, "0.1")
+            assert executor.slots == 1 + 1
+            assert executor.submit(abs, -2).result(60) == 2
+            assert executor.slots == 1 + 6
+            executor._measure = partial(float, "0.4")
+            assert executor.submit(abs, -3).result(60) == 3
+            assert executor.slots == 1 + 1
+            executor._measure = partial(float, "0.1")
+            assert executor.submit(abs, -4).result(60) == 4
+            assert executor.slots == 1 + 1
     finally:
         nodes.cluster.remove_node(extra)
 

@@ -63,7 +63,7 @@ class SearchRequest(Value):
     storage: str | None = None
     executor: Literal["local", "ray"] = "local"
     address: str | None = None
-    gpus_per_candidate: float = 0.0
+    gpus_per_candidate: float | Literal["auto"] = 0.0
 
     @property
     def title(self) -> str:

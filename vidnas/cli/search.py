@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.cli.durations import format_duration, parse_duration
-from vidnas.core import Modality
+from vidnas.core import Modality, UserError
 
 if TYPE_CHECKING:
     from vidnas.cli.watching import Watcher
@@ -171,11 +171,12 @@ def command(
         ),
     ] = None,
     gpus_per_candidate: Annotated[
-        float,
+        str,
         typer.Option(
-            min=0, max=1, help="Share of a GPU to train a candidate on: 0.25 is four at a time."
+            help="Share of a GPU to train a candidate on: 0.25 is four at a time, auto as many as "
+            "its memory has room for, 0 trains on cores."
         ),
-    ] = 0.0,
+    ] = "0",
     threads: Annotated[int, typer.Option(min=1, help="Threads that the model will run on.")] = 1,
     runtime: Annotated[
         str, typer.Option(help="Where latency is measured: onnxruntime, openvino, torch.")
@@ -257,7 +258,7 @@ def command(
         storage=storage,
         executor=executor.value,
         address=address,
-        gpus_per_candidate=gpus_per_candidate,
+        gpus_per_candidate=_share(gpus_per_candidate),
     )
     with ExitStack() as stack:
         watchers: list[Watcher] = []
@@ -286,3 +287,19 @@ def command(
         f"{outcome.export_difference:.1e})\nreport  {outcome.report}"
     )
     messages.print(f"Took {format_duration(outcome.seconds)}. Try it: vidnas predict {out} VIDEO")
+
+
+def _share(text: str) -> float | Literal["auto"]:
+    """A share of a GPU.
+
+    Raises:
+        UserError: it is none.
+    """
+    if text == "auto":
+        return "auto"
+    with suppress(ValueError):
+        if 0 <= (share := float(text)) <= 1:
+            return share
+    raise UserError(
+        f"{text!r} is no share of a GPU; give a number from 0 to 1 such as 0.25, or auto."
+    )

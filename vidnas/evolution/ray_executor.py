@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from typing_extensions import Self
 
@@ -29,6 +29,10 @@ Result = TypeVar("Result")
 _TRIES = 5
 """Nodes that a function may outlive: one that takes its node down with it must end as well."""
 _MOST_IN_FLIGHT = 10_000
+_ROOM_TO_SPARE = 1.5
+"""What a candidate may need of a GPU's memory, over what the largest so far has needed."""
+_CONTEXT_BYTES = 600 << 20
+"""What CUDA itself takes of a GPU in each process."""
 
 
 class RayExecutor:
@@ -43,7 +47,9 @@ class RayExecutor:
             node of, "local" for a new one of this machine alone; None for "auto" or else "local".
             A session of Ray that the script has opened already is used, and left open.
         threads: threads a worker, a core each.
-        gpus_per_candidate: share of a GPU that a worker holds: with 0.25, four use one GPU.
+        gpus_per_candidate: share of a GPU that a worker holds: with 0.25, four use one GPU. "auto"
+            gives the first a GPU each, and measures what they need of its memory: from then on as
+            many use one as have room.
         timeout_s: time after which a running function is stopped; waiting for a node is free.
 
     Raises:
@@ -55,27 +61,24 @@ class RayExecutor:
         address: str | None = None,
         *,
         threads: int = 1,
-        gpus_per_candidate: float = 0.0,
+        gpus_per_candidate: float | Literal["auto"] = 0.0,
         timeout_s: float | None = None,
     ) -> None:
         self.timeout_s = timeout_s
-        self._threads, self._gpus = threads, gpus_per_candidate
+        self._threads = threads
+        self._measure = _gpu_memory_used if gpus_per_candidate == "auto" else None
+        self._gpus = 1.0 if gpus_per_candidate == "auto" else gpus_per_candidate
+        self._largest = 0.0
         self._disconnect = not ray.is_initialized()
         if self._disconnect:
             _connect(address)
         if not self._room():
             self._leave()
             raise UserError(
-                f"No node of the Ray cluster has the {threads} core(s) and {gpus_per_candidate:g} "
+                f"No node of the Ray cluster has the {threads} core(s) and {self._gpus:g} "
                 "GPU that a candidate needs; add a node, or ask for less."
             )
-        self._task = ray.remote(_run).options(
-            num_cpus=threads,
-            num_gpus=gpus_per_candidate,
-            num_returns="streaming",
-            # Ray cannot tell a candidate that kills its worker from a lost node; `_outlive` can.
-            max_retries=0,
-        )
+        self._task = ray.remote(_run)
         self._running: set[Any] = set()
         self._stopped = False
         # A thread for each candidate in flight: all that it does is wait.
@@ -144,16 +147,31 @@ class RayExecutor:
     def _run_once(self, payload: bytes) -> Any:
         if self._stopped:
             raise WorkerLost("the worker was stopped")
-        items = self._task.remote(self._threads, not self._gpus, payload)
+        task = self._task.options(
+            num_cpus=self._threads,
+            num_gpus=self._gpus,
+            num_returns="streaming",
+            # Ray cannot tell a candidate that kills its worker from a lost node; `_outlive` can.
+            max_retries=0,
+        )
+        items = task.remote(self._threads, not self._gpus, self._measure, payload)
         self._running.add(items)
         try:
             ray.get(next(items))  # it has begun: the time spent waiting for a node is not its own
             if not ray.wait([items], timeout=self.timeout_s)[0]:
                 ray.cancel(items, force=True)
                 raise WorkerLost(f"took longer than {self.timeout_s:g} s")
-            return ray.get(next(items))
+            result, used = ray.get(next(items))
+            self._make_room(used)
+            return result
         finally:
             self._running.discard(items)
+
+    def _make_room(self, used: float) -> None:
+        """Let as many candidates share a GPU as have room, by the largest so far."""
+        if used > self._largest:
+            self._largest = used
+            self._gpus = 1 / max(int(1 / (_ROOM_TO_SPARE * used)), 1)
 
 
 def _connect(address: str | None) -> None:
@@ -172,12 +190,24 @@ def _connect(address: str | None) -> None:
         ) from error
 
 
-def _run(threads: int, limited: bool, payload: bytes) -> Iterator[Any]:
-    """Runs in a worker: first a sign that it has begun, then the result."""
+def _run(
+    threads: int, limited: bool, measure: Callable[[], float] | None, payload: bytes
+) -> Iterator[Any]:
+    """Runs in a worker: first a sign that it has begun, then the result and what it needed."""
     _prepare_worker(threads, limited)
     yield None
     function, args = pickle.loads(payload)
-    yield function(*args)
+    yield function(*args), measure() if measure else 0.0
+
+
+def _gpu_memory_used() -> float:
+    """Share of the GPU's memory that this worker needed at most since it was last asked."""
+    import torch
+
+    needed = torch.cuda.max_memory_reserved() + _CONTEXT_BYTES
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return needed / torch.cuda.mem_get_info()[1]
 
 
 @cache  # once a worker
