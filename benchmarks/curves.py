@@ -3,8 +3,9 @@
     python -m benchmarks.curves [--evaluations 60] [--epochs 3]
 
 The space is that of Tiny Video Networks up to 16 frames of 64 px, under a limit on multiply-adds;
-the fitness is the likelihood on the validation split after a brief training from scratch. The searches are
-deterministic: any machine repeats their proposals, and their curves as far as it rounds alike.
+the fitness is the likelihood on the validation split after a brief training from scratch. The
+searches are deterministic: any machine repeats their proposals, and their curves as far as it
+rounds alike.
 """
 
 from __future__ import annotations
@@ -102,9 +103,12 @@ def picture(curves: dict[str, list[list[float]]]) -> str:
     count = len(next(iter(curves.values()))[0])
     most = math.ceil(10 * max(max(run) for runs in curves.values() for run in runs)) / 10
 
+    def height_of(value: float) -> float:
+        return bottom - (bottom - top) * value / most
+
     def line(values: list[float], colour: str, stroke: float) -> str:
         points = " ".join(
-            f"{left + (width - left - 20) * i / (count - 1):.1f},{bottom - (bottom - top) * v / most:.1f}"
+            f"{left + (width - left - 20) * i / (count - 1):.1f},{height_of(v):.1f}"
             for i, v in enumerate(values)
         )
         return f'<polyline points="{points}" stroke="{colour}" stroke-width="{stroke}"/>'
@@ -114,11 +118,11 @@ def picture(curves: dict[str, list[list[float]]]) -> str:
         'font-family="sans-serif" font-size="12" fill="none">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        y = bottom - (bottom - top) * share
+    for value in np.linspace(0, most, 5):
+        y = height_of(value)
         parts.append(f'<path d="M{left} {y}H{width - 20}" stroke="#ddd"/>')
         parts.append(
-            f'<text x="{left - 8}" y="{y + 4}" fill="#333" text-anchor="end">{most * share:.0%}</text>'
+            f'<text x="{left - 8}" y="{y + 4}" fill="#333" text-anchor="end">{value:.0%}</text>'
         )
     for place, (name, runs) in enumerate(curves.items()):
         colour = COLOURS[name]
