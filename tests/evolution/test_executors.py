@@ -127,6 +127,8 @@ def test_what_is_unfinished_at_shutdown_is_lost():
     futures = [executor.submit(time.sleep, 3600) for _ in range(3)]
     executor.shutdown()
     assert {str(future.exception(0)) for future in futures} == {"the worker was stopped"}
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(double, 1)
 
 
 def test_a_hung_worker_is_replaced():

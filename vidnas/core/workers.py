@@ -67,7 +67,13 @@ class WorkerPool:
         atexit.register(self.shutdown)  # before multiprocessing waits for its children
 
     def submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
-        """Run the function in the next free worker."""
+        """Run the function in the next free worker.
+
+        Raises:
+            RuntimeError: the pool was shut down.
+        """
+        if not any(thread.is_alive() for thread in self._threads):
+            raise RuntimeError("This pool of workers was shut down.")
         future: Future[Result] = Future()
         self._calls.put((future, function, args))
         return future
