@@ -43,7 +43,7 @@ def settings():
 def children(command, pid=None):
     found = []
     for child in psutil.Process(pid).children():
-        with suppress(psutil.ZombieProcess):
+        with suppress(psutil.NoSuchProcess):  # zombies are that, too
             if command in " ".join(child.cmdline()):
                 found.append(child)
     return found
