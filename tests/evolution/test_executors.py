@@ -102,7 +102,7 @@ def test_killed_at_any_moment_workers_leave_no_future_open():
     """Also while they fetch their call or hand over a result."""
     rng = random.Random(0)
     with LocalExecutor(workers=2) as executor:
-        for _ in range(30):
+        for _ in range(8):
             futures = [executor.submit(double, i) for i in range(200)]
             for _ in range(2):
                 time.sleep(rng.uniform(0, 0.01))
