@@ -1,6 +1,6 @@
 """Evolution with its defaults against random search on generated clips: best so far, three seeds.
 
-    python -m benchmarks.curves [--evaluations 60] [--seconds 5]
+    python -m benchmarks.curves [--evaluations 50] [--seconds 5]
 
 The space is that of Tiny Video Networks up to 16 frames of 64 px, under a limit on multiply-adds;
 the fitness is the likelihood on the validation split after a brief training, measured in seconds as
@@ -41,7 +41,7 @@ COLOURS = {"regularized evolution": "#3f51b5", "random search": "#9e9e9e"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--evaluations", type=int, default=60)
+    parser.add_argument("--evaluations", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=5.0, help="of training a candidate")
     options = parser.parse_args()
     curves: dict[str, list[list[float]]] = {name: [] for name in COLOURS}
