@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=3, help="of the search")
-    parser.add_argument("--by-top1", type=int, default=6, help="epochs by top-1, as good a ranking")
+    parser.add_argument("--by-top1", type=int, default=5, help="epochs by top-1, as good a ranking")
     parser.add_argument("--clips", type=Path, help="labelled clips; generated ones by default")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
