@@ -62,13 +62,13 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=4)
     options = parser.parse_args()
 
-    from vidnas.cli.ensembling import open_cache
-    from vidnas.cli.pipeline import SearchRequest
     from vidnas.deploy import load_model
     from vidnas.deploy.ensemble import Candidate, Predictions, choose_pool, require_same_data
     from vidnas.deploy.finalists import train_finalists
     from vidnas.evolution import LocalExecutor, Study
     from vidnas.training import TrainingSettings
+    from vidnas.workflows.ensemble import open_cache
+    from vidnas.workflows.search_clips import SearchRequest
 
     studies = [Study.read(folder) for folder in options.studies]
     require_same_data(studies)

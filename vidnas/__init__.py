@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidnas import official as official
-    from vidnas.evolution.from_python import search as search
     from vidnas.families import create_network as create_network
     from vidnas.families import list_architectures as list_architectures
+    from vidnas.workflows.search import search as search
 
 __version__ = "0.1.0"
 __all__ = ["create_network", "list_architectures", "official", "search"]
@@ -21,7 +21,7 @@ __all__ = ["create_network", "list_architectures", "official", "search"]
 _ROOMS = {
     "create_network": "vidnas.families",
     "list_architectures": "vidnas.families",
-    "search": "vidnas.evolution.from_python",
+    "search": "vidnas.workflows.search",
 }
 
 

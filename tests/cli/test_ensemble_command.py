@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from commands import Vidnas, read_json
 
-from vidnas.cli.ensembling import make_ensemble
 from vidnas.core import UserError
+from vidnas.workflows.ensemble import make_ensemble
 
 ENSEMBLE = ("--top", 3, "--pool", 3)
 

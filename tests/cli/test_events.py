@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from search_toys import SEARCHED_LIMITS, ToyEvaluator, ToySpace, toy_config
 
-from vidnas.cli.events import EventLine, EventLines
-from vidnas.cli.scalars import Scalars
-from vidnas.cli.watching import Watcher
 from vidnas.core import UserError
 from vidnas.evolution.engine import Event, run_search
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
+from vidnas.workflows.event_log import EventLine, EventLines
+from vidnas.workflows.scalars import Scalars
+from vidnas.workflows.watcher import Watcher
 
 
 def search(folder: Path, evaluations: int, *watchers: Watcher, seconds: float = 0.0) -> None:

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from vidnas.cli.main import app
-from vidnas.cli.request import Plan, SearchRequest, brief_settings, make_strategy
 from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
+from vidnas.workflows.request import Plan, SearchRequest, brief_settings, make_strategy
 
 
 def requested(folder: Path, **asked: Any) -> SearchRequest:
@@ -91,7 +91,9 @@ def test_strategies_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
+    monkeypatch.setattr(
+        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
+    )
     where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
     CliRunner().invoke(app, ["search", *where, "--strategy", *flags])
     (request,) = asked
@@ -109,7 +111,9 @@ def test_guidance_is_one_switch(
     flags: tuple[str, ...], guided: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
+    monkeypatch.setattr(
+        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
+    )
     CliRunner().invoke(app, ["search", str(tmp_path), "--out", str(tmp_path / "study"), *flags])
     (request,) = asked
     assert request.guided is guided
@@ -135,7 +139,9 @@ def test_the_brief_training_is_as_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[SearchRequest] = []
-    monkeypatch.setattr("vidnas.cli.pipeline.search", lambda request, _: asked.append(request))
+    monkeypatch.setattr(
+        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
+    )
     where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
     CliRunner().invoke(app, ["search", *where, *flags])
     (request,) = asked

@@ -15,12 +15,12 @@ from commands import Vidnas, read_json
 from search_toys import ClumsyEvaluator, ToySpace, is_clumsy, toy_config
 
 from vidnas.cli import status as status_command
-from vidnas.cli.standing import StudyStatus, read_status
 from vidnas.core import UserError
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
+from vidnas.workflows.status import StudyStatus, read_status
 
 
 def test_while_a_search_runs_and_after_a_sigkill(tmp_path: Path) -> None:

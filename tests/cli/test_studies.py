@@ -7,8 +7,8 @@ from pathlib import Path
 
 from commands import SEARCH, Vidnas
 
-from vidnas.cli.request import SearchRequest
 from vidnas.evolution.study import Study
+from vidnas.workflows.request import SearchRequest
 
 
 def test_a_fork_is_searched_with_other_limits_and_strategy(

@@ -9,8 +9,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from vidnas.cli.figures import format_bytes, format_count
 from vidnas.cli.main import main
+from vidnas.core.figures import format_bytes, format_count
 from vidnas.deploy import Model, save_model
 from vidnas.families import list_architectures
 

@@ -41,8 +41,8 @@ from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import ClipEvaluator
 from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.ray_clips import Cargo, ShippedEvaluator, local_copy
 from vidnas.evolution.ray_executor import RayExecutor
-from vidnas.evolution.shipping import Cargo, ShippedEvaluator, local_copy
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
 from vidnas.training.settings import TrainingSettings

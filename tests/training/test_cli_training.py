@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from vidnas.cli import evaluate, train
-from vidnas.cli.durations import format_duration, parse_duration
 from vidnas.core import UserError
+from vidnas.core.durations import format_duration, parse_duration
 from vidnas.data.cache import ClipCache
 from vidnas.training import TrainingSettings
 

@@ -77,8 +77,8 @@ def flow(
 
     Example: vidnas data flow clips/
     """
-    from vidnas.cli.clips import open_clips
     from vidnas.data.flow import STEP_PX
+    from vidnas.workflows.clips import open_clips
 
     cache = open_clips(
         clips,

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
-from vidnas.cli.durations import parse_duration
-from vidnas.cli.figures import format_count
+from vidnas.core.durations import parse_duration
+from vidnas.core.figures import format_count
 
 if TYPE_CHECKING:
     from vidnas.core import Cost
@@ -51,7 +51,7 @@ def command(
 
     Example: [cyan]vidnas ensemble study flow-study --top 4[/]
     """
-    from vidnas.cli.ensembling import make_ensemble
+    from vidnas.workflows.ensemble import make_ensemble
 
     different = list({folder.resolve(): folder for folder in studies}.values())
     folder = out or different[0] / "ensemble"

@@ -34,12 +34,12 @@ def command(
 
     Example: [cyan]vidnas eval runs/lips clips/ --split test --clips 3[/]
     """
-    from vidnas.cli.clips import open_clips
     from vidnas.cli.scores import print_metrics
     from vidnas.core import UserError
     from vidnas.deploy import load_model
     from vidnas.deploy.prediction import flow_method
     from vidnas.training import evaluate
+    from vidnas.workflows.clips import open_clips
 
     loaded = load_model(model)
     inputs = loaded.architecture.inputs

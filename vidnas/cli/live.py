@@ -15,7 +15,7 @@ from rich.text import Text
 from typing_extensions import Self
 
 from vidnas.cli.console import messages
-from vidnas.cli.durations import format_duration
+from vidnas.core.durations import format_duration
 
 if TYPE_CHECKING:
     from vidnas.core import Cost, Evaluation

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
-from vidnas.cli.durations import format_duration, parse_duration
 from vidnas.core import Modality, UserError
+from vidnas.core.durations import format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from vidnas.cli.watching import Watcher
+    from vidnas.workflows.watcher import Watcher
 
 
 class InputName(str, Enum):
@@ -221,10 +221,10 @@ def command(
 
         vidnas search clips/ --out study --limit latency=40ms --budget 30m
     """
-    from vidnas.cli.events import EventLines
-    from vidnas.cli.pipeline import search
-    from vidnas.cli.request import SearchRequest
-    from vidnas.cli.scalars import Scalars
+    from vidnas.workflows.event_log import EventLines
+    from vidnas.workflows.request import SearchRequest
+    from vidnas.workflows.scalars import Scalars
+    from vidnas.workflows.search_clips import search
 
     request = SearchRequest(
         clips=clips,

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.cli.durations import format_duration
 from vidnas.cli.live import cost_phrase, outcomes, trial_phrase
+from vidnas.core.durations import format_duration
 
 if TYPE_CHECKING:
-    from vidnas.cli.standing import StudyStatus
+    from vidnas.workflows.status import StudyStatus
 
 _REASONS = 3
 
@@ -27,7 +27,7 @@ def command(
 
     Example: [cyan]vidnas status study[/]
     """
-    from vidnas.cli.standing import read_status
+    from vidnas.workflows.status import read_status
 
     status = read_status(study)
     if as_json:

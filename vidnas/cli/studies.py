@@ -46,11 +46,11 @@ def fork(
 
         vidnas search clips/ --out faster --limit latency=20ms --evaluations 200
     """
-    from vidnas.cli.page import write_record
-    from vidnas.cli.request import REQUEST_FILE, SearchRequest, describe_strategy
     from vidnas.evolution.limits import Limits
     from vidnas.evolution.merging import fork_study
     from vidnas.evolution.study import Study
+    from vidnas.workflows.page import write_record
+    from vidnas.workflows.request import REQUEST_FILE, SearchRequest, describe_strategy
 
     source = Study.read(study)
     asked: dict[str, object] = {"out": study}
@@ -85,10 +85,10 @@ def merge(
 
         vidnas study merge monday tuesday --out both
     """
-    from vidnas.cli.page import write_record
-    from vidnas.cli.request import REQUEST_FILE, SearchRequest
     from vidnas.evolution.merging import merge_studies
     from vidnas.evolution.study import Study
+    from vidnas.workflows.page import write_record
+    from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
     request = SearchRequest.read(studies[0]).model_copy(update={"out": out})
     with counting("Copying trials") as progress:

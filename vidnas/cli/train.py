@@ -11,8 +11,8 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
-from vidnas.cli.durations import format_duration, parse_duration
 from vidnas.core import UserError
+from vidnas.core.durations import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,12 +62,12 @@ def command(
     """
     import torch
 
-    from vidnas.cli.clips import open_clips
     from vidnas.cli.scores import print_metrics
     from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
     from vidnas.deploy.model import MODEL_FILE
     from vidnas.profiling import count_cost
     from vidnas.training import NotFinite, TrainingSettings, evaluate, train
+    from vidnas.workflows.clips import open_clips
 
     if epochs is not None and epochs <= 0:
         raise UserError(f"--epochs {epochs:g} trains nothing; give a number above zero.")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vidnas.evolution.limits import Limits as Limits
     from vidnas.evolution.local_search import LocalSearch as LocalSearch
     from vidnas.evolution.pareto import ParetoEvolution as ParetoEvolution
+    from vidnas.evolution.ray_clips import ShippedEvaluator as ShippedEvaluator
     from vidnas.evolution.ray_executor import RayExecutor as RayExecutor
-    from vidnas.evolution.shipping import ShippedEvaluator as ShippedEvaluator
     from vidnas.evolution.strategies import RandomSearch as RandomSearch
     from vidnas.evolution.strategies import Strategy as Strategy
     from vidnas.evolution.strategies import TournamentEvolution as TournamentEvolution
@@ -41,7 +41,7 @@ _ROOMS = {
     "LocalSearch": "local_search",
     "ParetoEvolution": "pareto",
     "RayExecutor": "ray_executor",
-    "ShippedEvaluator": "shipping",
+    "ShippedEvaluator": "ray_clips",
     "RandomSearch": "strategies",
     "Strategy": "strategies",
     "TournamentEvolution": "strategies",

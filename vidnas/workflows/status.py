@@ -7,9 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from vidnas.cli.page import WINNER_FILE, read_record
-from vidnas.cli.request import REQUEST_FILE, SearchRequest
-from vidnas.cli.watching import TrialFacts
 from vidnas.core import Cost
 from vidnas.core.value import Value
 from vidnas.evolution.limits import Limits
@@ -17,6 +14,9 @@ from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
 from vidnas.report.study import Winner
+from vidnas.workflows.page import WINNER_FILE, read_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.watcher import TrialFacts
 
 
 class WinnerFacts(Value):

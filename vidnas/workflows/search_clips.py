@@ -9,21 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
-from vidnas.cli.durations import format_duration
 from vidnas.cli.live import SearchDisplay
-from vidnas.cli.page import WINNER_FILE, write_page, write_record
-from vidnas.cli.request import (
-    REQUEST_FILE,
-    Plan,
-    SearchRequest,
-    brief_settings,
-    make_space,
-    make_strategy,
-)
-from vidnas.cli.watching import Watcher
 from vidnas.core import Cost, UserError
+from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
@@ -43,6 +32,17 @@ from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import calibrate, measure_latency
 from vidnas.report.study import Winner
 from vidnas.training import Metrics, TrainingSettings, evaluate
+from vidnas.workflows.clips import open_clips
+from vidnas.workflows.page import WINNER_FILE, write_page, write_record
+from vidnas.workflows.request import (
+    REQUEST_FILE,
+    Plan,
+    SearchRequest,
+    brief_settings,
+    make_space,
+    make_strategy,
+)
+from vidnas.workflows.watcher import Watcher
 
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
@@ -129,7 +129,16 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             prefilter=request.prefilter,
         )
         try:
-            _evolve(request, plan, study, space, evaluator, strategy, executor, watchers)
+            _evolve(
+                request,
+                plan=plan,
+                study=study,
+                space=space,
+                clip_evaluator=evaluator,
+                strategy=strategy,
+                executor=executor,
+                watchers=watchers,
+            )
         finally:
             write_page(study, request.title)
         finalists = _train_finalists(request, plan, study, cache)
@@ -153,6 +162,7 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
 
 def _evolve(
     request: SearchRequest,
+    *,
     plan: Plan,
     study: Study,
     space: Space,
@@ -167,7 +177,7 @@ def _evolve(
         executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
     evaluator: Evaluator = clip_evaluator
     if request.executor == "ray":
-        from vidnas.evolution.shipping import ShippedEvaluator
+        from vidnas.evolution.ray_clips import ShippedEvaluator
 
         evaluator = ShippedEvaluator.of(clip_evaluator)
     limits = str(study.config.limits)

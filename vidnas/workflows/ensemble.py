@@ -10,13 +10,9 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidnas.cli.clips import open_clips
 from vidnas.cli.console import messages
-from vidnas.cli.durations import format_duration
-from vidnas.cli.page import ENSEMBLE_FILE, write_page, write_record
-from vidnas.cli.pipeline import cost_at_rest
-from vidnas.cli.request import SearchRequest
 from vidnas.core import UserError
+from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
@@ -27,6 +23,10 @@ from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import Metrics, TrainingSettings
+from vidnas.workflows.clips import open_clips
+from vidnas.workflows.page import ENSEMBLE_FILE, write_page, write_record
+from vidnas.workflows.request import SearchRequest
+from vidnas.workflows.search_clips import cost_at_rest
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 

@@ -8,11 +8,11 @@ import os
 from datetime import datetime, timezone
 from pathlib import Path
 
-from vidnas.cli.watching import TrialFacts, Watcher
 from vidnas.core import UserError
 from vidnas.core.value import Value
 from vidnas.evolution.engine import Event, EventKind
 from vidnas.evolution.trial import Trial
+from vidnas.workflows.watcher import TrialFacts, Watcher
 
 
 class EventLine(Value):

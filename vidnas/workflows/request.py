@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from vidnas.cli.page import read_record
 from vidnas.core import Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
@@ -18,6 +17,7 @@ from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
 from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.training import TrainingSettings
+from vidnas.workflows.page import read_record
 
 REQUEST_FILE = "request.json"
 SEARCH_SHARE, TRAINING_SHARE = 0.65, 0.3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidnas.cli.watching import Watcher
 from vidnas.core import UserError
 from vidnas.evolution.engine import Event
 from vidnas.evolution.trial import Trial
+from vidnas.workflows.watcher import Watcher
 
 _EVERY = "search/evaluations"
 """The scalar that every trial has, whatever became of it."""
