@@ -145,14 +145,6 @@ def command(
             "their training (successive halving).",
         ),
     ] = False,
-    prefilter: Annotated[
-        bool,
-        typer.Option(
-            "--prefilter/--no-prefilter",
-            help="Whether the third of the candidates is not trained that scores least before "
-            "training.",
-        ),
-    ] = False,
     train_time: Annotated[
         str | None, typer.Option(help="Full training of the best; from the budget if not set.")
     ] = None,
@@ -246,7 +238,6 @@ def command(
         candidate_epochs=candidate_epochs,
         inherit=inherit,
         early_stop=early_stop,
-        prefilter=prefilter,
         train_s=parse_duration(train_time) if train_time else None,
         workers=workers,
         threads=threads,

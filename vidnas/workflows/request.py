@@ -51,7 +51,6 @@ class SearchRequest(Value):
     candidate_epochs: float | None = None
     inherit: bool = False
     early_stop: bool = False
-    prefilter: bool = False
     train_s: float | None
     workers: int | None
     threads: int
