@@ -39,17 +39,15 @@ def command(
     Example: [cyan]vidnas bench tvn1 runs/lips --threads 2[/]
     """
     from vidnas.deploy.resolving import resolve_network
-    from vidnas.profiling import count_cost, measure_latency
+    from vidnas.profiling import measure_cost
 
     costs: dict[str, Cost] = {}
     for name in networks:
         messages.print(f"Timing {name} ...")
         network = resolve_network(name, classes)
-        latency = measure_latency(
+        costs[name] = measure_cost(
             network, runtime=runtime, device=device, threads=threads, repeats=repeats
         )
-        counted = count_cost(network.architecture, network.num_classes)
-        costs[name] = counted.model_copy(update={"latency": latency})
     if as_json:
         print_json({name: cost.model_dump() for name, cost in costs.items()})
         return

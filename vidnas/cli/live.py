@@ -61,7 +61,7 @@ class SearchDisplay:
         """Take the search's latest event."""
         self._event, self._received = event, time.monotonic()
         if event.kind == "started" and event.counts:
-            messages.print(f"Resuming after {outcomes(event.counts, event.refusals)}.")
+            messages.print(f"Resuming after {outcomes(event.counts, event.rejections)}.")
         if event.kind == "stopping":
             messages.print(
                 "Finishing the candidates in flight; Ctrl-C again stops at once. The same command "
@@ -95,7 +95,7 @@ class SearchDisplay:
             left,
         )
         best = _line(event.best) if event.best else "none yet"
-        told = outcomes(event.counts, event.refusals)
+        told = outcomes(event.counts, event.rejections)
         facts = Text(f"{told} · {event.candidates_per_minute:.1f} a minute\nbest so far: {best}")
         return Group(bar, facts)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vidnas.cli.console import messages
-from vidnas.core import UserError
+from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
@@ -20,13 +20,14 @@ from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
+from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
+from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import Metrics, TrainingSettings
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page, write_record
 from vidnas.workflows.request import SearchRequest
-from vidnas.workflows.search_clips import cost_at_rest
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -155,7 +156,11 @@ def _select(
         return test.score([needed.index(index) for index in chosen])
 
     model = assemble(candidates, votes)
-    cost, names = cost_at_rest(model.network, request), _names(candidates)
+
+    def cost_at_rest(network: Network) -> Cost:
+        return measure_cost(network, runtime=request.runtime, threads=request.threads)
+
+    cost, names = cost_at_rest(model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]
     report = EnsembleReport(
         members=tuple(
@@ -165,7 +170,7 @@ def _select(
                 weight=votes.count(index),
                 validation_top1=validation.score([index]).top1,
                 test_top1=tested([index]).top1,
-                cost=cost_at_rest(candidates[index].model.network, request),
+                cost=cost_at_rest(candidates[index].model.network),
             )
             for index in members
         ),

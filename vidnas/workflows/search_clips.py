@@ -27,9 +27,9 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Network, Space, families
-from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import calibrate, measure_latency
+from vidnas.families import Space, families
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import calibrate
 from vidnas.report.study import Winner
 from vidnas.training import Metrics, TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
@@ -102,7 +102,6 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             **cache.settings(request.modalities),
             "fitness": list(families()[request.family].fitness),
             "inherit": request.inherit,
-            "prefilter": request.prefilter,
         },
         seed=request.seed,
         deterministic=request.deterministic,
@@ -126,7 +125,6 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
             if request.inherit
             else None,
             device="cuda" if request.gpus_per_candidate else "cpu",
-            prefilter=request.prefilter,
         )
         try:
             _evolve(
@@ -256,8 +254,13 @@ def _crown(
 ) -> SearchOutcome:
     """Test the best finalist within the limits, export it and write the report."""
     limits, folder = study.config.limits, request.out / "best"
-    costs = [cost_at_rest(load_model(one.folder).network, request) for one in finalists]
-    held = [limits.broken_by(cost) is None for cost in costs]
+    costs = [
+        measure_cost(
+            load_model(one.folder).network, runtime=request.runtime, threads=request.threads
+        )
+        for one in finalists
+    ]
+    held = [limits.judge(cost) is None for cost in costs]
     chosen = held.index(True) if any(held) else 0
     winner, cost = finalists[chosen], costs[chosen]
     trained = load_model(winner.folder)
@@ -287,10 +290,3 @@ def _crown(
         report=str(page),
         seconds=0.0,
     )
-
-
-def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
-    """What a network costs while nothing else runs."""
-    latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
-    counted = count_cost(network.architecture, network.num_classes)
-    return counted.model_copy(update={"latency": latency})
