@@ -37,7 +37,6 @@ def command(
     from vidnas.cli.scores import print_metrics
     from vidnas.core import UserError
     from vidnas.deploy import load_model
-    from vidnas.deploy.prediction import flow_method
     from vidnas.training import evaluate
     from vidnas.workflows.clips import open_clips
 
@@ -48,7 +47,7 @@ def command(
         size_px=max(spec.size_px for spec in inputs),
         seed=seed,
         modalities={spec.modality for spec in inputs},
-        flow_method=flow_method(loaded),
+        flow_method=loaded.card.flow_method,
     )
     if cache.classes != loaded.classes:
         raise UserError(

@@ -66,7 +66,7 @@ def command(
     from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
     from vidnas.deploy.model import MODEL_FILE
     from vidnas.profiling import count_cost
-    from vidnas.training import NotFinite, TrainingSettings, evaluate, train
+    from vidnas.training import NotFinite, TrainingRun, TrainingSettings, evaluate, train
     from vidnas.workflows.clips import open_clips
 
     if epochs is not None and epochs <= 0:
@@ -113,7 +113,9 @@ def command(
         validation=report.validation,
         test=test,
         cost=cost,
-        settings={**settings.model_dump(mode="json"), "seed": seed, **cache.settings(modalities)},
+        training_runs=(
+            TrainingRun(settings=settings, seed=seed, clips=cache.settings(modalities)),
+        ),
         data=cache.fingerprint,
     )
     save_model(Model(network.cpu(), cache.classes, card), out)

@@ -6,19 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidnas.evolution.clip_evaluator import ClipEvaluation as ClipEvaluation
+    from vidnas.evolution.clip_evaluator import ClipEvaluator as ClipEvaluator
+    from vidnas.evolution.cluster_clips import ClusterClipEvaluator as ClusterClipEvaluator
     from vidnas.evolution.config import StudyConfig as StudyConfig
     from vidnas.evolution.engine import Event as Event
     from vidnas.evolution.engine import run_search as run_search
-    from vidnas.evolution.evaluator import ClipEvaluator as ClipEvaluator
+    from vidnas.evolution.evaluator import AdaptiveEvaluator as AdaptiveEvaluator
     from vidnas.evolution.evaluator import Evaluator as Evaluator
-    from vidnas.evolution.evaluator import Informed as Informed
+    from vidnas.evolution.evaluator import FunctionEvaluator as FunctionEvaluator
     from vidnas.evolution.executors import Executor as Executor
     from vidnas.evolution.executors import InlineExecutor as InlineExecutor
     from vidnas.evolution.executors import LocalExecutor as LocalExecutor
     from vidnas.evolution.limits import Limits as Limits
     from vidnas.evolution.local_search import LocalSearch as LocalSearch
     from vidnas.evolution.pareto import ParetoEvolution as ParetoEvolution
-    from vidnas.evolution.ray_clips import ShippedEvaluator as ShippedEvaluator
     from vidnas.evolution.ray_executor import RayExecutor as RayExecutor
     from vidnas.evolution.strategies import RandomSearch as RandomSearch
     from vidnas.evolution.strategies import Strategy as Strategy
@@ -31,9 +33,11 @@ _ROOMS = {
     "StudyConfig": "config",
     "Event": "engine",
     "run_search": "engine",
-    "ClipEvaluator": "evaluator",
+    "AdaptiveEvaluator": "evaluator",
+    "ClipEvaluation": "clip_evaluator",
+    "ClipEvaluator": "clip_evaluator",
     "Evaluator": "evaluator",
-    "Informed": "evaluator",
+    "FunctionEvaluator": "evaluator",
     "Executor": "executors",
     "InlineExecutor": "executors",
     "LocalExecutor": "executors",
@@ -41,7 +45,7 @@ _ROOMS = {
     "LocalSearch": "local_search",
     "ParetoEvolution": "pareto",
     "RayExecutor": "ray_executor",
-    "ShippedEvaluator": "ray_clips",
+    "ClusterClipEvaluator": "cluster_clips",
     "RandomSearch": "strategies",
     "Strategy": "strategies",
     "TournamentEvolution": "strategies",

@@ -16,7 +16,8 @@ from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
+from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
@@ -82,7 +83,7 @@ def open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
         size_px=request.size_px,
         seed=request.seed,
         modalities=request.modalities,
-        flow_method=study.config.training.get("flow_method"),
+        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
@@ -111,7 +112,7 @@ def _train(
     ) as progress:
         task = progress.add_task("", total=settings.budget_s and rounds * settings.budget_s)
         began = time.monotonic()
-        finalists = train_finalists(
+        models = train_finalists(
             trials,
             cache,
             settings,
@@ -120,13 +121,10 @@ def _train(
             seed=study.config.seed,
             on_tick=lambda: progress.update(task, completed=time.monotonic() - began),
         )
-    trained = {finalist.trial.number for finalist in finalists}
+    trained = {model.card.trial for model in models}
     for lost in (trial.number for trial in trials if trial.number not in trained):
         messages.print(f"[yellow]Note:[/] trial {lost} could not be trained in full; left out.")
-    return [
-        Candidate(study.folder, finalist.trial, load_model(finalist.folder), cache)
-        for finalist in finalists
-    ]
+    return [Candidate(study.folder, model, cache) for model in models]
 
 
 def _settings(study: Study, train_s: float | None) -> TrainingSettings:
@@ -135,9 +133,7 @@ def _settings(study: Study, train_s: float | None) -> TrainingSettings:
     Raises:
         UserError: the search has not come to its end.
     """
-    recipe = load_model(study.folder).card.settings
-    known = {name: recipe[name] for name in TrainingSettings.model_fields if name in recipe}
-    settings = TrainingSettings.model_validate(known)
+    settings = load_card(study.folder).training_runs[0].settings
     return settings.model_copy(update={"budget_s": train_s}) if train_s else settings
 
 
@@ -203,9 +199,9 @@ def _names(candidates: Sequence[Candidate]) -> list[str]:
     """Trials by their numbers, with the study where there are several."""
     folders = {candidate.study for candidate in candidates}
     if len(folders) == 1:
-        return [f"trial {candidate.trial.number}" for candidate in candidates]
+        return [f"trial {candidate.model.card.trial}" for candidate in candidates]
     unique = len({folder.name for folder in folders}) == len(folders)
     return [
-        f"{candidate.study.name if unique else candidate.study} trial {candidate.trial.number}"
+        f"{candidate.study.name if unique else candidate.study} trial {candidate.model.card.trial}"
         for candidate in candidates
     ]

@@ -10,8 +10,9 @@ from vidnas.core import Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.halving import RUNGS
+from vidnas.evolution.early_stopping import RUNGS
 from vidnas.evolution.local_search import LocalSearch
 from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
 from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
@@ -204,8 +205,10 @@ def brief_settings(request: SearchRequest, plan: Plan) -> TrainingSettings:
     epochs, budget_s = request.candidate_epochs, request.candidate_s
     config = request.out / "config.yaml"
     if epochs is None and budget_s is None:
-        there = StudyConfig.read(config).training if config.is_file() else {}
-        epochs, budget_s = there.get("epochs"), there.get("budget_s", plan.candidate_s)
+        budget_s = plan.candidate_s
+        if config.is_file():
+            there = ClipEvaluation.of_study(StudyConfig.read(config)).training
+            epochs, budget_s = there.epochs, there.budget_s
     if request.deterministic and budget_s is not None:
         raise UserError(
             "A deterministic search cannot train candidates by time, which never passes twice "

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.evaluator import Evaluate, Evaluator, FunctionEvaluator
 from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.families import Architecture, Family, Space, register
-
-Evaluate = Callable[[Architecture, int, float | None], Evaluation]
-"""An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
+from vidnas.families import Family, Space, register
 
 
 def search(
@@ -55,8 +51,8 @@ def search(
             the other.
         deadline_s: seconds that an evaluation may take, handed to the evaluator.
         classes: needed where limits are counted from networks.
-        depends_on: what evaluations depend on besides the architecture, as JSON-ready values, such
-            as a data set's version: a study is resumed only with the same.
+        depends_on: what a plain function depends on besides the architecture, as JSON-ready values,
+            such as a data set's version: a study is resumed only with the same.
         seed: of the proposals and, with each architecture's digest, of the evaluations.
         deterministic: see `run_search`.
         on_event: see `run_search`.
@@ -77,6 +73,13 @@ def search(
             f"The limit {bounds} cannot be counted for networks of no classes; pass the names of "
             "the classes as well."
         )
+    if not isinstance(evaluator, Evaluator):
+        evaluator = FunctionEvaluator(evaluator, depends_on or {})
+    elif depends_on:
+        raise UserError(
+            "depends_on is for plain functions, and this evaluator describes itself; add to its "
+            "describe() what else its results depend on."
+        )
     strategy = strategy or TournamentEvolution()
     config = StudyConfig(
         family=sample.family,
@@ -85,7 +88,7 @@ def search(
         data_fingerprint="",
         limits=bounds,
         strategy=strategy.describe(),
-        training=dict(depends_on or {}),
+        evaluator=evaluator.describe(),
         seed=seed,
         deterministic=deterministic,
     )
@@ -93,7 +96,7 @@ def search(
         run_search(
             study,
             space,
-            evaluator if isinstance(evaluator, Evaluator) else _Function(evaluator),
+            evaluator,
             strategy,
             executor or InlineExecutor(),
             evaluations=evaluations,
@@ -102,15 +105,3 @@ def search(
             on_event=on_event,
         )
     return study
-
-
-@dataclass(frozen=True)
-class _Function:
-    """A function as an evaluator."""
-
-    function: Evaluate
-
-    def evaluate(
-        self, architecture: Architecture, seed: int, deadline_s: float | None
-    ) -> Evaluation:
-        return self.function(architecture, seed, deadline_s)

@@ -17,11 +17,12 @@ from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.export import export_model
-from vidnas.deploy.finalists import Finalist, train_finalists
-from vidnas.deploy.model import Model, load_model, save_model
+from vidnas.deploy.finalists import train_finalists
+from vidnas.deploy.model import Model, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import ClipEvaluator, Evaluator
+from vidnas.evolution.evaluator import Evaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
@@ -89,7 +90,12 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         request.clips, size_px=request.size_px, seed=request.seed, modalities=request.modalities
     )
     space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
-    settings = brief_settings(request, plan)
+    evaluation = ClipEvaluation(
+        training=brief_settings(request, plan),
+        clips=cache.settings(request.modalities),
+        fitness=families()[request.family].fitness,
+        inherit=request.inherit,
+    )
     config = StudyConfig(
         family=request.family,
         space=space.describe(),
@@ -97,12 +103,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         data_fingerprint=cache.fingerprint,
         limits=limits,
         strategy=strategy.describe(),
-        training={
-            **settings.model_dump(mode="json"),
-            **cache.settings(request.modalities),
-            "fitness": list(families()[request.family].fitness),
-            "inherit": request.inherit,
-        },
+        evaluator=evaluation.model_dump(mode="json"),
         seed=request.seed,
         deterministic=request.deterministic,
     )
@@ -115,15 +116,13 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         reference = calibrate(runtime=request.runtime, threads=request.threads)
         evaluator = ClipEvaluator(
             cache.directory,
-            settings,
+            evaluation,
             limits,
-            reference,
-            request.runtime,
+            reference=reference,
+            runtime=request.runtime,
             threads=request.threads,
             # Workers may have another working directory.
-            weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
-            if request.inherit
-            else None,
+            weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve()),
             device="cuda" if request.gpus_per_candidate else "cpu",
         )
         try:
@@ -170,14 +169,16 @@ def _evolve(
     watchers: Sequence[Watcher],
 ) -> None:
     deadline_s = None
-    if brief_s := clip_evaluator.settings.budget_s:  # a training in epochs takes what it takes
+    if (
+        brief_s := clip_evaluator.settings.training.budget_s
+    ):  # a training in epochs takes what it takes
         deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
         executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
     evaluator: Evaluator = clip_evaluator
     if request.executor == "ray":
-        from vidnas.evolution.ray_clips import ShippedEvaluator
+        from vidnas.evolution.cluster_clips import ClusterClipEvaluator
 
-        evaluator = ShippedEvaluator.of(clip_evaluator)
+        evaluator = ClusterClipEvaluator.of(clip_evaluator)
     limits = str(study.config.limits)
     messages.print(
         f"Searching {request.family} with {executor.slots} worker(s)"
@@ -216,7 +217,7 @@ def _evolve(
 
 def _train_finalists(
     request: SearchRequest, plan: Plan, study: Study, cache: ClipCache
-) -> list[Finalist]:
+) -> list[Model]:
     workers = request.workers or available_cores()  # of this machine, where the models are kept
     best = study.fittest(workers)
     if not best:
@@ -250,27 +251,26 @@ def _train_finalists(
 
 
 def _crown(
-    request: SearchRequest, study: Study, cache: ClipCache, finalists: list[Finalist]
+    request: SearchRequest, study: Study, cache: ClipCache, finalists: list[Model]
 ) -> SearchOutcome:
     """Test the best finalist within the limits, export it and write the report."""
     limits, folder = study.config.limits, request.out / "best"
     costs = [
-        measure_cost(
-            load_model(one.folder).network, runtime=request.runtime, threads=request.threads
-        )
-        for one in finalists
+        measure_cost(model.network, runtime=request.runtime, threads=request.threads)
+        for model in finalists
     ]
     held = [limits.judge(cost) is None for cost in costs]
     chosen = held.index(True) if any(held) else 0
-    winner, cost = finalists[chosen], costs[chosen]
-    trained = load_model(winner.folder)
+    trained, cost = finalists[chosen], costs[chosen]
+    number = trained.card.trial
+    assert number is not None  # it comes from a search
     test = evaluate(trained.network, cache, "test", clips_per_video=_TEST_CLIPS)
     card = trained.card.model_copy(update={"test": test, "cost": cost})
     model = Model(trained.network, trained.classes, card)
     save_model(model, folder)
     check = export_model(model, folder / ONNX_FILE)
     found = Winner(
-        number=winner.trial.number,
+        number=number,
         architecture=model.architecture,
         cost=cost,
         test=test,
@@ -279,7 +279,7 @@ def _crown(
     write_record(found, request.out / WINNER_FILE)
     page = write_page(study, request.title)
     return SearchOutcome(
-        trial=winner.trial.number,
+        trial=number,
         architecture=json.loads(model.architecture.to_json()),
         test=test,
         cost=cost,
