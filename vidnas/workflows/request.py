@@ -10,12 +10,12 @@ from vidnas.core import Modality, UserError
 from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
+from vidnas.evolution import strategies
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.early_stopping import RUNGS
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.strategies import Strategy, strategy_settings
+from vidnas.evolution.strategies.pareto import Objective
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.training import TrainingSettings
 from vidnas.workflows.page import read_record
@@ -142,19 +142,14 @@ def make_strategy(request: SearchRequest, plan: Plan) -> Strategy:
             f"The strategy {request.strategy} knows no objectives; add --strategy pareto, or leave "
             "--objective out."
         )
-    if request.strategy == "random":
-        return RandomSearch()
-    if request.strategy == "local":
-        return LocalSearch(guided=request.guided)
-    names = set(EvolutionDefaults.model_fields)
-    settings = _evolution(request, plan).model_dump()
-    settings |= request.model_dump(include=names, exclude_none=True)
-    if request.tournament is None:
+    known = {*strategy_settings(request.strategy)}
+    settings: dict[str, Any] = {}
+    if known >= EvolutionDefaults.model_fields.keys():
+        settings = _evolution(request, plan).model_dump()
+    settings |= request.model_dump(include=known, exclude_none=True)
+    if request.tournament is None and "tournament" in settings:
         settings["tournament"] = min(settings["tournament"], settings["population"])
-    settings["guided"] = request.guided
-    if request.strategy == "pareto":
-        return ParetoEvolution(**settings, objectives=request.objectives or OBJECTIVES)
-    return TournamentEvolution(**settings, discard=request.discard)
+    return strategies.make_strategy(request.strategy, settings)
 
 
 def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
