@@ -99,7 +99,7 @@ class RejectingEvaluator:
     [(Limits(parameters=20), ToyEvaluator()), (Limits(latency_ms=0.1), RejectingEvaluator())],
 )
 def test_impossible_limits_end_with_a_sentence(tmp_path, monkeypatch, limits, evaluator):
-    monkeypatch.setattr(engine, "HOPELESS_AFTER", 30)
+    monkeypatch.setattr(engine, "GIVE_UP_AFTER", 30)
     for _ in range(2):  # the second time it is resumed
         with pytest.raises(UserError) as caught:
             search(tmp_path, limits=limits, evaluator=evaluator, evaluations=5)

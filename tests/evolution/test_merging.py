@@ -139,7 +139,7 @@ def test_a_folder_that_holds_something_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     fork_study(source, tmp_path / "there")  # empty
     before = (tmp_path / "there" / "study.db").read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         fork_study(source, tmp_path / "there")
     assert (tmp_path / "there" / "study.db").read_bytes() == before
 

@@ -1,3 +1,5 @@
+import csv
+import io
 import os
 import shutil
 import subprocess
@@ -12,9 +14,11 @@ from search_toys import Toy, toy_config
 import vidnas
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.merging import fork_study
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
-from vidnas.evolution.trial import Proposal
+from vidnas.evolution.trial import Proposal, trial_rows
+from vidnas.families import families
 
 TOYS = str(Path(__file__).parent)
 COST = Cost(parameters=10, macs=20, activation_bytes=30)
@@ -25,7 +29,7 @@ OUTCOMES = [
     ),
     (
         Proposal(Toy(widths=(9, 2)), 0, ("layer 0: width 1 -> 9",)),
-        Evaluation(status="rejected", cost=COST, reason="macs 20 > 10"),
+        Evaluation(status="rejected", cost=COST, reason="macs 20 > 10", broken_limit="macs"),
     ),
     (
         Proposal(Toy(widths=(3, 2)), 0, ("layer 0: width 1 -> 3", "again")),
@@ -60,6 +64,55 @@ def test_round_trip(folder):
         assert [trial.number for trial in study.fittest(5)] == [3, 0]
     assert Study.read(folder).trials == recorded
     assert Study.read(folder).config.limits.macs == 10
+
+
+def test_rows_are_plain_and_have_the_same_columns(folder):
+    with Study.create_or_resume(str(folder), toy_config()) as study:
+        assert study.rows() == []
+        fill(study)
+        rows = study.rows()
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    read = list(csv.DictReader(io.StringIO(file.getvalue())))
+    assert [row["status"] for row in read] == ["ok", "rejected", "failed", "ok"]
+    assert [row["top1"] for row in rows] == [0.25, None, None, None]
+    assert (rows[1]["broken_limit"], rows[1]["macs"], rows[1]["latency_ms"]) == ("macs", 20, None)
+    assert (rows[2]["parent"], rows[2]["mutations"]) == (0, "layer 0: width 1 -> 3; again")
+    assert (rows[2]["seconds"], rows[2]["elapsed_s"]) == (1.5, 2.0)
+
+
+def test_a_study_and_its_trials_show_as_one_short_line(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+        assert repr(study) == f"Study({str(folder)!r}, toy, 4 trials, best fitness 0.5)"
+    assert [repr(trial) for trial in study.trials] == [
+        "Trial(0, random, ok: fitness 0.25)",
+        "Trial(1, child of 0, rejected: macs 20 > 10)",
+        "Trial(2, child of 0, failed: out of memory)",
+        "Trial(3, child of 0, ok: fitness 0.5)",
+    ]
+    assert repr(study.trials[3].evaluation) == "Evaluation(status='ok', fitness=0.5)"
+
+
+def test_a_study_of_an_unknown_family_can_be_read_but_not_resumed(folder, tmp_path, monkeypatch):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    known = study.trials
+    with monkeypatch.context() as patch:
+        patch.delitem(families(), "toy")
+        study = Study.read(folder)
+        assert [trial.evaluation for trial in study.trials] == [one.evaluation for one in known]
+        assert study.rows() == trial_rows(known)
+        for there, here in zip(study.trials, known, strict=True):
+            assert there.architecture.digest == here.architecture.digest
+            assert there.architecture.to_json() == here.architecture.to_json()
+        with pytest.raises(UserError, match="family 'toy', which is unknown; import"):
+            Study.create_or_resume(folder, toy_config())
+        fork_study(study, tmp_path / "fork")
+    assert Study.read(tmp_path / "fork").trials == known
+    Study.create_or_resume(folder, toy_config()).close()
 
 
 def test_optuna_sees_what_became_of_each(folder):

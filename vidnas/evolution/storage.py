@@ -26,12 +26,12 @@ SERVER_NAME = "storage.json"
 _STUDY_NAME = "vidnas"
 
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
-# Both locks belong to their connection: a searcher that dies gives its study free.
+# Both locks belong to their connection: a search that dies releases its study.
 _LOCKS = {
     "postgresql": "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))",
     "mysql": "SELECT GET_LOCK(:name, 0)",
 }
-# Optuna makes its tables in several steps, which two processes must not take at once.
+# Optuna makes its tables in several steps, which two processes must not interleave.
 _TABLE_LOCKS = {
     "postgresql": "SELECT pg_advisory_lock(hashtextextended('vidnas', 0))",
     "mysql": "SELECT GET_LOCK('vidnas', 60)",
@@ -39,39 +39,39 @@ _TABLE_LOCKS = {
 
 
 class Storage(Protocol):
-    """The database of one study."""
+    """Where the trials of one study are kept."""
 
     @property
     def place(self) -> str:
-        """How messages name it."""
+        """The name of it in messages."""
 
     def require_reachable(self) -> None:
-        """Raise what the database raises where it cannot be reached."""
+        """Connect once; raises what the database raises where it cannot be reached."""
 
     def exists(self) -> bool:
-        """Whether the study was made, whole."""
+        """Return whether the study was made, whole."""
 
     def create(self) -> None:
         """Make the study, empty; nobody finds it half made."""
 
     def open(self) -> optuna.Study:
-        """Open the study that is there; makes nothing, so that one may look at any time."""
+        """Open the study that is there; this writes nothing, so that it may be done at any time."""
 
     def locked(self) -> AbstractContextManager[Any]:
-        """Keep searchers on other machines out, where they could reach it.
+        """Keep searches on other machines out, where they could reach the trials.
 
         Raises:
-            UserError: one is there.
+            UserError: one is running.
         """
 
 
 def find_storage(folder: Path, url: str | None) -> Storage:
-    """The storage of the study in a folder, or the one to be if there is none yet.
+    """Return the storage of the study in a folder, or of the one that is about to be made there.
 
     Args:
-        folder: of the study.
-        url: of a PostgreSQL or MySQL database; if None, what the study was started with, and for a
-            new one `study.db` in its folder.
+        folder: the study's folder.
+        url: a PostgreSQL or MySQL database; if unset, the one that the study was started with, and
+            for a new study `study.db` in its folder.
 
     Raises:
         UserError: the URL cannot be used, or the study is kept in `study.db`.
@@ -82,7 +82,7 @@ def find_storage(folder: Path, url: str | None) -> Storage:
     if url is not None and (folder / DATABASE_NAME).exists():
         raise UserError(
             f"The trials of {folder} are in its {DATABASE_NAME}, not on a server; leave the "
-            "storage out, or take them there with vidnas study fork --storage."
+            "storage out, or copy them there with vidnas study fork --storage."
         )
     name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
     return ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
@@ -96,14 +96,14 @@ class FileStorage:
 
     @property
     def place(self) -> str:
-        """How messages name it."""
+        """The name of it in messages."""
         return str(self.path)
 
     def require_reachable(self) -> None:
-        """The folder itself says what is wrong with it."""
+        """Do nothing: using the folder says what is wrong with it."""
 
     def exists(self) -> bool:
-        """Whether the file is there; it appears whole."""
+        """Return whether the file is there; it appears whole."""
         return self.path.is_file()
 
     def create(self) -> None:
@@ -119,7 +119,7 @@ class FileStorage:
         return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
 
     def locked(self) -> AbstractContextManager[None]:
-        """The lock of the folder is enough."""
+        """Do nothing: the lock of the folder is enough."""
         return nullcontext()
 
 
@@ -142,7 +142,7 @@ class ServerStorage:
             pass
 
     def exists(self) -> bool:
-        """Whether the study was made."""
+        """Return whether the study was made."""
         return (self.folder / SERVER_NAME).is_file()
 
     def create(self) -> None:
@@ -220,7 +220,9 @@ def _read_url(text: str) -> sqlalchemy.URL:
     try:
         url = sqlalchemy.make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise UserError(f"The storage is no database URL; write one like {example}.") from error
+        raise UserError(
+            f"The storage is not a valid database URL; write one like {example}."
+        ) from error
     backend, _, driver = url.drivername.partition("+")
     if backend not in _DRIVERS:
         raise UserError(
@@ -264,3 +266,34 @@ def _open(url: str, name: str, **engine: Any) -> optuna.Study:
     optuna.logging.set_verbosity(logging.WARNING)
     storage = optuna.storages.RDBStorage(url, engine_kwargs=engine, skip_table_creation=True)
     return optuna.load_study(study_name=name, storage=storage)
+
+
+_DATABASE_CURES = {
+    "full": "the disk is full; free some space and run the same command again",
+    "disk i/o": "the disk is full or failing; free some space and run the same command again",
+    "not a database": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "malformed": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "locked": "another program is writing to it; close that and run the same command again",
+    "readonly": "it is read-only; make it writable, or copy the study to another folder",
+    "unable to open": "it cannot be opened; check the folder's permissions",
+    "no such table": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "access denied": "put the password into the URL or into a file that its ?read_default_file= "
+    "names",
+    "password": "put it into the URL, or for PostgreSQL into ~/.pgpass or PGPASSWORD",
+    "connect": "check that the server is running and give the same command again; nothing that was "
+    "recorded is lost",
+}
+
+
+@contextmanager
+def plain_storage_errors(place: str) -> Iterator[None]:
+    """Say in one sentence what a database error means."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        innermost: BaseException = error
+        while innermost.__cause__ is not None:
+            innermost = innermost.__cause__
+        text = " ".join(str(innermost).split()).rstrip(".?")
+        cures = [cure for sign, cure in _DATABASE_CURES.items() if sign in text.lower()]
+        raise UserError("; ".join([f"{place}: {text}", *cures[:1]]) + ".") from error

@@ -13,7 +13,7 @@ from vidnas.cli.console import messages
 from vidnas.core import Evaluation
 from vidnas.core.value import Value
 from vidnas.evolution.engine import Event
-from vidnas.evolution.progress import Progress
+from vidnas.evolution.tally import Tally
 from vidnas.evolution.trial import Trial
 
 
@@ -94,15 +94,15 @@ class Watcher(ABC):
 
 def _past(trials: Iterable[Trial]) -> Iterator[Event]:
     """The events with which the trials were recorded."""
-    progress = Progress()
+    tally = Tally()
     for trial in trials:
-        progress.take(trial)
+        tally.take(trial)
         yield Event(
             trial.evaluation.status,
             trial,
-            dict(progress.counts),
-            dict(progress.rejections),
-            progress.best,
+            dict(tally.counts),
+            dict(tally.rejections),
+            tally.best,
             trial.elapsed_s,
             remaining_s=None,
         )
