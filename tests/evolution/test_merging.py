@@ -121,7 +121,7 @@ def test_a_merger_keeps_each_architecture_once(tmp_path: Path) -> None:
     [
         ({"data_fingerprint": "other"}, "data_fingerprint is other there and none now"),
         ({"space": {"depth": 5, "most": 32}}, "space.depth is 5 there and 4 now"),
-        ({"training": {"budget_s": 5}}, "training.budget_s is 5 there and not set now"),
+        ({"evaluator": {"budget_s": 5}}, "evaluator.budget_s is 5 there and not set now"),
         ({"classes": ("up", "down")}, "classes is"),
     ],
 )

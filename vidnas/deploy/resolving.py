@@ -1,4 +1,4 @@
-"""Architectures by whatever people have at hand: a name, a file, a folder."""
+"""Architectures by what people have at hand: a name, a file, a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidnas.families import (
 
 
 def resolve_architecture(text: str) -> Architecture:
-    """Take a published name, an architecture's JSON file, or the folder of a model or study.
+    """Find an architecture by a published name, a JSON file, or the folder of a model or study.
 
     Raises:
         UserError: it is none of these.
@@ -48,10 +48,10 @@ def resolve_network(text: str, num_classes: int) -> Network:
 
 
 def resolve_connection_weights(text: str) -> dict[str, float]:
-    """What the connections of a folder's network learned; nothing for what is not trained.
+    """Return what the connections of a folder's network learned; nothing for what is not trained.
 
     Raises:
-        UserError: the folder is no model, or damaged.
+        UserError: the folder is not a model, or damaged.
     """
     return load_model(Path(text)).network.connection_weights() if _is_folder(text) else {}
 
