@@ -80,7 +80,7 @@ def open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
         clips,
         size_px=request.size_px,
         seed=request.seed,
-        modalities=request.modalities,
+        modalities=request.input,
         flow_method=study.config.training.get("flow_method"),
     )
     if cache.fingerprint != study.config.data_fingerprint:

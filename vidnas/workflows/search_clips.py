@@ -86,7 +86,7 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
     strategy = make_strategy(request, plan)
     make_space(request)  # refuses what the family does not take before any clip is read
     cache = open_clips(
-        request.clips, size_px=request.size_px, seed=request.seed, modalities=request.modalities
+        request.clips, size_px=request.size_px, seed=request.seed, modalities=request.input
     )
     space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
     settings = brief_settings(request, plan)
@@ -99,10 +99,9 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         strategy=strategy.describe(),
         training={
             **settings.model_dump(mode="json"),
-            **cache.settings(request.modalities),
+            **cache.settings(request.input),
             "fitness": list(families()[request.family].fitness),
             "inherit": request.inherit,
-            "prefilter": request.prefilter,
         },
         seed=request.seed,
         deterministic=request.deterministic,
@@ -113,20 +112,19 @@ def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOu
         asked = request.model_copy(update={"clips": request.clips.resolve(), "storage": None})
         write_record(asked, request.out / REQUEST_FILE)
         # Before any worker is started: the machine is at rest.
-        reference = calibrate(runtime=request.runtime, threads=request.threads)
+        reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
         evaluator = ClipEvaluator(
             cache.directory,
             settings,
             limits,
             reference,
             request.runtime,
-            threads=request.threads,
+            threads=request.latency_threads,
             # Workers may have another working directory.
             weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
             if request.inherit
             else None,
             device="cuda" if request.gpus_per_candidate else "cpu",
-            prefilter=request.prefilter,
         )
         try:
             _evolve(
@@ -291,6 +289,6 @@ def _crown(
 
 def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
     """What a network costs while nothing else runs."""
-    latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
+    latency = measure_latency(network, runtime=request.runtime, threads=request.latency_threads)
     counted = count_cost(network.architecture, network.num_classes)
     return counted.model_copy(update={"latency": latency})
