@@ -84,7 +84,9 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
             for study, search, trials in zip(studies, searches, chosen, strict=True):
                 cache = open_cache(study, search, request.clips or search.clips, listener)
                 settings = _settings(study, request.train_s)
-                candidates += _train(study, trials, cache, executor, settings, listener)
+                candidates += _train(
+                    study, trials, cache, executor=executor, settings=settings, listener=listener
+                )
         listener.say(
             f"Selecting {request.top} of {len(candidates)} networks on the validation clips ..."
         )
@@ -123,6 +125,7 @@ def _train(
     study: Study,
     trials: Sequence[Trial],
     cache: ClipCache,
+    *,
     executor: LocalExecutor,
     settings: TrainingSettings,
     listener: Listener,

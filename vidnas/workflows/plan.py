@@ -7,7 +7,6 @@ from typing import Any
 
 from vidnas.core import UserError
 from vidnas.core.durations import format_duration
-from vidnas.core.process import available_cores
 from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
 from vidnas.evolution.config import StudyConfig
@@ -112,12 +111,6 @@ def _require_enough(request: SearchRequest, search_s: float, candidate_s: float)
         f"{format_duration(max(search_s, 0))} to search, and a first round of candidates needs "
         f"{format_duration(needed_s)}; give --budget {math.ceil(least_s / 10) * 10}s or more."
     )
-
-
-def describe_strategy(request: SearchRequest) -> dict[str, Any]:
-    """The strategy of a search for this request, as the config of its study has it."""
-    plan = Plan.of(request, request.workers or available_cores())
-    return make_strategy(request, plan).describe()
 
 
 def make_strategy(request: SearchRequest, plan: Plan) -> Strategy:

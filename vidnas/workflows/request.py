@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vidnas.core import Modality, UserError
-from vidnas.core.process import available_cores
 from vidnas.core.value import Value
-from vidnas.data.sampling import Augmentation
-from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.halving import RUNGS
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.pareto import OBJECTIVES, Objective, ParetoEvolution
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
-from vidnas.families import EvolutionDefaults, Family, Space, families
-from vidnas.training import TrainingSettings
+from vidnas.evolution.pareto import Objective
 from vidnas.workflows.page import read_record
 
 REQUEST_FILE = "request.json"
@@ -78,3 +69,32 @@ class SearchRequest(Value):
                 "command again, which resumes it."
             )
         return request
+
+
+class TrainRequest(Value):
+    """What `vidnas train` was asked for."""
+
+    clips: Path
+    architecture: str
+    out: Path = Path("model")
+    genes: tuple[str, ...] = ()
+    epochs: float | None = None
+    train_s: float | None = None
+    balanced: bool = False
+    flip: bool = False
+    clips_per_video: int = 3
+    seed: int = 0
+    threads: int | None = None
+    device: str = "cpu"
+
+
+class EnsembleRequest(Value):
+    """What `vidnas ensemble` was asked for."""
+
+    studies: tuple[Path, ...]
+    top: int = 4
+    pool: int | None = None
+    train_s: float | None = None
+    workers: int | None = None
+    clips: Path | None = None
+    out: Path | None = None

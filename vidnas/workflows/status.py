@@ -15,8 +15,8 @@ from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
 from vidnas.report.study import Winner
 from vidnas.workflows.page import WINNER_FILE, read_record
-from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.plan import Plan
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search_log import TrialFacts
 
 
