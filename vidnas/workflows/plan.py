@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from vidnas.core import UserError
 from vidnas.core.durations import format_duration
