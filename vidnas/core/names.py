@@ -7,11 +7,11 @@ from difflib import get_close_matches
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence on an unknown name: the names it resembles, or else all.
+    """Return the end of a sentence on an unknown name: what it resembles, and what there is.
 
-    "did you mean tvn1 or tvn2?", "choose one of rgb, flow."
+    "did you mean tvn1? Choose one of tvn1, tvn2.", or without a likeness "choose one of ..."
     """
     names = list(known)
-    if close := get_close_matches(name, names):
-        return f"did you mean {' or '.join(close)}?"
-    return f"choose one of {', '.join(names)}."
+    choice = f"hoose one of {', '.join(names)}."
+    close = get_close_matches(name, names)
+    return f"did you mean {' or '.join(close)}? C{choice}" if close else f"c{choice}"

@@ -31,6 +31,9 @@ from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
 
+CLIPS_PER_VIDEO = 3
+"""The default of every test."""
+
 SUBJECT = Parameter(group=Group("What to search", sort_key=1))
 LIMITS = Parameter(group=Group("Limits and budget", sort_key=2))
 EVOLUTION = Parameter(group=Group("Evolution", sort_key=3))
@@ -95,6 +98,7 @@ GpuShare = Annotated[
 Clips = Annotated[
     Path, Field(description="Labelled clips: a folder of class folders, or a CSV (path,label).")
 ]
+Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
 ArchitectureName = Annotated[
     str, Field(description="Published name, architecture JSON file, or folder of a model or study.")
 ]
@@ -146,6 +150,7 @@ Size = Annotated[
 ]
 
 
+@Parameter(name="*", group=Group("Options", sort_key=0))
 class Request(Value):
     """What a job is asked for. Required fields are arguments of its command, others are options.
 
@@ -166,7 +171,14 @@ class Request(Value):
         """Tell Cyclopts which fields are options, and their names."""
         for name, field in cls.model_fields.items():
             field.kw_only = not field.is_required()
-            field.metadata.append(Parameter(name=cls._option(name)))
+            field.metadata.append(
+                Parameter(
+                    name=cls._option(name),
+                    help=" ".join((field.description or "").split()),
+                    negative_iterable=(),
+                    show_default=False if field.default == () else None,
+                )
+            )
 
     @classmethod
     def _option(cls, name: str) -> str:
@@ -193,8 +205,7 @@ class Request(Value):
         if problem["type"] == "missing":
             return f"{option} is missing; give it as well."
         if problem["type"] == "value_error":
-            sentence = f"{option}: {problem['ctx']['error']}"
-            return sentence if sentence.endswith("?") else f"{sentence.rstrip('.')}."
+            return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
         if problem["type"] == "literal_error":
             choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
             return f"{option} {value} is unknown; {suggest(str(value), choices)}"

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from vidnas.core import UserError
 from vidnas.workflows.options import (
+    CLIPS_PER_VIDEO,
     EVOLUTION,
     LIMITS,
     MACHINES,
@@ -37,7 +38,6 @@ from vidnas.workflows.options import (
 from vidnas.workflows.records import read_record
 
 REQUEST_FILE = "request.json"
-CLIPS_PER_VIDEO = 3
 
 
 class SearchRequest(Request):
