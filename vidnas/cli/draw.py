@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidnas.cli.console import results
+from vidnas.families import diagram_of
 
 
 def command(
@@ -26,7 +27,7 @@ def command(
     from vidnas.deploy import resolve_architecture, resolve_connection_weights
     from vidnas.report.drawing import write_picture
 
-    diagram = resolve_architecture(architecture).diagram()
+    diagram = diagram_of(resolve_architecture(architecture))
     weighted = diagram.weighted(resolve_connection_weights(architecture))
     # The folder's name even where it is given as "." or "..".
     name = Path(architecture).resolve().name.removesuffix(".json")

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.core import UserError
 from vidnas.core.durations import format_duration, parse_duration
+from vidnas.families import create_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ def command(
     size_px = max(spec.size_px for spec in value.inputs)
     cache = open_clips(clips, size_px=size_px, seed=seed, modalities=modalities)
     torch.manual_seed(seed)
-    network = value.build(len(cache.classes))
+    network = create_network(value, len(cache.classes))
     cost = count_cost(value, len(cache.classes))
     messages.print(f"{cost.parameters:,} parameters, {cost.macs / 1e6:.1f} million MACs a clip.")
     checkpoint = out / _CHECKPOINT
