@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from vidnas.families import create_network
+
 CLASSES, SIZE_PX, FRAMES = 8, 64, 16
 CLIPS_PER_CLASS = {"train": 42, "val": 25, "test": 100}
 """As `vidnas data demo` makes them for training; more to measure on, so that ties are few."""
@@ -154,7 +156,7 @@ class Trainings:
 
         inputs = candidate.architecture.inputs
         torch.manual_seed(seed)
-        network = candidate.architecture.build(CLASSES).train()
+        network = create_network(candidate.architecture, CLASSES).train()
         for normalization, spec in zip(network.normalizations, inputs, strict=True):
             normalization.set_statistics(*self.cache.statistics(spec.modality))
         began = time.process_time()
@@ -200,7 +202,7 @@ class Trainings:
             curve.append(point | {"cpu_s": time.process_time() - began})
 
         torch.manual_seed(seed)
-        network = candidate.architecture.build(CLASSES)
+        network = create_network(candidate.architecture, CLASSES)
         line: dict[str, Any] = {}
         if weights is not None:
             from vidnas.training.inheritance import inherit

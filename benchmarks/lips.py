@@ -19,6 +19,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from vidnas.families import create_network
+
 RESULTS = Path(__file__).parent / "results" / "lips.json"
 
 
@@ -34,7 +36,7 @@ def train_and_test(
 
     cache = ClipCache(cache_directory)
     torch.manual_seed(seed)
-    network = architecture_from_json(architecture_json).build(len(cache.classes))
+    network = create_network(architecture_from_json(architecture_json), len(cache.classes))
     settings = TrainingSettings.full(budget_s=60 * minutes)
     report = train(network, cache, settings, seed=seed)
     test = evaluate(network, cache, "test", clips_per_video=3)
@@ -46,7 +48,7 @@ def idle_latency_ms(architecture_json: str, classes: int) -> float:
     from vidnas.families import architecture_from_json
     from vidnas.profiling import measure_latency
 
-    network = architecture_from_json(architecture_json).build(classes).eval()
+    network = create_network(architecture_from_json(architecture_json), classes).eval()
     return measure_latency(network, threads=1).p50_ms
 
 

@@ -14,6 +14,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
+from vidnas.families import create_network
+
 GROUPS = {
     "convolutions": ("convolution",),
     "batch norm": ("batch_norm",),
@@ -48,7 +50,7 @@ def main() -> None:
     for number in range(options.networks):
         genes = {"frames": 8, "frame_stride": 1, "size_px": 64, "width": 0.25, "attention": "none"}
         architecture = space.random(rng).model_copy(update={**genes, "repeats": (2, 2, 2, 2)})
-        network = architecture.build(10).train()
+        network = create_network(architecture, 10).train()
         optimizer = build_optimizer(network, TrainingSettings(epochs=1))
         step = partial(_step, network, optimizer, clip, labels)
         step()

@@ -40,7 +40,7 @@ def test_a_score_is_finite_and_leaves_the_network_and_the_generator_alone(networ
 
 def test_a_dead_network_scores_less_than_a_live_one(network, clips):
     torch.manual_seed(0)
-    dead = network.architecture.build(4)
+    dead = create_network(network.architecture, 4)
     with torch.no_grad():
         for parameter in dead.parameters():
             parameter.zero_()
@@ -61,4 +61,4 @@ def test_every_family_is_scored(name):
         torch.randint(256, (3, *spec.shape()[1:]), dtype=torch.uint8)
         for spec in architecture.inputs
     )
-    assert training_free_score(architecture.build(4), clips) > 0
+    assert training_free_score(create_network(architecture, 4), clips) > 0

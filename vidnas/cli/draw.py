@@ -24,9 +24,10 @@ def command(request: DrawRequest) -> None:
         vidnas draw tvn1 --out tvn1.png
     """
     from vidnas.deploy import resolve_architecture, resolve_connection_weights
+    from vidnas.families import diagram_of
     from vidnas.report.drawing import write_picture
 
-    diagram = resolve_architecture(request.architecture).diagram()
+    diagram = diagram_of(resolve_architecture(request.architecture))
     weighted = diagram.weighted(resolve_connection_weights(request.architecture))
     # The folder's name even where it is given as "." or "..".
     name = Path(request.architecture).resolve().name.removesuffix(".json")

@@ -16,7 +16,7 @@ import vidnas
 from vidnas.core import Cost, UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
-from vidnas.families import Architecture, Network, architecture_from_json
+from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.training.metrics import Metrics
 
 MODEL_FILE = "model.json"
@@ -89,7 +89,7 @@ def load_model(path: Path) -> Model:
     """
     folder = _model_folder(path)
     description = _read_description(folder / MODEL_FILE)
-    network = _architecture(folder, description).build(len(description.classes))
+    network = create_network(_architecture(folder, description), len(description.classes))
     _load_weights(network, folder / WEIGHTS_FILE)
     return Model(network.eval(), description.classes, description.card)
 

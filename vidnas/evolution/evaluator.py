@@ -20,7 +20,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.prefilter import least_score, prefilter_score
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Architecture, Network, families
+from vidnas.families import Architecture, Network, create_network, families
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference, measure_latency
 from vidnas.training.inheritance import inherit
@@ -120,7 +120,7 @@ class ClipEvaluator:
         try:
             cache = _open_cache(self.cache_directory)
             torch.manual_seed(seed)
-            network = architecture.build(len(cache.classes))
+            network = create_network(architecture, len(cache.classes))
             cost = self._measure(network)
             notes: dict[str, float] = {}
             broken = self.limits.broken_by(cost)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vidnas.families import Network
-from vidnas.families.base import Normalization
+from vidnas.families.network import Normalization
 from vidnas.training.metrics import to_input
 
 _ACTIVATIONS = {
