@@ -15,8 +15,9 @@ from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
 from vidnas.report.study import Winner
 from vidnas.workflows.page import WINNER_FILE, read_record
+from vidnas.workflows.plan import Plan
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
-from vidnas.workflows.watcher import TrialFacts
+from vidnas.workflows.search_log import TrialFacts
 
 
 class WinnerFacts(Value):
@@ -82,7 +83,8 @@ def read_status(folder: Path) -> StudyStatus:
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
     winner = read_record(Winner, folder / WINNER_FILE)
-    progress = Progress(request.evaluations, request.search_s) if request else Progress()
+    search_s = Plan.of(request, workers=1).search_s if request else None
+    progress = Progress(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
         progress.take(trial)
