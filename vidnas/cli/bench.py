@@ -37,21 +37,19 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
         vidnas bench tvn1 study --latency-threads 2
     """
     from vidnas.deploy.resolving import resolve_network
-    from vidnas.profiling import count_cost, measure_latency
+    from vidnas.profiling import measure_cost
 
     costs: dict[str, Cost] = {}
     for name in request.models:
         say(f"Timing {name} ...")
         network = resolve_network(name, request.classes)
-        latency = measure_latency(
+        costs[name] = measure_cost(
             network,
             runtime=request.runtime,
             device=request.device,
             threads=request.latency_threads,
             repeats=request.repeats,
         )
-        counted = count_cost(network.architecture, network.num_classes)
-        costs[name] = counted.model_copy(update={"latency": latency})
     if json:
         show_json({name: cost.model_dump() for name, cost in costs.items()})
         return

@@ -74,7 +74,7 @@ class Display(Listener):
     def searched(self, event: Event) -> None:
         """Draw how the search stands; print each new best, and how a search began or ends."""
         if event.kind == "started" and event.counts:
-            say(f"Resuming after {outcomes(event.counts, event.refusals)}.")
+            say(f"Resuming after {outcomes(event.counts, event.rejections)}.")
         if event.kind == "stopping":
             say(
                 "Finishing the candidates in flight; Ctrl-C again stops at once. The same command "
@@ -91,7 +91,7 @@ class Display(Listener):
             "Searching",
             event.elapsed_s,
             None if left_s is None else event.elapsed_s + left_s,
-            f"{outcomes(event.counts, event.refusals)}; {event.candidates_per_minute:.1f} per "
+            f"{outcomes(event.counts, event.rejections)}; {event.candidates_per_minute:.1f} per "
             f"minute\nbest so far: {_line(best) if best else 'none yet'}",
         )
 
@@ -120,11 +120,11 @@ def _line(trial: Trial) -> str:
     return trial_phrase(trial.number, trial.evaluation)
 
 
-def outcomes(counts: Mapping[str, int], refusals: Mapping[str, int]) -> str:
+def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:
     """Return "12 trained, 30 rejected (30 for latency), 1 failed"."""
     text = f"{counts.get('ok', 0)} trained"
     if rejected := counts.get("rejected", 0):
-        why = ", ".join(f"{count} for {name}" for name, count in refusals.items())
+        why = ", ".join(f"{count} for {name}" for name, count in rejections.items())
         text += f", {rejected} rejected ({why})"
     if failed := counts.get("failed", 0):
         text += f", {failed} failed"

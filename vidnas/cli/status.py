@@ -56,7 +56,7 @@ def _facts(status: StudyStatus) -> dict[str, str]:
         "State": ("a search is running" if status.searching else "no search is running") + last,
         "Asked": _asked(status),
         "Searched": f"{format_duration(status.elapsed_s)}{left}",
-        "Candidates": f"{outcomes(status.trials, status.refusals)}; "
+        "Candidates": f"{outcomes(status.trials, status.rejections)}; "
         f"{status.candidates_per_minute:.1f} per minute",
     }
     if status.failures:

@@ -88,7 +88,7 @@ def train_finalists(
             f"None of the best candidates could be trained in full (trial {number}: {error}); "
             "run the same command again."
         )
-    return sorted(finalists, key=lambda f: (-f.validation.top1, f.validation.loss))
+    return sorted(finalists, key=lambda finalist: finalist.validation.rank, reverse=True)
 
 
 def train_finalist(

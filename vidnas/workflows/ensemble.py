@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidnas.core import UserError
+from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
@@ -18,7 +18,9 @@ from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
+from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
+from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import Metrics, TrainingSettings
 from vidnas.workflows.clips import open_clips
@@ -26,7 +28,6 @@ from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
-from vidnas.workflows.search_clips import cost_at_rest
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -184,7 +185,11 @@ def _select(
         return test.score([needed.index(index) for index in chosen])
 
     model = assemble(candidates, votes)
-    cost, names = cost_at_rest(model.network, request), _names(candidates)
+
+    def cost_at_rest(network: Network) -> Cost:
+        return measure_cost(network, runtime=request.runtime, threads=request.latency_threads)
+
+    cost, names = cost_at_rest(model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]
     report = EnsembleReport(
         members=tuple(
@@ -194,7 +199,7 @@ def _select(
                 weight=votes.count(index),
                 validation_top1=validation.score([index]).top1,
                 test_top1=tested([index]).top1,
-                cost=cost_at_rest(candidates[index].model.network, request),
+                cost=cost_at_rest(candidates[index].model.network),
             )
             for index in members
         ),

@@ -24,9 +24,9 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Network, Space, families
-from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import calibrate, measure_latency
+from vidnas.families import Space, families
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import calibrate
 from vidnas.report.study import Winner
 from vidnas.training import Metrics, TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
@@ -259,8 +259,15 @@ class _Job:
         """Test the best finalist within the limits, export it and write the page."""
         request, limits = self.request, self.study.config.limits
         folder = request.out / "best"
-        costs = [cost_at_rest(load_model(one.folder).network, request) for one in finalists]
-        held = [limits.broken_by(cost) is None for cost in costs]
+        costs = [
+            measure_cost(
+                load_model(one.folder).network,
+                runtime=request.runtime,
+                threads=request.latency_threads,
+            )
+            for one in finalists
+        ]
+        held = [limits.judge(cost) is None for cost in costs]
         chosen = held.index(True) if any(held) else 0
         winner, cost = finalists[chosen], costs[chosen]
         trained = load_model(winner.folder)
@@ -309,10 +316,3 @@ def _phrase(strategy: Mapping[str, Any]) -> str:
         for key, value in settings
     )
     return f"{name[1]} ({described})" if described else str(name[1])
-
-
-def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
-    """Return what a network costs while nothing else runs."""
-    latency = measure_latency(network, runtime=request.runtime, threads=request.latency_threads)
-    counted = count_cost(network.architecture, network.num_classes)
-    return counted.model_copy(update={"latency": latency})

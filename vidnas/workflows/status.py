@@ -61,8 +61,8 @@ class StudyStatus(Value):
     """The part of the budget that the search may take; None as above."""
     trials: dict[str, int]
     """By outcome; one that did not occur is missing."""
-    refusals: dict[str, int]
-    """Refused candidates by the limit that they broke."""
+    rejections: dict[str, int]
+    """Rejected candidates by the limit that they broke."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
     best: TrialFacts | None
@@ -102,7 +102,7 @@ def read_status(folder: Path) -> StudyStatus:
         evaluations_asked=progress.evaluations,
         search_budget_s=progress.budget_s,
         trials=dict(progress.counts),
-        refusals=dict(progress.refusals),
+        rejections=dict(progress.rejections),
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
         best=TrialFacts.of(progress.best),
         elapsed_s=elapsed_s,
