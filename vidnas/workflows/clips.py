@@ -7,10 +7,10 @@ from pathlib import Path
 
 from vidnas.cli.console import counting, messages
 from vidnas.core import Modality
-from vidnas.data.building import native_size_px
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import load_dataset
 from vidnas.data.flow import FlowMethod
+from vidnas.data.headers import native_size_px
 
 _SHOWN = 5
 _LARGEST_PX = 128
