@@ -181,7 +181,7 @@ def test_a_table_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file or folder; give a folder .* or a CSV"):
+    with pytest.raises(UserError, match=r"no such file or folder; give a folder .* or a CSV"):
         load_dataset(tmp_path / "none")
 
 
