@@ -12,10 +12,10 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-import vidnas
 from vidnas.core import Cost, UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
+from vidnas.core.version import VERSION
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.training.metrics import Metrics
 
@@ -36,7 +36,7 @@ class ModelCard(Value):
     data: str = ""
     """Fingerprint of the clips it was trained on."""
     versions: dict[str, str] = Field(
-        default_factory=lambda: {"vidnas": vidnas.__version__, "torch": torch.__version__}
+        default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
 
 

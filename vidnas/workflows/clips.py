@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from vidnas.core import Modality
-from vidnas.data.building import native_size_px
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import load_dataset
 from vidnas.data.flow import FlowMethod
+from vidnas.data.headers import native_size_px
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
