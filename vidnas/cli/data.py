@@ -95,15 +95,15 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
 
         vidnas data flow clips/
     """
+    from vidnas.data.datasets import load_dataset
     from vidnas.data.flow import STEP_PX
     from vidnas.workflows.clips import open_clips
 
     with Display() as display:
         cache = open_clips(
-            request.clips,
+            load_dataset(request.clips, seed=request.seed),
             display,
             size_px=request.size_px,
-            seed=request.seed,
             modalities=("flow",),
             flow_method=request.method,
         )

@@ -12,6 +12,7 @@ from typing import Any
 from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
 from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
@@ -108,10 +109,9 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
         UserError: they are others.
     """
     cache = open_clips(
-        clips,
+        load_dataset(clips, seed=search.seed),
         listener,
         size_px=search.size_px,
-        seed=search.seed,
         modalities=search.input,
         flow_method=study.config.training.get("flow_method"),
     )

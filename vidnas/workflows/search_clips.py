@@ -13,6 +13,7 @@ from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
@@ -97,6 +98,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     began = time.monotonic()
+    dataset = load_dataset(request.clips, seed=request.seed)
     limits = Limits.parse(request.limits)
     executor = _executor(request)
     plan = Plan.of(request, executor.slots)
@@ -104,10 +106,9 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     make_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
     cache = open_clips(
-        request.clips,
+        dataset,
         listener,
         size_px=request.size_px,
-        seed=request.seed,
         modalities=request.input,
     )
     space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vidnas.core import UserError
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
@@ -69,6 +70,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         UserError: the clips, the architecture, the folder or a setting cannot be used, or the
             training run diverged.
     """
+    dataset = load_dataset(request.clips, seed=request.seed)
     if (request.out / MODEL_FILE).exists():
         raise UserError(
             f"{request.out} already holds a trained model; choose another folder for --out."
@@ -84,10 +86,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
     modalities = {spec.modality for spec in architecture.inputs}
     cache = open_clips(
-        request.clips,
+        dataset,
         listener,
         size_px=max(spec.size_px for spec in architecture.inputs),
-        seed=request.seed,
         modalities=modalities,
     )
     torch.manual_seed(request.seed)
