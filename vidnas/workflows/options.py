@@ -214,7 +214,7 @@ class Request(Value):
             known = suggest(name, map(without_unit, cls.model_fields))
             return f"There is no option {name}; {known}"
         if problem["type"] == "missing":
-            return f"{option} is missing; give it as well."
+            return f"{name.upper()} is missing; give it as well."
         if problem["type"] == "value_error":
             return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
         if problem["type"] == "literal_error":
