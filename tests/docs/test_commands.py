@@ -14,7 +14,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-_FENCE = re.compile(r"^```(?:bash|sh)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMANDS = (
+    "search", "status", "ensemble", "train", "eval", "predict", "bench", "export", "models", "draw",
+    "data check", "data flow", "data demo", "study fork", "study merge",
+)  # fmt: skip
+FOREIGN_FLAGS = {"--num-gpus"}  # of `ray start`
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(vidnas [^`]+)`")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
@@ -24,10 +29,10 @@ def _named() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        lines = "\n".join(_FENCE.findall(text)).replace("\\\n", " ").splitlines()
+        blocks = [block for language, block in _FENCE.findall(text) if language in ("", "bash")]
+        lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
         lines = [line for line in lines if line.startswith("vidnas ")]
-        prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-        lines += [" ".join(line.split()) for line in _INLINE.findall(prose)]
+        lines += [" ".join(line.split()) for line in _INLINE.findall(_FENCE.sub("", text))]
         found += [(page.name, line) for line in dict.fromkeys(lines)]
     return found
 
@@ -70,6 +75,13 @@ def test_a_named_command_exists(page: str, line: str) -> None:
 def test_a_command_that_does_not_exist_is_found(line: str) -> None:
     with pytest.raises(AssertionError):
         _check(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_flag_named_alone_belongs_to_a_command(page: Path) -> None:
+    known = {flag for command in COMMANDS for flag in _FLAG.findall(_help(*command.split()))}
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    assert set(re.findall(r"`(--[a-z][\w-]*)", text)) <= known | FOREIGN_FLAGS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
