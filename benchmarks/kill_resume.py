@@ -35,7 +35,7 @@ from benchmarks.results import Results, options
 from vidnas.core.evaluation import Evaluation
 from vidnas.evolution.executors import LocalExecutor
 
-# Workers import this module: torch and Optuna, imported in functions, would cost each a second.
+# Workers import this module: importing torch and Optuna here would cost each of them a second.
 if TYPE_CHECKING:
     from vidnas.evolution.engine import Event
 
