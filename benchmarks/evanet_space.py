@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.results import options, print_environment
-from vidnas.families import architecture_from_json, families
+from vidnas.families import architecture_from_json, create_network, families
 
 ARCHITECTURES = 2000
 
@@ -33,7 +33,7 @@ def check(name: str) -> None:
         assert space.contains(architecture)
         assert architecture_from_json(architecture.to_json()) == architecture
         with torch.device("meta"):
-            network = architecture.build(num_classes=10)
+            network = create_network(architecture, num_classes=10)
         parameters.append(sum(weight.numel() for weight in network.parameters()))
         digests.add(architecture.digest)
     least, median, most = np.percentile(parameters, (0, 50, 100)) / 1e6

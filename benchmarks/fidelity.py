@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.results import Log, options, print_environment
 from benchmarks.timing import use_threads
+from vidnas.families import create_network
 
 CLASSES, SIZE_PX, FRAMES = 8, 64, 16
 CLIPS_PER_CLASS = {"train": 42, "val": 25, "test": 100}
@@ -175,7 +176,7 @@ class TrainingRuns:
             curve.append(point | {"cpu_s": time.process_time() - began})
 
         torch.manual_seed(seed)
-        network = candidate.architecture.build(CLASSES)
+        network = create_network(candidate.architecture, CLASSES)
         line: dict[str, Any] = {}
         if weights is not None:
             from vidnas.training.inheritance import inherit

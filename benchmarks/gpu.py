@@ -77,7 +77,7 @@ def compare_logits(device: torch.device) -> dict[str, Any]:
     networks = {name: create_network(name, 10) for name in PUBLISHED}
     for name in ("evanet", "assemblenet"):
         space = families()[name].space(max_size_px=32, max_frames=8)
-        networks[name] = space.random(np.random.default_rng(0)).build(10)
+        networks[name] = create_network(space.random(np.random.default_rng(0)), 10)
     found: dict[str, Any] = {"right": True}
     for name, network in networks.items():
         clips = clips_for(network, torch.device("cpu"))

@@ -27,12 +27,12 @@ def train_and_test(
     import torch
 
     from vidnas.data.cache import ClipCache
-    from vidnas.families import architecture_from_json
+    from vidnas.families import architecture_from_json, create_network
     from vidnas.training import TrainingSettings, evaluate, train
 
     cache = ClipCache(cache_directory)
     torch.manual_seed(seed)
-    network = architecture_from_json(architecture_json).build(len(cache.classes))
+    network = create_network(architecture_from_json(architecture_json), len(cache.classes))
     settings = TrainingSettings.full(budget_s=60 * minutes)
     report = train(network, cache, settings, seed=seed)
     test = evaluate(network, cache, "test", clips_per_video=3)
@@ -44,14 +44,14 @@ def compare(
 ) -> None:
     """Train the networks side by side with each seed, print the table and keep it."""
     from vidnas.evolution import LocalExecutor
-    from vidnas.families import architecture_from_json
+    from vidnas.families import create_network
     from vidnas.profiling import count_cost, measure_latency
 
     classes = len(cache.classes)
     rows: dict[str, Line] = {}
     for name, architecture in networks.items():
         cost = count_cost(architecture, classes)
-        network = architecture_from_json(architecture.to_json()).build(classes).eval()
+        network = create_network(architecture, classes).eval()
         rows[name] = {
             "latency_ms": measure_latency(network, threads=1).p50_ms,
             "macs": cost.macs,

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import Line, Results, options, print_table
-from vidnas.core import ClipSpec, Diagram, Evaluation
+from vidnas.core import Evaluation
 from vidnas.evolution.local_search import LocalSearch
 from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import Architecture, EvolutionDefaults, Network, Space
+from vidnas.families import Architecture, EvolutionDefaults, Space
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet")
 SEEDS = 200
@@ -38,32 +38,18 @@ KINDS = "01234"
 
 
 class Cell(Architecture):
-    """A cell of the table, by the kinds of its operations; it is looked up and never built."""
+    """One cell of the table by the kinds of its operations; it is looked up and never built.
+
+    Isomorphic cells were trained separately, so that each is its own canonical form.
+    """
 
     family = "nasbench201"
     ops: str
 
     @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """None: the table holds the results."""
-        return ()
-
-    def canonical(self) -> Cell:
-        """Return the cell itself: isomorphic cells were trained separately."""
-        return self
-
-    @property
     def digest(self) -> str:
         """The operations themselves."""
         return self.ops
-
-    def build(self, num_classes: int) -> Network:
-        """Raise: a row of the table has no network."""
-        raise TypeError("cells are looked up, not built")
-
-    def diagram(self) -> Diagram:
-        """Raise: a row of the table has no drawing."""
-        raise TypeError("cells are looked up, not drawn")
 
 
 class CellSpace(Space):

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.results import options, print_environment, print_table
 from benchmarks.timing import cpu_ms, in_turns, use_threads
+from vidnas.families import create_network
 
 GROUPS = {
     "convolutions": ("convolution",),
@@ -49,7 +50,7 @@ def main() -> None:
     for number in range(arguments.networks):
         genes = {"frames": 8, "frame_stride": 1, "size_px": 64, "width": 0.25, "attention": "none"}
         architecture = space.random(rng).model_copy(update={**genes, "repeats": (2, 2, 2, 2)})
-        network = architecture.build(10).train()
+        network = create_network(architecture, 10).train()
         optimizer = build_optimizer(network, TrainingSettings(epochs=1))
         step = partial(_step, network, optimizer, clip, labels)
         steps_ms = in_turns({number: step}, arguments.steps, warmup=1, sample=cpu_ms)[number]

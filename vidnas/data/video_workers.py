@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from typing import TypeVar
 
+from vidnas.core import WorkerLost
 from vidnas.core.process import available_cores
-from vidnas.core.workers import WorkerLost, WorkerPool
+from vidnas.core.workers import WorkerPool
 from vidnas.data.datasets import Video
 from vidnas.data.reading import VideoError
 

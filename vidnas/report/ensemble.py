@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from vidnas.core import Cost
+from vidnas.families import diagram_of
 from vidnas.report.sections import card, drawing, milliseconds, short, table
 from vidnas.report.study import EnsembleMember, EnsembleReport
 
@@ -97,7 +98,7 @@ def _kind(member: EnsembleMember) -> str:
         f"{spec.modality}, {spec.frames} frames, {spec.size_px} px"
         for spec in member.architecture.inputs
     )
-    return f'{escape(member.architecture.diagram().title)} <span class="quiet">{clips}</span>'
+    return f'{escape(diagram_of(member.architecture).title)} <span class="quiet">{clips}</span>'
 
 
 def _cost(cost: Cost) -> tuple[str, str, str]:
@@ -139,5 +140,5 @@ def _heat(shares: Sequence[float], row: int) -> list[str]:
 
 def _details(member: EnsembleMember) -> str:
     name = escape(member.name)
-    diagram = member.architecture.diagram().model_copy(update={"title": member.name})
+    diagram = diagram_of(member.architecture).model_copy(update={"title": member.name})
     return f"<details><summary>Drawing of {name}</summary>{drawing(diagram)}</details>"

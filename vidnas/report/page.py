@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from vidnas.core.files import replacing
 from vidnas.evolution.trial import Trial
+from vidnas.families import diagram_of
 from vidnas.report import plots, sections
 from vidnas.report.ensemble import ensemble_section
 from vidnas.report.study import StudyReport
@@ -74,7 +75,7 @@ def _network(report: StudyReport) -> list[str]:
         return []
     line = report.lineage(number)
     weights = line[-1].evaluation.connection_weights if line else {}
-    diagram = architecture.diagram().weighted(weights)
+    diagram = diagram_of(architecture).weighted(weights)
     return [
         f"<h2>{heading}</h2>",
         '<p class="quiet">Edge weights are those of the brief training.</p>' if weights else "",

@@ -1,4 +1,4 @@
-"""A search from Python, over anyone's space and with anyone's evaluator."""
+"""A search over anyone's space with anyone's evaluator, and what every search shares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.families import Architecture, Family, Space, register
+from vidnas.families import Architecture, Family, Space, families
 
 Evaluate = Callable[[Architecture, int, float | None], Evaluation]
 """An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
@@ -40,7 +40,7 @@ def search(
     deterministic: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Study:
-    """Search a space, or go on with the search in the folder.
+    """Search a space, or resume the search in the folder.
 
     Args:
         space: what to search; its architectures' family becomes known to this process.
@@ -50,7 +50,7 @@ def search(
         strategy: a fresh one; tournament evolution by default.
         evaluations: number of evaluated candidates to end at.
         budget_s: search time to end at; give one of the two, or both.
-        folder: of the study; one that is there must be of the same search, and goes on.
+        folder: of the study; one that exists must be of the same search, and is resumed.
         executor: where evaluations run, shut down by the caller; by default this process, one after
             the other.
         deadline_s: seconds that an evaluation may take, handed to the evaluator.
@@ -70,11 +70,13 @@ def search(
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     sample = space.random(np.random.default_rng(seed))
-    register(Family(sample.family, type(sample)))
+    known = families().get(sample.family)
+    if known is None or known.architecture is not type(sample):
+        Family(sample.family, type(sample))  # constructing it registers it
     bounds = limits if isinstance(limits, Limits) else Limits.parse(limits)
     if bounds.counted and sample.inputs and not classes:
         raise UserError(
-            f"The limit {bounds} cannot be counted for networks of no classes; pass the names of "
+            f"The limit {bounds} cannot be counted for networks without classes; pass the names of "
             "the classes as well."
         )
     strategy = strategy or TournamentEvolution()

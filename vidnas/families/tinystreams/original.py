@@ -11,7 +11,7 @@ from typing import Any
 
 from vidnas.core import UserError
 from vidnas.families.tinystreams.architecture import Node, Stream, TinyStreams
-from vidnas.families.tinyvideonet.published import (
+from vidnas.families.tinyvideonet.original import (
     read_block,
     read_clip,
     reading_genome,

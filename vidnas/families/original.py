@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vidnas.families.base import OfficialVariable
+
+@dataclass(frozen=True)
+class OfficialVariable:
+    """Where one variable of the original TensorFlow code goes: `target = convert(array)`."""
+
+    target: Tensor
+    shape: tuple[int, ...]
+    """The shape in the original code."""
+    convert: Callable[[Tensor], Tensor]
+    """From the original layout to the target's."""
+
 
 _NORM = {
     "gamma": "weight",

@@ -1,35 +1,34 @@
-"""Records of a search that are kept outside its study, for machines that watch it."""
+"""Logs of a search that are kept outside its study, for programs that watch it."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from typing_extensions import Self
 
-from vidnas.cli.console import messages
 from vidnas.core import Evaluation
 from vidnas.core.value import Value
 from vidnas.evolution.engine import Event
 from vidnas.evolution.progress import Progress
 from vidnas.evolution.trial import Trial
+from vidnas.workflows.listener import Listener
 
 
 class TrialFacts(Value):
-    """A trial as machines are told of it; `study.db` has its architecture."""
+    """A trial as programs are told of it; `study.db` holds its architecture."""
 
     number: int
     digest: str
     evaluation: Evaluation
-    """Without what networks learn for their children: `study.db` has that, too."""
+    """Without the learned connection weights, which `study.db` holds, too."""
     elapsed_s: float
     """Search time, over all resumptions, at which it was recorded."""
 
     @classmethod
     def of(cls, trial: Trial | None) -> TrialFacts | None:
-        """The facts of a trial; None of none."""
+        """Return the facts of a trial, or None."""
         if trial is None:
             return None
         return cls(
@@ -40,19 +39,24 @@ class TrialFacts(Value):
         )
 
 
-class Watcher(ABC):
-    """Takes the events of a search; what a killed search did not tell, the resumed one does.
+class SearchLog(Listener):
+    """Writes down the events of a search; a resumed search adds what a killed one did not write.
 
-    The trials are safe in the study, so that a full disk here is said once and ends nothing.
+    The trials are safe in the study: a full disk here is said once and ends nothing.
+
+    Args:
+        path: of the log.
+        remark: takes the sentence that says that the log cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, remark: Callable[[str], None]) -> None:
         self._path = path
+        self._remark = remark
         self._has_complained = False
 
     @abstractmethod
     def knows(self, trial: Trial) -> bool:
-        """Whether an earlier run has told of the trial."""
+        """Return whether an earlier run wrote the trial."""
 
     @abstractmethod
     def write(self, event: Event) -> None:
@@ -60,16 +64,16 @@ class Watcher(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close the log: nothing more will come."""
 
-    def catch_up(self, trials: Iterable[Trial]) -> None:
-        """Tell what of the study is not told yet."""
-        for event in _past(trials):
+    def opened(self, trials: Sequence[Trial]) -> None:
+        """Write the trials of the study that the log does not know."""
+        for event in _past_events(trials):
             if event.trial is not None and not self.knows(event.trial):
-                self.update(event)
+                self.searched(event)
 
-    def update(self, event: Event) -> None:
-        """Take the search's latest event."""
+    def searched(self, event: Event) -> None:
+        """Write the search's latest event."""
         self._attempt(lambda: self.write(event))
 
     def _attempt(self, action: Callable[[], None]) -> None:
@@ -78,11 +82,10 @@ class Watcher(ABC):
         except OSError as error:
             if not self._has_complained:
                 self._has_complained = True
-                messages.print(
-                    f"[yellow]Note:[/] {escape(str(self._path))} cannot be written "
-                    f"({error.strerror}); the search goes on and the study has every trial; free "
-                    "some space, and a resumed search adds what is missing.",
-                    soft_wrap=True,
+                self._remark(
+                    f"{self._path} cannot be written ({error.strerror}); the search continues and "
+                    "the study holds every trial; free some space, and a resumed search adds what "
+                    "is missing."
                 )
 
     def __enter__(self) -> Self:
@@ -92,8 +95,8 @@ class Watcher(ABC):
         self._attempt(self.close)
 
 
-def _past(trials: Iterable[Trial]) -> Iterator[Event]:
-    """The events with which the trials were recorded."""
+def _past_events(trials: Iterable[Trial]) -> Iterator[Event]:
+    """Yield the events with which the trials were recorded."""
     progress = Progress()
     for trial in trials:
         progress.take(trial)
@@ -101,7 +104,7 @@ def _past(trials: Iterable[Trial]) -> Iterator[Event]:
             trial.evaluation.status,
             trial,
             dict(progress.counts),
-            dict(progress.refusals),
+            dict(progress.rejections),
             progress.best,
             trial.elapsed_s,
             remaining_s=None,

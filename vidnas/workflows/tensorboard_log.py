@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vidnas.core import UserError
 from vidnas.evolution.engine import Event
 from vidnas.evolution.trial import Trial
-from vidnas.workflows.watcher import Watcher
+from vidnas.workflows.search_log import SearchLog
 
 _EVERY = "search/evaluations"
-"""The scalar that every trial has, whatever became of it."""
+"""The scalar that every trial has, whatever its status."""
 
 
-class Scalars(Watcher):
-    """Writes scalars for TensorBoard, a step a trial.
+class TensorBoardLog(SearchLog):
+    """Writes scalars for TensorBoard, one step per trial.
 
     Raises:
         UserError: TensorBoard is not installed, or the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, remark: Callable[[str], None]) -> None:
+        super().__init__(folder, remark)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -39,7 +40,7 @@ class Scalars(Watcher):
             ) from error
 
     def knows(self, trial: Trial) -> bool:
-        """Whether the folder had the step when it was opened."""
+        """Return whether the folder had the step when it was opened."""
         return trial.number in self._steps
 
     def write(self, event: Event) -> None:
@@ -71,7 +72,7 @@ def _scalars(event: Event, trial: Trial) -> dict[str, float]:
 
 
 def _steps(folder: Path) -> set[int]:
-    """The trials whose scalars are in the folder."""
+    """Return the numbers of the trials whose scalars are in the folder."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     if not folder.is_dir():

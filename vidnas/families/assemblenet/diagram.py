@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from vidnas.core import Box, ClipSpec, Diagram, Edge, Modality
-
-if TYPE_CHECKING:
-    from vidnas.families.assemblenet.architecture import AssembleNet, Block, StemKind
+from vidnas.families.assemblenet.architecture import AssembleNet, Block, StemKind
 
 _CLIPS: dict[Modality, str] = {"rgb": "RGB clip", "flow": "flow clip", "objects": "object maps"}
 _SEEN: dict[StemKind, str] = {

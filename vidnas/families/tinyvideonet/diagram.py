@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from vidnas.core import Box, Diagram, Edge
+from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Extent, Operation, Unit
-
-if TYPE_CHECKING:
-    from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 
 _KINDS = {
     "conv": "conv",

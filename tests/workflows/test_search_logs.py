@@ -21,21 +21,21 @@ from vidnas.evolution.engine import Event, run_search
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.workflows.event_log import EventLine, EventLines
-from vidnas.workflows.scalars import Scalars
-from vidnas.workflows.watcher import Watcher
+from vidnas.workflows.event_log import EventLine, EventLog
+from vidnas.workflows.search_log import SearchLog
+from vidnas.workflows.tensorboard_log import TensorBoardLog
 
 
-def search(folder: Path, evaluations: int, *watchers: Watcher, seconds: float = 0.0) -> None:
+def search(folder: Path, evaluations: int, *logs: SearchLog, seconds: float = 0.0) -> None:
     """A search as the command runs it."""
 
     def tell(event: Event) -> None:
-        for watcher in watchers:
-            watcher.update(event)
+        for log in logs:
+            log.searched(event)
 
     with Study.create_or_resume(folder, toy_config(SEARCHED_LIMITS)) as study:
-        for watcher in watchers:
-            watcher.catch_up(study.trials)
+        for log in logs:
+            log.opened(study.trials)
         run_search(
             study,
             ToySpace(),
@@ -63,7 +63,7 @@ def require_all_trials_once(lines: list[dict[str, Any]], study: Path) -> None:
 
 
 def test_a_line_an_event(tmp_path: Path) -> None:
-    with EventLines(tmp_path / "events.jsonl") as lines:
+    with EventLog(tmp_path / "events.jsonl", print) as lines:
         search(tmp_path / "study", 5, lines)
     told = read_lines(tmp_path / "events.jsonl")
     require_all_trials_once(told, tmp_path / "study")
@@ -72,7 +72,7 @@ def test_a_line_an_event(tmp_path: Path) -> None:
         assert line["time"].endswith("Z")
         assert EventLine.model_validate(line).model_dump(mode="json") == line
     assert told[-1]["counts"]["ok"] == 5
-    assert told[-1]["refusals"] == {"parameters": told[-1]["counts"]["rejected"]}
+    assert told[-1]["rejections"] == {"parameters": told[-1]["counts"]["rejected"]}
     assert told[-1]["remaining_s"] == 0
     refused = next(line["trial"]["evaluation"] for line in told if line["event"] == "rejected")
     assert refused["cost"]["parameters"] > 1500
@@ -84,14 +84,14 @@ def test_a_line_an_event(tmp_path: Path) -> None:
 
 
 def test_an_event_is_written_after_its_trial_and_readable_at_once(tmp_path: Path) -> None:
-    class Checked(EventLines):
+    class Checked(EventLog):
         def write(self, event: Event) -> None:
             super().write(event)
             (last,) = read_lines(self._path)[-1:]
             number = last["trial"] and last["trial"]["number"]
             assert number is None or len(Study.read(tmp_path / "study").trials) == number + 1
 
-    with Checked(tmp_path / "events.jsonl") as lines:
+    with Checked(tmp_path / "events.jsonl", print) as lines:
         search(tmp_path / "study", 2, lines)
 
 
@@ -109,7 +109,7 @@ def test_kill_and_resume_tell_every_trial_once(tmp_path: Path) -> None:
     # As if it had been killed between recording a trial and telling of it.
     kept = path.read_bytes().splitlines(keepends=True)[:-1]
     path.write_bytes(b"".join(kept))
-    with EventLines(path) as lines:
+    with EventLog(path, print) as lines:
         search(study, 12, lines)
     require_all_trials_once(read_lines(path), study)
     assert path.read_bytes().startswith(b"".join(kept))
@@ -117,7 +117,7 @@ def test_kill_and_resume_tell_every_trial_once(tmp_path: Path) -> None:
 
 def test_a_search_that_was_not_watched_from_the_start(tmp_path: Path) -> None:
     search(tmp_path / "study", 3)
-    with EventLines(tmp_path / "events.jsonl") as lines:
+    with EventLog(tmp_path / "events.jsonl", print) as lines:
         search(tmp_path / "study", 5, lines)
     told = read_lines(tmp_path / "events.jsonl")
     require_all_trials_once(told, tmp_path / "study")
@@ -137,22 +137,22 @@ def small_files(limit_bytes: int) -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("make", [EventLines, Scalars])
+@pytest.mark.parametrize("make", [EventLog, TensorBoardLog])
 def test_a_full_disk_is_said_once_and_made_good_later(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], Watcher]
+    tmp_path: Path, make: Callable[[Path, Callable[[str], None]], SearchLog]
 ) -> None:
     study, path = tmp_path / "study", tmp_path / "watched"
+    said: list[str] = []
     search(study, 4)
     trials = Study.read(study).trials
-    with make(path) as watcher, small_files(2500):
-        watcher.catch_up(trials * 3)
-    said = capsys.readouterr().err
-    assert said.count("cannot be written") == 1
-    assert f"{path}" in said
-    assert "the search goes on" in said
-    with make(path) as watcher:
-        search(study, 6, watcher)
-    if make is EventLines:
+    with make(path, said.append) as log, small_files(2500):
+        log.opened(trials * 3)
+    (sentence,) = said
+    assert f"{path} cannot be written" in sentence
+    assert "the search continues" in sentence
+    with make(path, said.append) as log:
+        search(study, 6, log)
+    if make is EventLog:
         numbers = {line["trial"]["number"] for line in read_lines(path) if line["trial"]}
     else:
         numbers = {scalar.step for scalar in read_scalars(path)["search/evaluations"]}
@@ -163,17 +163,17 @@ def test_a_full_disk_is_said_once_and_made_good_later(
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="something else than events"):
-        EventLines(path)
+    with pytest.raises(UserError, match="something other than events"):
+        EventLog(path, print)
     assert path.read_bytes() == content
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="choose a file"):
-        EventLines(tmp_path / "nowhere" / "events.jsonl")
+        EventLog(tmp_path / "nowhere" / "events.jsonl", print)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="choose a folder"):
-        Scalars(tmp_path / "file")
+        TensorBoardLog(tmp_path / "file", print)
 
 
 def read_scalars(folder: Path) -> dict[str, list[Any]]:
@@ -187,7 +187,7 @@ def read_scalars(folder: Path) -> dict[str, list[Any]]:
 def test_scalars_come_back_and_no_step_twice(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     for evaluations in (3, 3, 6):  # resumed once with nothing to do
-        with Scalars(tmp_path / "board") as scalars:
+        with TensorBoardLog(tmp_path / "board", print) as scalars:
             search(tmp_path / "study", evaluations, scalars)
     read, trials = read_scalars(tmp_path / "board"), Study.read(tmp_path / "study").trials
     assert [scalar.step for scalar in read["search/evaluations"]] == list(range(len(trials)))
@@ -208,17 +208,17 @@ def test_without_tensorboard_there_is_a_cure(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match=r"pip install 'vidnas\[tensorboard\]'"):
-        Scalars(tmp_path)
+        TensorBoardLog(tmp_path, print)
 
 
 if __name__ == "__main__":  # a process of its own, to be killed
 
-    class Announced(EventLines):
+    class Announced(EventLog):
         """Says on standard output that something is written."""
 
         def write(self, event: Event) -> None:
             super().write(event)
             print(event.kind, flush=True)
 
-    with Announced(Path(sys.argv[2])) as watched:
+    with Announced(Path(sys.argv[2]), print) as watched:
         search(Path(sys.argv[1]), 1000, watched, seconds=0.05)

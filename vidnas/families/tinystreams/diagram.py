@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vidnas.core import Box, Diagram, Edge
-from vidnas.families.tinystreams.architecture import HEAD, Stream
-from vidnas.families.tinyvideonet.drawing import block_layers, extent_label
-
-if TYPE_CHECKING:
-    from vidnas.families.tinystreams.architecture import TinyStreams
+from vidnas.families.tinystreams.architecture import HEAD, Stream, TinyStreams
+from vidnas.families.tinyvideonet.diagram import block_layers, extent_label
 
 _PRUNED = "pruned"
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from vidnas.core import Box, ClipSpec, Diagram, Edge
+from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.genes import CONV_NAMES, layers
+from vidnas.families.evanet.inception import EvaNetInception
 from vidnas.families.evanet.module import Module
 from vidnas.families.evanet.places import INCEPTION_LIKE, RESNET_LIKE, Place
-
-if TYPE_CHECKING:
-    from vidnas.families.evanet.architecture import EvaNet
-    from vidnas.families.evanet.inception import EvaNetInception
 
 _KINDS = {"1x1": "1x1 conv", **{name: f"{name} conv" for name in CONV_NAMES.values()}}
 
