@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
-from vidnas.core.figures import format_bytes, format_count
+from vidnas.core.quantities import format_bytes, format_count
 
 if TYPE_CHECKING:
     from vidnas.core import Cost, LatencyProtocol

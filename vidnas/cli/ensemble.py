@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vidnas.cli.console import JsonOption, messages, print_json, results
 from vidnas.core.durations import parse_duration
-from vidnas.core.figures import format_count
+from vidnas.core.quantities import format_count
 
 if TYPE_CHECKING:
     from vidnas.core import Cost

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.core.figures import format_bytes
+from vidnas.core.quantities import format_bytes
 
 
 def command(

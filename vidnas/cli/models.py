@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.core.figures import format_count
+from vidnas.core.quantities import format_count
 
 _CLASSES = 10
 
