@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vidnas.core.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from vidnas import official as official
     from vidnas.deploy import load_model as load_model
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from vidnas.workflows.search import search as search
     from vidnas.workflows.search_clips import search_clips as search_clips
     from vidnas.workflows.train import train_clips as train_clips
-
-__version__ = "0.2.0"
 
 _ROOMS = {
     "create_network": "vidnas.families",
@@ -34,6 +34,7 @@ _ROOMS = {
     "train_clips": "vidnas.workflows.train",
 }
 __all__ = [
+    "__version__",
     "create_network",
     "ensemble_studies",
     "list_architectures",

@@ -80,7 +80,7 @@ def test_json_is_the_value(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> 
     status = StudyStatus.model_validate(told)
     assert set(told) == {
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
-        "search_budget_s", "trials", "refusals", "failures", "best", "elapsed_s",
+        "search_budget_s", "trials", "rejections", "failures", "best", "elapsed_s",
         "since_last_trial_s", "remaining_s", "candidates_per_minute", "winner",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s

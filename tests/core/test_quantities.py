@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from vidnas.core import Cost, Latency, LatencyProtocol
+from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
 from vidnas.core.quantities import (
     format_bytes,
     format_cost,
     format_count,
+    format_evaluation,
     format_fitness,
     format_ms,
     format_percent,
@@ -49,6 +50,28 @@ def test_shares_and_their_differences() -> None:
 
 def test_fitness_keeps_four_digits() -> None:
     assert [format_fitness(f) for f in (0.11862, 1.4, -3)] == ["0.1186", "1.4", "-3"]
+
+
+@pytest.mark.parametrize(
+    ("fitness", "metrics", "said"),
+    [
+        (0.45, {"top1": 0.45}, "45.0% top-1"),
+        (1.25, {"top1": 0.45, "top5": 0.8}, "45.0% top-1, fitness 1.25"),
+        (1.25, {}, "fitness 1.25"),
+    ],
+)
+def test_only_an_accuracy_is_said_in_percent(
+    fitness: float, metrics: dict[str, float], said: str
+) -> None:
+    evaluation = Evaluation(status="ok", fitness=fitness, metrics=metrics)
+    assert format_evaluation(evaluation) == said
+    cost = Cost(parameters=950_000, macs=41_600_000)
+    costly = evaluation.model_copy(update={"cost": cost})
+    assert format_evaluation(costly) == f"{said}, {format_cost(cost)}"
+
+
+def test_an_evaluation_without_fitness_says_why() -> None:
+    assert format_evaluation(Evaluation(status="failed", reason="out of memory")) == "out of memory"
 
 
 def test_a_cost_is_one_phrase() -> None:

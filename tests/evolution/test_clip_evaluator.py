@@ -13,7 +13,7 @@ from vidnas.data.demo import write_clips
 from vidnas.evolution.evaluator import ClipEvaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
-from vidnas.families import families
+from vidnas.families import Family, create_network
 from vidnas.training.settings import TrainingSettings
 
 TOY = Toy(widths=(8, 8))
@@ -37,7 +37,7 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {"top1", "top5", "mean_class", "loss", "likelihood"}
     assert first.metrics == second.metrics
-    assert first.cost.parameters == sum(p.numel() for p in TOY.build(2).parameters())
+    assert first.cost.parameters == sum(p.numel() for p in create_network(TOY, 2).parameters())
     assert first.cost.latency.protocol.runtime.startswith("onnxruntime")
     assert first.seconds > 0
 
@@ -51,8 +51,7 @@ def test_a_slow_candidate_is_rejected_untrained(cache):
 
 
 class Connected(Toy):
-    def build(self, num_classes):
-        return ConnectedNetwork(self, num_classes)
+    family = "connected"
 
 
 class ConnectedNetwork(ToyNetwork):
@@ -60,10 +59,13 @@ class ConnectedNetwork(ToyNetwork):
         return {"first->last": self.layers[0].bias.sum().item()}
 
 
+Family("connected", Connected, network=ConnectedNetwork)
+
+
 def test_connection_weights_are_those_that_training_left(cache):
     connected = Connected(widths=(8,))
     torch.manual_seed(3)
-    untrained = connected.build(2).connection_weights()
+    untrained = create_network(connected, 2).connection_weights()
     trained = evaluator(cache).evaluate(connected, seed=3, deadline_s=60).connection_weights
     assert trained.keys() == {"first->last"}
     assert trained["first->last"] != untrained["first->last"]
@@ -72,10 +74,10 @@ def test_connection_weights_are_those_that_training_left(cache):
     assert evaluator(cache).evaluate(TOY, seed=3, deadline_s=60).connection_weights == {}
 
 
-def test_the_family_says_which_metrics_are_the_fitness(cache, monkeypatch):
-    both = replace(FAMILY, fitness=("top1", "top5"))
-    monkeypatch.setitem(families(), "toy", both)
+def test_the_family_says_which_metrics_are_the_fitness(cache):
+    replace(FAMILY, fitness=("top1", "top5"))
     outcome = evaluator(cache).evaluate(TOY, seed=3, deadline_s=60)
+    replace(FAMILY)
     assert outcome.metrics["top5"] == 1.0
     assert outcome.fitness == outcome.metrics["top1"] + 1.0
 
@@ -92,11 +94,15 @@ def test_failures_have_their_reason_and_cost(cache, settings, deadline_s, reason
 
 
 class Greedy(Toy):
-    def build(self, num_classes):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
+    family = "greedy"
+
+
+def build_greedily(architecture, num_classes):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
 
 
 def test_out_of_memory_is_a_failure(cache):
+    Family("greedy", Greedy, network=build_greedily)
     outcome = evaluator(cache).evaluate(Greedy(widths=(1,)), seed=0, deadline_s=None)
     assert (outcome.status, outcome.reason) == ("failed", "out of memory")
 

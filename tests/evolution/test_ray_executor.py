@@ -32,14 +32,12 @@ from test_executors import (
     settings,
 )
 
-from vidnas.core import UserError
-from vidnas.core.workers import WorkerLost
+from vidnas.core import Evaluation, UserError, WorkerLost
 from vidnas.data.cache import build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import ClipEvaluator
-from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.ray_clips import Cargo, ShippedEvaluator, local_copy
 from vidnas.evolution.ray_executor import RayExecutor
@@ -116,7 +114,7 @@ class TestRay(ExecutorContract):
 
     def test_too_much_memory_is_an_exception(self, executor):
         error = executor.submit(allocate, psutil.virtual_memory().total).exception(60)
-        assert failure_reason(error) == "out of memory"
+        assert Evaluation.failed_by(error).reason == "out of memory"
 
 
 def test_a_hung_worker_is_stopped_and_waiting_is_free(nodes):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import Evaluation, Modality, UserError
+from vidnas.families import create_network
 from vidnas.families.assemblenet import AssembleNet
 from vidnas.families.assemblenet.architecture import DEPTHS
 from vidnas.families.assemblenet.bounds import Bounds
@@ -87,7 +88,7 @@ def test_clips_of_any_extent(
         architecture, _ = walked.mutate(architecture, rng)
     check_graph(architecture)
     with torch.device("meta"):
-        network = architecture.build(7).eval()
+        network = create_network(architecture, 7).eval()
         clips = [torch.empty(spec.shape(2)) for spec in architecture.inputs]
     assert network(*clips).shape == (2, 7)
     for spec in architecture.inputs:
@@ -186,7 +187,7 @@ def test_guidance_reads_what_networks_report(default: AssembleNetSpace) -> None:
     rng = np.random.default_rng(16)
     for _ in range(3):
         parent = default.random(rng)
-        weights = parent.build(5).connection_weights()
+        weights = create_network(parent, 5).connection_weights()
         drawn = random_weights(parent, rng)
         assert weights.keys() == drawn.keys()
         single = {edge for edge, weight in drawn.items() if weight == 1.0}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidnas.core import UserError
-from vidnas.families import architecture_from_json, create_network, find_architecture
+from vidnas.families import architecture_from_json, create_network, diagram_of, find_architecture
 from vidnas.families.baselines import R2Plus1D
 from vidnas.families.baselines.network import ResidualBlock, SpaceTimeConv
 from vidnas.layers.frames import clip_to_frames
@@ -83,7 +83,7 @@ def test_impossible_genes_are_refused_in_a_sentence():
 
 
 def test_diagram_is_a_chain_of_named_boxes():
-    diagram = R2Plus1D().diagram()
+    diagram = diagram_of(R2Plus1D())
     names = [box.name for box in diagram.boxes]
     assert len(set(names)) == len(names) == len(diagram.columns)
     assert [(edge.source, edge.target) for edge in diagram.edges] == list(pairwise(names))
@@ -114,9 +114,9 @@ def test_on_flow_only_the_first_convolution_differs():
     assert flow.inputs[0].shape() == (1, 2, 16, 112, 112)
     with torch.device("meta"):
         shapes = [
-            {name: tensor.shape for name, tensor in value.build(5).named_parameters()}
+            {name: tensor.shape for name, tensor in create_network(value, 5).named_parameters()}
             for value in (rgb, flow)
         ]
-        assert flow.build(5).eval()(torch.empty(flow.inputs[0].shape(2))).shape == (2, 5)
+        assert create_network(flow, 5).eval()(torch.empty(flow.inputs[0].shape(2))).shape == (2, 5)
     differing = [name for name in shapes[0] if shapes[0][name] != shapes[1][name]]
     assert differing == ["stem.space.0.weight"]

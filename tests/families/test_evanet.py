@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 
 import vidnas
 from vidnas.core import ClipSpec, UserError
-from vidnas.families import architecture_from_json, find_architecture
+from vidnas.families import (
+    architecture_from_json,
+    create_network,
+    find_architecture,
+    official_variables,
+)
 from vidnas.families.evanet import Branch, EvaNet, Module, from_official, to_official
 from vidnas.families.evanet.network import EvaNetHead, ResidualModule
 from vidnas.layers.frames import clip_to_frames
@@ -81,7 +86,7 @@ def official_small(**genes: Any) -> EvaNet:
 
 def kernels(architecture: EvaNet) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        network = architecture.build(4)
+        network = create_network(architecture, 4)
     return {name: tuple(weight.shape) for name, weight in network.named_parameters()}
 
 
@@ -143,7 +148,7 @@ def test_what_the_original_format_cannot_say_is_refused(genes: dict[str, Any], r
     with pytest.raises(UserError, match=reason):
         to_official(architecture)
     with torch.device("meta"), pytest.raises(UserError, match=reason):
-        architecture.build(4).official_variables()
+        official_variables(create_network(architecture, 4))
 
 
 def test_a_profile_that_nothing_uses_can_be_written() -> None:
@@ -189,7 +194,7 @@ def test_canonical_form_is_the_same_network(architecture: EvaNet) -> None:
     assert canonical.canonical() == canonical
     assert architecture_from_json(architecture.to_json()) == architecture
     torch.manual_seed(0)
-    network, same = architecture.build(3), canonical.build(3).eval()
+    network, same = create_network(architecture, 3), create_network(canonical, 3).eval()
     network.train()(torch.rand(architecture.inputs[0].shape(batch=2)))  # no identity statistics
     same.load_state_dict(network.eval().state_dict())
     clip = torch.rand(architecture.inputs[0].shape(batch=2))
@@ -256,7 +261,7 @@ def test_widths_are_multiplied_and_shared_evenly() -> None:
 def test_odd_repeats_convolve_without_time_and_pool_with_it() -> None:
     branch = Branch(kind="conv2", conv="3d", time=5, conv2="itgm", time2=3)
     stage = Module(branches=(branch, Branch(kind="maxpool", time=7)), repeats=3)
-    network = small(module=dict(stage)).build(4)
+    network = create_network(small(module=dict(stage)), 4)
     lengths, pools = [], []
     for module in network.stages[0].children():  # type: ignore[operator]
         conv, pool = module.branches.branches
@@ -312,7 +317,7 @@ def test_any_clip_and_every_parameter_learns() -> None:
         stem_conv="itgm",
         dropout=0.0,
     )
-    network = architecture.build(3)
+    network = create_network(architecture, 3)
     for shape in [(2, 3, 8, 32, 32), (1, 3, 5, 40, 56), (3, 3, 2, 33, 17), (2, 3, 1, 20, 20)]:
         assert network.eval()(torch.rand(shape)).shape == (shape[0], 3)
     # A new non-local block is the identity: what precedes its last scale learns a step later.
@@ -344,7 +349,7 @@ def test_exported_network_is_folded_and_agrees_for_any_batch() -> None:
         frames=9, size_px=41, width=0.04, stem_conv="itgm", stem_time=5, pool_times=(3, 1, 5, 9),
         stages=(everything, pointwise, everything, pointwise),
     )  # fmt: skip
-    network = architecture.build(5).train()
+    network = create_network(architecture, 5).train()
     network(torch.rand(architecture.inputs[0].shape(batch=4)))
     content = export_onnx(network.eval(), architecture.inputs)
     operators = {node.op_type for node in onnx.load_from_string(content).graph.node}

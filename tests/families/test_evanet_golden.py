@@ -22,8 +22,9 @@ from golden import (
 )
 
 import vidnas
+from vidnas.families import official_variables
 from vidnas.families.evanet import from_official, to_official
-from vidnas.families.evanet.variables import conv_variables
+from vidnas.families.evanet.original import conv_variables
 from vidnas.layers.frames import clip_to_frames
 from vidnas.layers.itgm import ITGMConv
 from vidnas.layers.spacetime import SpaceTimeConv
@@ -51,7 +52,7 @@ def test_network(name: str, architecture: str, channels: int) -> None:
     assert to_official(network.architecture) == released  # type: ignore[arg-type]
     assert from_official(released).stages == network.architecture.stages  # type: ignore[attr-defined]
     names = [variable["name"] for variable in description["variables"]]
-    assert list(network.official_variables()) == names  # in the order of creation
+    assert list(official_variables(network)) == names  # in the order of creation
     fill_network(network, description)
 
     features: dict[str, np.ndarray] = {}

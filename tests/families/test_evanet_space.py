@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import UserError, modality_of
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network
 from vidnas.families.evanet import FAMILY, INCEPTION
 from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.module import Branch, Module
@@ -33,7 +33,7 @@ def modules_of(architecture: Any) -> tuple[Module, ...]:
 def check_network(architecture: Any) -> None:
     (spec,) = architecture.inputs
     with torch.device("meta"):
-        network = architecture.build(7).eval()
+        network = create_network(architecture, 7).eval()
         assert network(torch.empty(spec.shape(2))).shape == (2, 7)
 
 
@@ -200,7 +200,7 @@ def test_networks_are_of_a_size_for_a_small_machine(name: str) -> None:
     parameters = []
     for _ in range(15):
         with torch.device("meta"):
-            network = walked.random(rng).build(8)
+            network = create_network(walked.random(rng), 8)
         parameters.append(sum(tensor.numel() for tensor in network.parameters()))
     assert 20_000 < np.median(parameters) < 1_000_000
 

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
+from vidnas.families import create_network
 from vidnas.families.tinystreams import Node, Stream, TinyStreams
 from vidnas.families.tinyvideonet import Block
 from vidnas.profiling.onnx import export_onnx
@@ -49,7 +50,7 @@ def dynamo_graph(network: torch.nn.Module) -> bytes:
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_onnx_agrees_with_torch(dynamo: bool) -> None:
     torch.manual_seed(0)
-    network = NETWORK.build(5).train()
+    network = create_network(NETWORK, 5).train()
     # Statistics of batch norm that are not the identity.
     network(*(torch.rand(spec.shape(4)) for spec in NETWORK.inputs))
     network.eval()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import Evaluation, Modality, UserError
+from vidnas.families import create_network
 from vidnas.families.tinystreams import FAMILY, TinyStreams
 from vidnas.families.tinystreams.mutation import MUTATIONS
 from vidnas.families.tinystreams.space import TinyStreamsSpace, space
@@ -43,7 +44,7 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
         assert stream.modality in wanted
     with torch.device("meta"):
         clips = [torch.empty(spec.shape(2)) for spec in network.inputs]
-        assert network.build(7).eval()(*clips).shape == (2, 7)
+        assert create_network(network, 7).eval()(*clips).shape == (2, 7)
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_learned_weights_decide_which_edge_is_replaced(default: TinyStreamsSpace
     replaced = 0
     while replaced < 20:
         parent = default.random(rng)
-        learned = parent.build(3).connection_weights()
+        learned = create_network(parent, 3).connection_weights()
         fused = [name for name, weight in learned.items() if weight < 1.0]
         if not fused:
             continue
@@ -120,7 +121,7 @@ def test_the_space_hands_the_weights_on(default: TinyStreamsSpace) -> None:
     parent = default.random(rng)
     while len(parent.nodes) < 4:
         parent = default.random(rng)
-    strong = dict.fromkeys(parent.build(3).connection_weights(), 0.9)
+    strong = dict.fromkeys(create_network(parent, 3).connection_weights(), 0.9)
     phrases = [default.mutate(parent, rng, evaluated(strong))[1][0] for _ in range(100)]
     assert not any("replaced" in phrase for phrase in phrases)
     phrases = [default.mutate(parent, rng)[1][0] for _ in range(100)]

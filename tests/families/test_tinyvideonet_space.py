@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import Channels, UserError, modality_of
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.mutation import MUTATIONS
-from vidnas.families.tinyvideonet.published import PUBLISHED, to_official
+from vidnas.families.tinyvideonet.original import to_official
+from vidnas.families.tinyvideonet.published import PUBLISHED
 from vidnas.families.tinyvideonet.space import TinyVideoSpace, space
 
 extents = st.tuples(st.integers(16, 160), st.integers(1, 64), st.sampled_from((2, 3)))
@@ -45,7 +46,7 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
         architecture
     )
     with torch.device("meta"):
-        logits = architecture.build(7).eval()(torch.empty(spec.shape(2)))
+        logits = create_network(architecture, 7).eval()(torch.empty(spec.shape(2)))
     assert logits.shape == (2, 7)
 
 
@@ -103,7 +104,7 @@ def test_random_networks_are_of_a_sane_size(default: TinyVideoSpace) -> None:
         architecture = default.random(rng)
         assert architecture.units[-1].exit.size_px >= 2
         with torch.device("meta"):
-            network = architecture.build(8)
+            network = create_network(architecture, 8)
         parameters.append(sum(tensor.numel() for tensor in network.parameters()))
     assert 20_000 < np.median(parameters) < 1_000_000
 

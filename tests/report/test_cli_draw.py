@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from vidnas.cli import draw
 from vidnas.core import UserError
 from vidnas.deploy import Model, ModelCard, save_model
-from vidnas.families import find_architecture
+from vidnas.families import create_network, find_architecture
 from vidnas.families.assemblenet import AssembleNet, Block, Stem
 from vidnas.report.palette import shade
 
@@ -41,7 +41,7 @@ def test_a_model_folder_is_drawn_with_what_its_edges_learned(tmp_path) -> None:
         blocks=(Block(level=3, inputs=(0, 1), filters=8),),
         repeats=(1, 1, 1, 1),
     )
-    network = architecture.build(num_classes=2)
+    network = create_network(architecture, num_classes=2)
     fusion = network.get_parameter("nodes.2.fusion.logits")
     with torch.no_grad():
         fusion.copy_(torch.tensor([-2.0, 1.0]))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import Box, Diagram, Edge, UserError
-from vidnas.families import find_architecture, list_architectures
+from vidnas.families import diagram_of, find_architecture, list_architectures
 from vidnas.report import drawing
 from vidnas.report.drawing import draw_svg, svg_to_png, write_picture
 from vidnas.report.layout import DETAIL_PX, LABEL_PX, lay_out, text_width, wrap
@@ -46,7 +46,7 @@ def texts(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("name", list_architectures())
 def test_every_published_architecture_is_drawn(name: str) -> None:
-    diagram = find_architecture(name).diagram()
+    diagram = diagram_of(find_architecture(name))
     svg = draw_svg(diagram)
     shown = " ".join(texts(svg))
     for box in diagram.boxes:

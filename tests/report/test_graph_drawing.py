@@ -12,7 +12,7 @@ import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import families, find_architecture
+from vidnas.families import diagram_of, families, find_architecture
 from vidnas.report import plots
 from vidnas.report.drawing import draw_svg
 from vidnas.report.layout import lay_out
@@ -26,13 +26,13 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def diagrams() -> dict[str, Diagram]:
     published = [f"assemblenet_{name}" for name in ("50", "plus_50_object", "plus_lite")]
-    found = {name: find_architecture(name).diagram() for name in published}
+    found = {name: diagram_of(find_architecture(name)) for name in published}
     rng = np.random.default_rng(0)
     for family in ("assemblenet", "tinystreams"):
         build = families()[family].space
         assert build is not None
         space = build(max_size_px=64, max_frames=8, modalities=("rgb",))
-        found |= {f"{family} {index}": space.random(rng).diagram() for index in range(4)}
+        found |= {f"{family} {index}": diagram_of(space.random(rng)) for index in range(4)}
     return found
 
 
@@ -210,7 +210,7 @@ def test_the_network_is_drawn_with_the_weights_of_its_trial(finished: bool) -> N
             title="t", folder="f", trials=report.trials, classes=("a", "b"), winner=winner
         )
     svg = re.findall(r'<div class="drawing".*?(<svg .*?</svg>)', render(report), re.S)[0]
-    plain = find_architecture("assemblenet_50").diagram()
+    plain = diagram_of(find_architecture("assemblenet_50"))
     learned = {"0->5": 0.5} if finished else {"8->12": 0.123}
     assert strokes(svg) == strokes(draw_svg(plain.weighted(learned)))
     assert strokes(svg) != strokes(draw_svg(plain))

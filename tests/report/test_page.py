@@ -44,8 +44,22 @@ def ok(fitness: float, latency_ms: float | None) -> Evaluation:
 
 TRIALS = [
     trial(0, ok(0.5, 4.0)),
-    trial(1, Evaluation(status="rejected", reason="latency 52 ms > 10 ms", cost=cost(52.0))),
-    trial(2, Evaluation(status="rejected", reason="parameters 9 > 3", cost=cost(None)), 0),
+    trial(
+        1,
+        Evaluation(
+            status="rejected",
+            broken_limit="latency",
+            reason="latency 52 ms > 10 ms",
+            cost=cost(52.0),
+        ),
+    ),
+    trial(
+        2,
+        Evaluation(
+            status="rejected", broken_limit="parameters", reason="parameters 9 > 3", cost=cost(None)
+        ),
+        0,
+    ),
     trial(3, ok(0.7, 8.0), 0, ("block 1: filters 32 -> 64", f"{EVIL} on")),
     trial(4, Evaluation(status="failed", reason=f"ValueError: {EVIL}")),
     trial(5, ok(0.6, 9.0), 3, ("frames 4 -> 8",)),

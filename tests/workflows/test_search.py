@@ -15,7 +15,7 @@ from search_toys import CLASSES, Toy, ToyEvaluator, ToySpace
 import vidnas
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution import LocalExecutor, Study
-from vidnas.families import Architecture, Family, register
+from vidnas.families import Architecture, Family, create_network, diagram_of
 from vidnas.testing import EvaluatorContract, NetworkSpaceContract, SpaceContract
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,7 @@ def load_example() -> ModuleType:
 
 
 example = load_example()
+Family("table", example.Row)
 
 
 class TestToySpace(NetworkSpaceContract):
@@ -121,15 +122,15 @@ def test_a_name_that_is_taken_is_refused() -> None:
     class Impostor(Architecture):
         family = "toy"
 
-    with pytest.raises(UserError, match=r"'toy' is taken by Toy"):
-        register(Family("toy", Impostor))
+    with pytest.raises(UserError, match=r"'toy' is taken by search_toys\.Toy; give .*Impostor"):
+        Family("toy", Impostor)
 
 
 def test_an_architecture_without_a_network(tmp_path: Path) -> None:
     row = example.Row(arch="012")
     with pytest.raises(UserError, match="no network"):
-        row.build(2)
-    assert "012" in row.diagram().boxes[0].label
+        create_network(row, 2)
+    assert "012" in diagram_of(row).boxes[0].label
 
 
 def test_the_example_of_the_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

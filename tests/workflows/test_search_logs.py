@@ -72,7 +72,7 @@ def test_a_line_an_event(tmp_path: Path) -> None:
         assert line["time"].endswith("Z")
         assert EventLine.model_validate(line).model_dump(mode="json") == line
     assert told[-1]["counts"]["ok"] == 5
-    assert told[-1]["refusals"] == {"parameters": told[-1]["counts"]["rejected"]}
+    assert told[-1]["rejections"] == {"parameters": told[-1]["counts"]["rejected"]}
     assert told[-1]["remaining_s"] == 0
     refused = next(line["trial"]["evaluation"] for line in told if line["event"] == "rejected")
     assert refused["cost"]["parameters"] > 1500

@@ -3,7 +3,7 @@
 from vidnas.core.clip import Channels, ClipSpec, Modality, channels_of, modality_of
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
 from vidnas.core.diagram import Box, Diagram, Edge
-from vidnas.core.errors import UserError
+from vidnas.core.errors import UserError, WorkerLost
 from vidnas.core.evaluation import Evaluation, Status
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Modality",
     "Status",
     "UserError",
+    "WorkerLost",
     "channels_of",
     "modality_of",
 ]

@@ -6,6 +6,7 @@ The one place where numbers are rounded for people; `durations.py` does it for t
 from __future__ import annotations
 
 from vidnas.core.cost import Cost
+from vidnas.core.evaluation import Evaluation
 
 _PREFIXES = ("", "k", "M", "G", "T")
 
@@ -51,6 +52,24 @@ def format_cost(cost: Cost) -> str:
     """Return what a network costs in one phrase: "1.8 ms, 41.6 M MACs, 950 k parameters"."""
     latency = f"{format_ms(cost.latency.p50_ms)}, " if cost.latency else ""
     return f"{latency}{format_count(cost.macs)} MACs, {format_count(cost.parameters)} parameters"
+
+
+def format_evaluation(evaluation: Evaluation) -> str:
+    """Return what an evaluation says in one phrase, or why it says nothing.
+
+    For example "45.0% top-1, fitness 1.25, 1.8 ms, 41.6 M MACs, 950 k parameters"; a fitness that
+    is the accuracy itself is not said twice.
+    """
+    if evaluation.fitness is None:
+        return evaluation.reason
+    top1, facts = evaluation.metrics.get("top1"), []
+    if top1 is not None:
+        facts.append(f"{format_percent(top1)} top-1")
+    if top1 != evaluation.fitness:
+        facts.append(f"fitness {format_fitness(evaluation.fitness)}")
+    if evaluation.cost:
+        facts.append(format_cost(evaluation.cost))
+    return ", ".join(facts)
 
 
 def _prefixed(number: float, digits: int) -> str:

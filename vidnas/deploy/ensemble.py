@@ -24,7 +24,7 @@ from vidnas.data.splits import Split
 from vidnas.deploy.model import Model, ModelCard
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
-from vidnas.families.ensemble import Ensemble, Member
+from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training.errors import NotFinite
 from vidnas.training.metrics import Metrics, score, to_input
 
@@ -123,13 +123,13 @@ class Predictions:
         votes: list[int] = []
         for _ in range(size):
             votes.append(
-                max(range(len(self.logits)), key=lambda index: _rank(self.score([*votes, index])))
+                max(range(len(self.logits)), key=lambda index: self.score([*votes, index]).rank)
             )
         return votes
 
     def most_accurate(self, size: int) -> list[int]:
         """The networks that are best alone."""
-        alone = [_rank(self.score([index])) for index in range(len(self.logits))]
+        alone = [self.score([index]).rank for index in range(len(self.logits))]
         return sorted(range(len(alone)), key=alone.__getitem__, reverse=True)[:size]
 
     def disagreement(self, first: int, second: int) -> float:
@@ -140,10 +140,6 @@ class Predictions:
     def _probabilities(self, votes: Sequence[int]) -> Tensor:
         probabilities: Tensor = self.logits[list(votes)].mean(dim=0).softmax(dim=-1)
         return probabilities.mean(dim=1)
-
-
-def _rank(metrics: Metrics) -> tuple[float, float]:
-    return (metrics.top1, -metrics.loss)
 
 
 def _logits(candidate: Candidate, split: Split) -> Tensor:
@@ -178,7 +174,7 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
             for model, weight in zip(models, counts.values(), strict=True)
         )
     )
-    network = architecture.build(len(models[0].classes))
+    network = EnsembleNetwork(architecture, len(models[0].classes))
     for member, model in zip(network.members, models, strict=True):
         member.load_state_dict(model.network.state_dict())
     settings: dict[str, Any] = {"members": [model.card.settings for model in models]}

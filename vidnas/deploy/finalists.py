@@ -19,7 +19,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_model, save_model
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.trial import Trial
-from vidnas.families import Architecture
+from vidnas.families import Architecture, create_network
 from vidnas.training import Metrics, TrainingSettings, train
 
 _TICK_S = 0.5
@@ -88,7 +88,7 @@ def train_finalists(
             f"None of the best candidates could be trained in full (trial {number}: {error}); "
             "run the same command again."
         )
-    return sorted(finalists, key=lambda f: (-f.validation.top1, f.validation.loss))
+    return sorted(finalists, key=lambda finalist: finalist.validation.rank, reverse=True)
 
 
 def train_finalist(
@@ -110,7 +110,7 @@ def train_finalist(
         if card.settings == recipe and card.validation is not None:
             return card.validation
     torch.manual_seed(seed)
-    network = architecture.build(len(cache.classes))
+    network = create_network(architecture, len(cache.classes))
     checkpoint = folder / f"budget-{settings.budget_s or settings.epochs}.checkpoint"
     report = train(network, cache, settings, seed=seed, checkpoint=checkpoint)
     if report.validation is None:

@@ -12,11 +12,11 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-import vidnas
 from vidnas.core import Cost, UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
-from vidnas.families import Architecture, Network, architecture_from_json
+from vidnas.core.version import VERSION
+from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.training.metrics import Metrics
 
 MODEL_FILE = "model.json"
@@ -36,7 +36,7 @@ class ModelCard(Value):
     data: str = ""
     """Fingerprint of the clips it was trained on."""
     versions: dict[str, str] = Field(
-        default_factory=lambda: {"vidnas": vidnas.__version__, "torch": torch.__version__}
+        default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
 
 
@@ -89,7 +89,7 @@ def load_model(path: Path) -> Model:
     """
     folder = _model_folder(path)
     description = _read_description(folder / MODEL_FILE)
-    network = _architecture(folder, description).build(len(description.classes))
+    network = create_network(_architecture(folder, description), len(description.classes))
     _load_weights(network, folder / WEIGHTS_FILE)
     return Model(network.eval(), description.classes, description.card)
 

@@ -10,6 +10,7 @@ from vidnas.families import (
     Architecture,
     Network,
     architecture_from_json,
+    create_network,
     find_architecture,
     list_architectures,
 )
@@ -44,7 +45,11 @@ def resolve_network(text: str, num_classes: int) -> Network:
         UserError: it is none of these.
     """
     architecture = resolve_architecture(text)
-    return load_model(Path(text)).network if _is_folder(text) else architecture.build(num_classes)
+    return (
+        load_model(Path(text)).network
+        if _is_folder(text)
+        else create_network(architecture, num_classes)
+    )
 
 
 def resolve_connection_weights(text: str) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +13,13 @@ import torch
 
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.data.cache import ClipCache
-from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.halving import bars
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.prefilter import least_score, prefilter_score
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Architecture, Network, families
-from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import Reference, measure_latency
+from vidnas.families import Architecture, Network, create_network, families
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import Reference
 from vidnas.training.inheritance import inherit
 from vidnas.training.loop import train
 from vidnas.training.metrics import Metrics
@@ -91,20 +88,11 @@ class ClipEvaluator:
     """Digest of the candidate's parent."""
     bars: tuple[float, ...] = ()
     """The fitness to go on with at each rung."""
-    prefilter: bool = False
-    """Whether candidates are rejected whose training-free score is low."""
-    least_score: float = -math.inf
-    """The training-free score to be trained with."""
 
     def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
         """With the candidate's parent, and the bars of the trials before."""
         parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
-        return replace(
-            self,
-            parent=parent,
-            bars=bars(len(self.settings.rungs), trials),
-            least_score=least_score(trials),
-        )
+        return replace(self, parent=parent, bars=bars(len(self.settings.rungs), trials))
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -120,44 +108,25 @@ class ClipEvaluator:
         try:
             cache = _open_cache(self.cache_directory)
             torch.manual_seed(seed)
-            network = architecture.build(len(cache.classes))
-            cost = self._measure(network)
-            notes: dict[str, float] = {}
-            broken = self.limits.broken_by(cost)
-            if self.prefilter and not broken:
-                notes["score"] = score = prefilter_score(network, cache)
-                if score < self.least_score:
-                    broken = f"score {score:.1f} < {self.least_score:.1f}"
-            if broken:
-                outcome = Evaluation(status="rejected", reason=broken, metrics=notes)
-            else:
-                outcome = self._train(network, cache, seed, deadline, notes)
+            network = create_network(architecture, len(cache.classes))
+            cost = measure_cost(
+                network,
+                runtime=self.runtime,
+                device=self.latency_device,
+                threads=self.threads,
+                reference=self.reference,
+                give_up_ms=self.limits.latency_ms,
+            )
+            outcome = self.limits.judge(cost) or self._train(network, cache, seed, deadline)
         except UserError:
             raise
         except Exception as error:
-            outcome = Evaluation(status="failed", reason=failure_reason(error))
+            outcome = Evaluation.failed_by(error)
         seconds = time.monotonic() - started
         return outcome.model_copy(update={"cost": cost, "seconds": seconds})
 
-    def _measure(self, network: Network) -> Cost:
-        latency = measure_latency(
-            network,
-            runtime=self.runtime,
-            device=self.latency_device,
-            threads=self.threads,
-            reference=self.reference,
-            give_up_ms=self.limits.latency_ms,
-        )
-        counted = count_cost(network.architecture, network.num_classes)
-        return counted.model_copy(update={"latency": latency})
-
     def _train(
-        self,
-        network: Network,
-        cache: ClipCache,
-        seed: int,
-        deadline: float | None,
-        notes: dict[str, float],
+        self, network: Network, cache: ClipCache, seed: int, deadline: float | None
     ) -> Evaluation:
         seen: list[Metrics] = []
 
@@ -165,7 +134,7 @@ class ClipEvaluator:
             seen.append(validation)
             return not self.bars or _fitness(network, validation) >= self.bars[len(seen) - 1]
 
-        notes = notes | self._inherit(network)
+        notes = self._inherit(network)
         report = train(
             network,
             cache,

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from vidnas.core import Evaluation, UserError
 from vidnas.core.value import Value
-from vidnas.families.base import Architecture, Space
+from vidnas.families.architecture import Architecture
+from vidnas.families.space import Space
 
 ArchitectureT = TypeVar("ArchitectureT", bound=Architecture)
 BoundsT = TypeVar("BoundsT", bound=Value)

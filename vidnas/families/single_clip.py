@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import PositiveInt
 
 from vidnas.core import Channels, ClipSpec, modality_of
-from vidnas.families.base import Architecture
+from vidnas.families.architecture import Architecture
 
 
 class SingleClip(Architecture):

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
+from vidnas.families import diagram_of
 from vidnas.report import plots
 from vidnas.report.drawing import draw_svg
 from vidnas.report.study import StudyReport
@@ -54,8 +55,12 @@ def _environment() -> Environment:
         if name.startswith("format_")
     }
     environment.filters |= formats | {
-        "drawing": _drawing, "plot": _plot, "repr": repr, "shell_quote": shlex.quote
-    }  # fmt: skip
+        "diagram": diagram_of,
+        "drawing": _drawing,
+        "plot": _plot,
+        "repr": repr,
+        "shell_quote": shlex.quote,
+    }
     environment.globals |= formats
     return environment
 

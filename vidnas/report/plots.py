@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from markupsafe import escape
 from plotly.subplots import make_subplots
 
-from vidnas.core.quantities import format_cost, format_fitness, format_percent
+from vidnas.core.quantities import format_evaluation
 from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
 from vidnas.report.text import printable
@@ -100,7 +100,7 @@ def progress(report: StudyReport) -> go.Figure:
 
 
 def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
-    """Clips of each true class by what they were taken for; colour is the share of the class."""
+    """Clips of each true class by predicted class; colour is the share of the class."""
     counts = metrics.confusion
     names = [_label(name) for name in classes]
     labelled = len(names) <= _MOST_LABELLED_CLASSES
@@ -112,12 +112,12 @@ def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
             colorscale=_BLUES, zmin=0, zmax=1, showscale=False, xgap=2, ygap=2,
             texttemplate="%{text}" if labelled else None,
             hovertemplate="%{z:.0%} of <b>%{customdata[0]}</b><br>"
-            "taken for <b>%{customdata[1]}</b><extra></extra>",
+            "predicted as <b>%{customdata[1]}</b><extra></extra>",
         )
     )  # fmt: skip
     # Positions with names as tick texts: two classes of one name stay two rows.
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names}
-    figure.update_xaxes(title="Taken for", tickangle=-40, showgrid=False, **ticks)
+    figure.update_xaxes(title="Predicted class", tickangle=-40, showgrid=False, **ticks)
     figure.update_yaxes(title="True class", autorange="reversed", showgrid=False, **ticks)
     cell_px = 34 if labelled else 10
     return _styled(figure, height=max(340, min(cell_px * len(names) + 170, 1100)))
@@ -192,20 +192,10 @@ def _front(trained: Sequence[tuple[Trial, float]]) -> list[tuple[Trial, float]]:
 
 
 def _hover(trial: Trial) -> str:
-    evaluation, parent = trial.evaluation, trial.proposal.parent
-    lines = []
-    if evaluation.fitness is not None:
-        lines.append(f"fitness {format_fitness(evaluation.fitness)}")
-    if (top1 := evaluation.metrics.get("top1")) is not None:
-        lines.append(f"{format_percent(top1)} top-1")
-    if evaluation.cost:
-        lines.append(format_cost(evaluation.cost))
-    if evaluation.reason:
-        lines.append(evaluation.reason)
-    lines.append(f"child of {parent}" if parent is not None else "random start")
-    return "<br>".join(
-        [f"<b>trial {trial.number}</b>", *map(_label, [*lines, *trial.proposal.mutations])]
-    )
+    parent = trial.proposal.parent
+    origin = f"child of {parent}" if parent is not None else "random start"
+    lines = [format_evaluation(trial.evaluation), origin, *trial.proposal.mutations]
+    return "<br>".join([f"<b>trial {trial.number}</b>", *map(_label, lines)])
 
 
 def _label(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import PositiveInt
 
-from vidnas.core import Cost, Evaluation, Status
+from vidnas.core import Cost, Status
 from vidnas.core.value import Value
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Trial
@@ -151,8 +151,8 @@ class StudyReport:
         groups: dict[tuple[Status, str], list[Trial]] = {}
         for trial in self.trials:
             if trial.evaluation.status != "ok":
-                key = (trial.evaluation.status, _cause(trial.evaluation))
-                groups.setdefault(key, []).append(trial)
+                cause = trial.evaluation.broken_limit or trial.evaluation.reason
+                groups.setdefault((trial.evaluation.status, cause), []).append(trial)
         found = [TrialGroup(cause, trials) for (_, cause), trials in groups.items()]
         return sorted(found, key=lambda group: -len(group.trials))
 
@@ -179,12 +179,6 @@ class StudyReport:
             line.append(by_number[current])
             current = by_number[current].proposal.parent
         return line[::-1]
-
-
-def _cause(evaluation: Evaluation) -> str:
-    # The reason of a rejection begins with the name of the broken limit.
-    reason = evaluation.reason
-    return reason.partition(" ")[0] if evaluation.status == "rejected" else reason
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
 from vidnas.data.sampling import train_batches
 from vidnas.families import Network
-from vidnas.families.base import Normalization
+from vidnas.families.network import Normalization
 from vidnas.layers.frames import use_channels_last
 from vidnas.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from vidnas.training.device import mixed_precision, usable_device
@@ -247,14 +247,14 @@ class _Training:
 
     def _keep_best(self, found: Metrics) -> None:
         earlier = [report.validation for report in self.history if report.validation]
-        if self.settings.keep == "best" and all(_rank(found) >= _rank(best) for best in earlier):
+        if self.settings.keep == "best" and all(found.rank >= best.rank for best in earlier):
             self.progress.best_weights = deepcopy(self.network.state_dict())
 
     def finish(self) -> TrainingReport:
         measured = [report.validation for report in self.history if report.validation]
         if self.progress.best_weights is not None:
             self.network.load_state_dict(self.progress.best_weights)
-            measured.sort(key=_rank)
+            measured.sort(key=lambda metrics: metrics.rank)
         self.network.eval()
         return TrainingReport(
             epochs=self.progress.epochs,
@@ -263,10 +263,6 @@ class _Training:
             validation=measured[-1] if measured else None,
             history=tuple(self.history),
         )
-
-
-def _rank(metrics: Metrics) -> tuple[float, float]:
-    return (metrics.top1, -metrics.loss)
 
 
 def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 
 from vidnas.core import Modality
-from vidnas.data.building import native_size_px
 from vidnas.data.cache import ClipCache, build_cache, build_flow
-from vidnas.data.datasets import load_dataset
+from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
+from vidnas.data.headers import native_size_px
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
@@ -18,29 +17,26 @@ _LARGEST_PX = 128
 
 
 def open_clips(
-    source: Path,
+    dataset: Dataset,
     listener: Listener,
     *,
     size_px: int | None,
-    seed: int,
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
 ) -> ClipCache:
     """Open the cache of a data set; build it if that was not done before.
 
     Args:
-        source: folder of class folders, or CSV.
+        dataset: the labelled videos.
         listener: is told of the decoding and of what is odd about the videos.
         size_px: short side of the frames; None for that of the videos, and 128 at most.
-        seed: of splits that are not given.
         modalities: what the networks take; optical flow is computed where it is missing.
         flow_method: how flow is estimated; None for what the cache has, or else DIS.
 
     Raises:
-        UserError: the data set cannot be used, its cache cannot be written, or flow is asked for
+        UserError: the videos cannot be used, their cache cannot be written, or flow is asked for
             and OpenCV is not installed.
     """
-    dataset = load_dataset(source, seed=seed)
     for remark in dataset.remarks:
         listener.remark(remark)
     if size_px is None:
@@ -51,8 +47,8 @@ def open_clips(
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
         listener.remark(
-            f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check {source}` "
-            "names them all."
+            f"{len(cache.skipped) - _SHOWN} more videos are skipped; "
+            f"`vidnas data check {dataset.source}` names them all."
         )
     sizes = ", ".join(f"{len(cache.videos(split))} {split}" for split in ("train", "val", "test"))
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")

@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidnas.core import UserError
+from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
 from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
+from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
+from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import Metrics, TrainingSettings
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import ENSEMBLE_FILE, write_page, write_record
+from vidnas.workflows.page import ENSEMBLE_FILE, write_page
+from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
-from vidnas.workflows.search_clips import cost_at_rest
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -79,18 +82,18 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         ]
         require_same_data(studies)
         candidates: list[Candidate] = []
-        chosen = choose_pool(studies, request.pool or 2 * request.top)
+        chosen = choose_pool(studies, request.pool or 2 * request.votes)
         with LocalExecutor(request.workers) as executor:
             for study, search, trials in zip(studies, searches, chosen, strict=True):
                 cache = open_cache(study, search, request.clips or search.clips, listener)
-                settings = _settings(study, request.train_s)
+                settings = _settings(study, request.train_time_s)
                 candidates += _train(
                     study, trials, cache, executor=executor, settings=settings, listener=listener
                 )
         listener.say(
-            f"Selecting {request.top} of {len(candidates)} networks on the validation clips ..."
+            f"Selecting {request.votes} of {len(candidates)} networks on the validation clips ..."
         )
-        model, report = _select(candidates, searches[0], request.top)
+        model, report = _select(candidates, searches[0], request.votes)
         save_model(model, out)
         write_record(report, out / _RECORD_NAME)
         for study, search in zip(studies, searches, strict=True):
@@ -106,11 +109,10 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
         UserError: they are others.
     """
     cache = open_clips(
-        clips,
+        load_dataset(clips, seed=search.seed),
         listener,
         size_px=search.size_px,
-        seed=search.seed,
-        modalities=search.modalities,
+        modalities=search.input,
         flow_method=study.config.training.get("flow_method"),
     )
     if cache.fingerprint != study.config.data_fingerprint:
@@ -183,7 +185,11 @@ def _select(
         return test.score([needed.index(index) for index in chosen])
 
     model = assemble(candidates, votes)
-    cost, names = cost_at_rest(model.network, request), _names(candidates)
+
+    def cost_at_rest(network: Network) -> Cost:
+        return measure_cost(network, runtime=request.runtime, threads=request.latency_threads)
+
+    cost, names = cost_at_rest(model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]
     report = EnsembleReport(
         members=tuple(
@@ -193,7 +199,7 @@ def _select(
                 weight=votes.count(index),
                 validation_top1=validation.score([index]).top1,
                 test_top1=tested([index]).top1,
-                cost=cost_at_rest(candidates[index].model.network, request),
+                cost=cost_at_rest(candidates[index].model.network),
             )
             for index in members
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.data.datasets import load_dataset
 from vidnas.data.splits import Split
 from vidnas.deploy import load_model
 from vidnas.deploy.prediction import flow_method
@@ -37,13 +38,13 @@ def evaluate_model(
     Raises:
         UserError: the model or the clips cannot be used, or their classes differ.
     """
+    dataset = load_dataset(clips, seed=seed)
     loaded = load_model(model)
     inputs = loaded.architecture.inputs
     cache = open_clips(
-        clips,
+        dataset,
         listener,
         size_px=max(spec.size_px for spec in inputs),
-        seed=seed,
         modalities={spec.modality for spec in inputs},
         flow_method=flow_method(loaded),
     )

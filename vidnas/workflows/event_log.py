@@ -26,8 +26,8 @@ class EventLine(Value):
     best: TrialFacts | None
     counts: dict[str, int]
     """Trials by status; one that did not occur is missing."""
-    refusals: dict[str, int]
-    """Refused candidates by the limit that they broke."""
+    rejections: dict[str, int]
+    """Rejected candidates by the limit that they broke."""
     elapsed_s: float
     remaining_s: float | None
     candidates_per_minute: float
@@ -41,7 +41,7 @@ class EventLine(Value):
             trial=TrialFacts.of(event.trial),
             best=TrialFacts.of(event.best),
             counts=dict(event.counts),
-            refusals=dict(event.refusals),
+            rejections=dict(event.rejections),
             elapsed_s=event.elapsed_s,
             remaining_s=event.remaining_s,
             candidates_per_minute=event.candidates_per_minute,

@@ -53,14 +53,14 @@ class Plan(Value):
         budget_s = request.budget_s
         if budget_s is None and request.evaluations is None:
             raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
-        candidate_s = request.candidate_s or _DEFAULT_CANDIDATE_S
-        train_s = request.train_s or _FULL_TO_BRIEF * candidate_s
+        candidate_s = request.candidate_time_s or _DEFAULT_CANDIDATE_S
+        train_s = request.train_time_s or _FULL_TO_BRIEF * candidate_s
         rest_s, search_s = _LEAST_REST_S, None
         if budget_s is not None:
             rest_s = max(_REST_SHARE * budget_s, _LEAST_REST_S)
-            train_s = request.train_s or _TRAINING_SHARE * (budget_s - rest_s)
+            train_s = request.train_time_s or _TRAINING_SHARE * (budget_s - rest_s)
             search_s = budget_s - rest_s - train_s
-            if request.candidate_s is None:
+            if request.candidate_time_s is None:
                 low, high = _CANDIDATE_S
                 candidate_s = min(max(search_s * workers / _CANDIDATES, low), high)
             _require_enough(request, search_s, candidate_s)
@@ -103,7 +103,9 @@ def _require_enough(request: SearchRequest, search_s: float, candidate_s: float)
     if search_s >= needed_s:
         return
     least_s = _LEAST_REST_S + (
-        needed_s + request.train_s if request.train_s else needed_s / (1 - _TRAINING_SHARE)
+        needed_s + request.train_time_s
+        if request.train_time_s
+        else needed_s / (1 - _TRAINING_SHARE)
     )
     raise UserError(
         f"--budget {format_duration(request.budget_s or 0)} leaves "
@@ -174,7 +176,7 @@ def make_space(request: SearchRequest, **extent: int) -> Space:
     make = _family(request.family).space
     if make is None:  # excluded above; the type checker cannot know
         raise UserError(f"The family {request.family!r} has no space.")
-    return make(**extent, modalities=request.modalities)
+    return make(**extent, modalities=request.input)
 
 
 def brief_settings(request: SearchRequest, plan: Plan) -> TrainingSettings:
@@ -183,7 +185,7 @@ def brief_settings(request: SearchRequest, plan: Plan) -> TrainingSettings:
     Raises:
         UserError: the search is to be deterministic, and candidates would be trained by time.
     """
-    epochs, budget_s = request.candidate_epochs, request.candidate_s
+    epochs, budget_s = request.candidate_epochs, request.candidate_time_s
     config = request.out / "config.yaml"
     if epochs is None and budget_s is None:
         there = StudyConfig.read(config).training if config.is_file() else {}

@@ -1,54 +1,120 @@
-"""What `vidnas search` was asked for, and what follows from it before any clip is read."""
+"""What jobs are asked for: each option of a search, training run or ensemble, declared once."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from vidnas.core import Modality, UserError
-from vidnas.core.value import Value
-from vidnas.evolution.pareto import Objective
-from vidnas.workflows.page import read_record
+from cyclopts import Parameter
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from vidnas.core import UserError
+from vidnas.workflows.options import (
+    CLIPS_PER_VIDEO,
+    EVOLUTION,
+    LIMITS,
+    MACHINES,
+    OUTPUT,
+    SUBJECT,
+    TRAINING,
+    ArchitectureName,
+    Clips,
+    ClipsPerVideo,
+    Device,
+    Flip,
+    GpuShare,
+    Input,
+    LatencyThreads,
+    Limits,
+    Request,
+    Runtime,
+    Seconds,
+    Seed,
+    Size,
+    Storage,
+    StrategyName,
+    Workers,
+)
+from vidnas.workflows.records import read_record
 
 REQUEST_FILE = "request.json"
 
 
-class SearchRequest(Value):
-    """What `vidnas search` was asked for; None where the default depends on the rest."""
+class SearchRequest(Request):
+    """What `vidnas search` is asked for; None where the default depends on the rest."""
 
-    clips: Path
-    out: Path
-    limits: tuple[str, ...]
-    budget_s: float | None
-    evaluations: int | None
-    family: str
-    modalities: tuple[Modality, ...]
-    strategy: Literal["evolution", "random", "local", "pareto"]
-    objectives: tuple[Objective, ...] | None = None
-    population: int | None
-    tournament: int | None
-    discard: Literal["worst", "oldest"]
-    mutations: int | None
-    mutation_decay: float | None
-    guided: bool
-    candidate_s: float | None
-    candidate_epochs: float | None = None
-    inherit: bool = False
-    early_stop: bool = False
-    train_s: float | None
-    workers: int | None
-    threads: int
-    runtime: str
-    size_px: int | None
-    flip: bool
-    seed: int
-    deterministic: bool = False
-    storage: str | None = None
-    events: Path | None = None
-    tensorboard: Path | None = None
-    executor: Literal["local", "ray"] = "local"
-    address: str | None = None
-    gpus_per_candidate: float | Literal["auto"] = 0.0
+    clips: Annotated[Clips, SUBJECT]
+    family: Annotated[str, SUBJECT] = "tinyvideonet"
+    """Family of architectures; a wrong name shows all."""
+    input: Annotated[Input, SUBJECT] = ("rgb",)
+    """Frames, the optical flow between them, or both for networks with several streams."""
+    size_px: Annotated[Size, SUBJECT] = None
+
+    limits: Annotated[Limits, LIMITS] = ()
+    budget_s: Annotated[Seconds | None, LIMITS] = None
+    """Time for everything: search, final training, testing and export."""
+    evaluations: Annotated[PositiveInt | None, LIMITS] = None
+    """Number of candidates to train; as many as the budget allows by default."""
+    runtime: Annotated[Runtime, LIMITS] = "onnxruntime"
+    latency_threads: Annotated[LatencyThreads, LIMITS] = 1
+
+    strategy: Annotated[StrategyName, EVOLUTION] = "evolution"
+    """evolution towards accuracy; pareto towards all trade-offs between the objectives; local: one
+    climb after another; random. The final training is always for the most accurate within the
+    limits."""
+    objectives: Annotated[
+        tuple[Literal["accuracy", "latency", "macs", "parameters"], ...], EVOLUTION
+    ] = ()
+    """What --strategy pareto trades off, two or three; accuracy and latency by default."""
+    population: Annotated[PositiveInt | None, EVOLUTION] = None
+    """Number of architectures that may be parents; set by the family by default."""
+    tournament: Annotated[PositiveInt | None, EVOLUTION] = None
+    """How many compete to be the next parent; set by the family by default."""
+    discard: Annotated[Literal["worst", "oldest"], EVOLUTION] = "worst"
+    """Which member leaves a full population."""
+    mutations: Annotated[PositiveInt | None, EVOLUTION] = None
+    """Number of mutations of the first child; set by the family by default."""
+    mutation_decay: Annotated[PositiveFloat | None, EVOLUTION] = None
+    """Number of children after which the mutation count drops by one; set by the family by
+    default."""
+    guided: Annotated[bool, EVOLUTION] = True
+    """Let mutations see what the parent's training learned, such as connection weights."""
+    seed: Annotated[Seed, EVOLUTION] = 0
+    deterministic: Annotated[bool, EVOLUTION] = False
+    """Give the same history for the same seed with any number of workers (up to 8 are used),
+    killed or not; needs --candidate-epochs and limits other than latency."""
+
+    candidate_time_s: Annotated[Seconds | None, TRAINING] = None
+    """Time of the brief training run of each candidate; derived from the budget by default."""
+    candidate_epochs: Annotated[PositiveFloat | None, TRAINING] = None
+    """Length of the brief training run in epochs, however fast the machine is; with
+    --candidate-time, whichever is reached first ends it."""
+    inherit: Annotated[bool, TRAINING] = False
+    """Start children from their parent's weights."""
+    early_stop: Annotated[bool, TRAINING] = False
+    """Stop candidates that are not among the best third after 1/9 and 1/3 of their training run
+    (successive halving)."""
+    train_time_s: Annotated[Seconds | None, TRAINING] = None
+    """Time of the full training run of the best; derived from the budget by default."""
+    flip: Annotated[Flip, TRAINING] = False
+
+    workers: Annotated[Workers, MACHINES] = None
+    executor: Annotated[Literal["local", "ray"], MACHINES] = "local"
+    """Where candidates run: local processes, or the nodes of a Ray cluster."""
+    address: Annotated[str | None, MACHINES] = None
+    """Head of the Ray cluster as host:port, auto for the cluster that this machine is in, or local
+    for a new one; auto, or else local, by default."""
+    gpus_per_candidate: Annotated[GpuShare, MACHINES] = 0.0
+    """Share of a GPU to train a candidate on: 0.25 trains four at a time, auto as many as its
+    memory has room for, 0 trains on cores."""
+
+    out: Annotated[Path, OUTPUT] = Path("study")
+    """Folder of the study; one that exists is resumed."""
+    storage: Annotated[Storage, OUTPUT] = None
+    events: Annotated[Path | None, OUTPUT] = None
+    """File to which a line of JSON is appended for every event; none by default."""
+    tensorboard: Annotated[Path | None, OUTPUT] = None
+    """Folder for the scalars that TensorBoard shows; none by default."""
 
     @property
     def title(self) -> str:
@@ -57,7 +123,7 @@ class SearchRequest(Value):
 
     @classmethod
     def read(cls, folder: Path) -> SearchRequest:
-        """What the study in the folder was last asked for.
+        """Return what the study in the folder was last asked for.
 
         Raises:
             UserError: it was not made by `vidnas search`, or the file is damaged.
@@ -71,30 +137,45 @@ class SearchRequest(Value):
         return request
 
 
-class TrainRequest(Value):
-    """What `vidnas train` was asked for."""
+class TrainRequest(Request):
+    """What `vidnas train` is asked for."""
 
-    clips: Path
-    architecture: str
-    out: Path = Path("model")
-    genes: tuple[str, ...] = ()
-    epochs: float | None = None
-    train_s: float | None = None
-    balanced: bool = False
-    flip: bool = False
-    clips_per_video: int = 3
-    seed: int = 0
-    threads: int | None = None
-    device: str = "cpu"
+    clips: Annotated[Clips, SUBJECT]
+    architecture: Annotated[ArchitectureName, SUBJECT]
+    genes: Annotated[tuple[str, ...], SUBJECT, Parameter(metavar="NAME=VALUE")] = ()
+    """Gene of the architecture to change, such as frames=8; repeatable."""
+
+    epochs: Annotated[PositiveFloat | None, TRAINING] = None
+    """Number of passes over the clips; 60 by default, unless --train-time is given."""
+    train_time_s: Annotated[Seconds | None, TRAINING] = None
+    """Time of the full training run; with --epochs, whichever is reached first ends it."""
+    balanced: Annotated[bool, TRAINING] = False
+    """Let rare classes count as much as frequent ones."""
+    flip: Annotated[Flip, TRAINING] = False
+    seed: Annotated[Seed, TRAINING] = 0
+    clips_per_video: Annotated[ClipsPerVideo, TRAINING] = CLIPS_PER_VIDEO
+
+    threads: Annotated[PositiveInt | None, MACHINES] = None
+    """Threads to train on; one per core by default."""
+    device: Annotated[Device, MACHINES] = "cpu"
+
+    out: Annotated[Path, OUTPUT] = Path("model")
+    """Folder of the model; a training run that was stopped there is resumed."""
 
 
-class EnsembleRequest(Value):
-    """What `vidnas ensemble` was asked for."""
+class EnsembleRequest(Request):
+    """What `vidnas ensemble` is asked for."""
 
-    studies: tuple[Path, ...]
-    top: int = 4
-    pool: int | None = None
-    train_s: float | None = None
-    workers: int | None = None
-    clips: Path | None = None
-    out: Path | None = None
+    studies: Annotated[tuple[Path, ...], SUBJECT, Parameter(metavar="STUDY")]
+    """Finished studies of the same clips, RGB or flow."""
+    clips: Annotated[Path | None, SUBJECT] = None
+    """The clips of the studies, if they have moved."""
+    votes: Annotated[PositiveInt, SUBJECT] = 4
+    """Number of votes; a network may have several."""
+    pool: Annotated[int | None, Field(ge=2), SUBJECT] = None
+    """Number of networks to train in full and choose from; twice the votes by default."""
+    train_time_s: Annotated[Seconds | None, TRAINING] = None
+    """Time of the full training run of each; that of the study's finalists by default."""
+    workers: Annotated[Workers, MACHINES] = None
+    out: Annotated[Path | None, OUTPUT] = None
+    """Folder of the model; the folder ensemble in the first study by default."""

@@ -17,7 +17,7 @@ from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.families import Architecture, Family, Space, register
+from vidnas.families import Architecture, Family, Space, families
 
 Evaluate = Callable[[Architecture, int, float | None], Evaluation]
 """An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
@@ -70,7 +70,9 @@ def search(
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     sample = space.random(np.random.default_rng(seed))
-    register(Family(sample.family, type(sample)))
+    known = families().get(sample.family)
+    if known is None or known.architecture is not type(sample):
+        Family(sample.family, type(sample))  # constructing it registers it
     bounds = limits if isinstance(limits, Limits) else Limits.parse(limits)
     if bounds.counted and sample.inputs and not classes:
         raise UserError(

@@ -13,6 +13,7 @@ from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import Finalist, train_finalists
 from vidnas.deploy.model import Model, load_model, save_model
@@ -24,16 +25,17 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Network, Space, families
-from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import calibrate, measure_latency
+from vidnas.families import Space, families
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import calibrate
 from vidnas.report.study import Winner
 from vidnas.training import Metrics, TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import WINNER_FILE, write_page, write_record
+from vidnas.workflows.page import WINNER_FILE, write_page
 from vidnas.workflows.plan import Plan, brief_settings, make_space, make_strategy
+from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.tensorboard_log import TensorBoardLog
 
@@ -96,6 +98,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     began = time.monotonic()
+    dataset = load_dataset(request.clips, seed=request.seed)
     limits = Limits.parse(request.limits)
     executor = _executor(request)
     plan = Plan.of(request, executor.slots)
@@ -103,11 +106,10 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     make_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
     cache = open_clips(
-        request.clips,
+        dataset,
         listener,
         size_px=request.size_px,
-        seed=request.seed,
-        modalities=request.modalities,
+        modalities=request.input,
     )
     space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
     settings = brief_settings(request, plan)
@@ -120,7 +122,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         strategy=strategy.describe(),
         training={
             **settings.model_dump(mode="json"),
-            **cache.settings(request.modalities),
+            **cache.settings(request.input),
             "fitness": list(families()[request.family].fitness),
             "inherit": request.inherit,
         },
@@ -214,9 +216,9 @@ class _Job:
             settings,
             self.study.config.limits,
             # Before any worker is started: the machine is at rest.
-            calibrate(runtime=request.runtime, threads=request.threads),
+            calibrate(runtime=request.runtime, threads=request.latency_threads),
             request.runtime,
-            threads=request.threads,
+            threads=request.latency_threads,
             # Workers may have another working directory.
             weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
             if request.inherit
@@ -258,8 +260,15 @@ class _Job:
         """Test the best finalist within the limits, export it and write the page."""
         request, limits = self.request, self.study.config.limits
         folder = request.out / "best"
-        costs = [cost_at_rest(load_model(one.folder).network, request) for one in finalists]
-        held = [limits.broken_by(cost) is None for cost in costs]
+        costs = [
+            measure_cost(
+                load_model(one.folder).network,
+                runtime=request.runtime,
+                threads=request.latency_threads,
+            )
+            for one in finalists
+        ]
+        held = [limits.judge(cost) is None for cost in costs]
         chosen = held.index(True) if any(held) else 0
         winner, cost = finalists[chosen], costs[chosen]
         trained = load_model(winner.folder)
@@ -308,10 +317,3 @@ def _phrase(strategy: Mapping[str, Any]) -> str:
         for key, value in settings
     )
     return f"{name[1]} ({described})" if described else str(name[1])
-
-
-def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
-    """Return what a network costs while nothing else runs."""
-    latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
-    counted = count_cost(network.architecture, network.num_classes)
-    return counted.model_copy(update={"latency": latency})

@@ -104,7 +104,7 @@ def _past_events(trials: Iterable[Trial]) -> Iterator[Event]:
             trial.evaluation.status,
             trial,
             dict(progress.counts),
-            dict(progress.refusals),
+            dict(progress.rejections),
             progress.best,
             trial.elapsed_s,
             remaining_s=None,

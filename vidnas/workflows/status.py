@@ -14,8 +14,9 @@ from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
 from vidnas.report.study import Winner
-from vidnas.workflows.page import WINNER_FILE, read_record
+from vidnas.workflows.page import WINNER_FILE
 from vidnas.workflows.plan import Plan
+from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search_log import TrialFacts
 
@@ -60,8 +61,8 @@ class StudyStatus(Value):
     """The part of the budget that the search may take; None as above."""
     trials: dict[str, int]
     """By outcome; one that did not occur is missing."""
-    refusals: dict[str, int]
-    """Refused candidates by the limit that they broke."""
+    rejections: dict[str, int]
+    """Rejected candidates by the limit that they broke."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
     best: TrialFacts | None
@@ -101,7 +102,7 @@ def read_status(folder: Path) -> StudyStatus:
         evaluations_asked=progress.evaluations,
         search_budget_s=progress.budget_s,
         trials=dict(progress.counts),
-        refusals=dict(progress.refusals),
+        rejections=dict(progress.rejections),
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
         best=TrialFacts.of(progress.best),
         elapsed_s=elapsed_s,

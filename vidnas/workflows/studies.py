@@ -11,8 +11,8 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.study import Study
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.page import write_record
 from vidnas.workflows.plan import Plan, make_strategy
+from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
 
@@ -46,7 +46,7 @@ def fork(
     if limits:
         asked["limits"], config["limits"] = tuple(limits), Limits.parse(limits)
     if strategy is not None:
-        asked |= {"strategy": strategy, "objectives": None}
+        asked |= {"strategy": strategy, "objectives": ()}
     request = SearchRequest.read(study).model_copy(update=asked)
     if strategy is not None:
         plan = Plan.of(request, request.workers or available_cores())

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.quantities import format_cost
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
@@ -69,13 +71,14 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         UserError: the clips, the architecture, the folder or a setting cannot be used, or the
             training run diverged.
     """
+    dataset = load_dataset(request.clips, seed=request.seed)
     if (request.out / MODEL_FILE).exists():
         raise UserError(
             f"{request.out} already holds a trained model; choose another folder for --out."
         )
     settings = TrainingSettings.full(
-        epochs=request.epochs or (None if request.train_s else _DEFAULT_EPOCHS),
-        budget_s=request.train_s,
+        epochs=request.epochs or (None if request.train_time_s else _DEFAULT_EPOCHS),
+        budget_s=request.train_time_s,
         flip=request.flip,
         class_weights="balanced" if request.balanced else "none",
     )
@@ -84,16 +87,15 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
     modalities = {spec.modality for spec in architecture.inputs}
     cache = open_clips(
-        request.clips,
+        dataset,
         listener,
         size_px=max(spec.size_px for spec in architecture.inputs),
-        seed=request.seed,
         modalities=modalities,
     )
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
     cost = count_cost(architecture, len(cache.classes))
-    listener.say(f"{cost.parameters:,} parameters, {cost.macs / 1e6:.1f} M MACs per clip.")
+    listener.say(f"{format_cost(cost)} per clip.")
     checkpoint = request.out / _CHECKPOINT
     try:
         report = train(
@@ -143,7 +145,7 @@ def with_genes(architecture: Architecture, assignments: Sequence[str]) -> Archit
         if not equals or name not in genes or name == "family":
             known = ", ".join(gene for gene in genes if gene != "family")
             raise UserError(
-                f"--set {assignment} changes no gene; write GENE=VALUE with one of {known}."
+                f"--gene {assignment} changes no gene; write GENE=VALUE with one of {known}."
             )
         genes[name] = text
         with suppress(json.JSONDecodeError):  # what is not JSON is taken as text

@@ -7,16 +7,13 @@ google-research/assemblenet; where that has defects, `rules` says which of the t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from vidnas.core import ClipSpec, Diagram, Modality
+from vidnas.core import ClipSpec, Modality
 from vidnas.core.value import Value
-from vidnas.families.base import Architecture, scaled
-
-if TYPE_CHECKING:
-    from vidnas.families.assemblenet.network import AssembleNetwork
+from vidnas.families.architecture import Architecture, scaled
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
     26: (2, 2, 2, 2),
@@ -236,12 +233,6 @@ class AssembleNet(Architecture):
     def _is_objects(self, node: int) -> bool:
         return node < len(self.stems) and self.stems[node].kind == "objects"
 
-    def build(self, num_classes: int) -> AssembleNetwork:
-        """Build the network with fresh weights, drawn from torch's current generator."""
-        from vidnas.families.assemblenet.network import AssembleNetwork
-
-        return AssembleNetwork(self, num_classes)
-
     def canonical(self) -> AssembleNet:
         """The same network with every gene that cannot matter set to its neutral value."""
         stems = tuple(self._canonical_stem(node) for node in range(len(self.stems)))
@@ -279,9 +270,3 @@ class AssembleNet(Architecture):
                 "name": "",
             }
         )
-
-    def diagram(self) -> Diagram:
-        """Levels from left to right, the stems first and the classifier last."""
-        from vidnas.families.assemblenet.drawing import draw
-
-        return draw(self)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, UserError
+from vidnas.families.architecture import Architecture
 from vidnas.families.assemblenet.architecture import AssembleNet, StemKind
 from vidnas.families.assemblenet.bounds import Bounds
 from vidnas.families.assemblenet.guidance import exchange_edges, random_weights
 from vidnas.families.assemblenet.mutation import MUTATIONS
 from vidnas.families.assemblenet.sampling import random_network
-from vidnas.families.base import Architecture
 from vidnas.families.mutating import Change, MutatingSpace, clip_sizes_px, pick
 
 _FRAMES = (4, 6, 8, 12, 16, 24, 32, 48, 64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidnas.families.base import Network
 from vidnas.families.baselines.architecture import R2Plus1D, middle_channels
+from vidnas.families.network import Network
 from vidnas.layers.convolution import subsample
 from vidnas.layers.frames import OverTime, clip_to_frames, per_frame
 from vidnas.layers.head import ClassifierHead

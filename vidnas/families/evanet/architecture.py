@@ -6,18 +6,14 @@ Piergiovanni, Angelova, Toshev, Ryoo: Evolving Space-Time Neural Architectures f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from vidnas.core import Diagram
-from vidnas.families.base import scaled
+from vidnas.families.architecture import scaled
 from vidnas.families.evanet.module import ConvKind, Module, Time, plain, shortest_pooling
 from vidnas.families.single_clip import SingleClip
 from vidnas.layers.spacetime import Profile
-
-if TYPE_CHECKING:
-    from vidnas.families.evanet.network import EvaNetNetwork
 
 STAGE_WIDTHS = (256, 512, 1024, 2048)
 STEM_WIDTH = 64
@@ -55,12 +51,6 @@ class EvaNet(SingleClip):
             for stage, channels in zip(self.stages, STAGE_WIDTHS, strict=True)
         )
 
-    def build(self, num_classes: int) -> EvaNetNetwork:
-        """Build the network with fresh weights, drawn from torch's current generator."""
-        from vidnas.families.evanet.network import EvaNetNetwork
-
-        return EvaNetNetwork(self, num_classes)
-
     def canonical(self) -> EvaNet:
         """The same network with every gene that cannot matter set to its neutral value."""
         frames = _half(self.frames)  # after the stem
@@ -80,12 +70,6 @@ class EvaNet(SingleClip):
             "frame_stride": self.frame_stride if self.frames > 1 else 1,
         }
         return self.model_copy(update=changes)
-
-    def diagram(self) -> Diagram:
-        """One column a stage with its parallel branches, the stem and the head."""
-        from vidnas.families.evanet.drawing import draw
-
-        return draw(self)
 
 
 def _half(frames: int) -> int:

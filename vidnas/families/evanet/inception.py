@@ -8,19 +8,15 @@ Inception-v1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from vidnas.core import Diagram
-from vidnas.families.base import scaled
+from vidnas.families.architecture import scaled
 from vidnas.families.evanet.module import ConvKind, Module, Time, plain, shortest_pooling
 from vidnas.families.evanet.places import INCEPTION_LIKE
 from vidnas.families.single_clip import SingleClip
 from vidnas.layers.spacetime import Profile
-
-if TYPE_CHECKING:
-    from vidnas.families.evanet.inception_network import EvaNetInceptionNetwork
 
 STEM_WIDTHS = (64, 64, 192)
 MODULE_WIDTHS = (256, 480, 512, 512, 512, 528, 832, 832, 1024)
@@ -81,12 +77,6 @@ class EvaNetInception(SingleClip):
         """Kernel in space and in time of the max-pool before each group, by its first module."""
         return {2: (3, self.pool_times[2]), 7: (2, self.pool_times[3])}
 
-    def build(self, num_classes: int) -> EvaNetInceptionNetwork:
-        """Build the network with fresh weights, drawn from torch's current generator."""
-        from vidnas.families.evanet.inception_network import EvaNetInceptionNetwork
-
-        return EvaNetInceptionNetwork(self, num_classes)
-
     def canonical(self) -> EvaNetInception:
         """The same network with every gene that cannot matter set to its neutral value."""
         frames = [place.extent(self.frames, self.size_px)[0] for place in INCEPTION_LIKE]
@@ -109,9 +99,3 @@ class EvaNetInception(SingleClip):
             "frame_stride": self.frame_stride if self.frames > 1 else 1,
         }
         return self.model_copy(update=changes)
-
-    def diagram(self) -> Diagram:
-        """One column a module with its parallel branches, the stem and the head."""
-        from vidnas.families.evanet.drawing import draw_inception
-
-        return draw_inception(self)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, channels_of
-from vidnas.families.base import Architecture, single_modality
+from vidnas.families.architecture import Architecture
 from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.bounds import Bounds
 from vidnas.families.evanet.inception import EvaNetInception
@@ -16,6 +16,7 @@ from vidnas.families.evanet.mutation import MODULE_MUTATIONS, NETWORK_MUTATIONS
 from vidnas.families.evanet.places import INCEPTION_LIKE, RESNET_LIKE, Place
 from vidnas.families.evanet.sampling import random_genes, random_module
 from vidnas.families.mutating import Change, MutatingSpace, clip_sizes_px, pick
+from vidnas.families.space import single_modality
 
 # Networks shorten clips four to eight times: fewer frames leave nothing for temporal lengths.
 _FRAMES = (8, 12, 16, 24, 32, 48, 64)

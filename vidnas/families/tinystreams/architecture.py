@@ -8,23 +8,21 @@ the weighted sum of AssembleNet (Ryoo et al., ICLR 2020, arXiv 1905.13209).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from vidnas.core import ClipSpec, Diagram
+from vidnas.core import ClipSpec
 from vidnas.core.value import Value
-from vidnas.families.base import Architecture
-from vidnas.families.tinyvideonet.architecture import (
-    Block,
+from vidnas.families.architecture import Architecture
+from vidnas.families.tinyvideonet.block import Block
+from vidnas.families.tinyvideonet.unit import (
+    Extent,
+    Unit,
     block_units,
     canonical_block,
     refuse_published_genes,
 )
-from vidnas.families.tinyvideonet.unit import Extent, Unit
-
-if TYPE_CHECKING:
-    from vidnas.families.tinystreams.network import TinyStreamsNetwork
 
 HEAD = "classifier"
 """Name of the head among the boxes of the diagram; no stream or node may have it."""
@@ -138,12 +136,6 @@ class TinyStreams(Architecture):
             exits.append(units[-1][-1].exit)
         return tuple(units)
 
-    def build(self, num_classes: int) -> TinyStreamsNetwork:
-        """Build the network with fresh weights, drawn from torch's current generator."""
-        from vidnas.families.tinystreams.network import TinyStreamsNetwork
-
-        return TinyStreamsNetwork(self, num_classes)
-
     def pruned(self) -> TinyStreams:
         """The streams and nodes that are built, under the names that they have."""
         kept = sorted(self.live)
@@ -182,12 +174,6 @@ class TinyStreams(Architecture):
                 "max_pool_predictions": self.max_pool_predictions and units[-1][-1].exit.frames > 1,
             }
         )
-
-    def diagram(self) -> Diagram:
-        """Streams on the left, nodes by their depth, and the classifier."""
-        from vidnas.families.tinystreams.drawing import draw
-
-        return draw(self)
 
 
 def _fused(inputs: Sequence[Extent]) -> Extent:

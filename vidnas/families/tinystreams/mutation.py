@@ -12,7 +12,7 @@ from vidnas.families.tinystreams.architecture import TinyStreams
 from vidnas.families.tinystreams.bounds import Bounds
 from vidnas.families.tinystreams.graph import Edge, Graph
 from vidnas.families.tinystreams.sampling import random_stream, some
-from vidnas.families.tinyvideonet.architecture import Block
+from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.mutation import CLIP_GENES, change_block, change_clip
 from vidnas.families.tinyvideonet.sampling import random_block
 

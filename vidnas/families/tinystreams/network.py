@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from torch import Tensor, nn
 
-from vidnas.families.base import Network
+from vidnas.families.network import Network
+from vidnas.families.tinystreams.architecture import TinyStreams
 from vidnas.families.tinyvideonet.network import TinyVideoUnit
 from vidnas.families.tinyvideonet.unit import Unit
 from vidnas.layers.frames import clip_to_frames, use_channels_last
 from vidnas.layers.fusion import WeightedFusion
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.shrinking import shorten
-
-if TYPE_CHECKING:
-    from vidnas.families.tinystreams.architecture import TinyStreams
 
 Features = tuple[Tensor, int]
 """Frames `(N * T, C, H, W)`, and T."""

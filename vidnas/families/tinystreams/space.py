@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, UserError
-from vidnas.families.base import Architecture
+from vidnas.families.architecture import Architecture
 from vidnas.families.mutating import Change, MutatingSpace, pick
 from vidnas.families.tinystreams.architecture import StreamModality, TinyStreams
 from vidnas.families.tinystreams.bounds import Bounds

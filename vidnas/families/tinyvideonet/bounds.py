@@ -10,12 +10,8 @@ from typing_extensions import Self
 from vidnas.core import Channels
 from vidnas.core.value import Value
 from vidnas.families.mutating import clip_sizes_px
-from vidnas.families.tinyvideonet.architecture import (
-    Block,
-    SpatialType,
-    TemporalType,
-    TinyVideoNet,
-)
+from vidnas.families.tinyvideonet.architecture import TinyVideoNet
+from vidnas.families.tinyvideonet.block import Block, SpatialType, TemporalType
 from vidnas.families.tinyvideonet.unit import Unit
 from vidnas.layers.activation import Activation
 

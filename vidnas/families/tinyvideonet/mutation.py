@@ -10,7 +10,8 @@ import numpy as np
 
 from vidnas.core.value import Value
 from vidnas.families.mutating import Change, pick
-from vidnas.families.tinyvideonet.architecture import Block, TinyVideoNet
+from vidnas.families.tinyvideonet.architecture import TinyVideoNet
+from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.bounds import Bounds, TinyBounds
 from vidnas.families.tinyvideonet.sampling import chance, random_block, random_ratio
 

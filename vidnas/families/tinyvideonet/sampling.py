@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from vidnas.families.mutating import pick
-from vidnas.families.tinyvideonet.architecture import Block, TinyVideoNet
+from vidnas.families.tinyvideonet.architecture import TinyVideoNet
+from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.bounds import Bounds, TinyBounds
 
 T = TypeVar("T")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, channels_of
-from vidnas.families.base import Architecture, single_modality
+from vidnas.families.architecture import Architecture
 from vidnas.families.mutating import Change, MutatingSpace, pick
+from vidnas.families.space import single_modality
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.bounds import Bounds
 from vidnas.families.tinyvideonet.mutation import MUTATIONS
