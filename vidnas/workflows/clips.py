@@ -47,8 +47,8 @@ def open_clips(
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
         listener.remark(
-            f"{len(cache.skipped) - _SHOWN} more videos are skipped; "
-            f"`vidnas data check {dataset.source}` names them all."
+            f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check "
+            f"{dataset.source}` names them all."
         )
     sizes = ", ".join(f"{len(cache.videos(split))} {split}" for split in ("train", "val", "test"))
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")

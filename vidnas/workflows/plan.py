@@ -83,10 +83,7 @@ class Plan(Value):
         train = f"{format_duration(self.train_s)} of final training"
         rest = f"about {format_duration(self.rest_s)} for start-up, testing and export"
         if self.search_s is None:
-            return (
-                f"{self.evaluations} candidates of about {format_duration(self.candidate_s)} each, "
-                f"{train}, {rest}"
-            )
+            return f"{self.evaluations} candidates, {train}, {rest}"
         return (
             f"{format_duration(self.search_s)} of search (about {self.evaluations} candidates), "
             f"{train}, {rest}"
