@@ -9,7 +9,6 @@ import onnxruntime
 import pytest
 from commands import call
 
-from vidnas.core.figures import format_bytes, format_count
 from vidnas.deploy import Model, save_model
 from vidnas.families import list_architectures
 
@@ -77,16 +76,3 @@ def test_mistakes_are_one_sentence_and_exit_code_2(
     code, out, err = vidnas(*words)
     assert (code, out) == (2, "")
     assert sentence in err and "Traceback" not in err
-
-
-def test_figures_keep_three_digits() -> None:
-    counts = (7, 999, 1000, 25_740_600, 4_325_486_848, 9_996)
-    assert [format_count(n) for n in counts] == [
-        "7",
-        "999",
-        "1.00 k",
-        "25.7 M",
-        "4.33 G",
-        "10.0 k",
-    ]
-    assert format_bytes(12_042_240) == "12.0 MB" and format_bytes(3) == "3 B"

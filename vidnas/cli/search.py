@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vidnas.cli.console import Json, say, show, show_json
 from vidnas.cli.live import Display
 from vidnas.core.durations import format_duration
+from vidnas.core.quantities import format_ms
 from vidnas.workflows.request import SearchRequest
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
     )
     if latency is not None:
         show(
-            (f"{latency.p50_ms:.2f} ms", "bold"),
+            (format_ms(latency.p50_ms), "bold"),
             f" per clip on this machine ({latency.protocol.runtime}, "
             f"{latency.protocol.threads} thread(s))",
             ("" if result.within_limits else "  over the limit", "red"),

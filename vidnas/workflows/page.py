@@ -28,6 +28,7 @@ def write_page(study: Study, title: str) -> Path:
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
+        fitness=tuple(study.config.training.get("fitness", ())),
         winner=read_record(Winner, study.folder / WINNER_FILE),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
     )

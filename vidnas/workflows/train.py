@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
@@ -94,7 +95,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
     cost = count_cost(architecture, len(cache.classes))
-    listener.say(f"{cost.parameters:,} parameters, {cost.macs / 1e6:.1f} M MACs per clip.")
+    listener.say(f"{format_cost(cost)} per clip.")
     checkpoint = request.out / _CHECKPOINT
     try:
         report = train(
