@@ -118,6 +118,23 @@ def test_every_edge_of_a_published_graph_has_its_weight() -> None:
     assert (shade(0.25), pytest.approx(1.175, abs=0.01)) in strokes(draw_svg(weighted))
 
 
+def leads_to(end: str, diagram: Diagram) -> set[str]:
+    """Names of the boxes from which a path leads to this one."""
+    found = {end}
+    while more := {e.source for e in diagram.edges if e.target in found} - found:
+        found |= more
+    return found
+
+
+def test_boxes_that_lead_nowhere_are_unused() -> None:
+    unreached = 0
+    for diagram in DIAGRAMS.values():
+        unused = {box.name for box in diagram.boxes if box.unused}
+        assert {box.name for box in diagram.boxes} - leads_to("classifier", diagram) == unused
+        unreached += len(unused)
+    assert unreached
+
+
 def test_unused_boxes_are_greyed() -> None:
     greyed, plain = draw_svg(chain(1.0, unused=True)), draw_svg(chain(1.0))
     assert greyed.count("stroke-dasharray") == 2 and "stroke-dasharray" not in plain
