@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -48,25 +50,17 @@ def main() -> None:
         temporary_cache(classes=list(MOTIONS)[:8], clips_per_class=60) as (_, cache),
         LocalExecutor() as executor,
     ):
-        for seed in SEEDS:
-            for name in COLOURS:
-
-                def run(name: str = name, seed: int = seed) -> Line:
-                    return search(cache, executor, name, seed, arguments)
-
-                line = results.measure(run, search=name, seed=seed)
-                curves[name].append(line["curve"])
-                print(f"seed {seed}, {name:22} best {line['best']:.1%}, top-1 {line['top1']:.1%}")
+        for seed, name in product(SEEDS, COLOURS):
+            run = partial(search, cache, executor, name, seed, arguments)
+            line = results.measure(run, search=name, seed=seed)
+            curves[name].append(line["curve"])
+            print(f"seed {seed}, {name:22} best {line['best']:.1%}, top-1 {line['top1']:.1%}")
     report(curves)
-    results.finish(seconds=arguments.seconds, curves=curves)
+    results.finish()
 
 
 def search(
-    cache: ClipCache,
-    executor: LocalExecutor,
-    name: str,
-    seed: int,
-    arguments: argparse.Namespace,
+    cache: ClipCache, executor: LocalExecutor, name: str, seed: int, arguments: argparse.Namespace
 ) -> Line:
     """Run one search and return its best fitness so far after each evaluation."""
     settings = TrainingSettings(budget_s=arguments.seconds)

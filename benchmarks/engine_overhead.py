@@ -14,51 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
+import vidnas
 from benchmarks.results import options, print_environment, print_table
 from benchmarks.timing import timed_methods
 from vidnas.core import Evaluation
-from vidnas.evolution import (
-    InlineExecutor,
-    Limits,
-    Study,
-    StudyConfig,
-    TournamentEvolution,
-    run_search,
-)
 from vidnas.evolution.engine import Event, _Search
 from vidnas.families import Architecture, Space, families
 
-FAMILY = "tinyvideonet"
 CANDIDATES = 1000
 LIMIT_MS = 100.0
 STEPS = {name: (_Search, name) for name in ("propose", "refuse", "record")}
 
 
-class NullEvaluator:
-    """A fitness that depends on the architecture and costs nothing."""
-
-    def evaluate(
-        self, architecture: Architecture, seed: int, deadline_s: float | None
-    ) -> Evaluation:
-        """Evaluate nothing."""
-        return Evaluation(status="ok", fitness=seed / 2**32)
+def evaluate_nothing(architecture: Architecture, seed: int, deadline_s: float | None) -> Evaluation:
+    """Return a fitness that depends on the architecture and costs nothing."""
+    return Evaluation(status="ok", fitness=seed / 2**32)
 
 
 def searched_space() -> Space:
-    return families()[FAMILY].space(max_size_px=128, max_frames=32)
-
-
-def searched_config() -> StudyConfig:
-    return StudyConfig(
-        family=FAMILY,
-        space=searched_space().describe(),
-        classes=tuple("abcdefgh"),
-        data_fingerprint="none",
-        limits=Limits.parse(["parameters=2M", "macs=500M"]),
-        strategy=TournamentEvolution().describe(),
-        training={},
-        seed=0,
-    )
+    return families()["tinyvideonet"].space(max_size_px=128, max_frames=32)
 
 
 def main() -> None:
@@ -71,21 +45,21 @@ def main() -> None:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Study.create_or_resume(Path(folder) / "study", searched_config()) as study,
         timed_methods(STEPS, time.perf_counter) as steps_ms,
     ):
-        last = run_search(
-            study,
+        study = vidnas.search(
             searched_space(),
-            NullEvaluator(),
-            TournamentEvolution(),
-            InlineExecutor(),
+            evaluate_nothing,
+            limits=["parameters=2M", "macs=500M"],
             evaluations=CANDIDATES,
+            folder=Path(folder) / "study",
+            classes=tuple("abcdefgh"),
             on_event=note,
         )
     candidates_ms = np.diff(ends[:-1]) * 1000
+    rejected = sum(trial.evaluation.status == "rejected" for trial in study.trials)
+    print(f"{len(candidates_ms)} candidates, {rejected} of them rejected")
     median, p90 = np.quantile(candidates_ms, (0.5, 0.9))
-    print(f"{len(candidates_ms)} candidates, {last.counts.get('rejected', 0)} of them rejected")
     print(f"overhead per candidate: median {median:.1f} ms, p90 {p90:.1f} ms")
     first, final = np.median(candidates_ms[:200]), np.median(candidates_ms[-200:])
     print(f"median of the first 200: {first:.1f} ms, of the last 200: {final:.1f} ms")

@@ -23,7 +23,7 @@ from benchmarks.results import Results, options, print_table
 
 
 def compare(
-    train: Callable[[int], tuple[list[str], Any, Any]], seeds: int, top: int
+    results: Results, train: Callable[[int], tuple[list[str], Any, Any]], seeds: int, top: int
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the accuracies on both splits of each network and ensemble, a list by seed."""
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -36,18 +36,15 @@ def compare(
             **{name: [index] for index, name in enumerate(names)},
         }
         for name, votes in chosen.items():
-            run = {
-                "seed": seed,
-                "members": [names[index] for index in votes],
-                "validation": validation.score(votes).top1,
-                "test": test.score(votes).top1,
-            }
-            rows.setdefault(name, []).append(run)
-            print(
-                f"seed {seed}  {name:24} {100 * run['validation']:6.1f} {100 * run['test']:6.1f}  "
-                f"{', '.join(run['members']) if len(votes) > 1 or name == 'single best' else ''}",
-                flush=True,
+            run = results.add(
+                networks=name,
+                seed=seed,
+                members=[names[index] for index in votes],
+                validation=validation.score(votes).top1,
+                test=test.score(votes).top1,
             )
+            rows.setdefault(name, []).append(run)
+            print(run, flush=True)
     return rows
 
 
@@ -90,11 +87,11 @@ def main() -> None:
         return names, Predictions.of(candidates, "val"), Predictions.of(candidates, "test")
 
     results = Results("ensemble", arguments)
-    rows = compare(train, arguments.seeds, arguments.top)
+    rows = compare(results, train, arguments.seeds, arguments.top)
     clips = len(caches[0].videos("test"))
     print(f"\n{arguments.minutes:g} minutes of training each, one thread; {clips} test clips")
     report(rows)
-    results.finish(minutes=arguments.minutes, test_clips=clips, networks=rows)
+    results.finish(test_clips=clips)
 
 
 def report(rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -6,7 +6,7 @@ Networks of the tiny space, every other one a child of an earlier one, are train
 generated clips and tested on unseen ones. Each cheap evaluation is a training run of its own, with
 its own seed, as in a search. Everything runs on one thread, one after the other, and is counted in
 seconds of CPU time, which a busy neighbouring core hardly changes. What is finished is recorded in
-FOLDER/trainings.jsonl and skipped when the same command is given again.
+FOLDER/evaluations.jsonl and skipped when the same command is given again.
 `benchmarks.fidelity_table` compares the rankings.
 """
 
@@ -39,7 +39,7 @@ MACS, MEMORY_BYTES = 40_000_000, 1_600_000
 MUTATIONS, RECENT = 2, 8
 """A parent is one of the latest eight: many have children, and some children do."""
 TEST_CLIPS = 3
-RECORD = "trainings.jsonl"
+RECORD = "evaluations.jsonl"
 
 _Measure = Callable[["Candidate"], dict[str, Any]]
 

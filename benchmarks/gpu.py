@@ -48,7 +48,8 @@ def main() -> None:
     # The CPU has no TF32: both compute in the same float32. Workers keep torch's default.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     results = Results("gpu", arguments, keep=not quick)
-    found: dict[str, Any] = {"device": name_of(device)}
+    found: dict[str, Any] = {}
+    results.add(device=name_of(device))
     with temporary_cache(clips_per_class=16 if quick else 80) as (_, cache):
         sections: dict[str, Callable[[], Any]] = {
             "logits": partial(compare_logits, device),
@@ -60,9 +61,9 @@ def main() -> None:
         for name, measure in sections.items():
             found[name] = results.measure(measure, section=name)
             print(json.dumps({name: found[name]}, indent=1), flush=True)
-    results.finish(**found)
+    results.finish()
     wrong = [name for name in ("logits", "training", "batches") if not found[name]["right"]]
-    print(f"{found['device']}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
+    print(f"{name_of(device)}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
     raise SystemExit(bool(wrong))
 
 

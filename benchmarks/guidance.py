@@ -40,40 +40,30 @@ def small_space() -> Any:
 
 def search(cache: Any, name: str, seed: int, arguments: Any) -> list[Any]:
     """Run one search, or resume it, and return its trials."""
+    import vidnas
     from vidnas.evolution import (
         ClipEvaluator,
         Limits,
         LocalExecutor,
         RandomSearch,
-        Study,
-        StudyConfig,
         TournamentEvolution,
-        run_search,
     )
     from vidnas.training import TrainingSettings
 
-    space = small_space()
-    strategy = (
-        RandomSearch()
-        if name == "random"
-        else TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
-    )
+    strategy = TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
     settings = TrainingSettings(epochs=arguments.epochs)
-    config = StudyConfig(
-        family="assemblenet",
-        space=space.describe(),
-        classes=cache.classes,
-        data_fingerprint=cache.fingerprint,
-        limits=Limits(),
-        strategy=strategy.describe(),
-        training=settings.model_dump(mode="json"),
-        seed=seed,
-    )
-    evaluator = ClipEvaluator(cache.directory, settings, Limits())
-    folder = arguments.out / f"{name}-{seed}"
-    with Study.create_or_resume(folder, config) as study, LocalExecutor() as executor:
-        run_search(study, space, evaluator, strategy, executor, evaluations=arguments.evaluations)
-        return study.trials
+    with LocalExecutor() as executor:
+        return vidnas.search(
+            small_space(),
+            ClipEvaluator(cache.directory, settings, Limits()),
+            strategy=RandomSearch() if name == "random" else strategy,
+            evaluations=arguments.evaluations,
+            folder=arguments.out / f"{name}-{seed}",
+            executor=executor,
+            classes=cache.classes,
+            depends_on={"clips": cache.fingerprint, "epochs": arguments.epochs},
+            seed=seed,
+        ).trials
 
 
 def best_so_far(trials: Sequence[Any]) -> list[float]:
@@ -141,6 +131,7 @@ def main() -> None:
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
 
+    results = Results("guidance", arguments)
     cache = build_cache(load_dataset(arguments.clips), size_px=64)
     curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
     winners = {}
@@ -150,6 +141,7 @@ def main() -> None:
         for name in STRATEGIES:
             trials = search(cache, name, seed, arguments)
             curves[name].append(best_so_far(trials))
+            results.add(search=name, seed=seed, best_so_far=curves[name][-1])
             if name == "guided":
                 seen, shares = learned(trials)
                 weights += seen
@@ -161,6 +153,7 @@ def main() -> None:
         name: [tested[name, seed]["top1"] for seed in range(arguments.seeds)] for name in STRATEGIES
     }
     report(curves, test, arguments)
+    results.finish(test_top1=test)
     low, high = statistics.quantiles(weights, n=20)[0], statistics.quantiles(weights, n=20)[-1]
     print(f"\n90 % of {len(weights)} weights learned in guided searches: {low:.3f} to {high:.3f}")
     print(
@@ -171,7 +164,7 @@ def main() -> None:
 def report(
     curves: dict[str, list[list[float]]], test: dict[str, list[float]], arguments: Any
 ) -> None:
-    """Print the tables and keep them."""
+    """Print the tables."""
     marks = sorted({POPULATION, arguments.evaluations // 2, arguments.evaluations})
     print("\nbest validation top-1 + top-5 so far, mean over seeds (min to max)")
     print_table(
@@ -189,13 +182,6 @@ def report(
             (name, f"{100 * statistics.mean(top1):.1f}", ", ".join(f"{100 * v:.1f}" for v in top1))
             for name, top1 in test.items()
         ),
-    )
-    Results("guidance", arguments).finish(
-        evaluations=arguments.evaluations,
-        epochs=arguments.epochs,
-        minutes=arguments.minutes,
-        curves=curves,
-        test_top1=test,
     )
 
 

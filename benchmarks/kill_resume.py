@@ -35,9 +35,8 @@ from benchmarks.results import Results, options
 from vidnas.core.evaluation import Evaluation
 from vidnas.evolution.executors import LocalExecutor
 
-# Workers import this module: torch and Optuna, imported in functions, would cost each a second.
+# Workers import this module: importing torch and Optuna here would cost each of them a second.
 if TYPE_CHECKING:
-    from vidnas.evolution import Study
     from vidnas.evolution.engine import Event
 
 KILLS_PER_STUDY = 50
@@ -84,27 +83,23 @@ def lines(path: Path) -> list[str]:
 
 def search(folder: Path, evaluations: int | None) -> None:
     """Resume the study as the driver, up to a number of evaluations or until killed."""
-    from benchmarks.engine_overhead import searched_config, searched_space
-    from vidnas.evolution import Limits, Study, TournamentEvolution, run_search
+    import vidnas
+    from benchmarks.engine_overhead import searched_space
 
     def announce(event: Event) -> None:
         about = event.trial and f"{event.trial.number} {event.trial.architecture.digest} "
         append(folder / "log", f"{about or ''}{event.kind}")
 
-    config = searched_config().model_copy(update={"limits": Limits.parse(["parameters=2M"])})
-    evaluator: Any = SlowNothing(folder / "ledger")
-    with (
-        Study.create_or_resume(folder / "study", config) as study,
-        LightExecutor(workers=WORKERS) as executor,
-    ):
-        run_search(
-            study,
+    with LightExecutor(workers=WORKERS) as executor:
+        vidnas.search(
             searched_space(),
-            evaluator,
-            TournamentEvolution(),
-            executor,
+            SlowNothing(folder / "ledger"),
+            limits=["parameters=2M"],
             evaluations=evaluations,
             budget_s=None if evaluations else 3600,
+            folder=folder / "study",
+            executor=executor,
+            classes=("left", "right"),
             on_event=announce,
         )
 
@@ -197,7 +192,9 @@ class Torture:
         log, ledger = lines(self.folder / "log"), lines(self.folder / "ledger")
         if not log:  # killed before there was a study
             return 0
-        study = read_study(self.folder)
+        from vidnas.evolution import Study
+
+        study = Study.read(self.folder / "study")
         trials = [f"{t.number} {t.architecture.digest} {t.evaluation.status}" for t in study.trials]
         announced = [line for line in log if line not in ("started", "ended")]
         lost = set(announced) - set(trials)
@@ -215,12 +212,6 @@ class Torture:
         return sum(trial.evaluation.status != "rejected" for trial in study.trials)
 
 
-def read_study(folder: Path) -> Study:
-    from vidnas.evolution import Study
-
-    return Study.read(folder / "study")
-
-
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--kills", type=int, default=10)
@@ -229,7 +220,7 @@ def main() -> None:
     # Python's resource tracker warns of what a killed process could not tidy up.
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning"
     multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["vidnas.evolution.engine", "vidnas.families.tinyvideonet"]
+        ["benchmarks.engine_overhead", "vidnas.families.tinyvideonet"]
     )
     seed = time.time_ns()
     rng, started_s = random.Random(seed), time.monotonic()

@@ -87,7 +87,7 @@ def compare(
             for name, row in rows.items()
         ),
     )
-    results.finish(minutes=minutes, networks=rows)
+    results.finish(networks=rows)
 
 
 def main() -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.engine_overhead import NullEvaluator, searched_config, searched_space
+import vidnas
+from benchmarks.engine_overhead import evaluate_nothing, searched_space
 from benchmarks.results import Results, options
 from benchmarks.timing import timed_methods
-from vidnas.evolution import InlineExecutor, Limits, Study, TournamentEvolution, run_search
+from vidnas.evolution import Study
 from vidnas.evolution.engine import Event, _Search
 from vidnas.evolution.study import DATABASE_NAME
 
@@ -76,18 +77,12 @@ class Diary:
 def search(folder: Path, candidates: int) -> Diary:
     """Resume the study in a folder until it holds so many evaluated candidates."""
     diary = Diary(folder)
-    config = searched_config().model_copy(update={"limits": Limits()})
-    with (
-        timed_methods(STEPS, time.process_time) as diary.steps_ms,
-        Study.create_or_resume(folder, config) as study,
-    ):
-        run_search(
-            study,
+    with timed_methods(STEPS, time.process_time) as diary.steps_ms:
+        vidnas.search(
             searched_space(),
-            NullEvaluator(),
-            TournamentEvolution(),
-            InlineExecutor(),
+            evaluate_nothing,
             evaluations=candidates,
+            folder=folder,
             on_event=diary.note,
         )
     return diary

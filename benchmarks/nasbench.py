@@ -3,9 +3,9 @@
     python -m benchmarks.nasbench FOLDER
 
 FOLDER holds nb201_merged.csv.gz: accuracies, training times and costs of all 15,625 cells (Dong and
-Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326), each of six operations of five kinds. A
-candidate's fitness is the mean of its validation accuracies after 200 epochs. As in the engine, no
-cell is evaluated twice; there is no study, because its storage would take most of the time.
+Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326), each of six operations of five kinds. The fitness
+of a candidate is the mean of its validation accuracies after 200 epochs. As in the engine, no cell
+is evaluated twice; there is no study, because its storage would take most of the time.
 """
 
 from __future__ import annotations
@@ -196,17 +196,10 @@ def main() -> None:
     arguments = parser.parse_args()
     tables = read_tables(arguments.folder)
     results = Results("nasbench", arguments)
-    summary: Line = {
-        "seeds": SEEDS,
-        "defaults": EvolutionDefaults().model_dump(),
-        "patience": LocalSearch().patience,
-    }
     for name, table in tables.items():
-        found = summary[name] = results.measure(partial(compare, table), data=name)
-        print(
-            f"{name}: best {found['best']:.3f}, random search after {RANDOM_BUDGET} "
-            f"{found['target']:.3f}"
-        )
+        found = results.measure(partial(compare, table), data=name)
+        after = f"random search after {RANDOM_BUDGET} {found['target']:.3f}"
+        print(f"{name}: best {found['best']:.3f}, {after}")
         print_table(
             ("median regret after", *map(str, EVALUATIONS), "evaluations to target"),
             (
@@ -225,7 +218,12 @@ def main() -> None:
     print(f"cifar10, {SIMULATED_BUDGET_S:g} s of 12-epoch training, {SIMULATIONS} runs:")
     for label, outcome in simulated.items():
         print(f"  {label:32} {outcome['mean']:.2f} ± {outcome['deviation']:.2f}")
-    results.finish(**summary, simulation=simulated)
+    results.finish(
+        seeds=SEEDS,
+        defaults=EvolutionDefaults().model_dump(),
+        patience=LocalSearch().patience,
+        simulation=simulated,
+    )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ The obvious way starts a fresh process per candidate, one per core on one thread
 at every use, trains in float32 and judges by top-1, after as many epochs as it needs to rank with
 the tau that the search reaches with its few epochs and the likelihood (docs/fidelity.md). Both have
 the same candidates, latency measurement, cores and clips, by default those of `vidnas data demo`.
-The workers of the search evaluate one candidate before the clock starts: they start once per
-search.
+The workers of the search start only once: they evaluate one candidate before the clock starts.
 """
 
 from __future__ import annotations
@@ -57,13 +56,7 @@ def main() -> None:
     with given as (dataset, cache):
         rates = compare(results, cache.directory, dataset.source, arguments)
     report(rates)
-    results.finish(
-        clips=arguments.clips.stem if arguments.clips else "generated",
-        candidates=arguments.candidates,
-        epochs={"by top-1": arguments.by_top1, "by the loss": arguments.epochs},
-        candidates_per_hour={name: round(rate, 1) for name, rate in rates.items()},
-        ratio=round(ratio(rates), 2),
-    )
+    results.finish()
 
 
 def draw(candidates: int) -> list[str]:
@@ -87,7 +80,7 @@ def compare(
     cores = len(os.sched_getaffinity(0))
     paths = ["--cache", str(cache), "--clips", str(clips), "--epochs", str(by_top1)]
     decoding = [*paths, "--decode"]
-    ways: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[], Line]] = {
         "a process per candidate, decoding": partial(fresh, texts, decoding, cores),
         "+ every video decoded once": partial(fresh, texts, paths, cores),
         "+ lasting workers that keep their memory": partial(
@@ -98,16 +91,12 @@ def compare(
     }
     rates = {}
     for name, way in ways.items():
-
-        def run(way: Callable[[], float] = way) -> Line:
-            return {"candidates_per_hour": 3600 * len(texts) / way()}
-
-        rates[name] = results.measure(run, way=name)["candidates_per_hour"]
+        rates[name] = 3600 * len(texts) / results.measure(way, way=name)["seconds"]
         print(f"{name:42} {rates[name]:8.0f} candidates per hour", flush=True)
     return rates
 
 
-def fresh(texts: list[str], flags: list[str], at_once: int) -> float:
+def fresh(texts: list[str], flags: list[str], at_once: int) -> Line:
     """Evaluate each architecture in a process of its own; return the seconds that takes."""
 
     def run(text: str) -> None:
@@ -118,7 +107,7 @@ def fresh(texts: list[str], flags: list[str], at_once: int) -> float:
     began = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(run, texts))
-    return time.perf_counter() - began
+    return {"seconds": time.perf_counter() - began}
 
 
 def evaluate_one(arguments: argparse.Namespace) -> None:
@@ -155,7 +144,7 @@ def clip_evaluator(cache: Path, epochs: int, precision: str) -> Any:
     return ClipEvaluator(cache, settings, Limits())
 
 
-def search(texts: list[str], cache: Path, epochs: int, precision: str) -> float:
+def search(texts: list[str], cache: Path, epochs: int, precision: str) -> Line:
     """Return the seconds of the search itself over these candidates, with its storage."""
     import vidnas
     from vidnas.evolution import LocalExecutor, RandomSearch
@@ -192,7 +181,7 @@ def search(texts: list[str], cache: Path, epochs: int, precision: str) -> float:
         seconds = time.perf_counter() - began
     if {trial.evaluation.status for trial in study.trials} != {"ok"}:
         raise SystemExit("a candidate failed")
-    return seconds
+    return {"seconds": seconds}
 
 
 def report(rates: dict[str, float]) -> None:
@@ -200,13 +189,8 @@ def report(rates: dict[str, float]) -> None:
         ("step", "times as many"),
         ((after, f"{rates[after] / rates[before]:.2f}") for before, after in pairwise(rates)),
     )
-    print(f"the search: {ratio(rates):.1f} to 1 (wanted: {WANTED:g} to 1)")
-
-
-def ratio(rates: dict[str, float]) -> float:
-    """Return how many times as many candidates the last way evaluates as the first."""
     first, *_, last = rates.values()
-    return last / first
+    print(f"the search: {last / first:.1f} to 1 (wanted: {WANTED:g} to 1)")
 
 
 if __name__ == "__main__":

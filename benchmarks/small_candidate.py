@@ -1,4 +1,4 @@
-"""What a training step of one small AssembleNet costs beside its convolutions.
+"""What a training step of one small AssembleNet costs compared with its convolutions.
 
 python -m benchmarks.small_candidate [--networks 4] [--steps 5]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
+from unittest import mock
 
 from vidnas.core.process import prepare_process
 
@@ -37,11 +38,7 @@ def wall_ms(run: Run) -> float:
 
 
 def in_turns(
-    runs: Mapping[_Name, Run],
-    repeats: int,
-    *,
-    warmup: int,
-    sample: Callable[[Run], _Sample],
+    runs: Mapping[_Name, Run], repeats: int, *, warmup: int, sample: Callable[[Run], _Sample]
 ) -> dict[_Name, list[_Sample]]:
     """Sample all runs one after the other, again and again, because machines drift."""
     samples: dict[_Name, list[_Sample]] = {name: [] for name in runs}
@@ -68,14 +65,11 @@ def timed_methods(
 
         return run
 
-    originals = {step: getattr(*place) for step, place in steps.items()}
-    for step, (owner, name) in steps.items():
-        setattr(owner, name, timed(originals[step], times_ms[step]))
-    try:
+    with ExitStack() as patches:
+        for step, place in steps.items():
+            patch = mock.patch.object(*place, timed(getattr(*place), times_ms[step]))
+            patches.enter_context(patch)
         yield times_ms
-    finally:
-        for step, (owner, name) in steps.items():
-            setattr(owner, name, originals[step])
 
 
 def in_onnxruntime(graph: bytes, inputs: Mapping[str, Any], threads: int) -> Run:

@@ -47,7 +47,7 @@ class _Trajectory:
         self.zoom = self.zoom + direction * 0.7 * self.speed * self.u
 
     def bounce(self, times: int) -> None:
-        """Up and down as a ball does, meeting the floor `times` times, whatever the height."""
+        """Move up and down like a ball, meeting the floor `times` times, whatever the height."""
         height = self.rng.uniform(0.25, 0.5)
         phase = self.rng.random()
         self.y = self.y - height * np.abs(np.sin(np.pi * (phase + times * self.u)))
@@ -144,7 +144,7 @@ def _wrapped(difference: _Array) -> _Array:
 
 
 def _background(rng: np.random.Generator, u: _Array, size_px: int) -> _Array:
-    """A random smooth texture that drifts in a random direction, `(T, H, W, 3)`."""
+    """Return a random smooth texture that drifts in a random direction, `(T, H, W, 3)`."""
     fx = np.fft.rfftfreq(size_px, 1 / size_px)[None, :]
     fy = np.fft.fftfreq(size_px, 1 / size_px)[:, None]
     noise = np.fft.rfft2(rng.standard_normal((size_px, size_px)))
@@ -160,7 +160,7 @@ def _background(rng: np.random.Generator, u: _Array, size_px: int) -> _Array:
 
 
 def _encode(frames: Frames, path: Path) -> None:
-    # x264's look-ahead, and more than one thread, give other bytes from run to run.
+    # x264's look-ahead and several threads give different bytes from run to run.
     options = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE_FPS, options=options)

@@ -19,7 +19,7 @@ from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
 
 Clips = tuple[Tensor, ...]
-"""One tensor an input of the network: `(N, C, T, H, W)`, uint8."""
+"""One tensor per input of the network: `(N, C, T, H, W)`, uint8."""
 
 
 class Augmentation(Value):

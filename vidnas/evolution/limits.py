@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import PositiveFloat, PositiveInt
 
 from vidnas.core import Cost, Evaluation, UserError
+from vidnas.core.names import suggest
 from vidnas.core.quantities import format_bytes, format_ms
 from vidnas.core.value import Value
 
@@ -35,10 +36,10 @@ class Limits(Value):
         """
         found: dict[str, float] = {}
         for text in texts:
-            quantity = _QUANTITIES.get(text.partition("=")[0].strip())
+            name = text.partition("=")[0].strip()
+            quantity = _QUANTITIES.get(name)
             if quantity is None:
-                examples = ", ".join(known.example for known in _QUANTITIES.values())
-                raise UserError(f"The limit {text!r} is unknown; write one like {examples}.")
+                raise UserError(f"The limit {text!r} is unknown; {suggest(name, _QUANTITIES)}")
             if quantity.field in found:
                 raise UserError(f"The limit {text!r} repeats an earlier one; keep one of them.")
             found[quantity.field] = quantity.read(text)

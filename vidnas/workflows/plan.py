@@ -6,6 +6,7 @@ import math
 
 from vidnas.core import UserError
 from vidnas.core.durations import format_duration
+from vidnas.core.names import suggest
 from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
 from vidnas.evolution.config import StudyConfig
@@ -158,8 +159,7 @@ def _family(name: str) -> Family:
     searched = {key: family for key, family in families().items() if family.space is not None}
     if name not in searched:
         raise UserError(
-            f"There is no family {name!r} that can be searched; choose one of "
-            f"{', '.join(searched)}."
+            f"There is no family {name!r} that can be searched; {suggest(name, searched)}"
         )
     return searched[name]
 
