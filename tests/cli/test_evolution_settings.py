@@ -9,6 +9,8 @@ import pytest
 from commands import call
 
 from vidnas.core import UserError
+from vidnas.data.cache import ClipSettings
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
@@ -70,7 +72,7 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     there = described(tmp_path, evaluations=16)
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy=there, training={}, seed=0,
+        strategy=there, evaluator={}, seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
@@ -135,9 +137,10 @@ def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
     plan = Plan.of(request, workers=2)
     settings = brief_settings(request, plan)
+    evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy={}, training=settings.model_dump(mode="json"), seed=0,
+        strategy={}, evaluator=evaluation.model_dump(mode="json"), seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")

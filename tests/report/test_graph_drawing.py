@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
+from vidnas.deploy import ModelCard
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import diagram_of, families, find_architecture
 from vidnas.report import plots
@@ -18,7 +19,7 @@ from vidnas.report.drawing import draw_svg
 from vidnas.report.layout import lay_out
 from vidnas.report.page import render
 from vidnas.report.palette import UNUSED, shade
-from vidnas.report.study import StudyReport, Winner
+from vidnas.report.study import StudyReport
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -222,7 +223,7 @@ def test_the_network_is_drawn_with_the_weights_of_its_trial(finished: bool) -> N
     report = study([{"0->5": 0.5}, {"8->12": 0.123}])
     if finished:
         first = report.trials[0]
-        winner = Winner(number=first.number, architecture=first.architecture, cost=COST)
+        winner = ModelCard(trial=first.number, cost=COST)
         report = StudyReport(
             title="t", folder="f", trials=report.trials, classes=("a", "b"), winner=winner
         )

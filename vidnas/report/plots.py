@@ -32,7 +32,7 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
     cost_of = _latency_ms if by_latency else _macs
     trained = _by_cost(ok, cost_of)
     rejected = _by_cost(report.of_status("rejected"), cost_of)
-    chosen = [one for one in trained if report.winner and one[0].number == report.winner.number]
+    chosen = [one for one in trained if report.winner and one[0].number == report.winner.trial]
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.87, 0.13], vertical_spacing=0.03
     )

@@ -10,23 +10,11 @@ from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
 from vidnas.core.value import Value
+from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
 from vidnas.training import Metrics
-
-
-class Winner(Value):
-    """The network that was trained in full."""
-
-    number: int
-    """The number of the trial that found it."""
-    architecture: AnyArchitecture
-    cost: Cost
-    test: Metrics | None = None
-    """Measured on the test split, which the search never sees; None if there is none."""
-    export_difference: float | None = None
-    """The largest absolute difference of a logit between the exported graph and torch."""
 
 
 class EnsembleMember(Value):
@@ -121,7 +109,8 @@ class StudyReport:
     versions: Mapping[str, str] = field(default_factory=dict)
     fitness: tuple[str, ...] = ()
     """Names of the metrics whose sum the fitness is; empty if it is something else."""
-    winner: Winner | None = None
+    winner: ModelCard | None = None
+    """The network that was trained in full."""
     ensemble: EnsembleReport | None = None
 
     @property
@@ -132,9 +121,8 @@ class StudyReport:
     @property
     def shown(self) -> tuple[Architecture, int] | None:
         """The network that the page draws, and its trial: the winner, else the best so far."""
-        if self.winner:
-            return self.winner.architecture, self.winner.number
-        return next(((trial.architecture, trial.number) for trial in self.best(1)), None)
+        chosen = self.winner and [one for one in self.trials if one.number == self.winner.trial]
+        return next(((one.architecture, one.number) for one in chosen or self.best(1)), None)
 
     @property
     def unmeasured(self) -> list[Trial]:
