@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy import ModelCard
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import diagram_of, families, find_architecture
 from vidnas.report import plots
@@ -117,6 +117,23 @@ def test_every_edge_of_a_published_graph_has_its_weight() -> None:
     ]
     weighted = diagram.weighted({"0->5": 0.25})
     assert (shade(0.25), pytest.approx(1.175, abs=0.01)) in strokes(draw_svg(weighted))
+
+
+def leads_to(end: str, diagram: Diagram) -> set[str]:
+    """Names of the boxes from which a path leads to this one."""
+    found = {end}
+    while more := {e.source for e in diagram.edges if e.target in found} - found:
+        found |= more
+    return found
+
+
+def test_boxes_that_lead_nowhere_are_unused() -> None:
+    unreached = 0
+    for diagram in DIAGRAMS.values():
+        unused = {box.name for box in diagram.boxes if box.unused}
+        assert {box.name for box in diagram.boxes} - leads_to("classifier", diagram) == unused
+        unreached += len(unused)
+    assert unreached
 
 
 def test_unused_boxes_are_greyed() -> None:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
