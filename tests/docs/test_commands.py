@@ -40,10 +40,9 @@ def _named() -> list[tuple[str, str]]:
 @cache
 def _help(*command: str) -> str:
     """What `vidnas COMMAND --help` prints; empty if there is no such command."""
-    code = "from vidnas.cli.main import main; main()"
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-c", code, *command, "--help"],
+        [sys.executable, "-m", "vidnas.cli.main", *command, "--help"],
         env=environment,
         capture_output=True,
         text=True,
