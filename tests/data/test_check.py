@@ -1,27 +1,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import call
 from written_videos import encode
 
 from vidnas.data.check import check_dataset
 from vidnas.data.datasets import load_dataset
-
-
-def _vidnas_data(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "vidnas.cli.main", "data", *map(str, arguments)],
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -61,11 +49,11 @@ def test_every_flaw_is_named(flawed: Path) -> None:
 
 
 def test_the_command_prints_a_table_and_the_flaws(flawed: Path) -> None:
-    outcome = _vidnas_data("check", flawed)
+    outcome = call("data", "check", flawed)
     assert outcome.returncode == 0
     assert "growing_901.mp4: cannot be decoded" in outcome.stdout
     assert "left_900.mp4: has the content of" in outcome.stdout
-    as_json = _vidnas_data("check", flawed, "--json")
+    as_json = call("data", "check", flawed, "--json")
     report = json.loads(as_json.stdout)
     assert report["usable"] is True
     assert len(report["problems"]) == 5
@@ -76,16 +64,16 @@ def test_what_cannot_be_trained_on_fails(demo_folder: Path, tmp_path: Path) -> N
     shutil.copytree(demo_folder, clips)
     for path in (clips / "left").iterdir():
         path.write_bytes(b"")
-    outcome = _vidnas_data("check", clips)
+    outcome = call("data", "check", clips)
     assert outcome.returncode == 2
-    assert "nothing to train on" in " ".join(outcome.stderr.split())
+    assert "nothing to train on" in outcome.stderr
 
 
 def test_the_demo_command_writes_what_check_accepts(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    arguments = ("demo", out, "--classes", 3, "--clips-per-class", 4, "--size", 32)
-    assert _vidnas_data(*arguments).returncode == 0
+    arguments = ("--classes", 3, "--clips-per-class", 4, "--size", 32)
+    assert call("data", "demo", out, *arguments).returncode == 0
     assert sorted(path.name for path in out.iterdir()) == ["clockwise", "left", "right"]
-    outcome = _vidnas_data("check", out)
+    outcome = call("data", "check", out)
     assert outcome.returncode == 0
     assert "No problems found" in outcome.stdout

@@ -64,6 +64,14 @@ def test_text_is_escaped() -> None:
     assert texts(svg).count(evil) == 5
 
 
+@pytest.mark.parametrize("name", ["\"'&amp;", "[/b]{{ 1 }}", "a\x00\x1b\udc80\uffff"])
+def test_any_name_is_text(name: str, tmp_path) -> None:
+    box = Box(name="a", column=0, kind=name, label=name, detail=name)
+    write_picture(Diagram(title=name, columns=("",), boxes=(box,), note=name), tmp_path / "a.svg")
+    shown = re.sub("[\x00\x1b\udc80\uffff]", "\ufffd", name)
+    assert texts((tmp_path / "a.svg").read_text()).count(shown) == 5
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.text("aW ,²", max_size=60)), max_size=12))
 def test_boxes_hold_their_text_and_do_not_overlap(drawn: list[tuple[int, str]]) -> None:

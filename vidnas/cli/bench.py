@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from pydantic import PositiveInt
 
 from vidnas.cli.console import Json, results, say, show_json, show_table
-from vidnas.core.figures import format_bytes, format_count
+from vidnas.core.quantities import format_bytes, format_count, format_number
 from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
 def _row(name: str, cost: Cost) -> tuple[str, ...]:
     timed = cost.latency
+    times = (format_number(timed.p50_ms), format_number(timed.p90_ms)) if timed else ()
     return (
         name,
         format_count(cost.parameters),
         format_count(cost.macs),
         format_bytes(cost.activation_bytes),
-        *((f"{timed.p50_ms:.2f}", f"{timed.p90_ms:.2f}", f"{timed.spread:.0%}") if timed else ()),
+        *times,
+        *([f"{timed.spread:.0%}"] if timed else []),
     )
 
 

@@ -58,8 +58,9 @@ def show_table(
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     cells = list(rows)
-    longest = max((len(row[0]) for row in cells if row), default=0)
-    table.add_column(key, overflow="fold", no_wrap=longest <= results.width // 2)
+    widths = [max(map(len, column)) for column in zip(*filter(None, cells), strict=False)]
+    left = results.width - sum(widths[1 + len(titles) :], 3 * len(figures))
+    table.add_column(key, overflow="fold", no_wrap=max(widths[:1], default=0) <= left)
     for title in titles:
         table.add_column(title, overflow="fold")
     for title in figures:

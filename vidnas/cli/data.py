@@ -51,7 +51,7 @@ class DemoRequest(Request):
     clips_per_class: Annotated[int, Field(ge=3)] = 60
     """Number of clips of each class."""
     size_px: Annotated[int, Field(ge=16)] = 64
-    """Width and height of the frames, in pixels."""
+    """Short side of the frames, in pixels; the clips are square."""
     seed: Seed = 0
 
 

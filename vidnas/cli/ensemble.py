@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.live import Display
-from vidnas.core.figures import format_count
+from vidnas.core.quantities import format_count, format_number
 from vidnas.workflows.request import EnsembleRequest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _members(report: EnsembleReport) -> Iterator[tuple[str, ...]]:
 
 
 def _figures(cost: Cost) -> tuple[str, str, str]:
-    timed = f"{cost.latency.p50_ms:.2f}" if cost.latency else ""
+    timed = format_number(cost.latency.p50_ms) if cost.latency else ""
     return format_count(cost.parameters), format_count(cost.macs), timed
 
 

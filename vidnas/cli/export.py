@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vidnas.cli.console import Json, show, show_json
-from vidnas.core.figures import format_bytes
+from vidnas.core.quantities import format_bytes
 from vidnas.workflows.options import Model, Request
 
 

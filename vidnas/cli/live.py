@@ -13,10 +13,10 @@ from rich.text import Text
 from typing_extensions import Self
 
 from vidnas.cli.console import messages, say
+from vidnas.core.quantities import format_evaluation
 from vidnas.workflows.listener import Listener
 
 if TYPE_CHECKING:
-    from vidnas.core import Cost, Evaluation
     from vidnas.evolution.engine import Event
     from vidnas.evolution.trial import Trial
     from vidnas.training import EpochReport
@@ -117,7 +117,7 @@ class Display(Listener):
 
 
 def _line(trial: Trial) -> str:
-    return trial_phrase(trial.number, trial.evaluation)
+    return f"trial {trial.number}: {format_evaluation(trial.evaluation)}"
 
 
 def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:
@@ -129,25 +129,3 @@ def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:
     if failed := counts.get("failed", 0):
         text += f", {failed} failed"
     return text
-
-
-def trial_phrase(number: int, evaluation: Evaluation) -> str:
-    """Return "trial 7: 45.0%, 4.2 ms, 61 MMACs, 0.30 M parameters", or why there are none."""
-    if evaluation.status != "ok":
-        return f"trial {number}: {evaluation.reason}"
-    cost = f", {cost_phrase(evaluation.cost)}" if evaluation.cost else ""
-    return f"trial {number}: {_score(evaluation)}{cost}"
-
-
-def _score(evaluation: Evaluation) -> str:
-    """Return the accuracy, and the fitness where it is something else."""
-    fitness, top1 = f"fitness {evaluation.fitness:.4g}", evaluation.metrics.get("top1")
-    if top1 is None:
-        return fitness
-    return f"{top1:.1%}" if top1 == evaluation.fitness else f"{top1:.1%}, {fitness}"
-
-
-def cost_phrase(cost: Cost) -> str:
-    """Return "4.2 ms, 61 MMACs, 0.30 M parameters"."""
-    latency = f"{cost.latency.p50_ms:.3g} ms, " if cost.latency else ""
-    return f"{latency}{cost.macs / 1e6:.3g} MMACs, {cost.parameters / 1e6:.2g} M parameters"

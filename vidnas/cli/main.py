@@ -11,8 +11,6 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from vidnas import __version__
-from vidnas.core import UserError
-from vidnas.core.process import available_cores, prepare_process
 
 COMMANDS = {
     "search": "Evolve a network for your clips within a run-time limit.",
@@ -70,40 +68,48 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    prepare_process(threads=available_cores())
+    if arguments and arguments[0] in COMMANDS:  # the help on all of them is quick without pydantic
+        from vidnas.core.process import available_cores, prepare_process
+
+        prepare_process(threads=available_cores())
     try:
         make_app(arguments)(arguments)
-    except UserError as error:
-        return _fail(str(error))
-    except CycloptsError as error:
-        return _fail(_explain(error))
-    except OSError as error:
-        if error.errno not in _OS_CURES:
-            raise
-        return _fail(f"{error.filename or 'Writing'}: {_OS_CURES[error.errno]}.")
     except KeyboardInterrupt:
-        from vidnas.cli.console import say
-
-        say(("Stopped.", "yellow"))
-        return 130
+        return _end(130, ("Stopped.", "yellow"))
+    except Exception as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        return _end(2, ("Error: ", "bold red"), sentence)
     return 0
 
 
-def _explain(error: CycloptsError) -> str:
-    """Return what is wrong with the command line, and where to read on."""
+def _explain(error: Exception) -> str | None:
+    """Return what the user can mend, or None for an error of the program."""
+    from vidnas.core import UserError
+
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _OS_CURES:
+        return f"{error.filename or 'Writing'}: {_OS_CURES[error.errno]}."
+    if not isinstance(error, CycloptsError):
+        return None
     sentence = str(error)
     if isinstance(error, UnusedCliTokensError):
         sentence = f"There is no argument left for {' '.join(error.unused_tokens or ())}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
-        sentence = f"{error.argument.name} is missing or has no value."
+        name = error.argument.name
+        if error.argument.required:
+            name = name.removeprefix("--").upper()
+        sentence = f"{name} is missing or has no value."
     return f"{sentence} See {' '.join(['vidnas', *(error.command_chain or ()), '--help'])}."
 
 
-def _fail(sentence: str) -> int:
+def _end(code: int, *parts: str | tuple[str, str]) -> int:
     from vidnas.cli.console import say
 
-    say(("Error: ", "bold red"), sentence)
-    return 2
+    say(*parts)
+    return code
 
 
 if __name__ == "__main__":

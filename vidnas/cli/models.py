@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidnas.cli.console import Json, show_json, show_table
-from vidnas.core.figures import format_count
+from vidnas.core.quantities import format_count
 
 _CLASSES = 10
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from vidnas.cli.console import Json, results, show_json
-from vidnas.cli.live import cost_phrase, outcomes, trial_phrase
+from vidnas.cli.live import outcomes
 from vidnas.core.durations import format_duration
+from vidnas.core.quantities import format_cost, format_evaluation
 from vidnas.workflows.options import Request
 
 if TYPE_CHECKING:
@@ -63,10 +64,13 @@ def _facts(status: StudyStatus) -> dict[str, str]:
         shown = status.failures[:_REASONS]
         facts["Failures"] = "\n".join(f"{one.count} x {one.reason}" for one in shown)
     best = status.best
-    facts["Best"] = trial_phrase(best.number, best.evaluation) if best else "none yet"
+    facts["Best"] = (
+        f"trial {best.number}: {format_evaluation(best.evaluation)}" if best else "none yet"
+    )
     if (winner := status.winner) is not None:
-        top1 = f"{winner.test_top1:.1%} on the test clips, " if winner.test_top1 is not None else ""
-        facts["Trained"] = f"trial {winner.number}: {top1}{cost_phrase(winner.cost)}"
+        top1 = f"{winner.test.top1:.1%} on the test clips, " if winner.test else ""
+        cost = format_cost(winner.cost) if winner.cost else ""
+        facts["Trained"] = f"trial {winner.trial}: {top1}{cost}"
     return facts
 
 

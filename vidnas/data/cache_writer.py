@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
+from vidnas.core.quantities import format_bytes
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.flow import FlowMethod, estimator, read_flow, resize_flow
 from vidnas.data.headers import decoded_bytes
@@ -106,7 +107,7 @@ def _check_room(folder: Path, needed_bytes: float, what: str) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
         raise UserError(
-            f"{folder.parent}: {what} {needed_bytes / 1e9:.1f} GB, but {free_bytes / 1e9:.1f} GB "
+            f"{folder.parent}: {what} {format_bytes(needed_bytes)}, but {format_bytes(free_bytes)} "
             "are free; free some space, or name another folder in the variable VIDNAS_CACHE."
         )
 

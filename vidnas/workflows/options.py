@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -21,6 +22,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -81,6 +83,13 @@ def _read_share(value: object) -> object:
     )
 
 
+def _require(path: Path, info: ValidationInfo) -> Path:
+    # A record of an earlier request is JSON, and its clips may have moved.
+    if info.mode == "python" and not path.exists():
+        raise UserError(f"{path} does not exist; give a folder of class folders, or a CSV.")
+    return path
+
+
 Seconds = Annotated[float, BeforeValidator(_read_seconds), Field(gt=0), Parameter(metavar="TIME")]
 """A duration: text with a unit, such as "1h30m", or a number of seconds."""
 
@@ -96,7 +105,9 @@ GpuShare = Annotated[
 ]
 
 Clips = Annotated[
-    Path, Field(description="Labelled clips: a folder of class folders, or a CSV (path,label).")
+    Path,
+    AfterValidator(_require),
+    Field(description="Labelled clips: a folder of class folders, or a CSV (path,label)."),
 ]
 Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
 ArchitectureName = Annotated[
@@ -203,7 +214,7 @@ class Request(Value):
             known = suggest(name, map(without_unit, cls.model_fields))
             return f"There is no option {name}; {known}"
         if problem["type"] == "missing":
-            return f"{option} is missing; give it as well."
+            return f"{name.upper()} is missing; give it as well."
         if problem["type"] == "value_error":
             return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
         if problem["type"] == "literal_error":

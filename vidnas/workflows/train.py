@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import count_cost
-from vidnas.training import NotFinite, TrainingSettings, evaluate, train
+from vidnas.training import NotFinite, TrainingRun, TrainingSettings, evaluate, train
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.request import TrainRequest
@@ -94,7 +95,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
     cost = count_cost(architecture, len(cache.classes))
-    listener.say(f"{cost.parameters:,} parameters, {cost.macs / 1e6:.1f} M MACs per clip.")
+    listener.say(f"{format_cost(cost)} per clip.")
     checkpoint = request.out / _CHECKPOINT
     try:
         report = train(
@@ -119,11 +120,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         validation=report.validation,
         test=test,
         cost=cost,
-        settings={
-            **settings.model_dump(mode="json"),
-            "seed": request.seed,
-            **cache.settings(modalities),
-        },
+        training_runs=(
+            TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
+        ),
         data=cache.fingerprint,
     )
     model = Model(network.cpu(), cache.classes, card)
