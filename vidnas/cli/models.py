@@ -37,10 +37,7 @@ def command(as_json: JsonOption = False) -> None:
     table.add_column("Parameters", justify="right")
     table.add_column("MACs", justify="right")
     for name, architecture in found.items():
-        inputs = ", ".join(
-            f"{spec.modality} {spec.frames} x {spec.size_px} px, stride {spec.frame_stride}"
-            for spec in architecture.inputs
-        )
+        inputs = ", ".join(map(str, architecture.inputs))
         figures = (format_count(costs[name].parameters), format_count(costs[name].macs))
         table.add_row(name, architecture.family, inputs, *figures)
     results.print(table)

@@ -94,10 +94,7 @@ def _members(report: EnsembleReport) -> str:
 
 
 def _kind(member: EnsembleMember) -> str:
-    clips = "; ".join(
-        f"{spec.modality}, {spec.frames} frames, {spec.size_px} px"
-        for spec in member.architecture.inputs
-    )
+    clips = "; ".join(map(str, member.architecture.inputs))
     return f'{escape(diagram_of(member.architecture).title)} <span class="quiet">{clips}</span>'
 
 

@@ -14,7 +14,7 @@ def draw(architecture: TinyStreams) -> Diagram:
     names, live, depths = architecture.node_names, architecture.live, architecture.depths
     first = len(architecture.streams)
     boxes = [
-        _stream_box(stream, names[index], "input" if index in live else _PRUNED)
+        _stream_box(stream, names[index], "input" if names[index] in live else _PRUNED)
         for index, stream in enumerate(architecture.streams)
     ]
     edges = []
@@ -26,13 +26,13 @@ def draw(architecture: TinyStreams) -> Diagram:
             Box(
                 name=names[index],
                 column=depths[index],
-                kind="block" if index in live else _PRUNED,
+                kind="block" if names[index] in live else _PRUNED,
                 label=f"{names[index]}, {node.block.repeats}x",
                 detail=f"{layers}\n{extent_label(units[-1].exit)}",
             )
         )
         # What flows into a node that is not built has no weight in the result.
-        weight = 1.0 if index in live else 0.0
+        weight = 1.0 if names[index] in live else 0.0
         edges += [Edge(source=names[i], target=names[index], weight=weight) for i in node.inputs]
     edges.append(Edge(source=names[-1], target=HEAD))
     last = max(depths) + 1
@@ -55,13 +55,4 @@ def draw(architecture: TinyStreams) -> Diagram:
 
 
 def _stream_box(stream: Stream, name: str, kind: str) -> Box:
-    modality = "RGB" if stream.modality == "rgb" else stream.modality
-    clip = stream.clip
-    every = f", every {clip.frame_stride}" if clip.frame_stride > 1 else ""
-    return Box(
-        name=name,
-        column=0,
-        kind=kind,
-        label=f"{name}, {modality}",
-        detail=f"{clip.frames} x {clip.size_px}²{every}",
-    )
+    return Box(name=name, column=0, kind=kind, label=name, detail=str(stream.spec))
