@@ -1,6 +1,9 @@
 """2,000 random and mutated architectures of each EvaNet space: all valid, and all built.
 
-The tests draw as many, but build a few. Built on the meta device, which allocates nothing.
+python -m benchmarks.evanet_space
+
+The tests draw as many, but build only a few. These are built on the meta device, which allocates
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ import time
 import numpy as np
 import torch
 
-from vidnas.families import architecture_from_json, families
+from benchmarks.results import options, print_environment
+from vidnas.families import architecture_from_json, create_network, families
 
 ARCHITECTURES = 2000
 
@@ -29,7 +33,7 @@ def check(name: str) -> None:
         assert space.contains(architecture)
         assert architecture_from_json(architecture.to_json()) == architecture
         with torch.device("meta"):
-            network = architecture.build(num_classes=10)
+            network = create_network(architecture, num_classes=10)
         parameters.append(sum(weight.numel() for weight in network.parameters()))
         digests.add(architecture.digest)
     least, median, most = np.percentile(parameters, (0, 50, 100)) / 1e6
@@ -41,6 +45,8 @@ def check(name: str) -> None:
 
 
 def main() -> None:
+    options(__doc__).parse_args()
+    print_environment()
     torch.set_num_threads(1)
     for name in ("evanet", "evanet_inception"):
         check(name)

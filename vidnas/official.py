@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from vidnas.core import UserError
-from vidnas.families import Network
+from vidnas.families import Network, official_variables
 
 _SHOWN = 5
 
@@ -24,7 +24,7 @@ def load_variables(network: Network, variables: Mapping[str, np.ndarray]) -> Non
     Raises:
         UserError: a variable is missing, unexpected or misshapen; it is named.
     """
-    expected = network.official_variables()
+    expected = official_variables(network)
     _refuse("missing", [name for name in expected if name not in variables])
     _refuse("unexpected", [name for name in variables if name not in expected])
     misshapen = [

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vidnas.deploy import Model, ModelCard
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network
 
 TINY = """{"family": "tinyvideonet", "image_size": 32, "frames": 4, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2,
@@ -20,7 +20,7 @@ TINY = """{"family": "tinyvideonet", "image_size": 32, "frames": 4, "frame_strid
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(0)
-    network = architecture_from_json(TINY).build(3).eval()
+    network = create_network(architecture_from_json(TINY), 3).eval()
     for name, buffer in network.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_()

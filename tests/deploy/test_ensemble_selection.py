@@ -30,7 +30,7 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network
 from vidnas.training import TrainingRun, TrainingSettings, evaluate
 
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
@@ -186,7 +186,7 @@ def candidates(cache: ClipCache) -> list[Candidate]:
     found = []
     for number, frames in enumerate((2, 4, 4)):
         torch.manual_seed(number)
-        network = tiny(frames).build(len(cache.classes)).eval()
+        network = create_network(tiny(frames), len(cache.classes)).eval()
         for name, buffer in network.named_buffers():
             if name.endswith("running_mean"):
                 buffer.normal_()
@@ -220,7 +220,7 @@ def test_the_model_is_exported_as_one_graph(candidates: list[Candidate], tmp_pat
 
 def test_the_method_of_the_flow_is_kept(candidates: list[Candidate]) -> None:
     rgb = candidates[0]
-    network = tiny(2, channels=2).build(2).eval()
+    network = create_network(tiny(2, channels=2), 2).eval()
     card = ModelCard(training_runs=(run(0, "farneback"),))
     flow = Candidate(Path("f"), Model(network, rgb.model.classes, card), rgb.cache)
     model = assemble([rgb, flow], [0, 1])

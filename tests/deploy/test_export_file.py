@@ -12,7 +12,7 @@ import torch
 from vidnas.core import UserError
 from vidnas.deploy import Model, export_model
 from vidnas.deploy import export as export_module
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network
 
 
 def test_the_file_stands_alone(model: Model, clip, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_graph_that_computes_something_else_is_not_written(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(1)
-    other = model.architecture.build(3).eval()
+    other = create_network(model.architecture, 3).eval()
     graph = export_module.export_onnx(other, model.architecture.inputs)
     monkeypatch.setattr(export_module, "export_onnx", lambda *_: graph)
     with pytest.raises(UserError, match="differs from the network by"):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from vidnas.core import UserError
 from vidnas.deploy import Model, load_model, resolve_architecture, resolve_network, save_model
 from vidnas.deploy.model import MODEL_FILE, WEIGHTS_FILE
-from vidnas.families import find_architecture, list_architectures
+from vidnas.families import create_network, find_architecture, list_architectures
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_study_folder_means_its_best_model(model: Model, folder: Path, clip) -
 
 def test_saving_again_replaces_and_keeps_other_files(model: Model, folder: Path, clip) -> None:
     (folder / "model.onnx").write_text("mine")
-    other = Model(model.architecture.build(2).eval(), ("a", "b"), model.card)
+    other = Model(create_network(model.architecture, 2).eval(), ("a", "b"), model.card)
     save_model(other, folder)
     assert load_model(folder).classes == ("a", "b")
     assert (folder / "model.onnx").read_text() == "mine"
@@ -58,7 +58,7 @@ def test_a_save_that_fails_leaves_the_old_model(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr("vidnas.deploy.model.save_file", full_disk)
     with pytest.raises(OSError, match="No space"):
-        save_model(Model(model.architecture.build(2), ("a", "b"), model.card), folder)
+        save_model(Model(create_network(model.architecture, 2), ("a", "b"), model.card), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

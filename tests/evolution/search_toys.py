@@ -12,11 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor, nn
 
-from vidnas.core import Box, ClipSpec, Diagram, Evaluation
+from vidnas.core import ClipSpec, Evaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
-from vidnas.families import Architecture, Family, Network, Space, register
+from vidnas.families import Architecture, Family, Network, Space
 
 CLASSES = ("left", "right")
 
@@ -32,15 +32,8 @@ class Toy(Architecture):
     def inputs(self) -> tuple[ClipSpec, ...]:
         return (ClipSpec(frames=2, frame_stride=1, size_px=8),)
 
-    def build(self, num_classes: int) -> ToyNetwork:
-        return ToyNetwork(self, num_classes)
-
     def canonical(self) -> Toy:
         return self.model_copy(update={"label": ""})
-
-    def diagram(self) -> Diagram:
-        boxes = (Box(name="all", column=0, kind="conv", label=str(self.widths)),)
-        return Diagram(title="toy", columns=("",), boxes=boxes)
 
 
 class ToyNetwork(Network):
@@ -84,8 +77,7 @@ class ToySpace(Space):
         return {"depth": self.depth, "most": self.most}
 
 
-FAMILY = Family("toy", Toy, space=ToySpace)
-register(FAMILY)
+FAMILY = Family("toy", Toy, network=ToyNetwork, space=ToySpace)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
+from vidnas.families import create_network
 from vidnas.training.settings import TrainingSettings
 
 PARENT, CHILD = Toy(widths=(8, 8, 4)), Toy(widths=(8, 8, 6))
@@ -63,8 +64,12 @@ def test_a_child_starts_from_its_parents_weights(evaluator):
     heir = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
     assert (first.status, heir.status) == ("ok", "ok")
     assert first.metrics["inherited"] == 0.0
-    kept = sum(p.numel() for p in PARENT.build(2).layers[:2].parameters()) + 2  # the last bias
-    assert heir.metrics["inherited"] == kept / sum(p.numel() for p in CHILD.build(2).parameters())
+    kept = (
+        sum(p.numel() for p in create_network(PARENT, 2).layers[:2].parameters()) + 2
+    )  # the last bias
+    assert heir.metrics["inherited"] == kept / sum(
+        p.numel() for p in create_network(CHILD, 2).parameters()
+    )
     learned, taken = (evaluator.weights.read(one.digest) for one in (PARENT, CHILD))
     assert torch.allclose(taken["layers.0.weight"], learned["layers.0.weight"], atol=1e-6)
     assert taken["layers.2.weight"].shape != learned["layers.2.weight"].shape
@@ -76,7 +81,7 @@ def spoil(file: Path) -> None:
 
 @pytest.mark.parametrize("accident", [Path.unlink, spoil, lambda file: file.write_bytes(b"")])
 def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
-    evaluator.weights.write(PARENT.digest, PARENT.build(2))
+    evaluator.weights.write(PARENT.digest, create_network(PARENT, 2))
     (file,) = evaluator.weights.path.iterdir()
     accident(file)
     orphan = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
@@ -90,7 +95,7 @@ def test_a_folder_that_cannot_be_written_fails_no_candidate(evaluator, tmp_path)
 
 
 def test_weights_that_were_not_used_for_longest_go_first(tmp_path):
-    network = PARENT.build(2)
+    network = create_network(PARENT, 2)
     folder = WeightFolder(tmp_path)
     for age_s, name in ((30, "used"), (20, "unused"), (10, "young")):
         folder.write(name, network)

@@ -14,6 +14,7 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
+from vidnas.families import Family, create_network
 from vidnas.testing import EvaluatorContract
 from vidnas.training.settings import TrainingSettings
 
@@ -39,7 +40,7 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {"top1", "top5", "mean_class", "loss", "likelihood"}
     assert first.metrics == second.metrics
-    assert first.cost.parameters == sum(p.numel() for p in TOY.build(2).parameters())
+    assert first.cost.parameters == sum(p.numel() for p in create_network(TOY, 2).parameters())
     assert first.cost.latency.protocol.runtime.startswith("onnxruntime")
     assert first.seconds > 0
 
@@ -54,8 +55,7 @@ def test_a_slow_candidate_is_rejected_untrained(cache):
 
 
 class Connected(Toy):
-    def build(self, num_classes):
-        return ConnectedNetwork(self, num_classes)
+    family = "connected"
 
 
 class ConnectedNetwork(ToyNetwork):
@@ -63,10 +63,13 @@ class ConnectedNetwork(ToyNetwork):
         return {"first->last": self.layers[0].bias.sum().item()}
 
 
+Family("connected", Connected, network=ConnectedNetwork)
+
+
 def test_connection_weights_are_those_that_training_left(cache):
     connected = Connected(widths=(8,))
     torch.manual_seed(3)
-    untrained = connected.build(2).connection_weights()
+    untrained = create_network(connected, 2).connection_weights()
     trained = evaluator_of(cache).evaluate(connected, seed=3, deadline_s=60).connection_weights
     assert trained.keys() == {"first->last"}
     assert trained["first->last"] != untrained["first->last"]
@@ -94,11 +97,15 @@ def test_failures_have_their_reason_and_cost(cache, settings, deadline_s, reason
 
 
 class Greedy(Toy):
-    def build(self, num_classes):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
+    family = "greedy"
+
+
+def build_greedily(architecture, num_classes):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
 
 
 def test_out_of_memory_is_a_failure(cache):
+    Family("greedy", Greedy, network=build_greedily)
     outcome = evaluator_of(cache).evaluate(Greedy(widths=(1,)), seed=0, deadline_s=None)
     assert (outcome.status, outcome.reason) == ("failed", "out of memory")
 

@@ -24,6 +24,7 @@ from vidnas.evolution.executors import InlineExecutor, LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
 from vidnas.evolution.study import Study
+from vidnas.families import create_network
 
 TOYS = Path(__file__).parent / "search_toys.py"
 
@@ -82,7 +83,7 @@ def test_limits_reject_before_evaluation(tmp_path):
     assert last.counts["ok"] == 20
     assert last.counts["rejected"] == last.rejections["parameters"] > 0
     for trial in Study.read(tmp_path).trials:
-        parameters = sum(p.numel() for p in trial.architecture.build(2).parameters())
+        parameters = sum(p.numel() for p in create_network(trial.architecture, 2).parameters())
         assert (trial.evaluation.status == "rejected") == (parameters > 1000)
     assert all(
         e.trial.evaluation.reason.endswith("> 1,000") for e in events if e.kind == "rejected"

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from vidnas.core import UserError
+from vidnas.families import create_network, official_variables
 from vidnas.families.assemblenet import AssembleNet, Block, Stem
 from vidnas.families.assemblenet.modules import ClipStem
 from vidnas.families.assemblenet.network import AssembleNetwork
-from vidnas.families.assemblenet.published import PUBLISHED, from_official, to_official
+from vidnas.families.assemblenet.original import from_official, to_official
+from vidnas.families.assemblenet.published import PUBLISHED
 from vidnas.layers.representation_flow import RepresentationFlow
 from vidnas.profiling.counting import count_cost, count_parameters
 from vidnas.profiling.onnx import export_onnx
@@ -42,7 +44,9 @@ def changed(name: str, **genes: Any) -> AssembleNet:
 
 def all_parameters(architecture: AssembleNet, num_classes: int = 339) -> int:
     with torch.device("meta"):
-        return sum(weight.numel() for weight in architecture.build(num_classes).parameters())
+        return sum(
+            weight.numel() for weight in create_network(architecture, num_classes).parameters()
+        )
 
 
 def clips_of(architecture: AssembleNet, batch: int = 2) -> list[Tensor]:
@@ -53,7 +57,7 @@ def clips_of(architecture: AssembleNet, batch: int = 2) -> list[Tensor]:
 def perturbed(architecture: AssembleNet) -> AssembleNetwork:
     """A network none of whose weights is zero, in evaluation mode."""
     torch.manual_seed(0)
-    network = architecture.build(5).eval()
+    network = create_network(architecture, 5).eval()
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.1 * torch.randn(weight.shape))
@@ -108,14 +112,14 @@ def test_fused_widths_may_follow_the_width_of_the_picture(size_px: int) -> None:
 )
 def test_sizes_of_attention(name: str, peer: int, own: int) -> None:
     def size(part: str, attention: str) -> int:
-        network = changed(name, attention=attention).build(2)
+        network = create_network(changed(name, attention=attention), 2)
         parts = [getattr(block.attention, part) for _, block in network.blocks()]
         return sum(weight.numel() for part in parts for weight in part.parameters())
 
     with torch.device("meta"):
         mixtures = sum(
             block.attention.mixture.numel()
-            for _, block in changed(name, attention="peer").build(2).blocks()
+            for _, block in create_network(changed(name, attention="peer"), 2).blocks()
         )
         assert size("values", "peer") + size("gates", "peer") + mixtures == peer
         assert size("gates", "self") == own
@@ -125,7 +129,7 @@ def test_sizes_of_attention(name: str, peer: int, own: int) -> None:
 
 def test_corrected_rules() -> None:
     published, corrected = (
-        changed("assemblenet_plus_50_object", rules=rules).build(2).eval()
+        create_network(changed("assemblenet_plus_50_object", rules=rules), 2).eval()
         for rules in ("published", "corrected")
     )
     stems = {
@@ -145,9 +149,9 @@ def test_networks_train(module: str, attention: str, stems: tuple[Stem, ...]) ->
     architecture = small(*stems, blocks=blocks, module=module, attention=attention)
     with torch.device("meta"):  # sizes are checked without weights
         clips = [torch.empty(spec.shape()) for spec in architecture.inputs]
-        assert architecture.build(3)(*clips).shape == (1, 3)
+        assert create_network(architecture, 3)(*clips).shape == (1, 3)
     torch.manual_seed(0)
-    network = architecture.build(3).train()
+    network = create_network(architecture, 3).train()
     loss = nn.functional.cross_entropy(network(*clips_of(architecture)), torch.tensor([0, 2]))
     loss.backward()
     for name, weight in network.named_parameters():
@@ -224,7 +228,7 @@ def test_streams_get_their_own_clips() -> None:
 
 
 def test_object_maps_do_not_widen_what_they_are_fused_with() -> None:
-    network = small(RGB, OBJECTS).build(2)
+    network = create_network(small(RGB, OBJECTS), 2)
     block = next(module for node, module in network.blocks() if node == 3)
     assert [conv.out_channels for conv in block.fusion.projections.children()] == [32]
 
@@ -232,14 +236,14 @@ def test_object_maps_do_not_widen_what_they_are_fused_with() -> None:
 def test_connection_weights() -> None:
     fixed = (*GRAPH[:1], GRAPH[1].model_copy(update={"edge_weights": (0.2, 0.9)}), *GRAPH[2:])
     architecture = small(RGB, FLOW, blocks=fixed)
-    weights = architecture.build(2).connection_weights()
+    weights = create_network(architecture, 2).connection_weights()
     assert weights["0->first"] == 1
     assert weights["0->3"] == pytest.approx(0.2)
     assert weights["1->3"] == pytest.approx(0.9)
     assert 0.48 < weights["first->4"] < 0.52
     edges = sum(len(block.inputs) for block in fixed)
     assert len(weights) == edges
-    assert count_parameters(architecture.build(2)) + 2 == all_parameters(architecture, 2)
+    assert count_parameters(create_network(architecture, 2)) + 2 == all_parameters(architecture, 2)
 
 
 def test_the_head_takes_the_mean_of_the_last_level() -> None:
@@ -309,7 +313,7 @@ def test_what_the_original_format_cannot_say(architecture: AssembleNet, reason: 
     with pytest.raises(UserError, match=reason):
         to_official(architecture)
     with pytest.raises(UserError, match=reason), torch.device("meta"):
-        architecture.build(2).official_variables()
+        official_variables(create_network(architecture, 2))
 
 
 def test_names_do_not_enter_the_original_format() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidnas.core import Box, Diagram
-from vidnas.families import find_architecture
+from vidnas.families import create_network, diagram_of, find_architecture
 from vidnas.families.assemblenet import AssembleNet, Block, Stem
 
 
@@ -42,7 +42,7 @@ def weights(diagram: Diagram) -> dict[str, float]:
 
 
 def test_levels_run_from_left_to_right() -> None:
-    diagram = network().diagram()
+    diagram = diagram_of(network())
     assert diagram.columns == (
         "", "streams", "level 1\n2 modules", "level 2\n2 modules", "level 4\n1 module", ""
     )  # fmt: skip
@@ -54,7 +54,7 @@ def test_levels_run_from_left_to_right() -> None:
 
 
 def test_boxes_say_their_stream_and_what_reaches_them() -> None:
-    found = boxes(network().diagram())
+    found = boxes(diagram_of(network()))
     assert found["RGB clip"].detail == "8 x 64², every 2"
     streams = [(found[name].label, found[name].detail) for name in "0123"]
     assert streams == [
@@ -73,7 +73,7 @@ def test_boxes_say_their_stream_and_what_reaches_them() -> None:
 
 
 def test_edges_have_the_weights_that_the_architecture_fixes() -> None:
-    assert weights(network().diagram()) == {
+    assert weights(diagram_of(network())) == {
         "RGB clip->0": 1, "RGB clip->1": 1, "flow clip->2": 1, "object maps->3": 1,
         "0->4": 0.25, "1->4": 0.75, "1->twin": 1, "2->twin": 1,
         "0->6": 0, "twin->6": 0, "3->7": 1, "4->7": 1, "twin->7": 1, "7->classifier": 1,
@@ -81,9 +81,9 @@ def test_edges_have_the_weights_that_the_architecture_fixes() -> None:
 
 
 def test_a_block_that_reaches_no_head_is_marked() -> None:
-    pruned = network().diagram()
+    pruned = diagram_of(network())
     assert [box.name for box in pruned.boxes if box.kind == "pruned"] == ["6"]
-    kept = network(rules="published").diagram()
+    kept = diagram_of(network(rules="published"))
     assert boxes(kept)["6"].kind == "reaches no head"
     assert (weights(kept)["0->6"], weights(kept)["twin->6"]) == (0.4, 0.6)
 
@@ -91,7 +91,7 @@ def test_a_block_that_reaches_no_head_is_marked() -> None:
 def test_a_stream_that_reaches_no_head_takes_no_clip() -> None:
     genes = network()
     blocks = (*genes.blocks[:3], genes.blocks[3].model_copy(update={"inputs": (4, 5)}))
-    diagram = network(blocks=blocks).diagram()
+    diagram = diagram_of(network(blocks=blocks))
     assert "object maps" not in boxes(diagram)
     assert boxes(diagram)["3"].kind == "pruned"
     assert not [edge for edge in weights(diagram) if edge.endswith("->3")]
@@ -100,16 +100,16 @@ def test_a_stream_that_reaches_no_head_takes_no_clip() -> None:
 def test_edge_names_are_those_of_the_connection_weights() -> None:
     for rules in ("corrected", "published"):
         architecture = network(rules=rules)
-        learned = architecture.build(num_classes=3).connection_weights()
-        assert learned and set(learned) <= set(weights(architecture.diagram()))
+        learned = create_network(architecture, num_classes=3).connection_weights()
+        assert learned and set(learned) <= set(weights(diagram_of(architecture)))
 
 
 def test_attention_and_the_published_structures() -> None:
-    assert network().diagram().note == ""
-    assert "Self attention" in network(attention="self").diagram().note
-    plus = find_architecture("assemblenet_plus_50_object").diagram()
+    assert diagram_of(network()).note == ""
+    assert "Self attention" in diagram_of(network(attention="self")).note
+    plus = diagram_of(find_architecture("assemblenet_plus_50_object"))
     assert "Peer attention" in plus.note
     assert len(plus.edges) == 45 + 5 + 1
-    assert len(find_architecture("assemblenet_50").diagram().edges) == 30 + 4 + 1
-    lite = boxes(find_architecture("assemblenet_plus_lite").diagram())
+    assert len(diagram_of(find_architecture("assemblenet_50")).edges) == 30 + 4 + 1
+    lite = boxes(diagram_of(find_architecture("assemblenet_plus_lite")))
     assert lite["10"].detail == "432-432-192, dilation 2\nsees RGB + flow"

@@ -21,9 +21,11 @@ from golden import (
 )
 from torch import Tensor, nn
 
+from vidnas.families import create_network, official_variables
 from vidnas.families.assemblenet import AssembleNet
 from vidnas.families.assemblenet.network import AssembleNetwork, FusedBlock
-from vidnas.families.assemblenet.published import PUBLISHED, from_official, to_official
+from vidnas.families.assemblenet.original import from_official, to_official
+from vidnas.families.assemblenet.published import PUBLISHED
 
 pytestmark = needs_vectors
 
@@ -83,9 +85,9 @@ def record_nodes(network: AssembleNetwork) -> list[tuple[str, Tensor]]:
 def test_network(name: str) -> None:
     description, expected = recorded(name)
     architecture = published(name, description)
-    network = architecture.build(description["num_classes"]).eval()
+    network = create_network(architecture, description["num_classes"]).eval()
     names = [variable["name"] for variable in description["variables"]]
-    assert list(network.official_variables()) == names  # in the order of creation
+    assert list(official_variables(network)) == names  # in the order of creation
     fill_network(network, description)
     x = uniform(description["input"])
     others = []

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidnas.core import UserError
-from vidnas.families import architecture_from_json, create_network, find_architecture
+from vidnas.families import architecture_from_json, create_network, diagram_of, find_architecture
 from vidnas.families.baselines import R2Plus1D
-from vidnas.families.baselines.network import ResidualBlock, SpaceTimeConv
+from vidnas.families.baselines.network import ResidualBlock, SplitConv
 from vidnas.layers.frames import clip_to_frames
 
 
@@ -39,7 +39,7 @@ def test_a_block_computes_what_3d_convolutions_compute():
             return F.conv3d(x, conv.weight.unsqueeze(-1), None, stride, padding)
         return F.conv3d(x, conv.weight.unsqueeze(2), None, (1, *conv.stride), (0, *conv.padding))
 
-    def space_time(part: SpaceTimeConv, x: Tensor) -> Tensor:
+    def space_time(part: SplitConv, x: Tensor) -> Tensor:
         conv, norm, _ = part.space
         x = torch.relu(normed(norm, conv3d(conv, x, over_time=False)))
         return normed(part.norm, conv3d(part.time.layer, x, over_time=True))
@@ -83,7 +83,7 @@ def test_impossible_genes_are_refused_in_a_sentence():
 
 
 def test_diagram_is_a_chain_of_named_boxes():
-    diagram = R2Plus1D().diagram()
+    diagram = diagram_of(R2Plus1D())
     names = [box.name for box in diagram.boxes]
     assert len(set(names)) == len(names) == len(diagram.columns)
     assert [(edge.source, edge.target) for edge in diagram.edges] == list(pairwise(names))
@@ -110,13 +110,13 @@ def test_onnx_agrees_for_any_batch(tmp_path):
 
 
 def test_on_flow_only_the_first_convolution_differs():
-    rgb, flow = (R2Plus1D(width=0.125, in_channels=channels) for channels in (3, 2))
+    rgb, flow = (R2Plus1D(width=0.125, modality=modality) for modality in ("rgb", "flow"))
     assert flow.inputs[0].shape() == (1, 2, 16, 112, 112)
     with torch.device("meta"):
         shapes = [
-            {name: tensor.shape for name, tensor in value.build(5).named_parameters()}
+            {name: tensor.shape for name, tensor in create_network(value, 5).named_parameters()}
             for value in (rgb, flow)
         ]
-        assert flow.build(5).eval()(torch.empty(flow.inputs[0].shape(2))).shape == (2, 5)
+        assert create_network(flow, 5).eval()(torch.empty(flow.inputs[0].shape(2))).shape == (2, 5)
     differing = [name for name in shapes[0] if shapes[0][name] != shapes[1][name]]
     assert differing == ["stem.space.0.weight"]

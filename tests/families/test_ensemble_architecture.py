@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from vidnas.core import UserError
-from vidnas.families import Architecture, architecture_from_json, families
+from vidnas.families import (
+    Architecture,
+    architecture_from_json,
+    create_network,
+    diagram_of,
+    families,
+)
 from vidnas.families.ensemble import Ensemble, Member
 from vidnas.profiling import count_cost
 from vidnas.report.drawing import draw_svg
@@ -16,11 +22,11 @@ from vidnas.report.drawing import draw_svg
 
 def tiny(**genes: object) -> Architecture:
     block = {"filters": 8, "spatial_kernel": 3, "spatial_stride": 2, "temporal_kernel": 3}
-    value = {"family": "tinyvideonet", "image_size": 16, "frames": 4, "blocks": [block]}
+    value = {"family": "tinyvideonet", "size_px": 16, "frames": 4, "blocks": [block]}
     return architecture_from_json(json.dumps(value | genes))
 
 
-RGB, LONG, FLOW = tiny(), tiny(frames=6), tiny(in_channels=2)
+RGB, LONG, FLOW = tiny(), tiny(frames=6), tiny(modality="flow")
 OTHER = architecture_from_json(
     '{"family": "baselines", "width": 0.0625, "frames": 4, "frame_stride": 1, "size_px": 16}'
 )
@@ -65,7 +71,7 @@ def test_each_clip_is_taken_once() -> None:
 
 def test_the_logits_are_the_weighted_mean_of_what_each_member_says_alone() -> None:
     torch.manual_seed(0)
-    network = MIXED.build(5)
+    network = create_network(MIXED, 5)
     for number, member in enumerate(network.members):
         channels = member.architecture.inputs[0].channels
         member.normalizations[0].set_statistics(
@@ -79,7 +85,7 @@ def test_the_logits_are_the_weighted_mean_of_what_each_member_says_alone() -> No
 
 
 def test_an_ensemble_is_not_trained() -> None:
-    network = MIXED.build(3)
+    network = create_network(MIXED, 3)
     assert not any(module.training for module in network.modules())
     with pytest.raises(UserError, match="train its members"):
         network.train()
@@ -94,7 +100,7 @@ def test_what_it_costs_is_what_its_members_cost() -> None:
 
 
 def test_the_drawing_shows_inputs_members_and_votes() -> None:
-    diagram = MIXED.diagram()
+    diagram = diagram_of(MIXED)
     names = [box.name for box in diagram.boxes]
     assert len(set(names)) == len(names) == 3 + 4 + 1
     assert {end for edge in diagram.edges for end in (edge.source, edge.target)} == set(names)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from vidnas.families.evanet.places import INCEPTION_LIKE
 
 from vidnas.core import UserError
-from vidnas.families import architecture_from_json
+from vidnas.families import architecture_from_json, create_network, official_variables
 from vidnas.families.evanet import Branch, EvaNetInception, Module
 from vidnas.families.evanet.inception_network import EvaNetInceptionNetwork
-from vidnas.families.evanet.places import INCEPTION_LIKE
 from vidnas.families.evanet.space import inception_space
 
 KINDS = (
@@ -32,7 +32,7 @@ def network_of(**genes: object) -> EvaNetInception:
 
 def extents_seen(architecture: EvaNetInception) -> list[tuple[int, ...]]:
     """Frames, side and channels of every module's output."""
-    network = architecture.build(5).eval()
+    network = create_network(architecture, 5).eval()
     assert isinstance(network, EvaNetInceptionNetwork)
     seen: list[tuple[int, ...]] = []
     for module in network.inception:
@@ -62,7 +62,7 @@ def test_published_widths_are_those_of_inception() -> None:
 
 
 def test_a_module_is_the_relu_of_its_branches_without_a_shortcut() -> None:
-    network = network_of().build(5).eval()
+    network = create_network(network_of(), 5).eval()
     module = network.inception[0]
     x = torch.rand(4, 24, 8, 8)
     branches = torch.cat([branch(x, 4) for branch in module.branches.branches], dim=1)
@@ -70,20 +70,20 @@ def test_a_module_is_the_relu_of_its_branches_without_a_shortcut() -> None:
 
 
 def test_other_sizes_than_the_genes_pass() -> None:
-    network = network_of().build(5).eval()
+    network = create_network(network_of(), 5).eval()
     assert network(torch.rand(2, 3, 7, 40, 33)).shape == (2, 5)
 
 
 def test_flow_has_two_channels() -> None:
-    architecture = network_of(in_channels=2)
+    architecture = network_of(modality="flow")
     assert architecture.inputs[0].modality == "flow"
-    assert architecture.build(5).eval()(torch.rand(1, 2, 8, 32, 32)).shape == (1, 5)
+    assert create_network(architecture, 5).eval()(torch.rand(1, 2, 8, 32, 32)).shape == (1, 5)
 
 
 def test_non_local_blocks_start_as_the_identity() -> None:
     modules = (Module(branches=KINDS, non_local=True), *(Module(branches=KINDS),) * 8)
-    with_it = network_of(modules=modules).build(5).eval()
-    without = network_of().build(5).eval()
+    with_it = create_network(network_of(modules=modules), 5).eval()
+    without = create_network(network_of(), 5).eval()
     assert with_it.inception[0].non_local is not None
     without.load_state_dict(
         {name: value for name, value in with_it.state_dict().items() if "non_local" not in name}
@@ -109,7 +109,7 @@ def test_pools_that_canonical_shortens_give_the_same_logits() -> None:
     architecture = network_of(frames=5, pool_times=(11, 9, 11, 11))
     canonical = architecture.canonical()
     assert canonical.pool_times != architecture.pool_times
-    network, other = architecture.build(5).eval(), canonical.build(5).eval()
+    network, other = create_network(architecture, 5).eval(), create_network(canonical, 5).eval()
     other.load_state_dict(network.state_dict())
     clip = torch.rand(2, 3, 5, 48, 48)
     torch.testing.assert_close(network(clip), other(clip))
@@ -119,8 +119,8 @@ def test_random_networks_give_the_logits_of_their_canonical_form() -> None:
     rng, space = np.random.default_rng(0), inception_space(max_size_px=32, max_frames=8)
     for _ in range(4):
         architecture = space.random(rng)
-        network = architecture.build(3).eval()
-        other = architecture.canonical().build(3).eval()
+        network = create_network(architecture, 3).eval()
+        other = create_network(architecture.canonical(), 3).eval()
         other.load_state_dict(network.state_dict())
         clip = torch.rand(architecture.inputs[0].shape(2))
         torch.testing.assert_close(network(clip), other(clip))
@@ -139,4 +139,4 @@ def test_bad_genes_are_said() -> None:
 
 def test_there_is_no_original_to_load_from() -> None:
     with pytest.raises(UserError, match="no original implementation"):
-        network_of().build(3).official_variables()
+        official_variables(create_network(network_of(), 3))

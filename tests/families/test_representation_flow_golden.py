@@ -21,8 +21,7 @@ from golden import (
 )
 from torch import Tensor
 
-from vidnas.families.base import OfficialVariable
-from vidnas.families.variables import norm_variables, permuted
+from vidnas.families.original import OfficialVariable, norm_variables, permuted
 from vidnas.layers.convolution import SameConv2d
 from vidnas.layers.frames import clip_to_frames
 from vidnas.layers.representation_flow import FlowBlock, RepresentationFlow

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vidnas.core import UserError
+from vidnas.families import create_network, diagram_of
 from vidnas.families.tinystreams import Node, Stream, TinyStreams, from_official, to_official
-from vidnas.families.tinyvideonet import Block, TinyVideoNet, published
+from vidnas.families.tinyvideonet import Block, TinyVideoNet, original, published
 from vidnas.report.drawing import draw_svg
 
 
@@ -28,9 +29,9 @@ def node(*inputs: int, name: str = "", **genes: Any) -> Node:
 # Odd sizes and lengths that do not divide each other; node c reaches no head.
 NETWORK = TinyStreams(
     streams=(
-        Stream(image_size=33, frames=7, name="still"),
-        Stream(modality="flow", image_size=20, frames=5, frame_stride=2, name="motion"),
-        Stream(image_size=16, frames=3, name="unused"),
+        Stream(size_px=33, frames=7, name="still"),
+        Stream(modality="flow", size_px=20, frames=5, frame_stride=2, name="motion"),
+        Stream(size_px=16, frames=3, name="unused"),
     ),
     nodes=(
         node(0, name="a", spatial_stride=2, temporal_kernel=2, temporal_stride=2),
@@ -47,13 +48,13 @@ def clips_of(architecture: TinyStreams, batch: int = 2) -> list[torch.Tensor]:
 
 
 def test_what_reaches_no_head_is_not_built() -> None:
-    assert NETWORK.live == {0, 1, 3, 4, 6}
+    assert NETWORK.live == {"still", "motion", "a", "b", "d"}
     assert [spec.modality for spec in NETWORK.inputs] == ["rgb", "flow"]
     pruned = NETWORK.pruned()
     assert pruned.node_names == ("still", "motion", "a", "b", "d")
     assert [node.inputs for node in pruned.nodes] == [(0,), (1,), (0, 1, 2, 3)]
     assert NETWORK.digest == pruned.digest
-    assert len(NETWORK.build(3).nodes) == 3  # type: ignore[arg-type]
+    assert len(create_network(NETWORK, 3).nodes) == 3  # type: ignore[arg-type]
 
 
 def test_nodes_take_the_shortest_and_smallest_of_their_inputs() -> None:
@@ -63,11 +64,11 @@ def test_nodes_take_the_shortest_and_smallest_of_their_inputs() -> None:
 
 
 def test_streams_of_the_same_clip_share_it() -> None:
-    clip = Stream(image_size=16, frames=1, frame_stride=2)
+    clip = Stream(size_px=16, frames=1, frame_stride=2)
     same = clip.model_copy(update={"frame_stride": 3})  # which one frame does not have
     network = TinyStreams(streams=(clip, same), nodes=(node(0, 1),))
     assert len(network.inputs) == 1
-    assert network.build(3)(*clips_of(network)).shape == (2, 3)
+    assert create_network(network, 3)(*clips_of(network)).shape == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_streams_of_the_same_clip_share_it() -> None:
 )
 def test_invalid_graphs_are_named(genes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        TinyStreams(streams=(Stream(image_size=8, frames=2),), **genes)
+        TinyStreams(streams=(Stream(size_px=8, frames=2),), **genes)
 
 
 SIZES = [((7, 33, 33), (5, 20, 20)), ((1, 9, 5), (8, 4, 31)), ((16, 40, 24), (3, 11, 64))]
@@ -96,13 +97,13 @@ SIZES = [((7, 33, 33), (5, 20, 20)), ((1, 9, 5), (8, 4, 31)), ((16, 40, 24), (3,
 def test_networks_take_other_sizes_and_frame_counts(
     rgb: tuple[int, int, int], flow: tuple[int, int, int]
 ) -> None:
-    network = NETWORK.build(3).eval()
+    network = create_network(NETWORK, 3).eval()
     assert network(torch.rand(3, 3, *rgb), torch.rand(3, 2, *flow)).shape == (3, 3)
 
 
 def test_gradients_reach_every_parameter_and_every_clip() -> None:
     torch.manual_seed(0)
-    network, clips = NETWORK.build(3).train(), clips_of(NETWORK, batch=4)
+    network, clips = create_network(NETWORK, 3).train(), clips_of(NETWORK, batch=4)
     clips = [clip.requires_grad_() for clip in clips]
     torch.nn.functional.cross_entropy(network(*clips), torch.tensor([0, 1, 2, 0])).backward()
     for name, parameter in network.named_parameters():
@@ -113,7 +114,7 @@ def test_gradients_reach_every_parameter_and_every_clip() -> None:
 
 def test_connections_learn_their_weights() -> None:
     torch.manual_seed(0)
-    network = NETWORK.build(2).train()
+    network = create_network(NETWORK, 2).train()
     before = network.connection_weights()
     names = ["still->a", "motion->b", "still->d", "motion->d", "a->d", "b->d"]
     assert list(before) == names
@@ -136,7 +137,7 @@ def test_connections_learn_their_weights() -> None:
 
 
 def test_the_diagram_takes_learned_weights() -> None:
-    diagram = NETWORK.diagram()
+    diagram = diagram_of(NETWORK)
     assert {box.name: box.kind for box in diagram.boxes if box.kind == "pruned"} == {
         "unused": "pruned",
         "c": "pruned",
@@ -144,7 +145,7 @@ def test_the_diagram_takes_learned_weights() -> None:
     assert {box.name: box.column for box in diagram.boxes} == {
         "still": 0, "motion": 0, "unused": 0, "a": 1, "b": 1, "c": 2, "d": 2, "classifier": 3
     }  # fmt: skip
-    weights = NETWORK.build(3).connection_weights()
+    weights = create_network(NETWORK, 3).connection_weights()
     edges = {f"{edge.source}->{edge.target}": edge.weight for edge in diagram.edges}
     assert weights.keys() <= edges.keys()
     assert edges["a->c"] == 0.0
@@ -172,7 +173,7 @@ blocks = st.builds(
 streams = st.builds(
     Stream,
     modality=st.sampled_from(["rgb", "flow"]),
-    image_size=st.integers(1, 9),
+    size_px=st.integers(1, 9),
     frames=st.integers(1, 5),
     frame_stride=st.integers(1, 3),
 )
@@ -205,7 +206,7 @@ def test_canonical_form_builds_the_same_network(architecture: TinyStreams) -> No
     assert TinyStreams.model_validate(canonical.model_dump()) == canonical  # still valid
     assert canonical.canonical() == canonical
     assert canonical.inputs == architecture.inputs
-    network, same = architecture.build(3).eval(), canonical.build(3).eval()
+    network, same = create_network(architecture, 3).eval(), create_network(canonical, 3).eval()
     same.load_state_dict(network.state_dict())
     clips = clips_of(architecture)
     with torch.inference_mode():
@@ -215,7 +216,7 @@ def test_canonical_form_builds_the_same_network(architecture: TinyStreams) -> No
 @settings(max_examples=50, deadline=None)
 @given(architectures())
 def test_features_are_as_large_as_the_genes_say(architecture: TinyStreams) -> None:
-    network = architecture.build(3).eval()
+    network = create_network(architecture, 3).eval()
     seen = []
     for module in network.nodes:  # type: ignore[union-attr]
         module.register_forward_hook(lambda _, __, output: seen.append(output))  # type: ignore[union-attr]
@@ -226,7 +227,7 @@ def test_features_are_as_large_as_the_genes_say(architecture: TinyStreams) -> No
 
 
 def mobile(*, streams: int = 1) -> dict[str, Any]:
-    genome = published.to_official(published.PUBLISHED["tvn_mobile_1"]())
+    genome = original.to_official(published.PUBLISHED["tvn_mobile_1"]())
     genome["input_streams"] *= streams
     return genome
 
@@ -234,12 +235,12 @@ def mobile(*, streams: int = 1) -> dict[str, Any]:
 def test_a_chain_on_one_clip_is_what_tiny_video_networks_build() -> None:
     torch.manual_seed(0)
     genome = mobile()
-    chain: TinyVideoNet = published.from_official(genome)
-    small = {"image_size": 32, "frames": 3}
-    network = chain.model_copy(update=small).build(4).eval()
+    chain: TinyVideoNet = original.from_official(genome)
+    small = {"size_px": 32, "frames": 3}
+    network = create_network(chain.model_copy(update=small), 4).eval()
     graph = from_official(genome)
     stream = graph.streams[0].model_copy(update=small)
-    same = graph.model_copy(update={"streams": (stream,)}).build(4).eval()
+    same = create_network(graph.model_copy(update={"streams": (stream,)}), 4).eval()
     weights = zip(same.state_dict(), network.state_dict().values(), strict=True)
     same.load_state_dict(dict(weights))
     clip = torch.rand(chain.model_copy(update=small).inputs[0].shape(2))
@@ -253,7 +254,7 @@ def test_several_streams_and_branches_round_trip() -> None:
     for block, inputs in zip(genome["blocks"], ([0], [1, 2]), strict=True):
         block["inputs"] = inputs
     with pytest.raises(UserError, match=r"tinystreams\.from_official"):
-        published.from_official(genome)
+        original.from_official(genome)
     network = from_official(json.dumps(genome))
     assert [stream.frames for stream in network.streams] == [2, 8]
     assert [node.inputs for node in network.nodes] == [(0,), (1, 2)]

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
+from vidnas.families import create_network
 from vidnas.families.tinystreams import Node, Stream, TinyStreams
 from vidnas.families.tinyvideonet import Block
 from vidnas.profiling.onnx import export_onnx
@@ -17,9 +18,9 @@ from vidnas.profiling.onnx import export_onnx
 # Lengths and sizes that do not divide each other, widths that need a projection.
 NETWORK = TinyStreams(
     streams=(
-        Stream(image_size=33, frames=7),
-        Stream(image_size=32, frames=5, frame_stride=2),
-        Stream(modality="flow", image_size=20, frames=4),
+        Stream(size_px=33, frames=7),
+        Stream(size_px=32, frames=5, frame_stride=2),
+        Stream(modality="flow", size_px=20, frames=4),
     ),
     nodes=(
         Node(block=Block(filters=8, spatial_kernel=3, spatial_stride=3), inputs=(0, 1)),
@@ -49,7 +50,7 @@ def dynamo_graph(network: torch.nn.Module) -> bytes:
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_onnx_agrees_with_torch(dynamo: bool) -> None:
     torch.manual_seed(0)
-    network = NETWORK.build(5).train()
+    network = create_network(NETWORK, 5).train()
     # Statistics of batch norm that are not the identity.
     network(*(torch.rand(spec.shape(4)) for spec in NETWORK.inputs))
     network.eval()

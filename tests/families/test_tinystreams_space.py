@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidnas.core import Evaluation, Modality, UserError
-from vidnas.families.tinystreams import FAMILY, TinyStreams
-from vidnas.families.tinystreams.mutation import MUTATIONS
-from vidnas.families.tinystreams.space import TinyStreamsSpace, space
+from vidnas.families import create_network
+from vidnas.families.tinystreams import FAMILY
+from vidnas.families.tinystreams.space import MUTATIONS, TinyStreamsSpace, space
 from vidnas.families.tinyvideonet.space import space as chains
 from vidnas.profiling.counting import count_cost
 
@@ -38,26 +38,17 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
         assert phrase
         network = child
     for stream in network.streams:
-        assert stream.image_size <= size_px
+        assert stream.size_px <= size_px
         assert (stream.frames - 1) * stream.frame_stride + 1 <= frames
         assert stream.modality in wanted
     with torch.device("meta"):
         clips = [torch.empty(spec.shape(2)) for spec in network.inputs]
-        assert network.build(7).eval()(*clips).shape == (2, 7)
+        assert create_network(network, 7).eval()(*clips).shape == (2, 7)
 
 
 @pytest.fixture
 def default() -> TinyStreamsSpace:
     return space(max_size_px=64, max_frames=16, modalities=("rgb", "flow"))
-
-
-def edges(network: TinyStreams) -> set[str]:
-    names, first = network.node_names, len(network.streams)
-    return {
-        f"{names[source]}->{names[first + index]}"
-        for index, node in enumerate(network.nodes)
-        for source in node.inputs
-    }
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -75,7 +66,10 @@ def test_each_mutation_changes_its_own(name: str, default: TinyStreamsSpace) -> 
         changed += 1
         kept = [name for name in child.node_names if name in parent.node_names]
         assert kept == [name for name in parent.node_names if name in child.node_names]
-        new, gone = edges(child) - edges(parent), edges(parent) - edges(child)
+        new, gone = (
+            child.graph.edges.keys() - parent.graph.edges.keys(),
+            parent.graph.edges.keys() - child.graph.edges.keys(),
+        )
         grown = {"add_stream": (1, 0), "remove_stream": (-1, 0), "add_node": (0, 1),
                  "remove_node": (0, -1)}.get(name, (0, 0))  # fmt: skip
         assert len(child.streams) - len(parent.streams) == grown[0]
@@ -97,7 +91,7 @@ def test_learned_weights_decide_which_edge_is_replaced(default: TinyStreamsSpace
     replaced = 0
     while replaced < 20:
         parent = default.random(rng)
-        learned = parent.build(3).connection_weights()
+        learned = create_network(parent, 3).connection_weights()
         fused = [name for name, weight in learned.items() if weight < 1.0]
         if not fused:
             continue
@@ -110,7 +104,7 @@ def test_learned_weights_decide_which_edge_is_replaced(default: TinyStreamsSpace
         if change is None:  # every edge that could be there is there
             continue
         child = parent.model_copy(update=change[0])
-        assert edges(parent) - edges(child) == {weak}
+        assert parent.graph.edges.keys() - child.graph.edges.keys() == {weak}
         assert change[1].startswith(f"edge {weak}: replaced by ")
         replaced += 1
 
@@ -120,7 +114,7 @@ def test_the_space_hands_the_weights_on(default: TinyStreamsSpace) -> None:
     parent = default.random(rng)
     while len(parent.nodes) < 4:
         parent = default.random(rng)
-    strong = dict.fromkeys(parent.build(3).connection_weights(), 0.9)
+    strong = dict.fromkeys(create_network(parent, 3).connection_weights(), 0.9)
     phrases = [default.mutate(parent, rng, evaluated(strong))[1][0] for _ in range(100)]
     assert not any("replaced" in phrase for phrase in phrases)
     phrases = [default.mutate(parent, rng)[1][0] for _ in range(100)]

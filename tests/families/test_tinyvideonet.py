@@ -15,7 +15,12 @@ from pydantic import ValidationError
 import vidnas
 from vidnas import official
 from vidnas.core import UserError
-from vidnas.families import architecture_from_json, find_architecture
+from vidnas.families import (
+    architecture_from_json,
+    create_network,
+    find_architecture,
+    official_variables,
+)
 from vidnas.families.tinyvideonet import Block, TinyVideoNet, from_official, to_official
 
 # families.md section 7: parameters with 339 classes.
@@ -49,7 +54,7 @@ PUBLISHED = list(PARAMETERS)
 
 def meta_network(architecture: TinyVideoNet, num_classes: int = 4) -> torch.nn.Module:
     with torch.device("meta"):
-        return architecture.build(num_classes).eval()
+        return create_network(architecture, num_classes).eval()
 
 
 def shapes(architecture: TinyVideoNet) -> dict[str, torch.Size]:
@@ -60,7 +65,7 @@ def small(**genes: Any) -> TinyVideoNet:
     """Two blocks on four frames, the genes going to the first."""
     first = {"filters": 8, "spatial_kernel": 3, "temporal_kernel": 3, **genes}
     return TinyVideoNet(
-        image_size=16, frames=4, frame_stride=2, blocks=(Block(**first), Block(filters=8))
+        size_px=16, frames=4, frame_stride=2, blocks=(Block(**first), Block(filters=8))
     )
 
 
@@ -145,11 +150,11 @@ def test_invalid_genes_are_named(genes: dict[str, Any], message: str) -> None:
 
 def test_published_rules_load_what_searches_may_not_use() -> None:
     genes = {"filters": 4, "temporal_stride": 2, "spatial_stride": 3, "expand": 0}
-    architecture = TinyVideoNet(image_size=8, frames=4, blocks=(Block(**genes),), rules="published")
+    architecture = TinyVideoNet(size_px=8, frames=4, blocks=(Block(**genes),), rules="published")
     assert architecture.units[-1].exit.frames == 4
     with pytest.raises(ValidationError, match="gates are 4 wide and its features 3"):
         TinyVideoNet(
-            image_size=8,
+            size_px=8,
             frames=4,
             blocks=(Block(**genes, context_gate=True),),
             rules="published",
@@ -169,15 +174,15 @@ def test_published_rules_load_what_searches_may_not_use() -> None:
 )
 def test_skips(genes: dict[str, Any], rules: Any, skips: list[str]) -> None:
     block = Block(repeats=2, skip=True, spatial_kernel=3, temporal_kernel=3, **genes)
-    architecture = TinyVideoNet(image_size=9, frames=5, blocks=(block,), rules=rules)
+    architecture = TinyVideoNet(size_px=9, frames=5, blocks=(block,), rules=rules)
     assert [unit.skip for unit in architecture.units] == skips
     clip = torch.rand(2, *architecture.inputs[0].shape()[1:])
-    assert architecture.build(3).eval()(clip).shape == (2, 3)
+    assert create_network(architecture, 3).eval()(clip).shape == (2, 3)
 
 
 @pytest.mark.parametrize("gene", ["act", "spatial_act", "temporal_act"])
 def test_each_activation_gene_matters(gene: str) -> None:
-    networks = [small(**{gene: act}).build(3).eval() for act in ("relu", "hswish")]
+    networks = [create_network(small(**{gene: act}), 3).eval() for act in ("relu", "hswish")]
     networks[1].load_state_dict(networks[0].state_dict())
     clip = torch.rand(1, 3, 4, 16, 16) * 4 - 2
     first, second = (network(clip) for network in networks)
@@ -192,12 +197,12 @@ def test_non_local_is_one_block_after_the_last_repeat() -> None:
 @pytest.mark.parametrize("size", [(2, 16, 16), (1, 5, 5), (24, 33, 17), (3, 1, 7)])
 def test_networks_take_other_sizes_and_frame_counts(size: tuple[int, int, int]) -> None:
     genes = {"temporal_stride": 2, "spatial_stride": 2, "squeeze": 0.5, "context_gate": True}
-    network = small(**genes, non_local=4, skip=True, repeats=3).build(3).eval()
+    network = create_network(small(**genes, non_local=4, skip=True, repeats=3), 3).eval()
     assert network(torch.rand(3, 3, *size)).shape == (3, 3)
 
 
 def test_statistics_are_part_of_the_network() -> None:
-    network = small().build(3).eval()
+    network = create_network(small(), 3).eval()
     clip = torch.rand(2, 3, 4, 16, 16)
     mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.3, 0.4])
     before = network((clip - mean.view(3, 1, 1, 1)) / std.view(3, 1, 1, 1))
@@ -293,7 +298,7 @@ blocks = st.builds(
 @st.composite
 def architectures(draw: st.DrawFn) -> TinyVideoNet:
     genes = {
-        "image_size": draw(st.integers(1, 9)),
+        "size_px": draw(st.integers(1, 9)),
         "frames": draw(st.integers(1, 4)),
         "frame_stride": draw(st.integers(1, 3)),
         "blocks": tuple(draw(st.lists(blocks, min_size=1, max_size=3))),
@@ -314,7 +319,7 @@ def test_canonical_form_builds_the_same_network(architecture: TinyVideoNet) -> N
     assert TinyVideoNet.model_validate(canonical.model_dump()) == canonical  # still valid
     assert canonical.canonical() == canonical
     assert canonical.units == architecture.units
-    network, same = architecture.build(3).eval(), canonical.build(3).eval()
+    network, same = create_network(architecture, 3).eval(), create_network(canonical, 3).eval()
     same.load_state_dict(network.state_dict())
     clip = torch.rand(2, *architecture.inputs[0].shape()[1:])
     with torch.inference_mode():
@@ -331,13 +336,13 @@ def test_json_round_trip(architecture: TinyVideoNet) -> None:
 
 
 def variables_of(network: Any) -> dict[str, np.ndarray]:
-    slots = network.official_variables().items()
+    slots = official_variables(network).items()
     return {name: np.ones(slot.shape, dtype=np.float32) for name, slot in slots}
 
 
 def test_every_weight_has_an_original_variable() -> None:
     network = vidnas.create_network("tvn_mobile_1", num_classes=3)
-    targets = {id(slot.target) for slot in network.official_variables().values()}
+    targets = {id(slot.target) for slot in official_variables(network).values()}
     weights = [
         tensor
         for name, tensor in network.state_dict(keep_vars=True).items()
@@ -359,7 +364,7 @@ def test_every_weight_has_an_original_variable() -> None:
 def test_wrong_variables_are_named_and_nothing_is_loaded(
     name: str, array: np.ndarray | None, message: str
 ) -> None:
-    network = small(squeeze=0.5).build(3)
+    network = create_network(small(squeeze=0.5), 3)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     variables = variables_of(network)
     variables.pop(name, None)

@@ -10,11 +10,12 @@ import onnxruntime
 import pytest
 import torch
 
+from vidnas.families import create_network
 from vidnas.families.tinyvideonet import Block, TinyVideoNet
 
 # Even kernels, odd strides, every layer kind: nothing is left to symmetric padding.
 EVERYTHING = TinyVideoNet(
-    image_size=33,
+    size_px=33,
     frames=5,
     blocks=(
         Block(
@@ -41,7 +42,7 @@ EVERYTHING = TinyVideoNet(
 def test_onnx_agrees_with_torch(dynamo: bool, max_pool_predictions: bool) -> None:
     torch.manual_seed(0)
     architecture = EVERYTHING.model_copy(update={"max_pool_predictions": max_pool_predictions})
-    network = architecture.build(5).train()
+    network = create_network(architecture, 5).train()
     network(torch.rand(4, 3, 5, 33, 33))  # statistics of batch norm that are not the identity
     network.eval()
     torch.nn.init.ones_(network.units[2].non_local.project.norm.weight)  # type: ignore[index, union-attr]

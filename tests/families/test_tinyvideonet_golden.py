@@ -24,7 +24,7 @@ import vidnas
 from vidnas.families.tinyvideonet import from_official
 from vidnas.families.tinyvideonet.architecture import block_units
 from vidnas.families.tinyvideonet.network import TinyVideoUnit
-from vidnas.families.tinyvideonet.published import read_block
+from vidnas.families.tinyvideonet.original import read_block, unit_variables
 from vidnas.families.tinyvideonet.unit import Extent, resolve
 
 pytestmark = needs_vectors
@@ -71,7 +71,7 @@ def test_single_block(variant: dict[str, Any]) -> None:
     extent = Extent(frames, height, channels)
     unit = resolve(genes, extent, "published", name=variant["id"], repeat=repeat, in_time=True)
     module = TinyVideoUnit(unit).eval()
-    fill_layer(dict(module.official_variables(variant["id"])), variant["variables"])
+    fill_layer(dict(unit_variables(module, variant["id"])), variant["variables"])
 
     rng = np.random.Generator(np.random.PCG64(variant["input"]["seed"]))
     x = 2 * rng.random((batch, frames, height, width, channels), dtype=np.float32) - 1

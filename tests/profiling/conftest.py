@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from typing_extensions import Self
 
-from vidnas.core import ClipSpec, Diagram
-from vidnas.families import Architecture, Network
+from vidnas.core import ClipSpec
+from vidnas.families import Architecture, Family, Network, create_network
 
 
 class HandArchitecture(Architecture):
@@ -21,15 +20,6 @@ class HandArchitecture(Architecture):
     def inputs(self) -> tuple[ClipSpec, ...]:
         spec = ClipSpec(frames=self.frames, frame_stride=1, size_px=self.size_px)
         return (spec,) * self.streams
-
-    def build(self, num_classes: int) -> HandNetwork:
-        return HandNetwork(self, num_classes)
-
-    def canonical(self) -> Self:
-        return self
-
-    def diagram(self) -> Diagram:
-        return Diagram(title=self.family, columns=(), boxes=())
 
 
 class HandNetwork(Network):
@@ -51,6 +41,9 @@ class HandNetwork(Network):
         return self.classifier(features)
 
 
+FAMILY = Family("hand", HandArchitecture, network=HandNetwork)
+
+
 @pytest.fixture
 def architecture() -> HandArchitecture:
     return HandArchitecture()
@@ -64,4 +57,4 @@ def two_streams() -> HandArchitecture:
 @pytest.fixture
 def network(architecture: HandArchitecture) -> HandNetwork:
     torch.manual_seed(0)
-    return architecture.build(3).eval()
+    return create_network(architecture, 3).eval()

@@ -37,7 +37,7 @@ def test_graph_agrees_with_torch_at_any_batch(network) -> None:
 
 
 def test_several_inputs_keep_their_order_and_names(two_streams) -> None:
-    network = two_streams.build(3).eval()
+    network = create_network(two_streams, 3).eval()
     assert input_names(two_streams.inputs) == ("rgb_0", "rgb_1")
     largest, scale = differences(network, two_streams.inputs)
     assert largest <= 1e-5 * scale

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Diagram, Edge
-from vidnas.families import find_architecture
+from vidnas.families import diagram_of, find_architecture
 from vidnas.families.evanet.space import inception_space, space
 from vidnas.report.drawing import draw_svg
 from vidnas.report.layout import Layout, lay_out
@@ -17,11 +17,11 @@ from vidnas.report.layout import Layout, lay_out
 def diagrams() -> dict[str, Diagram]:
     rng = np.random.default_rng(0)
     searched = {
-        f"{name} {index}": build(max_size_px=112, max_frames=32).random(rng).diagram()
+        f"{name} {index}": diagram_of(build(max_size_px=112, max_frames=32).random(rng))
         for name, build in (("resnet", space), ("inception", inception_space))
         for index in range(4)
     }
-    published = {name: find_architecture(name).diagram() for name in ("evanet_a", "evanet_b")}
+    published = {name: diagram_of(find_architecture(name)) for name in ("evanet_a", "evanet_b")}
     return {**published, **searched}
 
 
@@ -74,7 +74,7 @@ def sorted_edges(diagram: Diagram, layout: Layout) -> list[Edge]:
 
 
 def test_a_genome_is_drawn_as_it_is_known() -> None:
-    diagram = find_architecture("evanet_b").diagram()
+    diagram = diagram_of(find_architecture("evanet_b"))
     branches = [
         [
             " ".join(filter(None, (box.label, box.detail)))

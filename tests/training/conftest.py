@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidnas.core import ClipSpec, Diagram
+from vidnas.core import ClipSpec
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
-from vidnas.families.base import Architecture, Network
+from vidnas.families import Architecture, Family, Network, create_network
 
 COUNTS = {"red": (9, 3, 4), "green": (9, 3, 4), "blue": (3, 3, 4)}  # train, val, test
 COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
@@ -29,15 +29,6 @@ class Probe(Architecture):
     @property
     def inputs(self) -> tuple[ClipSpec, ...]:
         return (ClipSpec(frames=self.frames, frame_stride=2, size_px=16),)
-
-    def build(self, num_classes: int) -> ProbeNetwork:
-        return ProbeNetwork(self, num_classes)
-
-    def canonical(self) -> Probe:
-        return self
-
-    def diagram(self) -> Diagram:
-        return Diagram(title="probe", columns=(), boxes=())
 
 
 class ProbeNetwork(Network):
@@ -54,6 +45,9 @@ class ProbeNetwork(Network):
         x = torch.relu(self.norm(self.conv(x))).mean(dim=(2, 3))
         x = x.unflatten(0, (-1, self.frames)).mean(dim=1)
         return self.dense(self.dropout(x))
+
+
+FAMILY = Family("probe", Probe, network=ProbeNetwork)
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +83,6 @@ def fresh(cache: ClipCache):
 
     def build(seed: int = 0) -> Network:
         torch.manual_seed(seed)
-        return Probe().build(len(cache.classes))
+        return create_network(Probe(), len(cache.classes))
 
     return build

@@ -24,7 +24,7 @@ from vidnas.deploy.model import Model, ModelCard
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
-from vidnas.families.ensemble import Ensemble, Member
+from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training.errors import NotFinite
 from vidnas.training.metrics import Metrics, score, to_input
 
@@ -174,7 +174,7 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
             for model, weight in zip(models, counts.values(), strict=True)
         )
     )
-    network = architecture.build(len(models[0].classes))
+    network = EnsembleNetwork(architecture, len(models[0].classes))
     for member, model in zip(network.members, models, strict=True):
         member.load_state_dict(model.network.state_dict())
     runs = tuple(run for model in models for run in model.card.training_runs)

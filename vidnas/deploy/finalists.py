@@ -17,6 +17,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.trial import Trial
+from vidnas.families import create_network
 from vidnas.training import Metrics, TrainingRun, TrainingSettings, train
 
 _TICK_S = 0.5
@@ -87,7 +88,7 @@ def train_finalist(
         if card.training_runs == (run,) and card.validation is not None:
             return card.validation
     torch.manual_seed(seed)
-    network = architecture.build(len(cache.classes))
+    network = create_network(architecture, len(cache.classes))
     checkpoint = folder / f"budget-{settings.budget_s or settings.epochs}.checkpoint"
     report = train(network, cache, settings, seed=seed, checkpoint=checkpoint)
     if report.validation is None:

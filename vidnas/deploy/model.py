@@ -12,12 +12,12 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-import vidnas
 from vidnas.core import Cost, UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
+from vidnas.core.version import VERSION
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
-from vidnas.families import Architecture, Network, architecture_from_json
+from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.training import Metrics, TrainingRun
 
 MODEL_FILE = "model.json"
@@ -43,7 +43,7 @@ class ModelCard(Value):
     export_difference: float | None = None
     """Largest absolute difference of a logit between the exported graph and torch."""
     versions: dict[str, str] = Field(
-        default_factory=lambda: {"vidnas": vidnas.__version__, "torch": torch.__version__}
+        default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
 
     @property
@@ -107,7 +107,7 @@ def load_model(path: Path | str) -> Model:
     """
     folder = _model_folder(Path(path))
     description = _read_description(folder / MODEL_FILE)
-    network = _architecture(folder, description).build(len(description.classes))
+    network = create_network(_architecture(folder, description), len(description.classes))
     _load_weights(network, folder / WEIGHTS_FILE)
     return Model(network.eval(), description.classes, description.card)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.names import suggest
 from vidnas.deploy.model import load_architecture, load_model
 from vidnas.families import (
     Architecture,
     Network,
     architecture_from_json,
+    create_network,
     find_architecture,
     list_architectures,
 )
@@ -32,8 +34,8 @@ def resolve_architecture(text: str) -> Architecture:
         except (UserError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: {error}") from error
     raise UserError(
-        f"{text!r} is neither a published architecture ({', '.join(list_architectures())}) nor a "
-        "file or folder that exists."
+        f"{text!r} is neither a published architecture nor a file or folder that exists; "
+        f"{suggest(text, list_architectures())}"
     )
 
 
@@ -44,7 +46,11 @@ def resolve_network(text: str, num_classes: int) -> Network:
         UserError: it is none of these.
     """
     architecture = resolve_architecture(text)
-    return load_model(Path(text)).network if _is_folder(text) else architecture.build(num_classes)
+    return (
+        load_model(Path(text)).network
+        if _is_folder(text)
+        else create_network(architecture, num_classes)
+    )
 
 
 def resolve_connection_weights(text: str) -> dict[str, float]:

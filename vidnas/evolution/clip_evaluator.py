@@ -21,7 +21,7 @@ from vidnas.evolution.early_stopping import rung_thresholds
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Architecture, Family, Network
+from vidnas.families import Architecture, Family, Network, create_network
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import Reference
 from vidnas.training.inheritance import inherit
@@ -128,7 +128,7 @@ class ClipEvaluator:
         try:
             clips = _open_cache(Path(self.cache_directory))
             torch.manual_seed(seed)
-            network = architecture.build(len(clips.classes))
+            network = create_network(architecture, len(clips.classes))
             cost = measure_cost(
                 network,
                 runtime=self.runtime,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import PositiveFloat, PositiveInt
 
 from vidnas.core import Cost, Evaluation, UserError
+from vidnas.core.names import suggest
+from vidnas.core.quantities import format_bytes, format_ms
 from vidnas.core.value import Value
 
 
@@ -33,10 +36,10 @@ class Limits(Value):
         """
         found: dict[str, float] = {}
         for text in texts:
-            quantity = _QUANTITIES.get(text.partition("=")[0].strip())
+            name = text.partition("=")[0].strip()
+            quantity = _QUANTITIES.get(name)
             if quantity is None:
-                examples = ", ".join(known.example for known in _QUANTITIES.values())
-                raise UserError(f"The limit {text!r} is unknown; write one like {examples}.")
+                raise UserError(f"The limit {text!r} is unknown; {suggest(name, _QUANTITIES)}")
             if quantity.field in found:
                 raise UserError(f"The limit {text!r} repeats an earlier one; keep one of them.")
             found[quantity.field] = quantity.read(text)
@@ -130,7 +133,7 @@ _QUANTITIES = {
         example="latency=40ms",
         units={"us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3},
         value=_latency_ms,
-        show="{:.4g} ms".format,
+        show=partial(format_ms, digits=4),
         least="the fastest took {}",
         whole=False,
     ),
@@ -155,7 +158,7 @@ _QUANTITIES = {
         example="memory=64MB",
         units=_BYTES,
         value=lambda cost: cost.activation_bytes,
-        show=lambda value: f"{value / 1e6:.4g} MB",
+        show=partial(format_bytes, digits=4),
         least="the most frugal needed {}",
     ),
 }

@@ -1,22 +1,21 @@
-"""Architecture families, each a folder: its value, network, space, published architectures."""
+"""Architecture families, each a folder: value, network, diagram, space, published architectures."""
 
-from vidnas.families.base import (
-    Architecture,
-    EvolutionDefaults,
-    Family,
-    Network,
-    OfficialVariable,
-    Space,
-)
+from vidnas.families.architecture import Architecture
+from vidnas.families.family import EvolutionDefaults, Family
+from vidnas.families.network import Network
+from vidnas.families.original import OfficialVariable
 from vidnas.families.registry import (
     AnyArchitecture,
     architecture_from_json,
     create_network,
+    diagram_of,
     families,
+    family_of,
     find_architecture,
     list_architectures,
-    register,
+    official_variables,
 )
+from vidnas.families.space import Space
 
 __all__ = [
     "AnyArchitecture",
@@ -28,8 +27,10 @@ __all__ = [
     "Space",
     "architecture_from_json",
     "create_network",
+    "diagram_of",
     "families",
+    "family_of",
     "find_architecture",
     "list_architectures",
-    "register",
+    "official_variables",
 ]

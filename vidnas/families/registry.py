@@ -9,29 +9,41 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationError
 
-from vidnas.core import UserError
-from vidnas.families.base import Architecture, Family, Network
+from vidnas.core import Diagram, UserError
+from vidnas.core.names import suggest
+from vidnas.families.architecture import Architecture
+from vidnas.families.family import REGISTERED, Family
+from vidnas.families.network import Network
+from vidnas.families.original import OfficialVariable
+
+
+def families() -> dict[str, Family]:
+    """All families by name: the built-in ones, those of installed packages, and those that were
+    constructed in this process."""
+    _load_installed()
+    return dict(sorted(REGISTERED.items()))
 
 
 @cache
-def families() -> dict[str, Family]:
-    """All families by name: the built-in ones and those of installed third-party packages."""
-    found = sorted(entry_points(group="vidnas.families"), key=lambda point: point.name)
-    return {point.name: point.load() for point in found}
+def _load_installed() -> None:
+    for point in entry_points(group="vidnas.families"):
+        point.load()  # constructs its family
 
 
-def register(family: Family) -> None:
-    """Make a family known in this process; installed packages use the entry point instead.
+def family_of(architecture: Architecture) -> Family:
+    """The family of an architecture.
 
     Raises:
-        UserError: another family has its name.
+        UserError: it is not known in this process.
     """
-    known = families().setdefault(family.name, family)
-    if known.architecture is not family.architecture:
+    name = architecture.family
+    known = families()
+    if name not in known:
         raise UserError(
-            f"The family name {family.name!r} is taken by {known.architecture.__qualname__}; give "
-            f"{family.architecture.__qualname__} another one."
+            f"The family {name!r} is not known in this process, known are {', '.join(known)}; "
+            f"construct Family({name!r}, {type(architecture).__name__}) first."
         )
+    return known[name]
 
 
 def list_architectures() -> list[str]:
@@ -49,8 +61,7 @@ def find_architecture(name: str) -> Architecture:
         if name in family.published:
             return family.published[name]()
     raise UserError(
-        f"There is no published architecture {name!r}; choose one of "
-        f"{', '.join(list_architectures())}."
+        f"There is no published architecture {name!r}; {suggest(name, list_architectures())}"
     )
 
 
@@ -68,7 +79,7 @@ def architecture_from_json(text: str) -> Architecture:
         raise UserError(f"This is not the JSON of an architecture: {error}.") from error
     except KeyError as error:
         raise UserError(
-            f"The architecture's family {error} is unknown; known are {', '.join(families())}."
+            f"The architecture's family {error} is unknown; {suggest(error.args[0], families())}"
         ) from error
     try:
         return family.architecture.model_validate(genes)
@@ -94,7 +105,7 @@ AnyArchitecture = Annotated[
 
 
 def create_network(architecture: str | Architecture, num_classes: int, **genes: Any) -> Network:
-    """Build a network with fresh weights.
+    """Build a network with fresh weights, drawn from torch's current generator.
 
     Args:
         architecture: a published name (see `list_architectures`) or any architecture value.
@@ -102,12 +113,36 @@ def create_network(architecture: str | Architecture, num_classes: int, **genes: 
         genes: genes to replace, such as `max_pool_predictions=True`.
 
     Raises:
-        UserError: the name is unknown, or a gene is unknown or invalid.
+        UserError: the name is unknown, a gene is unknown or invalid, or the family has no networks.
     """
     value = find_architecture(architecture) if isinstance(architecture, str) else architecture
     if genes:
         value = architecture_from_json(json.dumps({**json.loads(value.to_json()), **genes}))
-    return value.build(num_classes)
+    network = family_of(value).network
+    if network is None:
+        raise UserError(f"Architectures of the family {value.family} have no network to be built.")
+    return network(value, num_classes)
+
+
+def diagram_of(architecture: Architecture) -> Diagram:
+    """The network as boxes and arrows for people to look at."""
+    return family_of(architecture).diagram(architecture)
+
+
+def official_variables(network: Network) -> dict[str, OfficialVariable]:
+    """The original implementation's variable names, and where their arrays go.
+
+    Raises:
+        UserError: no original implementation with named variables exists, or it cannot build this
+            architecture.
+    """
+    family = family_of(network.architecture)
+    if family.official_variables is None:
+        raise UserError(
+            f"The family {family.name} has no original implementation whose variables could be "
+            "loaded; train the network, or load a model that vidnas saved."
+        )
+    return family.official_variables(network)
 
 
 def _first_problem(error: ValidationError) -> str:

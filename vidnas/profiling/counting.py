@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from vidnas.core import Cost
-from vidnas.families import Architecture
+from vidnas.families import Architecture, create_network
 
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
 _KEEP_SHAPE = {
@@ -31,7 +31,7 @@ def count_cost(architecture: Architecture, num_classes: int) -> Cost:
     the network in float32 at batch 1; a runtime that fuses layers needs less.
     """
     with torch.device("meta"):
-        network = architecture.build(num_classes).eval()
+        network = create_network(architecture, num_classes).eval()
         clips = tuple(torch.empty(spec.shape()) for spec in architecture.inputs)
     with torch.no_grad(), _Counter(network, clips) as counted:
         network(*clips)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vidnas.families import Architecture
+from vidnas.families import Architecture, create_network, diagram_of
 
 
 def check_architecture(architecture: Architecture) -> None:
@@ -36,7 +36,7 @@ def check_architecture(architecture: Architecture) -> None:
 
 
 def _check_diagram(architecture: Architecture) -> None:
-    diagram = architecture.diagram()
+    diagram = diagram_of(architecture)
     names = [box.name for box in diagram.boxes]
     assert len(set(names)) == len(names)
     assert {box.column for box in diagram.boxes} == set(range(len(diagram.columns)))
@@ -50,9 +50,9 @@ def check_network(architecture: Architecture) -> None:
         AssertionError: a promise is broken.
     """
     with torch.device("meta"):
-        network = architecture.build(num_classes=11).eval()
+        network = create_network(architecture, num_classes=11).eval()
         clips = [torch.empty(spec.shape(batch=2)) for spec in architecture.inputs]
-        canonical = architecture.canonical().build(num_classes=11)
+        canonical = create_network(architecture.canonical(), num_classes=11)
     with _NoStridedPointwise():  # type: ignore[no-untyped-call]
         assert network(*clips).shape == (2, 11)
     assert network.architecture == architecture

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import torch
 
-from vidnas.families import Space
+from vidnas.families import Space, create_network
 from vidnas.testing.architectures import check_architecture, check_network
 
 _WALKS = 15
@@ -62,7 +62,7 @@ class NetworkSpaceContract(SpaceContract):
         for _ in range(3):
             torch.manual_seed(0)
             architecture = space.random(rng)
-            network = architecture.build(num_classes=3).train()
+            network = create_network(architecture, num_classes=3).train()
             clips = [torch.rand(spec.shape(batch=4)) for spec in architecture.inputs]
             labels = torch.tensor([0, 1, 2, 0])
             loss = torch.nn.functional.cross_entropy(network(*clips), labels)
@@ -77,6 +77,8 @@ class NetworkSpaceContract(SpaceContract):
         states = []
         for seed in (0, 0, 1):
             torch.manual_seed(seed)
-            states.append(torch.cat([p.flatten() for p in architecture.build(3).parameters()]))
+            states.append(
+                torch.cat([p.flatten() for p in create_network(architecture, 3).parameters()])
+            )
         assert torch.equal(states[0], states[1])
         assert not torch.equal(states[0], states[2])

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from vidnas.families.base import Normalization
+from vidnas.families.network import Normalization
 
 
 def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> float:

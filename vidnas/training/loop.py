@@ -18,7 +18,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
 from vidnas.data.sampling import train_batches
 from vidnas.families import Network
-from vidnas.families.base import Normalization
+from vidnas.families.network import Normalization
 from vidnas.layers.frames import use_channels_last
 from vidnas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from vidnas.training.device import mixed_precision, usable_device

@@ -1,4 +1,4 @@
-"""A search from Python, over anyone's space and with anyone's evaluator."""
+"""A search over anyone's space with anyone's evaluator, and what every search shares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.families import Family, Space, register
+from vidnas.families import Family, Space, families
 
 
 def search(
@@ -36,7 +36,7 @@ def search(
     deterministic: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Study:
-    """Search a space, or go on with the search in the folder.
+    """Search a space, or resume the search in the folder.
 
     Args:
         space: what to search; its architectures' family becomes known to this process.
@@ -46,7 +46,7 @@ def search(
         strategy: a fresh one; tournament evolution by default.
         evaluations: number of evaluated candidates to end at.
         budget_s: search time to end at; give one of the two, or both.
-        folder: of the study; one that is there must be of the same search, and goes on.
+        folder: of the study; one that exists must be of the same search, and is resumed.
         executor: where evaluations run, shut down by the caller; by default this process, one after
             the other.
         deadline_s: seconds that an evaluation may take, handed to the evaluator.
@@ -66,11 +66,13 @@ def search(
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     sample = space.random(np.random.default_rng(seed))
-    register(Family(sample.family, type(sample)))
+    known = families().get(sample.family)
+    if known is None or known.architecture is not type(sample):
+        Family(sample.family, type(sample))  # constructing it registers it
     bounds = limits if isinstance(limits, Limits) else Limits.parse(limits)
     if bounds.counted and sample.inputs and not classes:
         raise UserError(
-            f"The limit {bounds} cannot be counted for networks of no classes; pass the names of "
+            f"The limit {bounds} cannot be counted for networks without classes; pass the names of "
             "the classes as well."
         )
     if not isinstance(evaluator, Evaluator):
@@ -81,18 +83,18 @@ def search(
             "describe() what else its results depend on."
         )
     strategy = strategy or TournamentEvolution()
-    config = StudyConfig(
+    study = open_study(
+        Path(folder),
+        space,
+        evaluator,
+        strategy,
         family=sample.family,
-        space=space.describe(),
-        classes=tuple(classes),
-        data_fingerprint="",
         limits=bounds,
-        strategy=strategy.describe(),
-        evaluator=evaluator.describe(),
+        classes=classes,
         seed=seed,
         deterministic=deterministic,
     )
-    with Study.create_or_resume(Path(folder), config) as study:
+    with study:
         run_search(
             study,
             space,
@@ -105,3 +107,38 @@ def search(
             on_event=on_event,
         )
     return study
+
+
+def open_study(
+    folder: Path,
+    space: Space,
+    evaluator: Evaluator,
+    strategy: Strategy,
+    *,
+    family: str,
+    limits: Limits,
+    classes: Sequence[str] = (),
+    data_fingerprint: str = "",
+    seed: int = 0,
+    deterministic: bool = False,
+    storage: str | None = None,
+) -> Study:
+    """Open the study of a search, a new one or that in the folder, and lock it until it is closed.
+
+    All parts of the search describe themselves in its config.
+
+    Raises:
+        UserError: the folder holds a study of another search; and as `Study.create_or_resume`.
+    """
+    config = StudyConfig(
+        family=family,
+        space=space.describe(),
+        classes=tuple(classes),
+        data_fingerprint=data_fingerprint,
+        limits=limits,
+        strategy=strategy.describe(),
+        evaluator=evaluator.describe(),
+        seed=seed,
+        deterministic=deterministic,
+    )
+    return Study.create_or_resume(folder, config, storage)

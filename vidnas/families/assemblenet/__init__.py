@@ -1,9 +1,12 @@
 """AssembleNet, AssembleNet++ and ++lite: evolves how streams connect."""
 
 from vidnas.families.assemblenet.architecture import AssembleNet, Block, Stem
-from vidnas.families.assemblenet.published import PUBLISHED, from_official, to_official
+from vidnas.families.assemblenet.diagram import draw
+from vidnas.families.assemblenet.network import AssembleNetwork
+from vidnas.families.assemblenet.original import from_official, official_variables, to_official
+from vidnas.families.assemblenet.published import PUBLISHED
 from vidnas.families.assemblenet.space import AssembleNetSpace, space
-from vidnas.families.base import EvolutionDefaults, Family
+from vidnas.families.family import EvolutionDefaults, Family
 
 __all__ = [
     "FAMILY",
@@ -18,6 +21,9 @@ __all__ = [
 FAMILY = Family(
     name="assemblenet",
     architecture=AssembleNet,
+    network=AssembleNetwork,
+    diagram=draw,
+    official_variables=official_variables,
     space=space,
     published=PUBLISHED,
     # Every child exchanges connections besides.

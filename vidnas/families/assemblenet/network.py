@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from vidnas.families.assemblenet.architecture import LEVEL_WIDTHS
+from vidnas.families.assemblenet.architecture import LEVEL_WIDTHS, AssembleNet, StemKind
 from vidnas.families.assemblenet.attention import PeerAttention, SelfAttention
 from vidnas.families.assemblenet.inverted import InvertedBottleneck, SpaceThenTime
 from vidnas.families.assemblenet.modules import Bottleneck, ClipStem, ObjectStem
-from vidnas.families.base import Network, OfficialVariable
+from vidnas.families.graph import edge_name
+from vidnas.families.network import Network
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import clip_to_frames, mean_over_space, use_channels_last
 from vidnas.layers.fusion import WeightedFusion, max_pool_to, smallest_size
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.representation_flow import RepresentationFlow
-
-if TYPE_CHECKING:
-    from vidnas.families.assemblenet.architecture import AssembleNet, StemKind
 
 _LITE_HEAD_WIDTHS = (432, 2048)
 
@@ -158,7 +155,7 @@ class AssembleNetwork(Network):
         for node, block in self.blocks():
             values = block.fusion.edge_weights.tolist()
             for source, value in zip(block.inputs, values, strict=True):
-                weights[f"{names[source]}->{names[node]}"] = float(value)
+                weights[edge_name(names[source], names[node])] = float(value)
         return weights
 
     def blocks(self) -> Iterator[tuple[int, FusedBlock]]:
@@ -166,12 +163,6 @@ class AssembleNetwork(Network):
         for node, module in zip(self.architecture.built, self.nodes, strict=True):
             if isinstance(module, FusedBlock):
                 yield node, module
-
-    def official_variables(self) -> dict[str, OfficialVariable]:
-        """The variables of the published code (google-research/assemblenet) by name."""
-        from vidnas.families.assemblenet.variables import network_variables
-
-        return dict(network_variables(self))
 
     @property
     def _stem_kinds(self) -> set[StemKind]:

@@ -1,132 +1,16 @@
-"""The published architectures, and their original format: nested lists.
+"""The published architectures, in their original format.
 
-Structures and edge weights as released in google-research/assemblenet (Apache-2.0). A stem is
-`[kind, dilation]`, a block `[level, [inputs], filters, dilation, stride, 0]`; the weights of a node
-are `[]` (learned) or `[[w1, w2, ...]]`.
+Structures and edge weights as released in google-research/assemblenet (Apache-2.0).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
-from vidnas.core import UserError
-from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet, Block, Stem, StemKind
-
-_STEMS: dict[int, StemKind] = {-1: "rgb", -2: "flow", -3: "objects"}
-_STEM_NUMBERS = {kind: number for number, kind in _STEMS.items()}
-_LITE_REPEATS = (3, 5, 11, 7)
-
-
-def from_official(
-    structure: Sequence[Any],
-    edge_weights: Sequence[Any] = (),
-    *,
-    repeats: tuple[int, int, int, int] | None = None,
-    **genes: Any,
-) -> AssembleNet:
-    """Read a structure and the weights of its connections; no weights are learned ones.
-
-    Args:
-        structure: one list a node.
-        edge_weights: one list a node, or none at all.
-        repeats: modules of a block on each level, see `DEPTHS`; by default those of depth 50, and
-            of ++lite where blocks have three numbers of filters.
-        genes: of the architecture that the format has no room for, such as `attention`.
-
-    Raises:
-        UserError: these are not such lists, or genes that no network can have.
-    """
-    try:
-        if edge_weights and len(edge_weights) != len(structure):
-            raise ValueError(f"{len(edge_weights)} lists of weights for {len(structure)} nodes")
-        weights = edge_weights or [[]] * len(structure)
-        stems = [node for node in structure if len(node) == 2]
-        blocks = list(zip(structure, weights, strict=True))[len(stems) :]
-        lite = isinstance(structure[-1][2], (list, tuple))
-        fixed: dict[str, Any] = {"module": "inverted", "flow_iterations": 20} if lite else {}
-        return AssembleNet(
-            stems=tuple(Stem(kind=_STEMS[kind], dilation=dilation) for kind, dilation in stems),
-            blocks=tuple(_read_block(*block) for block in blocks),
-            repeats=repeats or (_LITE_REPEATS if lite else DEPTHS[50]),
-            **{"rules": "published", **fixed, **genes},
-        )
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
-        raise UserError(
-            f"This is not an AssembleNet in its original format ({reason}); pass stems "
-            "[kind, dilation], then blocks [level, [inputs], filters, dilation, stride, 0]."
-        ) from error
-
-
-def to_official(architecture: AssembleNet) -> tuple[list[Any], list[Any]]:
-    """Write the structure and the weights of the connections.
-
-    The format has no room for names, for what `from_official` takes as genes, and for the fused
-    widths of ++lite, which the published code takes from the width of the picture.
-
-    Raises:
-        UserError: the published code would build another network.
-    """
-    _refuse_others(architecture)
-    stems = [[_STEM_NUMBERS[stem.kind], stem.dilation] for stem in architecture.stems]
-    blocks = [_write_block(block) for block in architecture.blocks]
-    weights = [[list(b.edge_weights)] if b.edge_weights else [] for b in architecture.blocks]
-    learned = not any(weights)
-    return [*stems, *blocks], [] if learned else [*([] for _ in stems), *weights]
-
-
-def _read_block(node: Sequence[Any], weights: Sequence[Any]) -> Block:
-    level, inputs, filters, dilation, stride, _ = node
-    return Block(
-        level=level,
-        inputs=tuple(inputs),
-        filters=tuple(filters) if isinstance(filters, list) else filters,
-        dilation=dilation,
-        stride=stride,
-        edge_weights=tuple(weights[0]) if weights else None,
-    )
-
-
-def _write_block(block: Block) -> list[Any]:
-    filters = list(block.filters) if isinstance(block.filters, tuple) else block.filters
-    return [block.level, list(block.inputs), filters, block.dilation, block.stride, 0]
-
-
-def _refuse_others(architecture: AssembleNet) -> None:
-    """Refuse what the published code builds otherwise or not at all."""
-    bottleneck = architecture.module == "bottleneck"
-    kinds = {stem.kind for stem in architecture.stems}
-    published = architecture.model_copy(update={"rules": "published"})
-    if "precomputed_flow" in kinds:
-        _refuse("a stem of precomputed flow")
-    if "objects" in kinds and not bottleneck:
-        _refuse("a stem of objects before inverted modules")
-    if architecture.width != 1:
-        _refuse(f"width {architecture.width:g}")
-    fused = [b.fused for b in architecture.canonical().blocks if b.fused is not None]
-    if bottleneck and fused:
-        _refuse(f"inputs fused to {fused[0]} channels")
-    if architecture.rules == "corrected":
-        if published.built != architecture.built:
-            _refuse("blocks that reach no head and are left out")
-        if published.heads != architecture.heads:
-            _refuse(f"a head on {len(architecture.heads)} blocks")
-        if bottleneck and "flow" in kinds:
-            _refuse("convolutions over time in stems of flow")
-        if architecture.attention == "self":
-            _refuse("self attention without the layers of peer attention")
-
-
-def _refuse(what: str) -> None:
-    raise UserError(
-        f"This architecture has {what}, which the published code does not build; keep it as JSON "
-        "(to_json) instead."
-    )
-
+from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet
+from vidnas.families.assemblenet.original import from_official
 
 # fmt: off
 _ASN50: list[Any] = [

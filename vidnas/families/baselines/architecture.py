@@ -3,17 +3,12 @@ Action Recognition" (CVPR 2018), as a value."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from vidnas.core import Box, Diagram, Edge
-from vidnas.families.base import scaled
-from vidnas.families.single_clip import SingleClip
-
-if TYPE_CHECKING:
-    from vidnas.families.baselines.network import R2Plus1DNetwork
+from vidnas.families.architecture import scaled
+from vidnas.families.clips import SingleClip
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _WIDTHS = (64, 128, 256, 512)
@@ -45,41 +40,9 @@ class R2Plus1D(SingleClip):
             for blocks, width in zip(_BLOCKS[self.depth], _WIDTHS, strict=True)
         )
 
-    def build(self, num_classes: int) -> R2Plus1DNetwork:
-        """Build the network with fresh weights, drawn from torch's current generator."""
-        from vidnas.families.baselines.network import R2Plus1DNetwork
-
-        return R2Plus1DNetwork(self, num_classes)
-
     def canonical(self) -> R2Plus1D:
         """The value itself, but for the stride of a single frame, which cannot matter."""
-        return self.model_copy(update={"frame_stride": 1}) if self.frames == 1 else self
-
-    def diagram(self) -> Diagram:
-        """A chain: stem, four stages, classifier."""
-        extent = f"{self.frames} x {self.size_px} px"
-        clip = "clip" if self.in_channels == 3 else "optical flow"
-        chain = [
-            ("clip", "input", clip, extent),
-            ("stem", "(2+1)D conv", "1x7x7, 3x1x1", f"{self.stem_channels[1]} channels"),
-            *(
-                (f"stage {number}", "(2+1)D residual", f"{blocks} blocks", f"{width} channels")
-                for number, (blocks, width) in enumerate(self.stages, start=1)
-            ),
-            ("classes", "classifier", "mean, dense", ""),
-        ]
-        boxes = tuple(
-            Box(name=name, column=column, kind=kind, label=label, detail=detail)
-            for column, (name, kind, label, detail) in enumerate(chain)
-        )
-        return Diagram(
-            title=f"R(2+1)D-{self.depth}",
-            columns=tuple(box.name for box in boxes),
-            boxes=boxes,
-            edges=tuple(
-                Edge(source=before.name, target=after.name) for before, after in pairwise(boxes)
-            ),
-        )
+        return self.model_copy(update={"frame_stride": self.neutral_stride})
 
 
 def middle_channels(channels: int, out_channels: int) -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from vidnas.families.base import Family
+from collections.abc import Callable
+
 from vidnas.families.baselines.architecture import R2Plus1D
 
-FAMILY = Family(
-    name="baselines",
-    architecture=R2Plus1D,
-    published={"r2plus1d_18": R2Plus1D},
-)
+PUBLISHED: dict[str, Callable[[], R2Plus1D]] = {"r2plus1d_18": R2Plus1D}

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from vidnas.core import UserError
-from vidnas.families.base import Network
 from vidnas.families.ensemble.architecture import Ensemble
+from vidnas.families.network import Network
+from vidnas.families.registry import create_network
 
 
 class EnsembleNetwork(Network):
@@ -23,7 +24,7 @@ class EnsembleNetwork(Network):
     def __init__(self, architecture: Ensemble, num_classes: int) -> None:
         super().__init__(architecture, num_classes)
         values = [member.architecture for member in architecture.members]
-        self.members = nn.ModuleList(value.build(num_classes) for value in values)
+        self.members = nn.ModuleList(create_network(value, num_classes) for value in values)
         place = {spec: index for index, spec in enumerate(architecture.inputs)}
         self._inputs = [tuple(place[spec] for spec in value.inputs) for value in values]
         self._shares = [member.weight / architecture.size for member in architecture.members]

@@ -1,12 +1,15 @@
 """EvaNet: modules of parallel space-time layers, in two meta-architectures."""
 
-from vidnas.families.base import EvolutionDefaults, Family
 from vidnas.families.evanet.architecture import EvaNet
+from vidnas.families.evanet.diagram import draw, draw_inception
 from vidnas.families.evanet.inception import EvaNetInception
+from vidnas.families.evanet.inception_network import EvaNetInceptionNetwork
 from vidnas.families.evanet.module import Branch, Module
+from vidnas.families.evanet.network import EvaNetNetwork
+from vidnas.families.evanet.original import from_official, official_variables, to_official
 from vidnas.families.evanet.published import PUBLISHED
 from vidnas.families.evanet.space import inception_space, space
-from vidnas.families.evanet.wire import from_official, to_official
+from vidnas.families.family import EvolutionDefaults, Family
 
 __all__ = [
     "FAMILY",
@@ -25,6 +28,9 @@ _EVOLUTION = EvolutionDefaults(population=50, tournament=25, mutations=5, mutati
 FAMILY = Family(
     name="evanet",
     architecture=EvaNet,
+    network=EvaNetNetwork,
+    diagram=draw,
+    official_variables=official_variables,
     space=space,
     published=PUBLISHED,
     evolution=_EVOLUTION,
@@ -33,6 +39,8 @@ FAMILY = Family(
 INCEPTION = Family(
     name="evanet_inception",
     architecture=EvaNetInception,
+    network=EvaNetInceptionNetwork,
+    diagram=draw_inception,
     space=inception_space,
     evolution=_EVOLUTION,
 )

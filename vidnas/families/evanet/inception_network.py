@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidnas.families.base import Network
+from vidnas.families.evanet.inception import EvaNetInception
 from vidnas.families.evanet.module import Module
 from vidnas.families.evanet.network import ParallelBranches, SpaceTimeConvNorm
+from vidnas.families.network import Network
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import clip_to_frames, use_channels_last
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.spacetime import Profile, SpaceTimePool
-
-if TYPE_CHECKING:
-    from vidnas.families.evanet.inception import EvaNetInception
 
 
 class InceptionStem(nn.Module):
@@ -29,7 +25,7 @@ class InceptionStem(nn.Module):
         first, middle, last = architecture.stem_channels
         self.conv7 = SpaceTimeConvNorm(
             kind,
-            architecture.in_channels,
+            architecture.inputs[0].channels,
             first,
             (time, 7, 7),
             (2, 2, 2),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidnas.families.base import Network, OfficialVariable
+from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.module import Branch, ConvKind, Module
+from vidnas.families.network import Network
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import clip_to_frames, per_frame, use_channels_last
 from vidnas.layers.itgm import ITGMConv
 from vidnas.layers.spacetime import Profile, Size, SpaceTimeConv, SpaceTimePool, TwoPlusOneConv
-
-if TYPE_CHECKING:
-    from vidnas.families.evanet.architecture import EvaNet
 
 _ONE: Size = (1, 1, 1)
 
@@ -161,7 +157,7 @@ class EvaNetNetwork(Network):
         profile, channels = architecture.profile, architecture.stem_channels
         self.stem = SpaceTimeConvNorm(
             architecture.stem_conv,
-            architecture.in_channels,
+            architecture.inputs[0].channels,
             channels,
             (architecture.stem_time, 7, 7),
             (2, 2, 2),
@@ -172,7 +168,7 @@ class EvaNetNetwork(Network):
         self.pools = nn.ModuleList([SpaceTimePool("maxpool", (first, 3, 3), (2, 2, 2))])
         self.pools.extend(SpaceTimePool("maxpool", (time, 2, 2), (1, 2, 2)) for time in others)
         self.stages = nn.ModuleList()
-        for module, filters in zip(architecture.stages, architecture.stage_filters, strict=True):
+        for module, filters in zip(architecture.modules, architecture.module_filters, strict=True):
             stage = nn.ModuleList()
             for repeat in range(module.repeats):
                 stage.append(ResidualModule(module, channels, filters, profile, repeat))
@@ -191,9 +187,3 @@ class EvaNetNetwork(Network):
                 x = module(x, frames)
         logits: Tensor = self.head(x, frames)
         return logits
-
-    def official_variables(self) -> dict[str, OfficialVariable]:
-        """The variables of the published code (google-research/evanet) by name."""
-        from vidnas.families.evanet.variables import network_variables
-
-        return dict(network_variables(self))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
-
 from torch import Tensor, nn
 
-from vidnas.families.base import Network, OfficialVariable
+from vidnas.families.network import Network
+from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Operation, Unit
-from vidnas.families.variables import norm_variables, permuted, vector
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
@@ -17,9 +14,6 @@ from vidnas.layers.frames import OverTime, clip_to_frames, per_frame, use_channe
 from vidnas.layers.gates import ContextGate, SqueezeExcite
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.pooling import SamePool2d
-
-if TYPE_CHECKING:
-    from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 
 
 class TinyVideoUnit(nn.Module):
@@ -67,21 +61,6 @@ class TinyVideoUnit(nn.Module):
             x = self.non_local(x, frames)
         return x, frames
 
-    def official_variables(self, scope: str) -> Iterator[tuple[str, OfficialVariable]]:
-        """Yield the original variables of this repeat by name."""
-        temporal = self.temporal.layer if self.temporal is not None else None
-        scopes: dict[str, Sequence[nn.Module | None]] = {
-            f"{scope}/STConvs/Expand": [self.widen],
-            f"{scope}/STConvs": [*self.spatial, temporal],
-            f"{scope}/Expand": [self.expand],
-            f"{scope}/SqueezeExcite": _dense_layers(self.squeeze_excite),
-            f"{scope}/ContextGate": _dense_layers(self.context_gate),
-            scope: [self.narrow],
-            f"{scope}/Residual": [self.skip],
-        }
-        for name, layers in scopes.items():
-            yield from _scope_variables(name, layers)
-
 
 class TinyVideoNetwork(Network):
     """A chain of repeats and a classifier."""
@@ -105,18 +84,6 @@ class TinyVideoNetwork(Network):
             x, frames = unit(x, frames)
         logits: Tensor = self.head(x, frames)
         return logits
-
-    def official_variables(self) -> dict[str, OfficialVariable]:
-        """The variables of the published code (google-research/tiny_video_nets) by name."""
-        variables: dict[str, OfficialVariable] = {}
-        for unit in cast(Iterable[TinyVideoUnit], self.units):
-            variables.update(unit.official_variables(unit.unit.name))
-        dense = self.head.dense
-        variables["dense/kernel"] = OfficialVariable(
-            dense.weight, (dense.in_features, dense.out_features), lambda array: array.T
-        )
-        variables["dense/bias"] = vector(dense.bias)
-        return variables
 
 
 def _layer(
@@ -144,34 +111,3 @@ def _spatial(unit: Unit, channels: int) -> tuple[list[nn.Module], int]:
 def _every(x: Tensor, frames: int, stride: int) -> Tensor:
     """Keep every `stride`-th of the frames in `(N * T, C, H, W)`."""
     return x if stride == 1 else per_frame(x, frames)[:, ::stride].flatten(0, 1)
-
-
-def _dense_layers(gate: nn.Module | None) -> list[nn.Module | None]:
-    return [] if gate is None else list(gate.children())
-
-
-def _scope_variables(
-    scope: str, layers: Sequence[nn.Module | None]
-) -> Iterator[tuple[str, OfficialVariable]]:
-    """Number the layers of one scope as the default names of the original code do."""
-    convolutions = norms = 0
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            name = f"{scope}/conv2d{_suffix(convolutions)}"
-            convolutions += 1
-            shape = (1, 1, layer.in_features, layer.out_features)
-            yield f"{name}/kernel", OfficialVariable(layer.weight, shape, lambda a: a[0, 0].T)
-            yield f"{name}/bias", vector(layer.bias)
-        elif isinstance(layer, ConvNorm):
-            if layer.depthwise:
-                name, order = f"{scope}/depthwise_kernel", (2, 3, 0, 1)
-            else:
-                name, order = f"{scope}/conv2d{_suffix(convolutions)}/kernel", (3, 2, 0, 1)
-                convolutions += 1
-            yield name, permuted(layer.conv.weight, order)
-            yield from norm_variables(f"{scope}/batch_normalization{_suffix(norms)}", layer.norm)
-            norms += 1
-
-
-def _suffix(number: int) -> str:
-    return f"_{number}" if number else ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
+from vidnas.families.tinyvideonet.block import Block
 from vidnas.layers.activation import Activation
-
-if TYPE_CHECKING:
-    from vidnas.families.tinyvideonet.architecture import Block
 
 Rules = Literal["published", "corrected"]
 
@@ -141,3 +140,63 @@ def _temporal(block: Block, repeat: int, frames: int) -> Operation | None:
     return (
         Operation("conv", block.temporal_kernel, stride, block.temporal_act) if frames > 1 else None
     )
+
+
+def block_units(block: Block, index: int, entry: Extent, rules: Rules) -> list[Unit]:
+    """Resolve all repeats of one block."""
+    units: list[Unit] = []
+    for repeat in range(block.repeats):
+        extent = units[-1].exit if units else entry
+        units.append(
+            resolve(
+                block,
+                extent,
+                rules,
+                name=f"Block-{index}-{repeat}",
+                repeat=repeat,
+                in_time=entry.frames > 1,
+            )
+        )
+    return units
+
+
+def canonical_block(block: Block, entry: Extent, rules: Rules) -> Block:
+    """The block with every gene that cannot matter set to its neutral value.
+
+    A gene cannot matter where its neutral value resolves to the same layers.
+    """
+    units = block_units(block, 0, entry, rules)
+    for genes in _neutral_genes(block):
+        neutral = block.model_copy(update=genes)
+        if neutral != block and block_units(neutral, 0, entry, rules) == units:
+            block = neutral
+    return block
+
+
+def refuse_published_genes(block: Block, name: str) -> None:
+    """Refuse genes that only the `published` rules give a meaning.
+
+    Raises:
+        ValueError: a kernel of one strides, or expand is 0.
+    """
+    for axis in ("spatial", "temporal"):
+        kernel, stride = getattr(block, f"{axis}_kernel"), getattr(block, f"{axis}_stride")
+        if kernel == 1 and stride > 1:
+            raise ValueError(
+                f"{name}: {axis} kernel 1 is no operation and cannot stride by {stride}; use a "
+                "larger kernel or stride 1"
+            )
+    if block.expand == 0:
+        raise ValueError(f"{name}: expand is 0; use 1 or more")
+
+
+def _neutral_genes(block: Block) -> Iterator[dict[str, Any]]:
+    """Yield neutral values to try, one after the other."""
+    for name, field in Block.model_fields.items():
+        if not field.is_required():
+            yield {name: field.default}
+    if block.expand:
+        yield {"filters": block.width, "expand": 1}
+    if block.squeeze:
+        # The middle of all ratios that give the same hidden width survives rounding.
+        yield {"squeeze": min(1.0, (block.hidden + 0.5) / block.width)}

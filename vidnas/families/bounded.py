@@ -1,0 +1,116 @@
+"""Spaces within bounds: they draw, or change genes, until an architecture lies inside."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from vidnas.core import Evaluation, UserError
+from vidnas.families.architecture import Architecture
+from vidnas.families.clips import ClipBounds
+from vidnas.families.genes import Change
+from vidnas.families.space import Space
+
+_ATTEMPTS = 1000
+
+
+class Bounds(ClipBounds):
+    """The values that each gene of an architecture may take."""
+
+    @abstractmethod
+    def hold(self, architecture: Any) -> bool:
+        """Whether an architecture of the family lies within the bounds."""
+
+
+ArchitectureT = TypeVar("ArchitectureT", bound=Architecture)
+BoundsT = TypeVar("BoundsT", bound=Bounds)
+
+
+class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
+    """Architectures of one kind within bounds; each mutation is one change.
+
+    A sub-class sets `architecture` and says how to draw one and how to change one.
+    """
+
+    architecture: type[ArchitectureT]
+
+    def __init__(self, bounds: BoundsT) -> None:
+        self.bounds = bounds
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> ArchitectureT:
+        """Draw an architecture; it may lie outside the bounds."""
+
+    @abstractmethod
+    def change(
+        self, parent: ArchitectureT, rng: np.random.Generator, evaluation: Evaluation | None
+    ) -> Change | None:
+        """Draw a change of the parent; None where the one drawn does not apply.
+
+        Where the child lies outside the bounds or is invalid, another change is drawn.
+        """
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether the architecture is of this kind and within the bounds."""
+        return isinstance(architecture, self.architecture) and self.bounds.hold(architecture)
+
+    def random(self, rng: np.random.Generator) -> ArchitectureT:
+        """Draw a random architecture of the space.
+
+        Raises:
+            UserError: the bounds leave too little to find one.
+        """
+        for _ in range(_ATTEMPTS):
+            architecture = self.draw(rng)
+            if self.contains(architecture):
+                return architecture
+        raise UserError(f"{_ATTEMPTS} random networks lie outside {self.bounds!r}; widen these.")
+
+    def mutate(
+        self,
+        parent: Architecture,
+        rng: np.random.Generator,
+        evaluation: Evaluation | None = None,
+        strength: int = 1,
+    ) -> tuple[ArchitectureT, tuple[str, ...]]:
+        """Apply `strength` changes; all of them see the parent's evaluation.
+
+        Raises:
+            UserError: the bounds leave too little to find a child.
+        """
+        if not isinstance(parent, self.architecture):
+            raise TypeError(f"a {type(parent).__name__} is no {self.architecture.__name__}")
+        child, phrases = parent, []
+        for left in reversed(range(strength)):
+            # A later mutation must not undo an earlier one in the end.
+            excluded = {child.digest} if left else {child.digest, parent.digest}
+            child, phrase = self._mutate_once(child, rng, evaluation, excluded)
+            phrases.append(phrase)
+        return child, tuple(phrases)
+
+    def describe(self) -> dict[str, Any]:
+        """The bounds."""
+        return self.bounds.model_dump(mode="json")
+
+    def _mutate_once(
+        self,
+        parent: ArchitectureT,
+        rng: np.random.Generator,
+        evaluation: Evaluation | None,
+        excluded: set[str],
+    ) -> tuple[ArchitectureT, str]:
+        for _ in range(_ATTEMPTS):
+            change = self.change(parent, rng, evaluation)
+            if change is None:
+                continue
+            genes, phrase = change
+            try:
+                child = self.architecture.model_validate({**dict(parent), **genes})
+            except ValidationError:
+                continue
+            if self.contains(child) and child.digest not in excluded:
+                return child, phrase
+        raise UserError(f"{_ATTEMPTS} mutations lie outside {self.bounds!r}; widen these.")

@@ -1,0 +1,129 @@
+"""EvaNet's networks as boxes and arrows: parallel branches between the layers that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vidnas.core import Box, ClipSpec, Diagram, Edge
+from vidnas.families.evanet.architecture import EvaNet
+from vidnas.families.evanet.inception import EvaNetInception
+from vidnas.families.evanet.modular import ModularNet, Place
+from vidnas.families.evanet.module import CONV_NAMES, Module, layers
+
+_KINDS = {"1x1": "1x1 conv", **{name: f"{name} conv" for name in CONV_NAMES.values()}}
+
+
+def draw(architecture: EvaNet) -> Diagram:
+    """One column a stage."""
+    spec, (first, *pools) = architecture.inputs[0], architecture.pool_times
+    drawing = _Drawing(spec)
+    drawing.convolution(CONV_NAMES[architecture.stem_conv], 7, architecture.stem_time)
+    drawing.pool(3, first)
+    for index, (place, stage) in enumerate(
+        zip(architecture.places, architecture.modules, strict=True)
+    ):
+        if index:
+            drawing.pool(2, pools[index - 1])
+        channels = architecture.module_filters[index] * len(stage.branches)
+        drawing.module(place, stage, channels, "concatenate, add shortcut")
+    repeated = any(
+        branch.without_time() != branch
+        for stage in architecture.modules
+        if stage.repeats > 1
+        for branch in stage.branches
+    )
+    note = "Convolutions of every second repeat have t = 1." if repeated else ""
+    return drawing.finish("EvaNet, ResNet-like", note)
+
+
+def draw_inception(architecture: EvaNetInception) -> Diagram:
+    """One column a module."""
+    spec, pools = architecture.inputs[0], architecture.pool_times
+    stem = CONV_NAMES[architecture.stem_conv]
+    drawing = _Drawing(spec)
+    drawing.convolution(stem, 7, architecture.stem_time)
+    drawing.pool(3, pools[0])
+    drawing.bar("1x1 conv", "1x1")
+    drawing.convolution(stem, 3, architecture.stem_time)
+    drawing.pool(3, pools[1])
+    for index, (place, module) in enumerate(
+        zip(architecture.places, architecture.modules, strict=True)
+    ):
+        if index in architecture.group_pools:
+            drawing.pool(*architecture.group_pools[index])
+        channels = architecture.module_filters[index] * len(module.branches)
+        drawing.module(place, module, channels, "concatenate")
+    return drawing.finish("EvaNet, Inception-like")
+
+
+def _modules(architecture: ModularNet) -> Iterator[tuple[int, tuple[Place, Module]]]:
+    return enumerate(zip(architecture.places, architecture.modules, strict=True))
+
+
+class _Drawing:
+    """Columns of parallel branches, and columns of bars between them."""
+
+    def __init__(self, spec: ClipSpec) -> None:
+        self.spec = spec
+        self.columns: list[str] = []
+        self.boxes: list[Box] = []
+        self.edges: list[Edge] = []
+        self.open: list[str] = []
+        """Boxes that lead to the next layer."""
+        self.bar("input", str(spec))
+
+    def bar(self, kind: str, label: str) -> None:
+        """A layer on everything before it."""
+        if not (self.boxes and self.boxes[-1].upright):
+            self.columns.append("")
+        self._join(self._add(kind, label, lane=0, upright=True))
+
+    def convolution(self, name: str, kernel: int, time: int) -> None:
+        """A convolution of the stem."""
+        self.bar(_KINDS[name], f"{name} {kernel}x{kernel}, t = {time}")
+
+    def pool(self, kernel: int, time: int) -> None:
+        """A max-pool between modules."""
+        self.bar("max-pool", f"max-pool {kernel}x{kernel}, t = {time}")
+
+    def module(self, place: Place, module: Module, channels: int, joint: str) -> None:
+        """The branches of a module side by side, and the layers that join them."""
+        frames, size_px = place.extent(self.spec.frames, self.spec.size_px)
+        repeats = f", {module.repeats}x" if module.repeats > 1 else ""
+        self.columns.append(f"{place.name}{repeats}\n{frames} x {size_px}² x {channels}")
+        entry, ends = self.open, []
+        for lane, branch in enumerate(module.branches):
+            self.open = entry
+            for name, time in layers(branch):
+                detail = f"t = {time}" if name != "1x1" else ""
+                self._join(self._add(_KINDS.get(name, name), name, detail, lane=lane))
+            ends += self.open
+        self.open = ends
+        self.bar("concatenation", joint)
+        if module.non_local:
+            self.bar("non-local", "non-local")
+
+    def finish(self, title: str, note: str = "") -> Diagram:
+        """The diagram, with the classifier at its end."""
+        self.bar("classifier", "mean over clip, classifier")
+        return Diagram(
+            title=title,
+            columns=tuple(self.columns),
+            boxes=tuple(self.boxes),
+            edges=tuple(self.edges),
+            note=note,
+        )
+
+    def _add(
+        self, kind: str, label: str, detail: str = "", *, lane: int, upright: bool = False
+    ) -> str:
+        name, column = f"box {len(self.boxes)}", len(self.columns) - 1
+        self.boxes.append(
+            Box(name=name, column=column, lane=lane, upright=upright, kind=kind, label=label,
+                detail=detail)
+        )  # fmt: skip
+        return name
+
+    def _join(self, name: str) -> None:
+        self.edges += [Edge(source=source, target=name) for source in self.open]
+        self.open = [name]

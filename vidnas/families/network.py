@@ -1,0 +1,56 @@
+"""The base of every network: an `nn.Module` that knows the architecture it was built from."""
+
+from __future__ import annotations
+
+from abc import ABC
+
+import torch
+from torch import Tensor, nn
+
+from vidnas.families.architecture import Architecture
+
+
+class Normalization(nn.Module):
+    """Channel statistics inside the network, so that what is exported takes the same clip.
+
+    The identity until `set_statistics` is called with those of the training clips.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Take the mean and standard deviation of each channel, `(C,)` each, in [0, 1]."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """`(N, C, T, H, W)` in [0, 1] to the same shape, normalised."""
+        shape = (1, -1, 1, 1, 1)
+        return (clip - self.mean.view(shape)) / self.std.view(shape)
+
+
+class Network(nn.Module, ABC):
+    """An `nn.Module` built from an architecture, with fresh weights of torch's generator.
+
+    `forward(*clips)` takes one tensor `(N, C, T, H, W)` per input, float in [0, 1], and returns
+    logits `(N, num_classes)`. Sub-classes call `self.normalizations[i]` on input i.
+    """
+
+    def __init__(self, architecture: Architecture, num_classes: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.num_classes = num_classes
+        self.normalizations = nn.ModuleList(
+            Normalization(spec.channels) for spec in architecture.inputs
+        )
+
+    def connection_weights(self) -> dict[str, float]:
+        """Learned weights of the architecture's connections, `source->target` by the names of the
+        diagram's boxes; empty where a family has none."""
+        return {}

@@ -1,0 +1,48 @@
+"""The base of every space: which architectures a search may visit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from vidnas.core import Evaluation
+from vidnas.families.architecture import Architecture
+
+
+class Space(ABC):
+    """The architectures that a search may visit. Randomness comes from the generator handed in."""
+
+    @abstractmethod
+    def random(self, rng: np.random.Generator) -> Architecture:
+        """Draw a random architecture of the space."""
+
+    @abstractmethod
+    def mutate(
+        self,
+        parent: Architecture,
+        rng: np.random.Generator,
+        evaluation: Evaluation | None = None,
+        strength: int = 1,
+    ) -> tuple[Architecture, tuple[str, ...]]:
+        """Apply `strength` mutations to the parent.
+
+        Args:
+            parent: an architecture of this space.
+            rng: the only source of randomness.
+            evaluation: the parent's, for mutations guided by what its training learned.
+            strength: how many mutations, besides those that every child gets.
+
+        Returns:
+            A child of this space that differs from its parent in its canonical form, and one short
+            phrase per mutation ("block 2: filters 32 -> 64") for people to read.
+        """
+
+    @abstractmethod
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether the architecture is valid and within the bounds."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """The bounds as JSON-ready values: a study compares them when it is resumed."""
