@@ -18,7 +18,7 @@ from vidnas.evolution.merging import fork_study
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, trial_rows
-from vidnas.families import families
+from vidnas.families.family import REGISTERED
 
 TOYS = str(Path(__file__).parent)
 COST = Cost(parameters=10, macs=20, activation_bytes=30)
@@ -101,12 +101,13 @@ def test_a_study_of_an_unknown_family_can_be_read_but_not_resumed(folder, tmp_pa
         fill(study)
     known = study.trials
     with monkeypatch.context() as patch:
-        patch.delitem(families(), "toy")
+        patch.delitem(REGISTERED, "toy")
         study = Study.read(folder)
         assert [trial.evaluation for trial in study.trials] == [one.evaluation for one in known]
         assert study.rows() == trial_rows(known)
         for there, here in zip(study.trials, known, strict=True):
             assert there.architecture.digest == here.architecture.digest
+            assert there.architecture.family == "toy"
             assert there.architecture.to_json() == here.architecture.to_json()
         with pytest.raises(UserError, match="family 'toy', which is unknown; import"):
             Study.create_or_resume(folder, toy_config())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
 
 from vidnas.families import Architecture, architecture_from_json, families
 
@@ -14,11 +13,14 @@ class UnknownArchitecture(Architecture):
     A study of it can be looked at and copied, but not resumed.
     """
 
-    family: ClassVar[str] = "unknown"
-
     genes: str
     """The JSON that its own `to_json` wrote."""
     stored_digest: str
+
+    @property
+    def family(self) -> str:  # type: ignore[override]
+        """The name of the family, as it was stored."""
+        return str(json.loads(self.genes)["family"])
 
     @property
     def digest(self) -> str:
