@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 WANTED = 0.97
-GENES = {"frames": 2, "image_size": 32}
+GENES = {"frames": 2, "size_px": 32}
 
 
 def train_candidate(cache_directory: Path, seed: int) -> float:
