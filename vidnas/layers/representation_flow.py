@@ -161,7 +161,7 @@ class RepresentationFlow(nn.Module):
         taps = kernel.flatten()
         if not self.learned and taps.tolist() == [-1, 1]:
             return None
-        # Views of parameters require gradients even where none are computed; traces refuse them.
+        # Views of parameters require gradients even where none are computed; traces reject them.
         return taps if torch.is_grad_enabled() else taps.detach()
 
 

@@ -36,7 +36,7 @@ from vidnas.layers.spacetime import TwoPlusOneConv
 T = TypeVar("T")
 
 _KINDS: tuple[BranchKind, ...] = ("1x1", "conv", "conv2", "maxpool")
-"""In the order of their numbers in the format, as the next."""
+"""Kinds, and below convolutions, in the order of their numbers in the format."""
 _CONVS: tuple[ConvKind, ...] = ("3d", "itgm", "2+1d")
 
 _FIELDS = {
@@ -52,7 +52,7 @@ _FIELDS = {
         "blocks:Block",
     ),
 }
-"""Numbers, and lists of messages, by the name of their message; numbered from 1."""
+"""The fields of each message, numbered from 1: numbers, and lists of the message after the colon."""
 
 
 def _message_types() -> dict[str, type[Message]]:
