@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from benchmarks.results import options
+
 SELF_CONTAINED = (
     "cache",
     "latency_steadiness",
@@ -24,7 +26,9 @@ SELF_CONTAINED = (
 
 def main() -> None:
     """Run the named benchmarks, or all."""
-    for name in sys.argv[1:] or SELF_CONTAINED:
+    parser = options(__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SELF_CONTAINED))
+    for name in parser.parse_args().names or SELF_CONTAINED:
         print(f"\n== benchmarks/{name}.py", flush=True)
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
 

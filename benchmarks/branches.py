@@ -4,23 +4,20 @@ python -m benchmarks.branches [--repeats 15]
 
 CPU time on one thread of a forward pass for one clip, in torch and in ONNX Runtime, and of a
 training step (forward, backward) for a batch. The kinds take turns. A ratio is the time over that
-of the 3D branch of the same length; beside it, the ratio that the multiply-adds predict.
+of the 3D branch of the same length; beside it is the ratio that the MACs predict.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
-import os
 import statistics
-import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidnas.core.process import prepare_process
+from benchmarks.results import options, print_environment, print_table
+from benchmarks.timing import Run, cpu_ms, in_onnxruntime, in_turns, use_threads
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,53 +47,48 @@ PLACES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--repeats", type=int, default=15)
-    options = parser.parse_args()
-    prepare_process(threads=1)
-    import torch
-
-    torch.set_num_threads(1)
-    print(f"ms of CPU time, one thread, load {os.getloadavg()[0]:.1f}; training batch {BATCH}")
+    repeats = parser.parse_args().repeats
+    use_threads(1)
+    print_environment()
+    print(f"ms of CPU time on one thread; training batch {BATCH}")
     for place in PLACES:
         print(
             f"\n{place.name}: {place.channels} to {place.filters} channels, "
-            f"{place.frames} frames of {place.size_px} px\n"
-            f"  {'branch':12}{'MACs':>9} ratio {'torch ms':>11} ratio {'onnx ms':>10} ratio"
-            f" {'training ms':>12} ratio"
+            f"{place.frames} frames of {place.size_px} px"
         )
-        for length in TIMES:
-            report(place, length, options.repeats)
+        columns = ("branch", "MMACs", "torch ms", "onnx ms", "training ms")
+        print_table(
+            [columns[0], *(name for column in columns[1:] for name in (column, "ratio"))],
+            (row for length in TIMES for row in measure(place, length, repeats)),
+        )
 
 
-def report(place: Place, length: int, repeats: int) -> None:
-    """Print one line a kind of convolution."""
-    macs, runs = [], []
+def measure(place: Place, length: int, repeats: int) -> list[list[str]]:
+    """Return one row per kind of convolution: its costs, each with its ratio to that of 3D."""
+    costs: dict[ConvKind, list[float]] = {}
+    runs: dict[tuple[ConvKind, int], Run] = {}
     for kind in KINDS:
         branch = on_clips(place, kind, length)
-        macs.append(count_macs(branch, place))
-        runs.append((forward(branch, place), in_onnxruntime(branch, place), train(branch, place)))
-    samples: dict[tuple[int, int], list[float]] = {}
-    for _ in range(repeats + 2):
-        for kind, functions in enumerate(runs):
-            for what, run in enumerate(functions):
-                began = time.process_time()
-                run()
-                ms = 1000 * (time.process_time() - began)
-                samples.setdefault((kind, what), []).append(ms)
-    medians = {key: statistics.median(found[2:]) for key, found in samples.items()}  # warmed up
-    for kind, name in enumerate(KINDS):
-        times = "".join(
-            f"{medians[kind, what]:12.2f} {medians[kind, what] / medians[0, what]:5.2f}"
-            for what in range(3)
-        )
-        print(
-            f"  {name:5} t {length:<4}{macs[kind] / 1e6:8.1f}M {macs[kind] / macs[0]:5.2f}{times}"
-        )
+        costs[kind] = [count_macs(branch, place) / 1e6]
+        for what, make in enumerate((forward, exported, train)):
+            runs[kind, what] = make(branch, place)
+    for (kind, _), found in in_turns(runs, repeats, warmup=2, sample=cpu_ms).items():
+        costs[kind].append(statistics.median(found))
+    return [
+        [f"{kind} t {length}"]
+        + [
+            text
+            for own, of_3d in zip(costs[kind], costs[KINDS[0]], strict=True)
+            for text in (f"{own:.2f}", f"{own / of_3d:.2f}")
+        ]
+        for kind in KINDS
+    ]
 
 
 def on_clips(place: Place, kind: ConvKind, length: int) -> nn.Module:
-    """A branch that takes clips of features."""
+    """Return a branch that takes clips of features."""
     import torch
 
     from vidnas.families.evanet import Branch
@@ -118,7 +110,7 @@ def on_clips(place: Place, kind: ConvKind, length: int) -> nn.Module:
 
 
 def clips(place: Place, batch: int) -> Tensor:
-    """Features as they lie in memory within a network."""
+    """Return features laid out as they are within a network."""
     import torch
 
     shape = (batch, place.channels, place.frames, place.size_px, place.size_px)
@@ -129,36 +121,36 @@ def count_macs(branch: nn.Module, place: Place) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    branch.eval()  # folds iTGM kernels, which does not count
+    branch.eval()  # folds iTGM kernels, so that folding is not counted
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         branch(clips(place, 1))
     return counter.get_total_flops() // 2
 
 
-def forward(branch: nn.Module, place: Place) -> Callable[[], object]:
+def forward(branch: nn.Module, place: Place) -> Run:
     import torch
 
     branch, clip = copy.deepcopy(branch).eval(), clips(place, 1)
     return torch.inference_mode()(lambda: branch(clip))
 
 
-def in_onnxruntime(branch: nn.Module, place: Place) -> Callable[[], object]:
-    import onnxruntime
+def exported(branch: nn.Module, place: Place) -> Run:
     import torch
 
     clip, graph = clips(place, 1), io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in vidnas.profiling.onnx
-        torch.onnx.export(branch.eval(), (clip,), graph, dynamo=False, input_names=["clip"])
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        graph.getvalue(), options, providers=["CPUExecutionProvider"]
-    )
-    return lambda: session.run(None, {"clip": clip.numpy()})
+        torch.onnx.export(
+            branch.eval(),
+            (clip,),
+            graph,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=["clip"],
+        )
+    return in_onnxruntime(graph.getvalue(), {"clip": clip.numpy()}, threads=1)
 
 
-def train(branch: nn.Module, place: Place) -> Callable[[], object]:
+def train(branch: nn.Module, place: Place) -> Run:
     branch.train()
     batch = clips(place, BATCH).requires_grad_()  # as in the middle of a network
 

@@ -1,4 +1,4 @@
-"""Clips a second from the clip cache against decoding them from the videos every time.
+"""Clips per second from the clip cache against decoding them from the videos every time.
 
 Both draw random training clips of the same spec, in turns, on one thread.
 
@@ -7,8 +7,6 @@ python -m benchmarks.cache [--clips FOLDER_OR_CSV]
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,20 +15,21 @@ import av
 import numpy as np
 import torch
 
+from benchmarks.clips import temporary_cache
+from benchmarks.results import options, print_environment
 from vidnas.core import ClipSpec
-from vidnas.data.cache import ClipCache, build_cache
-from vidnas.data.datasets import Dataset, Video, load_dataset
-from vidnas.data.demo import write_clips
+from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import Dataset, Video
 from vidnas.data.reading import read_video
 from vidnas.data.sampling import Augmentation, clips_of, train_batches
 
-CLIPS_A_TURN = 64
+CLIPS_PER_TURN = 64
 TURNS = 8
 WANTED = 20.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--clips", type=Path, help="labelled clips; generated ones by default")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--stride", type=int, default=1)
@@ -40,15 +39,8 @@ def main() -> None:
     spec = ClipSpec(
         frames=arguments.frames, frame_stride=arguments.stride, size_px=arguments.size_px
     )
-    with tempfile.TemporaryDirectory() as folder:
-        source = arguments.clips
-        if source is None:
-            source = Path(folder) / "clips"
-            write_clips(source, classes=("left", "right", "growing"), clips_per_class=40)
-        dataset = load_dataset(source)
-        started = time.perf_counter()
-        cache = build_cache(dataset, size_px=spec.size_px, directory=Path(folder) / "cache")
-        print(f"built from {len(cache)} videos in {time.perf_counter() - started:.1f} s, once")
+    print_environment()
+    with temporary_cache(arguments.clips, size_px=spec.size_px) as (dataset, cache):
         compare(
             {
                 "from the cache": clips_from_cache(cache, spec),
@@ -62,7 +54,7 @@ def compare(loaders: dict[str, Iterator[int]]) -> None:
     for _ in range(TURNS):
         for name, loader in loaders.items():
             count, started = 0, time.perf_counter()
-            while count < CLIPS_A_TURN:
+            while count < CLIPS_PER_TURN:
                 count += next(loader)
             rates[name].append(count / (time.perf_counter() - started))
     cached, decoded = (float(np.median(own)) for own in rates.values())
@@ -72,7 +64,7 @@ def compare(loaders: dict[str, Iterator[int]]) -> None:
 
 
 def clips_from_cache(cache: ClipCache, spec: ClipSpec) -> Iterator[int]:
-    """Load batches for ever; yield how many clips each has."""
+    """Load batches forever; yield the number of clips in each."""
     rng = np.random.default_rng(0)
     while True:
         for (clips,), _ in train_batches(
@@ -82,10 +74,10 @@ def clips_from_cache(cache: ClipCache, spec: ClipSpec) -> Iterator[int]:
 
 
 def clips_from_videos(dataset: Dataset, spec: ClipSpec) -> Iterator[int]:
-    """What a loader without a cache does: open, seek, decode what the clip spans, resize, crop."""
+    """Do what a loader without a cache does: open, seek, decode the span, resize, crop."""
     rng = np.random.default_rng(0)
     videos = [video for video in dataset.videos if video.split == "train"]
-    spans = [_span(video, spec) for video in videos]  # known beforehand: not part of the time
+    spans = [_span(video, spec) for video in videos]  # known beforehand, so that it is not timed
     while True:
         index = int(rng.integers(len(videos)))
         earliest_s, latest_s, length_s = spans[index]
@@ -98,7 +90,7 @@ def clips_from_videos(dataset: Dataset, spec: ClipSpec) -> Iterator[int]:
 
 
 def _span(video: Video, spec: ClipSpec) -> tuple[float, float, float]:
-    """Earliest and latest start of a clip in the video, and its length, in seconds."""
+    """Return earliest and latest start of a clip in the video, and its length, in seconds."""
     with av.open(str(video.path)) as container:
         rate = float(container.streams.video[0].average_rate)
         duration_s = container.duration / av.time_base

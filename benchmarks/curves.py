@@ -2,106 +2,110 @@
 
     python -m benchmarks.curves [--evaluations 50] [--seconds 5]
 
-The space is that of Tiny Video Networks up to 16 frames of 64 px, under a limit on multiply-adds;
-the fitness is the likelihood on the validation split after a brief training, measured in seconds as
+The space is that of Tiny Video Networks up to 16 frames of 64 px, under a limit on MACs; the
+fitness is the likelihood on the validation split after a brief training run, measured in seconds as
 `vidnas search` does. Nothing else should be running.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import tempfile
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 import vidnas
-from vidnas.data.cache import build_cache
-from vidnas.data.datasets import load_dataset
-from vidnas.data.demo import MOTIONS, write_clips
+from benchmarks.clips import temporary_cache
+from benchmarks.results import Line, Results, options, print_table
+from benchmarks.searching import evaluator_of, space_of
+from vidnas.data.cache import ClipCache
+from vidnas.data.demo import MOTIONS
 from vidnas.evolution import (
-    ClipEvaluator,
     Limits,
     LocalExecutor,
     RandomSearch,
     Strategy,
     TournamentEvolution,
 )
-from vidnas.families import families
 from vidnas.training import TrainingSettings
 
-RESULTS = Path(__file__).parent / "results" / "curves.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "curves.svg"
+FAMILY = "tinyvideonet"
 SEEDS = range(3)
 LIMITS = ["macs=40M"]
 COLOURS = {"regularized evolution": "#3f51b5", "random search": "#9e9e9e"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--evaluations", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of training a candidate")
-    options = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=5.0, help="of training per candidate")
+    arguments = parser.parse_args()
+    results = Results("curves", arguments)
     curves: dict[str, list[list[float]]] = {name: [] for name in COLOURS}
-    with tempfile.TemporaryDirectory() as folder:
-        clips = Path(folder) / "clips"
-        write_clips(clips, classes=list(MOTIONS)[:8], clips_per_class=60)
-        cache = build_cache(load_dataset(clips), size_px=64, directory=Path(folder) / "cache")
-        evaluator = ClipEvaluator(
-            cache.directory, TrainingSettings(budget_s=options.seconds), Limits.parse(LIMITS)
-        )
-        with LocalExecutor() as executor:
-            for seed in SEEDS:
-                for name in COLOURS:
-                    study = vidnas.search(
-                        families()["tinyvideonet"].space(max_size_px=64, max_frames=16),
-                        evaluator,
-                        limits=LIMITS,
-                        strategy=strategy(name, options.evaluations),
-                        evaluations=options.evaluations,
-                        executor=executor,
-                        folder=Path(folder) / f"{name}-{seed}",
-                        classes=cache.classes,
-                        seed=seed,
-                    )
-                    fitness = [
-                        trial.evaluation.fitness or 0.0
-                        for trial in study.trials
-                        if trial.evaluation.status != "rejected"
-                    ]
-                    curves[name].append(np.maximum.accumulate(fitness).round(4).tolist())
-                    best = study.fittest(1)[0]
-                    print(
-                        f"seed {seed}, {name:22} best {best.fitness:.1%}, "
-                        f"top-1 {best.evaluation.metrics['top1']:.1%}",
-                        flush=True,
-                    )
-    report(curves, options.seconds)
+    with (
+        temporary_cache(classes=list(MOTIONS)[:8], clips_per_class=60) as (_, cache),
+        LocalExecutor() as executor,
+    ):
+        for seed, name in product(SEEDS, COLOURS):
+            run = partial(search, cache, executor, name, seed, arguments)
+            line = results.measure(run, search=name, seed=seed)
+            curves[name].append(line["curve"])
+            print(f"seed {seed}, {name:22} best {line['best']:.1%}, top-1 {line['top1']:.1%}")
+    report(curves)
+    results.finish()
+
+
+def search(
+    cache: ClipCache, executor: LocalExecutor, name: str, seed: int, arguments: argparse.Namespace
+) -> Line:
+    """Run one search and return its best fitness so far after each evaluation."""
+    settings = TrainingSettings(budget_s=arguments.seconds)
+    study = vidnas.search(
+        space_of(FAMILY, max_size_px=64, max_frames=16),
+        evaluator_of(FAMILY, cache, settings, Limits.parse(LIMITS)),
+        limits=LIMITS,
+        strategy=strategy(name, arguments.evaluations),
+        evaluations=arguments.evaluations,
+        executor=executor,
+        folder=cache.directory.parent / f"{name}-{seed}",
+        classes=cache.classes,
+        seed=seed,
+    )
+    tried = [t.evaluation.fitness or 0.0 for t in study.trials if t.evaluation.status != "rejected"]
+    best = study.fittest(1)[0]
+    return {
+        "curve": np.maximum.accumulate(tried).round(4).tolist(),
+        "best": best.fitness,
+        "top1": best.evaluation.metrics["top1"],
+    }
 
 
 def strategy(name: str, evaluations: int) -> Strategy:
-    """As `vidnas search` sets it: half of the evaluations are left to children."""
+    """Return what `vidnas search` uses: half of the evaluations are left to children."""
     if name == "random search":
         return RandomSearch()
     population = min(20, evaluations // 2)
     return TournamentEvolution(population, discard="oldest")
 
 
-def report(curves: dict[str, list[list[float]]], seconds: float) -> None:
+def report(curves: dict[str, list[list[float]]]) -> None:
     count = len(next(iter(curves.values()))[0])
     points = [n for n in (10, 20, 30, 40, 60, 80) if n <= count]
-    print("best so far, mean of the seeds, after", *points)
-    for name, runs in curves.items():
-        means = np.mean(runs, axis=0)
-        print(f"  {name:22}", *(f"{means[n - 1]:.1%}" for n in points))
-    RESULTS.write_text(json.dumps({"seconds": seconds, "curves": curves}) + "\n", encoding="utf-8")
+    print("best so far, mean of the seeds, after so many evaluations")
+    means = {name: np.mean(runs, axis=0) for name, runs in curves.items()}
+    print_table(
+        ["search", *map(str, points)],
+        ([name, *(f"{mean[n - 1]:.1%}" for n in points)] for name, mean in means.items()),
+    )
     PICTURE.write_text(picture(curves), encoding="utf-8")
 
 
 def picture(curves: dict[str, list[list[float]]]) -> str:
-    """Thin lines for the seeds, a thick one for their mean."""
+    """Draw a thin line per seed and a thick one for their mean."""
     width, height, left, top, bottom = 640, 320, 50, 30, 270
     count = len(next(iter(curves.values()))[0])
     most = math.ceil(10 * max(max(run) for runs in curves.values() for run in runs)) / 10

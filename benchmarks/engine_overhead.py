@@ -1,5 +1,7 @@
 """What the engine costs per candidate: propose, check the limits, record. Nothing is trained.
 
+python -m benchmarks.engine_overhead
+
 A study of 1,000 candidates of the Tiny Video Network space, with limits on parameters and MACs, the
 real storage and an evaluator that does nothing.
 """
@@ -8,72 +10,35 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+import vidnas
+from benchmarks.results import options, print_environment, print_table
+from benchmarks.searching import space_of
+from benchmarks.timing import timed_methods
 from vidnas.core import Evaluation
-from vidnas.evolution import (
-    InlineExecutor,
-    Limits,
-    Study,
-    StudyConfig,
-    TournamentEvolution,
-    run_search,
-)
 from vidnas.evolution.engine import Event, _Search
-from vidnas.families import Architecture, Space, families
+from vidnas.families import Architecture, Space
 
-FAMILY = "tinyvideonet"
 CANDIDATES = 1000
 LIMIT_MS = 100.0
+STEPS = {name: (_Search, name) for name in ("propose", "refuse", "record")}
 
 
-class NullEvaluator:
-    """A fitness that depends on the architecture and costs nothing."""
-
-    def evaluate(
-        self, architecture: Architecture, seed: int, deadline_s: float | None
-    ) -> Evaluation:
-        """Evaluate nothing."""
-        return Evaluation(status="ok", fitness=seed / 2**32)
+def evaluate_nothing(architecture: Architecture, seed: int, deadline_s: float | None) -> Evaluation:
+    """Return a fitness that depends on the architecture and costs nothing."""
+    return Evaluation(status="ok", fitness=seed / 2**32)
 
 
 def searched_space() -> Space:
-    return families()[FAMILY].space(max_size_px=128, max_frames=32)
-
-
-def searched_config() -> StudyConfig:
-    return StudyConfig(
-        family=FAMILY,
-        space=searched_space().describe(),
-        classes=tuple("abcdefgh"),
-        data_fingerprint="none",
-        limits=Limits.parse(["parameters=2M", "macs=500M"]),
-        strategy=TournamentEvolution().describe(),
-        training={},
-        seed=0,
-    )
-
-
-def timed(step: Callable[..., Any], times_ms: list[float]) -> Callable[..., Any]:
-    def run(*args: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return step(*args)
-        finally:
-            times_ms.append((time.perf_counter() - started) * 1000)
-
-    return run
+    return space_of("tinyvideonet", max_size_px=128, max_frames=32)
 
 
 def main() -> None:
-    space, strategy, config = searched_space(), TournamentEvolution(), searched_config()
-    steps: dict[str, list[float]] = {"propose": [], "refuse": [], "record": []}
-    for name, times_ms in steps.items():
-        setattr(_Search, name, timed(getattr(_Search, name), times_ms))
+    options(__doc__).parse_args()
+    print_environment()
     ends: list[float] = []
 
     def note(event: Event) -> None:
@@ -81,28 +46,33 @@ def main() -> None:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Study.create_or_resume(Path(folder) / "study", config) as study,
+        timed_methods(STEPS, time.perf_counter) as steps_ms,
     ):
-        last = run_search(
-            study,
-            space,
-            NullEvaluator(),
-            strategy,
-            InlineExecutor(),
+        study = vidnas.search(
+            searched_space(),
+            evaluate_nothing,
+            limits=["parameters=2M", "macs=500M"],
             evaluations=CANDIDATES,
+            folder=Path(folder) / "study",
+            classes=tuple("abcdefgh"),
             on_event=note,
         )
     candidates_ms = np.diff(ends[:-1]) * 1000
+    rejected = sum(trial.evaluation.status == "rejected" for trial in study.trials)
+    print(f"{len(candidates_ms)} candidates, {rejected} of them rejected")
     median, p90 = np.quantile(candidates_ms, (0.5, 0.9))
-    print(f"{len(candidates_ms)} candidates, {last.counts.get('rejected', 0)} of them refused")
-    print(f"overhead a candidate: median {median:.1f} ms, p90 {p90:.1f} ms")
+    print(f"overhead per candidate: median {median:.1f} ms, p90 {p90:.1f} ms")
     first, final = np.median(candidates_ms[:200]), np.median(candidates_ms[-200:])
     print(f"median of the first 200: {first:.1f} ms, of the last 200: {final:.1f} ms")
-    for name, times_ms in steps.items():
-        share = sum(times_ms) / candidates_ms.sum()
-        print(f"  {name:8} median {np.median(times_ms):6.2f} ms  {share:4.0%} of the time")
+    print_table(
+        ("step", "median ms", "share of the time"),
+        (
+            (name, f"{np.median(times_ms):.2f}", f"{sum(times_ms) / candidates_ms.sum():.0%}")
+            for name, times_ms in steps_ms.items()
+        ),
+    )
     if median >= LIMIT_MS:
-        raise SystemExit(f"more than {LIMIT_MS:g} ms a candidate")
+        raise SystemExit(f"more than {LIMIT_MS:g} ms per candidate")
 
 
 if __name__ == "__main__":

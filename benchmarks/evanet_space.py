@@ -1,6 +1,9 @@
 """2,000 random and mutated architectures of each EvaNet space: all valid, and all built.
 
-The tests draw as many, but build a few. Built on the meta device, which allocates nothing.
+python -m benchmarks.evanet_space
+
+The tests draw as many, but build only a few. These are built on the meta device, which allocates
+nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import time
 import numpy as np
 import torch
 
+from benchmarks.results import options, print_environment
 from vidnas.families import architecture_from_json, create_network, families
 
 ARCHITECTURES = 2000
@@ -41,6 +45,8 @@ def check(name: str) -> None:
 
 
 def main() -> None:
+    options(__doc__).parse_args()
+    print_environment()
     torch.set_num_threads(1)
     for name in ("evanet", "evanet_inception"):
         check(name)

@@ -1,18 +1,17 @@
-"""How well each cheap evaluation ranks tiny networks as training them in full does.
+"""How well cheap evaluations rank tiny networks, compared with training them in full.
 
     python -m benchmarks.fidelity --out FOLDER
 
 Networks of the tiny space, every other one a child of an earlier one, are trained in full on
-generated clips and tested on unseen ones. Each cheap evaluation is a training of its own, with its
-own seed, as in a search. Everything runs on one thread, one after the other, and is counted in
-seconds of CPU time, which a busy core next to it changes little. What is finished stands in
-FOLDER/trainings.jsonl and is skipped when the same command is given again.
+generated clips and tested on unseen ones. Each cheap evaluation is a training run of its own, with
+its own seed, as in a search. Everything runs on one thread, one after the other, and is counted in
+seconds of CPU time, which a busy neighbouring core hardly changes. What is finished is recorded in
+FOLDER/evaluations.jsonl and skipped when the same command is given again.
 `benchmarks.fidelity_table` compares the rankings.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,30 +22,31 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results import Log, options, print_environment
+from benchmarks.timing import use_threads
 from vidnas.families import create_network
 
 CLASSES, SIZE_PX, FRAMES = 8, 64, 16
 CLIPS_PER_CLASS = {"train": 42, "val": 25, "test": 100}
-"""As `vidnas data demo` makes them for training; more to measure on, so that ties are few."""
+"""As many for training as `vidnas data demo` makes; more to measure on, so that ties are few."""
 CANDIDATES, EPOCHS = 24, 40
 PARTS = (40, 20, 13, 10, 8, 6, 5)
-"""A brief training lasts one of these parts of the full one."""
+"""A brief training run lasts one of these fractions of a full one."""
 INHERITED = (40, 20, 10)
 """Those that are also measured with inherited weights."""
 MACS, MEMORY_BYTES = 40_000_000, 1_600_000
-"""Limits that keep a full training to about a minute."""
+"""Limits that keep a full training run to about a minute."""
 MUTATIONS, RECENT = 2, 8
-"""A parent is one of the latest eight, so that there are children of many, and of children."""
+"""A parent is one of the latest eight: many have children, and some children do."""
 TEST_CLIPS = 3
-SCORED_CLIPS = 32
-RECORD = "trainings.jsonl"
+RECORD = "evaluations.jsonl"
 
 _Measure = Callable[["Candidate"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture, and the earlier one that it is a child of."""
+    """An architecture, and its parent if it has one."""
 
     number: int
     architecture: Any
@@ -55,11 +55,11 @@ class Candidate:
 
 def candidates(count: int) -> list[Candidate]:
     """Draw the architectures to compare: even numbers at random, odd ones by mutation."""
+    from benchmarks.searching import space_of
     from vidnas.evolution.limits import Limits
-    from vidnas.families import families
     from vidnas.profiling.counting import count_cost
 
-    space = families()["tinyvideonet"].space(max_size_px=SIZE_PX, max_frames=FRAMES)
+    space = space_of("tinyvideonet", max_size_px=SIZE_PX, max_frames=FRAMES)
     limits = Limits(macs=MACS, memory_bytes=MEMORY_BYTES)
     rng = np.random.default_rng(0)
     found: dict[str, Candidate] = {}
@@ -70,8 +70,8 @@ def candidates(count: int) -> list[Candidate]:
             architecture, _ = space.mutate(parent.architecture, rng, strength=MUTATIONS)
         else:
             architecture = space.random(rng)
-        held = limits.broken_by(count_cost(architecture, CLASSES)) is None
-        # No single frame of a clip tells its class: networks that see one would only add noise.
+        held = limits.judge(count_cost(architecture, CLASSES)) is None
+        # No single frame reveals a class, so networks that see one would only add noise.
         if held and architecture.inputs[0].frames > 1 and architecture.digest not in found:
             found[architecture.digest] = Candidate(len(found), architecture, parent)
     return list(found.values())
@@ -92,25 +92,21 @@ def clips(folder: Path) -> Any:
     return build_cache(load_dataset(source), size_px=SIZE_PX, directory=folder / "cache")
 
 
-class Trainings:
-    """The trainings of one folder."""
+class TrainingRuns:
+    """The training runs recorded in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.cache = clips(folder)
-        self.record = folder / RECORD
         self.weights = folder / "weights"
         self.weights.mkdir(exist_ok=True)
-        lines = self.record.read_text().splitlines() if self.record.exists() else []
-        self.done = {(line["evaluation"], line["digest"]) for line in map(json.loads, lines)}
+        self.log = Log(folder / RECORD)
 
     def run(self, name: str, candidate: Candidate, measure: Callable[[], dict[str, Any]]) -> None:
-        """Measure and write down at once, unless that was done before."""
-        digest = candidate.architecture.digest
-        if (name, digest) in self.done:
+        """Measure and record at once, unless that was done before."""
+        key = {"evaluation": name, "digest": candidate.architecture.digest}
+        if self.log.find(**key):
             return
-        line = {"evaluation": name, "candidate": candidate.number, "digest": digest, **measure()}
-        with self.record.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        line = self.log.add(**key, candidate=candidate.number, **measure())
         shown = {key: value for key, value in line.items() if key not in ("curve", "architecture")}
         print(json.dumps(shown), flush=True)
 
@@ -131,7 +127,7 @@ class Trainings:
     def brief(self, kind: str, part: int, candidate: Candidate, epochs: int) -> dict[str, Any]:
         """Train briefly, as a search does, but validate after each epoch.
 
-        A child that inherits starts from what its parent's training of this kind ended with.
+        A child that inherits starts from the weights of its parent's run of the same kind.
         """
         import torch
 
@@ -142,32 +138,10 @@ class Trainings:
             of = "inherited" if candidate.parent.parent else "brief"
             weights = torch.load(self._weights_file(of, part, candidate.parent), weights_only=True)
         settings = TrainingSettings(epochs=epochs, validations=epochs)
-        # Not the seed of the full training: a search knows nothing of that either.
+        # Not the seed of the full run, which a search does not know either.
         network, line = self._train(candidate, settings, 1000 + candidate.number, weights)
         torch.save(network.state_dict(), self._weights_file(kind, part, candidate))
         return line
-
-    def score(self, name: str, candidate: Candidate, seed: int) -> dict[str, Any]:
-        """Score the untrained network on one batch of the training clips."""
-        import torch
-
-        from benchmarks.training_free import SCORES
-        from vidnas.data.sampling import Augmentation, train_batches
-
-        inputs = candidate.architecture.inputs
-        torch.manual_seed(seed)
-        network = create_network(candidate.architecture, CLASSES).train()
-        for normalization, spec in zip(network.normalizations, inputs, strict=True):
-            normalization.set_statistics(*self.cache.statistics(spec.modality))
-        began = time.process_time()
-        rng = np.random.default_rng(seed)
-        batch, labels = next(
-            train_batches(
-                self.cache, inputs, batch_size=SCORED_CLIPS, rng=rng, augmentation=Augmentation()
-            )
-        )
-        value = SCORES[name](network, batch, labels)
-        return {"value": value, "cpu_s": time.process_time() - began}
 
     def count(self, candidate: Candidate) -> dict[str, Any]:
         """Count the costs."""
@@ -216,14 +190,10 @@ class Trainings:
         return network, line | {"curve": curve}
 
 
-def evaluations(study: Trainings, epochs: int) -> Iterator[tuple[str, _Measure]]:
-    """Every evaluation by name, in the order in which they are run."""
-    from benchmarks.training_free import SCORES
-
+def evaluations(study: TrainingRuns, epochs: int) -> Iterator[tuple[str, _Measure]]:
+    """Yield every evaluation by name, in the order in which they are run."""
     yield "full", lambda one: study.full(one, epochs, seed=one.number)
     yield "counts", study.count
-    for score in SCORES:
-        yield score, partial(study.score, score, seed=1000)
     for part in PARTS:
         for kind in ("brief", "inherited") if part in INHERITED else ("brief",):
             brief = partial(study.brief, kind, part, epochs=epochs // part)
@@ -231,24 +201,19 @@ def evaluations(study: Trainings, epochs: int) -> Iterator[tuple[str, _Measure]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--candidates", type=int, default=CANDIDATES)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    options = parser.parse_args()
-
-    from vidnas.core.process import prepare_process
-
-    prepare_process(threads=1)
-    import torch
-
-    torch.set_num_threads(1)
-    study = Trainings(options.out)
-    chosen = candidates(options.candidates)
-    for name, measure in evaluations(study, options.epochs):
+    arguments = parser.parse_args()
+    use_threads(1)
+    print_environment()
+    study = TrainingRuns(arguments.out)
+    chosen = candidates(arguments.candidates)
+    for name, measure in evaluations(study, arguments.epochs):
         for candidate in chosen:
             if name.startswith("inherited") and candidate.parent is None:
-                continue  # has nobody to inherit from
+                continue  # there is nothing to inherit
             study.run(name, candidate, partial(measure, candidate))
 
 

@@ -2,39 +2,36 @@
 
     python -m benchmarks.fidelity_table FOLDER
 
-Kendall's tau-b against the test accuracy after full training, the interval that holds 95 % of its
-values when the networks are drawn again with replacement, and the cost.
+The table has Kendall's tau-b against the test accuracy after full training, the interval that holds
+95 % of its values when the networks are drawn again with replacement, and the cost.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from benchmarks.fidelity import PARTS, RECORD
+from benchmarks.results import Line, Log, Results, options, print_table
 
-RESULTS = Path(__file__).parent / "results" / "fidelity.json"
 RESAMPLES = 2000
 TAU_WANTED, RATIO_WANTED = 0.6, 10.0
 RUNGS = (1, 3)
-"""Epochs of the longest brief training, of 8: about 1/9 and 1/3, as successive halving looks."""
+"""Epochs of the longest brief run, of 8: about 1/9 and 1/3, as successive halving has it."""
 LEARNABLE_TOP1 = 0.25
-"""Twice chance: networks below have learned next to nothing."""
-Line = dict[str, Any]
+"""Twice chance: networks below it have learned next to nothing."""
 _Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one evaluation says of each network (more is better), and its seconds."""
+    """What one evaluation says of each network (more is better), and the seconds it took."""
 
     name: str
     values: _Array
@@ -42,12 +39,12 @@ class Ranking:
 
 
 def read(folder: Path) -> dict[str, list[Line]]:
-    """Lines by evaluation, in the order of the candidates; unfinished evaluations are left out.
+    """Return the lines by evaluation, in the order of the candidates, without unfinished ones.
 
-    A network without a parent inherits nothing: what counts is its brief training.
+    A network without a parent inherits nothing: its brief training run counts.
     """
     found: dict[str, dict[int, Line]] = {}
-    for line in map(json.loads, (folder / RECORD).read_text().splitlines()):
+    for line in Log(folder / RECORD).lines:
         found.setdefault(line["evaluation"], {})[line["candidate"]] = line
     for part in PARTS:
         if (name := f"inherited 1/{part}") in found:
@@ -60,13 +57,10 @@ def read(folder: Path) -> dict[str, list[Line]]:
 
 
 def rankings(lines: dict[str, list[Line]]) -> list[Ranking]:
-    """All evaluations to compare."""
+    """Return all evaluations to compare."""
     made = [_ranking("full training, validation top-1", lines["full"], _best_validation)]
-    for key, name in (("macs", "multiply-adds"), ("parameters", "parameters")):
-        made.append(_ranking(name, lines["counts"], lambda line, key=key: line[key]))
-    for name, measured in lines.items():
-        if "value" in measured[0]:
-            made.append(_ranking(name, measured, lambda line: line["value"]))
+    for key, name in (("macs", "MACs"), ("parameters", "parameters")):
+        made.append(_ranking(name, lines["counts"], itemgetter(key)))
     for kind in ("brief", "inherited"):
         for part in PARTS:
             name = f"{kind} 1/{part}"
@@ -79,10 +73,10 @@ def rankings(lines: dict[str, list[Line]]) -> list[Ranking]:
 
 
 def _of_training(name: str, lines: list[Line], epoch: int) -> list[Ranking]:
-    """By what was known at the end of an epoch; validated once, or not at all."""
+    """Rank by what was known at the end of an epoch, validated once or not at all."""
 
     def seconds(line: Line, validations: int) -> float:
-        """The training validated after every epoch; a search would do so `validations` times."""
+        """Leave out validations: there was one per epoch, and a search does `validations`."""
         surplus = epoch - validations
         return line["curve"][epoch - 1]["cpu_s"] - surplus * line["validation_cpu_s"]
 
@@ -111,7 +105,7 @@ def _best_validation(line: Line) -> float:
 
 
 def compare(ranking: Ranking, truth: _Array, full_s: float) -> Line:
-    """One row of the table."""
+    """Return one row of the table."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(truth), size=(RESAMPLES, len(truth)))
     taus = [kendalltau(ranking.values[rows], truth[rows]).statistic for rows in drawn]
@@ -131,46 +125,47 @@ def compare(ranking: Ranking, truth: _Array, full_s: float) -> Line:
 
 
 def _best_kept(values: _Array, truth: _Array) -> float:
-    """Of the best third, the share that is not in the evaluation's lowest third; 2/3 by chance."""
+    """Return the share of the best third outside the evaluation's lowest third; 2/3 by chance."""
     third = len(truth) // 3
     best = np.argsort(-truth, kind="stable")[:third]
     return float((values[best] >= np.sort(values)[third]).mean())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("folder", type=Path)
-    options = parser.parse_args()
-
-    lines = read(options.folder)
+    arguments = parser.parse_args()
+    lines = read(arguments.folder)
     truth = np.array([line["test_top1"] for line in lines["full"]])
     full_s = float(np.mean([line["cpu_s"] for line in lines["full"]]))
     rows = [compare(ranking, truth, full_s) for ranking in rankings(lines)]
     learned = int((truth > LEARNABLE_TOP1).sum())
     print(f"{len(truth)} networks, test top-1 {truth.min():.3f} to {truth.max():.3f}; {learned}")
     print(f"of them above {LEARNABLE_TOP1}. Full training: {full_s:.1f} s of CPU time.\n")
-    print("| evaluation | tau | 95 % | tau, learned | best kept | CPU s | times cheaper |")
-    print("|---|---|---|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row['evaluation']} | {row['tau']:.2f} "
-            f"| {row['tau_low']:.2f} to {row['tau_high']:.2f} | {row['tau_learned']:.2f} "
-            f"| {row['best_kept']:.0%} | {row['cpu_s']:.2f} | {row['times_cheaper']:.1f} |"
-        )
+    print_table(
+        ("evaluation", "tau", "95 %", "tau, learned", "best kept", "CPU s", "times cheaper"),
+        (
+            (
+                row["evaluation"],
+                f"{row['tau']:.2f}",
+                f"{row['tau_low']:.2f} to {row['tau_high']:.2f}",
+                f"{row['tau_learned']:.2f}",
+                f"{row['best_kept']:.0%}",
+                f"{row['cpu_s']:.2f}",
+                f"{row['times_cheaper']:.1f}",
+            )
+            for row in rows
+        ),
+    )
     good = [r for r in rows if r["tau"] >= TAU_WANTED and r["times_cheaper"] >= RATIO_WANTED]
     cheapest = min(good, key=lambda row: row["cpu_s"], default=None)
     print(f"\ncheapest with tau >= {TAU_WANTED}: {cheapest['evaluation'] if cheapest else 'none'}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    record = {
-        "full_cpu_s": full_s,
-        "networks": [
-            {key: line[key] for key in ("candidate", "parent", "test_top1", "cpu_s")}
-            | {"architecture": line["architecture"]}
-            for line in lines["full"]
-        ],
-        "evaluations": rows,
-    }
-    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    kept = ("candidate", "parent", "test_top1", "cpu_s", "architecture")
+    Results("fidelity", arguments).finish(
+        full_cpu_s=full_s,
+        networks=[{key: line[key] for key in kept} for line in lines["full"]],
+        evaluations=rows,
+    )
 
 
 if __name__ == "__main__":

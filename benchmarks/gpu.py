@@ -1,60 +1,57 @@
-"""What a GPU gives: right numbers, candidates an hour, how busy it is, latency of one clip.
+"""What a GPU gives: right numbers, candidates per hour, how busy it is, latency of one clip.
 
 python -m benchmarks.gpu [--device cuda] [--quick]
 
-The same code runs on the CPU with `--device cpu --quick`, less of everything and without what only
-CUDA has; that shows that it works and measures nothing. A full run is kept in results/gpu.json.
+The same code runs on the CPU with `--device cpu --quick`: less of everything, without what only
+CUDA has. That shows that it works and measures nothing. A full run is kept in results/gpu.jsonl.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidnas.data.cache import ClipCache, build_cache
-from vidnas.data.datasets import load_dataset
-from vidnas.data.demo import write_clips
+from benchmarks.clips import THREE_MOTIONS, temporary_cache
+from benchmarks.results import Results, options
+from benchmarks.searching import evaluator_of, space_of
+from vidnas.data.cache import ClipCache
 from vidnas.data.resident import ResidentClips, cut_resident
 from vidnas.data.sampling import Augmentation, Cut, cut_from_file, train_batches
-from vidnas.evolution import ClipEvaluator, Limits, LocalExecutor
-from vidnas.families import Network, create_network, families
+from vidnas.evolution import LocalExecutor
+from vidnas.families import Network, create_network
 from vidnas.training import TrainingSettings, train
 from vidnas.training.device import mixed_precision, usable_device
 
-RESULTS = Path(__file__).parent / "results" / "gpu.json"
 PUBLISHED = ("tvn1", "tvn2", "tvn3", "tvn4")
-CLASSES = ("left", "right", "growing")
 SMALL = {"frames": 2, "size_px": 32}
 FLOAT32_TOLERANCE, BFLOAT16_TOLERANCE = 1e-3, 0.05
 """Largest difference of a logit, as a share of the largest logit."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--quick", action="store_true", help="little of everything, kept nowhere")
-    options = parser.parse_args()
-    device, quick = usable_device(options.device), options.quick
+    arguments = parser.parse_args()
+    device, quick = usable_device(arguments.device), arguments.quick
     # The CPU has no TF32: both compute in the same float32. Workers keep torch's default.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    found: dict[str, Any] = {"device": name_of(device), "torch": torch.__version__, "quick": quick}
-    with tempfile.TemporaryDirectory() as folder:
-        cache = generated_clips(Path(folder), clips_per_class=16 if quick else 80)
+    results = Results("gpu", arguments, keep=not quick)
+    found: dict[str, Any] = {}
+    results.add(device=name_of(device))
+    with temporary_cache(clips_per_class=16 if quick else 80) as (_, cache):
         sections: dict[str, Callable[[], Any]] = {
             "logits": partial(compare_logits, device),
             "training": partial(compare_training, cache, device),
@@ -63,12 +60,11 @@ def main() -> None:
             "candidates": partial(candidates, cache, device, quick),
         }
         for name, measure in sections.items():
-            found[name] = measure()
+            found[name] = results.measure(measure, section=name)
             print(json.dumps({name: found[name]}, indent=1), flush=True)
-            if not quick:  # after each, so that a lease that ends keeps what there is
-                RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    results.finish()
     wrong = [name for name in ("logits", "training", "batches") if not found[name]["right"]]
-    print(f"{found['device']}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
+    print(f"{name_of(device)}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
     raise SystemExit(bool(wrong))
 
 
@@ -76,17 +72,12 @@ def name_of(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
-def generated_clips(folder: Path, clips_per_class: int) -> ClipCache:
-    write_clips(folder / "clips", classes=CLASSES, clips_per_class=clips_per_class)
-    return build_cache(load_dataset(folder / "clips"), size_px=64, directory=folder / "cache")
-
-
 def compare_logits(device: torch.device) -> dict[str, Any]:
-    """Of one clip in networks of three families: on the device against float32 on the CPU."""
+    """Compare the logits of networks of three families with those in float32 on the CPU."""
     torch.manual_seed(0)
     networks = {name: create_network(name, 10) for name in PUBLISHED}
     for name in ("evanet", "assemblenet"):
-        space = families()[name].space(max_size_px=32, max_frames=8)
+        space = space_of(name, max_size_px=32, max_frames=8)
         networks[name] = create_network(space.random(np.random.default_rng(0)), 10)
     found: dict[str, Any] = {"right": True}
     for name, network in networks.items():
@@ -123,11 +114,11 @@ def autocast(
 
 
 def compare_training(cache: ClipCache, device: torch.device) -> dict[str, Any]:
-    """The losses of a short training on the CPU and on the device: both must fall."""
+    """Return the losses of a short training run on the CPU and on the device: both must fall."""
     losses = {}
     for where in dict.fromkeys(("cpu", str(device))):
         torch.manual_seed(0)
-        network = create_network("tvn_mobile_1", len(CLASSES), **SMALL)
+        network = create_network("tvn_mobile_1", len(THREE_MOTIONS), **SMALL)
         settings = TrainingSettings(epochs=6, batch_size=8)
         report = train(network, cache, settings, seed=0, device=where)
         losses[where] = [epoch.train_loss for epoch in report.history]
@@ -135,7 +126,7 @@ def compare_training(cache: ClipCache, device: torch.device) -> dict[str, Any]:
 
 
 def compare_batches(cache: ClipCache, device: torch.device, *, passes: int) -> dict[str, Any]:
-    """Clips a second to the device, cut there and on the CPU, and how far they differ."""
+    """Return clips per second to the device, cut there and on the CPU, and how they differ."""
     inputs = create_network("tvn_mobile_1", 3, **SMALL).architecture.inputs
     held = ResidentClips(cache, "train", "rgb", device)
     cuts: dict[str, Cut] = {
@@ -164,7 +155,7 @@ def batches(cache: ClipCache, inputs: Any, cut: Cut, device: torch.device) -> It
 
 
 def latencies_ms(device: torch.device, quick: bool) -> dict[str, dict[str, float | str]]:
-    """Of one clip that lies on the device, until its logits do: median of 50 after 10 warm-ups."""
+    """Time one clip on the device until its logits are there: median of 50 after 10 warm-ups."""
     warmup, repeats = (1, 3) if quick else (10, 50)
     found: dict[str, dict[str, float | str]] = {}
     for name in PUBLISHED:
@@ -186,7 +177,7 @@ def latencies_ms(device: torch.device, quick: bool) -> dict[str, dict[str, float
 def median_ms(
     make: Callable[[], Callable[[], object]], device: torch.device, warmup: int, repeats: int
 ) -> float | str:
-    """The time, or why there is none: a network that cannot be captured must not end the rest."""
+    """Return the time, or why there is none: one network must not end the whole benchmark."""
     try:
         run = make()
         times_ms = []
@@ -207,7 +198,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def captured(network: Network, clips: tuple[Tensor, ...]) -> Callable[[], object]:
-    """A CUDA graph of one clip; what chooses kernels or takes memory at first runs before."""
+    """Capture a CUDA graph of one clip, after runs that choose kernels and allocate memory."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -221,12 +212,12 @@ def captured(network: Network, clips: tuple[Tensor, ...]) -> Callable[[], object
 
 
 def candidates(cache: ClipCache, device: torch.device, quick: bool) -> dict[str, dict[str, Any]]:
-    """The same candidates, costed and trained as a search does it, by workers that share it."""
-    space = families()["tinyvideonet"].space(max_size_px=32 if quick else 64, max_frames=8)
+    """Evaluate the same candidates as a search does, with several workers sharing the device."""
+    space = space_of("tinyvideonet", max_size_px=32 if quick else 64, max_frames=8)
     rng = np.random.default_rng(0)
     drawn = [space.random(rng) for _ in range(2 if quick else 24)]
     settings = TrainingSettings(epochs=1 if quick else 10)
-    evaluator = ClipEvaluator(cache.directory, settings, Limits(), device=str(device))
+    evaluator = evaluator_of("tinyvideonet", cache, settings, device=str(device))
     found = {}
     for workers in (1, 2) if quick else (1, 2, 4):
         with LocalExecutor(workers) as executor:
@@ -248,7 +239,7 @@ def candidates(cache: ClipCache, device: torch.device, quick: bool) -> dict[str,
 
 @contextmanager
 def utilisation(device: torch.device) -> Iterator[list[int]]:
-    """Percent of each second in which a kernel ran; there once the block is left, if at all."""
+    """Yield a list that holds, after the block, the percentage of each second with a kernel."""
     samples: list[int] = []
     if device.type != "cuda" or not shutil.which("nvidia-smi"):
         yield samples
@@ -261,7 +252,7 @@ def utilisation(device: torch.device) -> Iterator[list[int]]:
             yield samples
         finally:
             process.terminate()
-            lines = process.stdout or []
+            lines = list(process.stdout or ())
             samples += [int(line) for line in lines if line.strip().isdigit()]
 
 

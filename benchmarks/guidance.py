@@ -2,33 +2,31 @@
 
     python -m benchmarks.guidance DIGITS.csv --out guidance
 
-Three searches a seed over the same space (small networks of one depth, width and input size, so
-that it is the graph that differs), with the same number of evaluations. A child of the unguided
+There are three searches per seed over the same space (small networks of one depth, width and input
+size, so that only the graph differs), with the same number of evaluations. A child of the unguided
 search exchanges as many connections, chosen at random. Then the fittest candidate of each search is
-trained in full; the test split is used once, at the end. What is there already is kept: the same
-command goes on.
+trained in full; the test split is used once, at the end. The same command resumes where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "guidance.json"
+from benchmarks.results import Results, options, over_seeds, print_table
+
 STRATEGIES = ("guided", "unguided", "random")
 FRAMES, SIZE_PX, DEPTH, WIDTH = 8, 32, 26, 0.125
 POPULATION, TOURNAMENT = 8, 3
 
 
 def small_space() -> Any:
-    """Networks that differ in their graphs only."""
-    from vidnas.families import families
+    """Return a space of networks that differ only in their graphs."""
+    from benchmarks.searching import space_of
 
-    space = families()["assemblenet"].space(max_size_px=SIZE_PX, max_frames=16)
+    space = space_of("assemblenet", max_size_px=SIZE_PX, max_frames=16)
     fixed = {
         "size_px": (SIZE_PX,),
         "frames": (FRAMES,),
@@ -40,46 +38,30 @@ def small_space() -> Any:
     return type(space)(type(space.bounds).model_validate({**dict(space.bounds), **fixed}))
 
 
-def search(cache: Any, name: str, seed: int, options: Any) -> list[Any]:
-    """Run one search, or go on with it, and return its trials."""
-    from vidnas.evolution import (
-        ClipEvaluator,
-        Limits,
-        LocalExecutor,
-        RandomSearch,
-        Study,
-        StudyConfig,
-        TournamentEvolution,
-        run_search,
-    )
+def search(cache: Any, name: str, seed: int, arguments: Any) -> list[Any]:
+    """Run one search, or resume it, and return its trials."""
+    import vidnas
+    from benchmarks.searching import evaluator_of
+    from vidnas.evolution import LocalExecutor, RandomSearch, TournamentEvolution
     from vidnas.training import TrainingSettings
 
-    space = small_space()
-    strategy = (
-        RandomSearch()
-        if name == "random"
-        else TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
-    )
-    settings = TrainingSettings(epochs=options.epochs)
-    config = StudyConfig(
-        family="assemblenet",
-        space=space.describe(),
-        classes=cache.classes,
-        data_fingerprint=cache.fingerprint,
-        limits=Limits(),
-        strategy=strategy.describe(),
-        training=settings.model_dump(mode="json"),
-        seed=seed,
-    )
-    evaluator = ClipEvaluator(cache.directory, settings, Limits())
-    folder = options.out / f"{name}-{seed}"
-    with Study.create_or_resume(folder, config) as study, LocalExecutor() as executor:
-        run_search(study, space, evaluator, strategy, executor, evaluations=options.evaluations)
-        return study.trials
+    strategy = TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
+    settings = TrainingSettings(epochs=arguments.epochs)
+    with LocalExecutor() as executor:
+        return vidnas.search(
+            small_space(),
+            evaluator_of("assemblenet", cache, settings),
+            strategy=RandomSearch() if name == "random" else strategy,
+            evaluations=arguments.evaluations,
+            folder=arguments.out / f"{name}-{seed}",
+            executor=executor,
+            classes=cache.classes,
+            seed=seed,
+        ).trials
 
 
 def best_so_far(trials: Sequence[Any]) -> list[float]:
-    """Best validation top-1 + top-5 after each evaluation."""
+    """Return the best validation top-1 + top-5 after each evaluation."""
     best, curve = 0.0, []
     for trial in trials:
         if trial.evaluation.status != "rejected":
@@ -89,10 +71,10 @@ def best_so_far(trials: Sequence[Any]) -> list[float]:
 
 
 def learned(trials: Sequence[Any]) -> tuple[list[float], list[float]]:
-    """Connection weights of all candidates, and the share that each child did not keep."""
+    """Return the connection weights of all candidates, and the share each child exchanged."""
     weights, exchanged = [], []
     for trial in trials:
-        # Exactly one is what the only input of a block has, which learns no weight.
+        # The only input of a block learns no weight and has exactly one.
         weights += [w for w in trial.evaluation.connection_weights.values() if w < 1]
         if trial.proposal.parent is not None:
             before = trials[trial.proposal.parent].architecture
@@ -115,9 +97,7 @@ def train_winners(
     folders = {key: out / f"{key[0]}-{key[1]}-winner" for key in winners}
     with LocalExecutor() as executor:
         pending = [
-            executor.submit(
-                train_finalist, cache.directory, trial.architecture, settings, key[1], folders[key]
-            )
+            executor.submit(train_finalist, cache.directory, trial, settings, key[1], folders[key])
             for key, trial in winners.items()
         ]
         for future in pending:
@@ -131,73 +111,70 @@ def train_winners(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--evaluations", type=int, default=24)
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    arguments = parser.parse_args()
 
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
 
-    cache = build_cache(load_dataset(options.clips), size_px=64)
+    results = Results("guidance", arguments)
+    cache = build_cache(load_dataset(arguments.clips), size_px=64)
     curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
     winners = {}
     weights: list[float] = []
     exchanged: list[float] = []
-    for seed in range(options.seeds):
+    for seed in range(arguments.seeds):
         for name in STRATEGIES:
-            trials = search(cache, name, seed, options)
+            trials = search(cache, name, seed, arguments)
             curves[name].append(best_so_far(trials))
+            results.add(search=name, seed=seed, best_so_far=curves[name][-1])
             if name == "guided":
                 seen, shares = learned(trials)
                 weights += seen
                 exchanged += shares
             winners[name, seed] = max(trials, key=lambda trial: trial.evaluation.fitness or 0.0)
             print(f"seed {seed}  {name:9} best fitness {curves[name][-1][-1]:.3f}", flush=True)
-    tested = train_winners(cache, winners, options.out, options.minutes)
+    tested = train_winners(cache, winners, arguments.out, arguments.minutes)
     test = {
-        name: [tested[name, seed]["top1"] for seed in range(options.seeds)] for name in STRATEGIES
+        name: [tested[name, seed]["top1"] for seed in range(arguments.seeds)] for name in STRATEGIES
     }
-    report(curves, test, options)
+    report(curves, test, arguments)
+    results.finish(test_top1=test)
     low, high = statistics.quantiles(weights, n=20)[0], statistics.quantiles(weights, n=20)[-1]
-    print(
-        f"\nof {len(weights)} learned weights of guided searches, 90 % lie in {low:.3f}-{high:.3f}"
-    )
+    print(f"\n90 % of {len(weights)} weights learned in guided searches: {low:.3f} to {high:.3f}")
     print(
         f"a guided child exchanges {min(exchanged):.0%} to {max(exchanged):.0%} of its connections"
     )
 
 
 def report(
-    curves: dict[str, list[list[float]]], test: dict[str, list[float]], options: Any
+    curves: dict[str, list[list[float]]], test: dict[str, list[float]], arguments: Any
 ) -> None:
-    """Print the tables and keep them."""
-    marks = sorted({POPULATION, options.evaluations // 2, options.evaluations})
-    print("\nbest validation top-1 + top-5 so far, mean over seeds (min-max)")
-    print(f"{'search':9} " + "".join(f"{f'after {mark}':>22}" for mark in marks))
-    for name, runs in curves.items():
-        cells = []
-        for mark in marks:
-            reached = [run[min(mark, len(run)) - 1] for run in runs]
-            cells.append(f"{statistics.mean(reached):.3f} ({min(reached):.3f}-{max(reached):.3f})")
-        print(f"{name:9} " + "".join(f"{cell:>22}" for cell in cells))
-    print(f"\ntest top-1 % of the winners, {options.minutes:g} minutes of training, by seed")
-    for name, top1 in test.items():
-        by_seed = "  ".join(f"{100 * value:.1f}" for value in top1)
-        print(f"{name:9} {100 * statistics.mean(top1):6.1f}   {by_seed}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    record = {
-        "evaluations": options.evaluations,
-        "epochs": options.epochs,
-        "minutes": options.minutes,
-        "curves": curves,
-        "test_top1": test,
-    }
-    RESULTS.write_text(json.dumps(record, indent=2) + "\n")
+    """Print the tables."""
+    marks = sorted({POPULATION, arguments.evaluations // 2, arguments.evaluations})
+    print("\nbest validation top-1 + top-5 so far, mean over seeds (min to max)")
+    print_table(
+        ["search", *(f"after {mark}" for mark in marks)],
+        (
+            [name]
+            + [over_seeds([run[min(mark, len(run)) - 1] for run in runs], ".3f") for mark in marks]
+            for name, runs in curves.items()
+        ),
+    )
+    print(f"\ntest top-1 % of the winners, {arguments.minutes:g} minutes of training")
+    print_table(
+        ("search", "mean", "by seed"),
+        (
+            (name, f"{100 * statistics.mean(top1):.1f}", ", ".join(f"{100 * v:.1f}" for v in top1))
+            for name, top1 in test.items()
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """SIGKILL of a search or of one of its workers at random moments: nothing lost, nothing doubled.
 
-Real studies and real worker processes on the Tiny Video Network space; only the evaluation is fake.
-A worker appends a line to a ledger as its evaluation ends, and the driver one to a log when a trial
-is announced. Whenever the driver was killed, and at the end of each study, this must hold:
+Studies and worker processes are real, on the Tiny Video Network space; only the evaluation is fake.
+A worker appends a line to a ledger when its evaluation ends, and the driver one to a log when a
+trial is announced. Whenever the driver was killed, and at the end of each study, this must hold:
 
-* lost: what was announced is in the study, and what was in the study is there unchanged;
-* doubled: no architecture is in the study twice, and no evaluation that the study held runs again.
+* nothing lost: what was announced is in the study, and what was in the study is unchanged;
+* nothing doubled: no architecture is in the study twice, and no recorded evaluation runs again.
 
-Evaluations that were in flight when the driver was killed were never recorded: they may run again,
-and are counted. One in flight when its worker was killed is recorded as failed.
+Evaluations in flight when the driver was killed were never recorded: they may run again, and are
+counted. One in flight when its worker was killed is recorded as failed.
 
 python -m benchmarks.kill_resume [--kills 1000]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -32,16 +31,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.results import Results, options
 from vidnas.core.evaluation import Evaluation
 from vidnas.evolution.executors import LocalExecutor
 
-# Workers import this module: torch and Optuna, imported in functions, would cost each a second.
+# Workers import this module: importing torch and Optuna here would cost each of them a second.
 if TYPE_CHECKING:
-    from vidnas.evolution import Study
     from vidnas.evolution.engine import Event
 
-RESULTS = Path(__file__).parent / "results" / "kill_resume.json"
-KILLS_A_STUDY = 50
+KILLS_PER_STUDY = 50
 DRIVERS_SHARE = 0.3  # of the kills; the others hit one worker
 EARLY_SHARE = 0.5  # of fresh drivers to be killed: while they open the study and start workers
 LONGEST_RUN_S = 0.6
@@ -51,12 +49,16 @@ PATIENCE_S = 120.0
 
 
 class SlowNothing:
-    """Takes its time, and notes in a ledger that it came to its end."""
+    """Takes a while, and notes in a ledger that it has ended."""
 
     def __init__(self, ledger: Path) -> None:
         self.ledger = ledger
 
-    def evaluate(self, digest: str, seed: int, deadline_s: float | None) -> Evaluation:
+    def describe(self) -> dict[str, Any]:
+        """Return nothing: there are no settings."""
+        return {}
+
+    def evaluate(self, digest: Any, seed: int, deadline_s: float | None) -> Evaluation:
         """Sleep."""
         time.sleep(EVALUATION_S)
         append(self.ledger, digest)
@@ -64,7 +66,7 @@ class SlowNothing:
 
 
 class LightExecutor(LocalExecutor):
-    """Sends an architecture's digest to the worker, which so need not import torch."""
+    """Sends only an architecture's digest to the worker, which then need not import torch."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run the function in the next free worker."""
@@ -73,7 +75,7 @@ class LightExecutor(LocalExecutor):
 
 
 def append(path: Path, line: str) -> None:
-    """Add a line in one system call: after a kill it is there whole or not at all."""
+    """Add a line in one system call: after a kill it is whole or not there."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(descriptor, f"{line}\n".encode())
     os.close(descriptor)
@@ -84,45 +86,30 @@ def lines(path: Path) -> list[str]:
 
 
 def search(folder: Path, evaluations: int | None) -> None:
-    """What the driver does: go on with the study, to a number of evaluations or until killed."""
-    from vidnas.evolution import Limits, Study, StudyConfig, TournamentEvolution, run_search
-    from vidnas.families import families
+    """Resume the study as the driver, up to a number of evaluations or until killed."""
+    import vidnas
+    from benchmarks.engine_overhead import searched_space
 
     def announce(event: Event) -> None:
         about = event.trial and f"{event.trial.number} {event.trial.architecture.digest} "
         append(folder / "log", f"{about or ''}{event.kind}")
 
-    space = families()["tinyvideonet"].space(max_size_px=64, max_frames=16)
-    strategy = TournamentEvolution()
-    config = StudyConfig(
-        family="tinyvideonet",
-        space=space.describe(),
-        classes=("left", "right"),
-        data_fingerprint="none",
-        limits=Limits.parse(["parameters=2M"]),
-        strategy=strategy.describe(),
-        training={},
-        seed=0,
-    )
-    evaluator: Any = SlowNothing(folder / "ledger")
-    with (
-        Study.create_or_resume(folder / "study", config) as study,
-        LightExecutor(workers=WORKERS) as executor,
-    ):
-        run_search(
-            study,
-            space,
-            evaluator,
-            strategy,
-            executor,
+    with LightExecutor(workers=WORKERS) as executor:
+        vidnas.search(
+            searched_space(),
+            SlowNothing(folder / "ledger"),
+            limits=["parameters=2M"],
             evaluations=evaluations,
             budget_s=None if evaluations else 3600,
+            folder=folder / "study",
+            executor=executor,
+            classes=("left", "right"),
             on_event=announce,
         )
 
 
 class Torture:
-    """One study, killed again and again; `check` compares it with what was seen before."""
+    """A study that is killed again and again; `check` compares it with what was seen before."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.folder = folder
@@ -153,7 +140,7 @@ class Torture:
         self.driver.start()
 
     def wait_for_more(self) -> None:
-        """Until the search has announced something: it must not stand still."""
+        """Wait until the search has announced something: it must not stall."""
         before, end = len(lines(self.folder / "log")), time.monotonic() + PATIENCE_S
         while len(lines(self.folder / "log")) == before:
             if time.monotonic() > end:
@@ -161,16 +148,16 @@ class Torture:
             time.sleep(0.01)
 
     def workers(self) -> list[psutil.Process]:
-        """Those that run or start; one that just died and was not buried yet is none."""
+        """Return the workers that run or start, without those that have just died."""
         found = []
         for child in psutil.Process(self.driver.pid).children() if self.driver else []:
-            with suppress(psutil.NoSuchProcess):  # zombies are that, too
+            with suppress(psutil.NoSuchProcess):  # zombies, too
                 if "spawn_main" in " ".join(child.cmdline()):
                     found.append(child)
         return found
 
     def kill_worker(self) -> None:
-        """Kill any one of them."""
+        """Kill a random worker."""
         while not (workers := self.workers()):
             time.sleep(0.01)
         self.rng.choice(workers).kill()
@@ -183,7 +170,6 @@ class Torture:
         workers = self.workers()
         self.driver.kill()
         self.driver.join()
-        # One that had ended by itself was not killed.
         if self.driver.exitcode != -signal.SIGKILL:
             raise SystemExit(f"the search ended by itself with code {self.driver.exitcode}")
         self.driver = None
@@ -192,7 +178,7 @@ class Torture:
             raise SystemExit("workers outlived their driver")
 
     def finish(self) -> None:
-        """Let the search end by itself, where it is told to."""
+        """Let the search end by itself, after a given number of evaluations."""
         end = self.check() + 10
         self.start(end)
         if self.driver is not None:
@@ -206,11 +192,13 @@ class Torture:
         self.counts["run again, having been in flight"] = len(ledger) - len(set(ledger))
 
     def check(self) -> int:
-        """Compare study, log and ledger; the number of evaluations in the study."""
+        """Compare study, log and ledger; return the number of evaluations in the study."""
         log, ledger = lines(self.folder / "log"), lines(self.folder / "ledger")
-        if not log:  # killed before the study was there
+        if not log:  # killed before there was a study
             return 0
-        study = read_study(self.folder)
+        from vidnas.evolution import Study
+
+        study = Study.read(self.folder / "study")
         trials = [f"{t.number} {t.architecture.digest} {t.evaluation.status}" for t in study.trials]
         announced = [line for line in log if line not in ("started", "ended")]
         lost = set(announced) - set(trials)
@@ -228,38 +216,32 @@ class Torture:
         return sum(trial.evaluation.status != "rejected" for trial in study.trials)
 
 
-def read_study(folder: Path) -> Study:
-    from vidnas.evolution import Study
-
-    return Study.read(folder / "study")
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--kills", type=int, default=10)
-    options = parser.parse_args()
-    # Python's resource tracker remarks on what a killed process could not tidy up.
+    arguments = parser.parse_args()
+    results = Results("kill_resume", arguments, keep=arguments.kills >= 1000)
+    # Python's resource tracker warns of what a killed process could not tidy up.
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning"
     multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["vidnas.evolution.engine", "vidnas.families.tinyvideonet"]
+        ["benchmarks.engine_overhead", "vidnas.families.tinyvideonet"]
     )
     seed = time.time_ns()
     rng, started_s = random.Random(seed), time.monotonic()
     counts: Counter[str] = Counter()
-    for first in range(0, options.kills, KILLS_A_STUDY):
+    for first in range(0, arguments.kills, KILLS_PER_STUDY):
         with tempfile.TemporaryDirectory() as directory:
             torture = Torture(Path(directory), rng)
-            kills = min(KILLS_A_STUDY, options.kills - first)
+            kills = min(KILLS_PER_STUDY, arguments.kills - first)
             for kill in range(kills):
                 torture.kill(of_driver=kill == kills - 1 or rng.random() < DRIVERS_SHARE)
             torture.finish()
         counts.update(torture.counts)
         killed = counts["drivers killed"] + counts["workers killed"]
         print(f"{killed} kills, none lost, none doubled: {dict(counts)}", flush=True)
-    results = {"seed": seed, "seconds": round(time.monotonic() - started_s), **counts}
-    print(json.dumps(results, indent=2))
-    if options.kills >= 1000:
-        RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    summary = {"seed": seed, "seconds": round(time.monotonic() - started_s), **counts}
+    print(json.dumps(summary, indent=2))
+    results.finish(**summary)
 
 
 if __name__ == "__main__":

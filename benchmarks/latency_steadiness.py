@@ -1,14 +1,13 @@
-"""Does a latency hold beside busy cores? Twenty measurements of one network, three times over.
+"""How steady a latency is beside busy cores: 20 measurements of one network, three times over.
 
 python -m benchmarks.latency_steadiness [--network tvn1] [--measurements 20]
 
 The busy cores train a network, as the workers of a search do. "wall" is the median wall time of 30
-runs, which is what one would measure without a reference network.
+runs, as one would measure it without a reference network.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.results import options, print_environment, print_table
 from vidnas.core.process import prepare_process
 
 if TYPE_CHECKING:
@@ -28,40 +28,37 @@ HOGS = (0, 1, 2)
 
 
 def main() -> None:
-    prepare_process(threads=1)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--network", default=DEFAULT, help="what vidnas bench takes")
     parser.add_argument("--measurements", type=int, default=20)
-    options = parser.parse_args()
+    arguments = parser.parse_args()
+    prepare_process(threads=1)
+    print_environment()
 
     from vidnas.profiling import calibrate, measure_latency
 
-    network = build(options.network)
+    network = build(arguments.network)
     reference = calibrate()
-    print(f"{options.network}; reference network {reference.latency_ms:.2f} ms")
-    print(
-        f"{'busy':>5} {'how':10} {'min':>8} {'median':>8} {'max':>8} ms  {'(max-min)/median':>17}"
-    )
+    print(f"{arguments.network}; reference network {reference.latency_ms:.2f} ms")
+    rows = []
     for hogs in HOGS:
         with busy_cores(hogs):
             began = time.perf_counter()
             wall, ours = [], []
-            for _ in range(options.measurements):
+            for _ in range(arguments.measurements):
                 wall.append(measure_latency(network, repeats=30).p50_ms)
                 ours.append(measure_latency(network, reference=reference).p50_ms)
-            seconds = (time.perf_counter() - began) / options.measurements
+            seconds = (time.perf_counter() - began) / arguments.measurements
         for how, samples in (("wall", wall), ("reference", ours)):
             low, middle, high = np.min(samples), np.median(samples), np.max(samples)
-            print(
-                f"{hogs:5} {how:10} {low:8.2f} {middle:8.2f} {high:8.2f}     "
-                f"{(high - low) / middle:17.1%}",
-                flush=True,
-            )
-        print(f"      load {os.getloadavg()[0]:.1f}, {seconds:.1f} s for both")
+            times = (f"{value:.2f}" for value in (low, middle, high))
+            rows.append((f"{hogs} busy, {how}", *times, f"{(high - low) / middle:.1%}"))
+        print(f"{hogs} busy: load {os.getloadavg()[0]:.1f}, {seconds:.1f} s for both", flush=True)
+    print_table(("cores and method", "min ms", "median", "max", "(max - min) / median"), rows)
 
 
 def build(name: str) -> Network:
-    """Find the network; the default is a hard case: small clips, but 100 MB of weights."""
+    """Build the network; the default is a hard case: small clips, but 100 MB of weights."""
     from vidnas.deploy import resolve_network
     from vidnas.families import create_network
 
@@ -97,7 +94,7 @@ def train_until_killed() -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
     clip = torch.rand(REFERENCE_INPUTS[0].shape())
     parent = os.getppid()
-    while os.getppid() == parent:  # an orphan would go on for ever
+    while os.getppid() == parent:  # an orphan would never end
         optimizer.zero_grad()
         network(clip).square().mean().backward()
         optimizer.step()

@@ -3,28 +3,27 @@
     python -m benchmarks.nasbench FOLDER
 
 FOLDER holds nb201_merged.csv.gz: accuracies, training times and costs of all 15,625 cells (Dong and
-Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326), six operations of five kinds each. A candidate's
-fitness is the mean of its validation accuracies after 200 epochs. As in the engine, no cell is
-evaluated twice; there is no study, for its storage would cost more than it tells.
+Yang, NAS-Bench-201, ICLR 2020, arXiv 2001.00326), each of six operations of five kinds. The fitness
+of a candidate is the mean of its validation accuracies after 200 epochs. As in the engine, no cell
+is evaluated twice; there is no study, because its storage would take most of the time.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.results import Line, Results, options, print_table
 from vidnas.core import Evaluation
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.strategies import LocalSearch, RandomSearch, Strategy, TournamentEvolution
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, EvolutionDefaults, Space
 
@@ -34,7 +33,6 @@ EVALUATIONS = (10, 25, 50, 100, 200)
 RANDOM_BUDGET = 200
 """Evaluations of random search whose median best the others are to reach."""
 SIMULATIONS, SIMULATED_BUDGET_S = 300, 12_000.0
-RESULTS = Path(__file__).parent / "results" / "nasbench.json"
 KINDS = "01234"
 
 
@@ -57,7 +55,7 @@ class CellSpace(Space):
     """All cells; a mutation changes one operation into another."""
 
     def random(self, rng: np.random.Generator) -> Cell:
-        """Any cell."""
+        """Draw any cell."""
         return Cell(ops="".join(map(str, rng.integers(len(KINDS), size=6))))
 
     def mutate(
@@ -77,17 +75,17 @@ class CellSpace(Space):
         return Cell(ops="".join(ops)), ()
 
     def contains(self, architecture: Architecture) -> bool:
-        """Whether it is a cell."""
+        """Tell whether it is a cell."""
         return isinstance(architecture, Cell)
 
     def describe(self) -> dict[str, Any]:
-        """No bounds."""
+        """Return no bounds."""
         return {}
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is known of each cell on one data set, by its operations."""
+    """Accuracies and times of all cells on one data set, by their operations."""
 
     accuracy: dict[str, float]
     """Mean validation accuracy after 200 epochs, in percent."""
@@ -110,7 +108,7 @@ def read_tables(folder: Path) -> dict[str, Table]:
 
 
 def search(strategy: Strategy, fitness: dict[str, float], seed: int) -> Iterator[Trial]:
-    """What the engine does with one worker: propose what is new, look it up, observe."""
+    """Do what the engine does with one worker: propose what is new, look it up, observe."""
     rng, space = np.random.default_rng(seed), CellSpace()
     seen: set[str] = set()
     for number in range(len(fitness)):
@@ -130,7 +128,7 @@ Make = Callable[[], Strategy]
 
 
 def best_so_far(make: Make, table: Table, evaluations: int, seeds: int = SEEDS) -> np.ndarray:
-    """`(seeds, evaluations)`: the best accuracy found by then."""
+    """Return the best accuracy found by each evaluation, `(seeds, evaluations)`."""
     runs = [
         [trial.fitness for trial in islice(search(make(), table.accuracy, seed), evaluations)]
         for seed in range(seeds)
@@ -139,13 +137,13 @@ def best_so_far(make: Make, table: Table, evaluations: int, seeds: int = SEEDS) 
 
 
 def evaluations_to(target: float, best: np.ndarray) -> float:
-    """Median over the runs of the evaluations until the target is reached; infinite if never."""
+    """Return the median number of evaluations to reach the target; infinite if never."""
     reached = best >= target
     return float(np.median(np.where(reached.any(1), reached.argmax(1) + 1, np.inf)))
 
 
 def simulate(make: Make, table: Table) -> dict[str, float]:
-    """Searches on 12-epoch accuracy for a given time; the accuracy in full of what they chose."""
+    """Search by 12-epoch accuracy for a given time; return the full accuracy of what it chose."""
     chosen = []
     for seed in range(SIMULATIONS):
         spent_s, best = 0.0, None
@@ -161,7 +159,7 @@ def simulate(make: Make, table: Table) -> dict[str, float]:
 
 
 def plain() -> Strategy:
-    """The usual setting of the literature."""
+    """Return the usual setting of the literature."""
     return TournamentEvolution(10, 3, discard="oldest", mutations=1)
 
 
@@ -174,37 +172,44 @@ STRATEGIES: dict[str, Make] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    tables = read_tables(parser.parse_args().folder)
-    results: dict[str, Any] = {
-        "seeds": SEEDS,
-        "defaults": EvolutionDefaults().model_dump(),
-        "patience": LocalSearch().patience,
+def compare(table: Table) -> Line:
+    """Run every strategy on one data set."""
+    bests = {
+        label: best_so_far(make, table, max(EVALUATIONS)) for label, make in STRATEGIES.items()
     }
-    for name, table in tables.items():
-        bests = {
-            label: best_so_far(make, table, max(EVALUATIONS)) for label, make in STRATEGIES.items()
+    target = float(np.median(bests["random search"][:, RANDOM_BUDGET - 1]))
+    top = max(table.accuracy.values())
+    found: Line = {"best": top, "target": target}
+    for label, best in bests.items():
+        regrets = [round(float(np.median(top - best[:, n - 1])), 4) for n in EVALUATIONS]
+        found[label] = {
+            "median_regret": dict(zip(map(str, EVALUATIONS), regrets, strict=True)),
+            "evaluations_to_target": evaluations_to(target, best),
         }
-        target = float(np.median(bests["random search"][:, RANDOM_BUDGET - 1]))
-        top = max(table.accuracy.values())
-        results[name] = {"best": top, "target": target}
-        print(f"{name}: best {top:.3f}, random search after {RANDOM_BUDGET} {target:.3f}")
-        print(f"  {'median regret after':32}", *(f"{n:6}" for n in EVALUATIONS), "  to target")
-        for label, best in bests.items():
-            regrets = [float(np.median(top - best[:, n - 1])) for n in EVALUATIONS]
-            needed = evaluations_to(target, best)
-            results[name][label] = {
-                "median_regret": dict(zip(EVALUATIONS, np.round(regrets, 4).tolist(), strict=True)),
-                "evaluations_to_target": needed,
-            }
-            print(
-                f"  {label:32}",
-                *(f"{regret:6.2f}" for regret in regrets),
-                f"{needed:11g}",
-                flush=True,
-            )
+    return found
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    tables = read_tables(arguments.folder)
+    results = Results("nasbench", arguments)
+    for name, table in tables.items():
+        found = results.measure(partial(compare, table), data=name)
+        after = f"random search after {RANDOM_BUDGET} {found['target']:.3f}"
+        print(f"{name}: best {found['best']:.3f}, {after}")
+        print_table(
+            ("median regret after", *map(str, EVALUATIONS), "evaluations to target"),
+            (
+                (
+                    label,
+                    *(f"{regret:.2f}" for regret in found[label]["median_regret"].values()),
+                    f"{found[label]['evaluations_to_target']:g}",
+                )
+                for label in STRATEGIES
+            ),
+        )
     simulated = {
         "random search": simulate(RandomSearch, tables["cifar10"]),
         "regularized, 10/3, one mutation": simulate(plain, tables["cifar10"]),
@@ -212,8 +217,12 @@ def main() -> None:
     print(f"cifar10, {SIMULATED_BUDGET_S:g} s of 12-epoch training, {SIMULATIONS} runs:")
     for label, outcome in simulated.items():
         print(f"  {label:32} {outcome['mean']:.2f} ± {outcome['deviation']:.2f}")
-    results["simulation"] = simulated
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    results.finish(
+        seeds=SEEDS,
+        defaults=EvolutionDefaults().model_dump(),
+        patience=LocalSearch().patience,
+        simulation=simulated,
+    )
 
 
 if __name__ == "__main__":

@@ -3,27 +3,24 @@
 python -m benchmarks.representation_flow [--repeats 5]
 
 40 iterations of TV-L1: one clip of 16 frames of 112 px, as networks are timed and deployed, and a
-batch of 16 clips of 8 frames of 64 px, as a search trains them. Medians of the wall time; layer and
-transcription take turns, and must agree to 1e-5 of the largest flow. Beside them the exported layer
-in ONNX Runtime.
+batch of 16 clips of 8 frames of 64 px, as a search trains them. Times are medians of the wall time;
+layer and transcription take turns, and must agree to 1e-5 of the largest flow. Beside them is the
+exported layer in ONNX Runtime.
 
-Prediction: an iteration of the transcription reads and writes 240 numbers a pixel, one of the layer
-95, which makes it 2.5 times as fast. More is to come from where these numbers are: the fields of
-the transcription are as large as the batch, those of the layer stay in a core's cache from one
-iteration to the next and are allocated once; and from the 8 convolutions of a single channel that
-an iteration of the transcription calls.
+Prediction: an iteration of the transcription reads and writes 240 numbers per pixel, one of the
+layer 95, which makes it 2.5 times as fast. More is gained by where these numbers are: the fields of
+the transcription are as large as the batch, those of the layer are allocated once and stay in a
+core's cache from one iteration to the next. An iteration of the transcription also calls 8
+convolutions of a single channel.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vidnas.core.process import prepare_process
+from benchmarks.results import options, print_environment, print_table
+from benchmarks.timing import Run, in_onnxruntime, in_turns, use_threads, wall_ms
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,29 +31,29 @@ THETA, LAMBDA, TAU, EPSILON = 0.3, 0.15, 0.25, 1e-12
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    prepare_process(threads=2)
+    use_threads(2)
+    print_environment()
     import torch
 
     torch.manual_seed(0)
-    print(f"ms of wall time, load {os.getloadavg()[0]:.1f}")
+    rows = []
     for batch, frames, size_px in CLIPS:
         noise = torch.rand(batch, 3, frames, size_px, size_px)
         clip = torch.nn.functional.avg_pool3d(noise, (1, 5, 5), 1, (0, 2, 2))
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            plain_ms, layer_ms, onnx_ms = report(clip, threads, repeats)
-            print(
-                f"{batch:2} clip(s) of {frames:2} x {size_px:3} px, {threads} thread(s): "
-                f"transcription {plain_ms:7.1f}, layer {layer_ms:6.1f}, "
-                f"{plain_ms / layer_ms:.1f} times as fast; ONNX Runtime {onnx_ms:.1f}"
-            )
+            plain_ms, layer_ms, onnx_ms = medians_ms(clip, threads, repeats)
+            times = (f"{value:.1f}" for value in (plain_ms, layer_ms, plain_ms / layer_ms, onnx_ms))
+            rows.append((f"{batch} clips, {frames} x {size_px} px, {threads} threads", *times))
+    columns = ("transcription ms", "layer ms", "times as fast", "ONNX Runtime ms")
+    print_table(("clips", *columns), rows)
 
 
-def report(clip: Tensor, threads: int, repeats: int) -> list[float]:
-    """Median times of the transcription, the layer, and the layer in ONNX Runtime."""
+def medians_ms(clip: Tensor, threads: int, repeats: int) -> list[float]:
+    """Return the times of the transcription, the layer, and the layer in ONNX Runtime."""
     import torch
 
     from vidnas.core import ClipSpec
@@ -67,35 +64,21 @@ def report(clip: Tensor, threads: int, repeats: int) -> list[float]:
     spec = ClipSpec(
         modality="rgb", frames=clip.shape[2], frame_stride=1, size_px=int(clip.shape[3])
     )
-    in_onnxruntime = session(export_onnx(layer, [spec]), clip, threads)
+    exported = in_onnxruntime(export_onnx(layer, [spec]), {"rgb": clip.numpy()}, threads)
     with torch.inference_mode():
         expected = transcription(clip)
         assert (layer(clip) - expected).abs().max() <= 1e-5 * expected.abs().max()
-        runs: list[Callable[[], object]] = [
-            lambda: transcription(clip),
-            lambda: layer(clip),
-            in_onnxruntime,
-        ]
-        times: list[list[float]] = [[] for _ in runs]
-        for _ in range(repeats + 1):
-            for run, found in zip(runs, times, strict=True):
-                began = time.perf_counter()
-                run()
-                found.append(1000 * (time.perf_counter() - began))
-    return [statistics.median(found[1:]) for found in times]  # the first warms up
-
-
-def session(graph: bytes, clip: Tensor, threads: int) -> Callable[[], object]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    loaded = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return lambda: loaded.run(None, {"rgb": clip.numpy()})
+        runs: dict[str, Run] = {
+            "transcription": lambda: transcription(clip),
+            "layer": lambda: layer(clip),
+            "exported": exported,
+        }
+        samples = in_turns(runs, repeats, warmup=1, sample=wall_ms)
+    return [statistics.median(found) for found in samples.values()]
 
 
 def transcription(clip: Tensor) -> Tensor:
-    """The published formulas as they are written, each clip scaled by its own range."""
+    """Compute the published formulas as they are written, each clip scaled by its own range."""
     import torch
     from torch.nn.functional import conv2d, pad
 

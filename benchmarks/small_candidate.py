@@ -1,19 +1,21 @@
-"""What a training step of one small AssembleNet costs beside its convolutions.
+"""What a training step of one small AssembleNet costs compared with its convolutions.
 
-A random network of the search space (8 frames of 64 px, depth 26, a quarter of the published width,
-RGB and flow computed in the network), batches of 16 clips, one thread. Representation flow, fusion
-and pooling must not dominate: the step may take 1.5 times as long as its convolutions. Beside it
-stands the share of each other kind of work.
+python -m benchmarks.small_candidate [--networks 4] [--steps 5]
+
+Random networks of the search space (8 frames of 64 px, depth 26, a quarter of the published width,
+RGB and flow computed in the network) train on batches of 16 clips on one thread. Representation
+flow, fusion and pooling must not dominate: the step may take 1.5 times as long as its convolutions.
+The table has the share of each kind of work.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections import Counter
 from functools import partial
 from typing import Any
 
+from benchmarks.results import options, print_environment, print_table
+from benchmarks.timing import cpu_ms, in_turns, use_threads
 from vidnas.families import create_network
 
 GROUPS = {
@@ -22,42 +24,35 @@ GROUPS = {
     "optimizer": ("foreach", "optimizer", "lerp", "addcdiv"),
     "pooling": ("max_pool", "avg_pool"),
 }
+REST = "the rest"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--networks", type=int, default=4)
     parser.add_argument("--steps", type=int, default=5)
-    options = parser.parse_args()
-
-    from vidnas.core.process import prepare_process
-
-    prepare_process(threads=1)
+    arguments = parser.parse_args()
+    use_threads(1)
+    print_environment()
     import numpy as np
     import torch
 
-    from vidnas.families import families
+    from benchmarks.searching import space_of
     from vidnas.training.loop import build_optimizer
     from vidnas.training.settings import TrainingSettings
 
-    torch.set_num_threads(1)
-    family = families()["assemblenet"]
-    space = family.space(max_size_px=64, max_frames=16)
+    space = space_of("assemblenet", max_size_px=64, max_frames=16)
     rng = np.random.default_rng(0)
-    ratios = []
+    ratios, rows = [], []
     labels = torch.randint(10, (16,))
     clip = torch.rand(16, 8, 64, 64, 3).permute(0, 4, 1, 2, 3)
-    for number in range(options.networks):
+    for number in range(arguments.networks):
         genes = {"frames": 8, "frame_stride": 1, "size_px": 64, "width": 0.25, "attention": "none"}
         architecture = space.random(rng).model_copy(update={**genes, "repeats": (2, 2, 2, 2)})
         network = create_network(architecture, 10).train()
         optimizer = build_optimizer(network, TrainingSettings(epochs=1))
         step = partial(_step, network, optimizer, clip, labels)
-        step()
-        started = time.process_time()
-        for _ in range(options.steps):
-            step()
-        step_ms = 1000 * (time.process_time() - started) / options.steps
+        steps_ms = in_turns({number: step}, arguments.steps, warmup=1, sample=cpu_ms)[number]
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             step()
         shares = Counter[str]()
@@ -66,11 +61,10 @@ def main() -> None:
         total = shares.total()
         ratio = total / shares["convolutions"]
         ratios.append(ratio)
-        print(
-            f"network {number}: {len(architecture.blocks)} blocks, step {step_ms:.0f} ms, "
-            f"{ratio:.2f} times its convolutions; "
-            + ", ".join(f"{name} {share / total:.0%}" for name, share in shares.most_common(6))
-        )
+        parts = (f"{shares[name] / total:.0%}" for name in (*GROUPS, REST))
+        blocks = f"{len(architecture.blocks)} blocks"
+        rows.append((blocks, f"{np.mean(steps_ms):.0f}", f"{ratio:.2f}", *parts))
+    print_table(("network", "step ms", "times its convolutions", *GROUPS, REST), rows)
     print(f"median {np.median(ratios):.2f} times")
 
 
@@ -91,7 +85,7 @@ def _group(operation: str) -> str:
     for name, signs in GROUPS.items():
         if any(sign in operation.lower() for sign in signs):
             return name
-    return "the rest"
+    return REST
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 python -m benchmarks.training_step [--steps 15]
 
 CPU time of a step (forward, backward, AdamW) on one thread, and the pages that the kernel mapped
-for it. Every allocator has processes of its own, in turns; within a process the variants take turns
-step by step. A ratio above 1 is faster than the first line of the network.
+for it. Each allocator setting has its own processes, in turns; within a process the variants take
+turns step by step. A ratio above 1 is faster than the first line of the network.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from benchmarks.results import options, print_environment, print_table
+from benchmarks.timing import Run, cpu_ms, in_turns
 from vidnas.core.process import prepare_process
 
 if TYPE_CHECKING:
@@ -38,30 +38,31 @@ VARIANTS = ("NCHW float32", "channels-last float32", "channels-last bfloat16")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--measure", choices=("kept", "returned"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        measure(options.steps, keep_memory=options.measure == "kept")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure(arguments.steps, keep_memory=arguments.measure == "kept")
         return
-    print(f"ms of CPU time a step of {BATCH} clips, one thread, load {os.getloadavg()[0]:.1f}")
+    print_environment()
+    print(f"ms of CPU time per step of {BATCH} clips, one thread")
     samples: dict[str, dict[str, dict[str, list[Sample]]]] = {"returned": {}, "kept": {}}
     for _ in range(ROUNDS):
         for memory, networks in samples.items():
-            for name, variants in in_process(memory, options.steps).items():
+            for name, variants in in_process(memory, arguments.steps).items():
                 for variant, found in variants.items():
                     networks.setdefault(name, {}).setdefault(variant, []).extend(found)
     for name, (frames, size_px) in ((name, genes.values()) for name, genes in NETWORKS.items()):
         print(f"\n{name}, {frames} frames of {size_px} px")
         first = statistics.median(ms for ms, _ in samples["returned"][name][VARIANTS[0]])
+        rows = []
         for memory, networks in samples.items():
             for variant, found in networks[name].items():
                 ms, faults = (statistics.median(column) for column in zip(*found, strict=True))
-                print(
-                    f"  freed memory {memory:8}  {variant:22} {ms:8.1f} ms  {first / ms:5.2f}"
-                    f"  {faults:7.0f} page faults"
-                )
+                row = (f"{ms:.1f}", f"{first / ms:.2f}", f"{faults:.0f}")
+                rows.append((f"freed memory {memory}, {variant}", *row))
+        print_table(("variant", "ms", "times as fast", "page faults"), rows)
 
 
 def in_process(memory: str, steps: int) -> dict[str, dict[str, list[Sample]]]:
@@ -89,22 +90,17 @@ def measure(steps: int, *, keep_memory: bool) -> None:
     for name, genes in NETWORKS.items():
         torch.manual_seed(0)
         variants = {variant: stepper(name, genes, variant) for variant in VARIANTS}
-        samples: dict[str, list[Sample]] = {variant: [] for variant in VARIANTS}
-        for _ in range(steps + 2):
-            for variant, step in variants.items():
-                began, faults = time.process_time(), page_faults()
-                step()
-                ms = 1000 * (time.process_time() - began)
-                samples[variant].append((ms, page_faults() - faults))
-        found[name] = {variant: values[2:] for variant, values in samples.items()}
+        found[name] = in_turns(variants, steps, warmup=2, sample=ms_and_faults)
     print(json.dumps(found))
 
 
-def page_faults() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def ms_and_faults(step: Run) -> Sample:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    ms = cpu_ms(step)
+    return ms, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-def stepper(name: str, genes: dict[str, int], variant: str) -> Callable[[], None]:
+def stepper(name: str, genes: dict[str, int], variant: str) -> Run:
     """Return a function that makes one training step."""
     import torch
 
@@ -121,8 +117,8 @@ def stepper(name: str, genes: dict[str, int], variant: str) -> Callable[[], None
         clips = clips.contiguous(memory_format=torch.channels_last_3d)
     labels = torch.randint(10, (BATCH,))
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    precision = "bfloat16" if "bfloat16" in variant else "float32"
-    autocast = mixed_precision(precision, torch.device("cpu"))
+    bfloat16 = "bfloat16" in variant
+    autocast = mixed_precision("bfloat16" if bfloat16 else "float32", torch.device("cpu"))
 
     def step() -> None:
         with autocast:
@@ -135,7 +131,7 @@ def stepper(name: str, genes: dict[str, int], variant: str) -> Callable[[], None
 
 
 def small_network(frames: int) -> nn.Module:
-    """Bottlenecks of a spatial and a temporal convolution that keep the format of their input."""
+    """Return bottlenecks of spatial and temporal convolutions that keep their memory format."""
     import torch
     from torch import nn
 

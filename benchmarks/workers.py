@@ -1,10 +1,10 @@
-"""Candidates a minute from the search's workers, and from plain processes that know nothing of it.
+"""Candidates per minute from the search's workers and from independent processes.
 
 python -m benchmarks.workers [--candidates 6] [--rounds 3]
 
-Two workers beside each other share caches and memory bandwidth, so that twice the rate of one is
-out of reach; what two independent processes reach beside each other is the measure. Start-up is
-not counted: everyone trains one candidate before the clock starts.
+Two workers side by side share caches and memory bandwidth, so that twice the rate of one is out of
+reach; the measure is what two independent processes reach side by side. Start-up is not counted:
+everyone trains one candidate before the clock starts.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.results import options, print_environment, print_table
 
 WANTED = 0.97
 GENES = {"frames": 2, "size_px": 32}
 
 
 def train_candidate(cache_directory: Path, seed: int) -> float:
-    """One brief training; returns the clips a second of its last epoch."""
+    """Run one brief training and return the clips per second of its last epoch."""
     import torch
 
     from vidnas.data.cache import ClipCache
@@ -38,34 +39,30 @@ def train_candidate(cache_directory: Path, seed: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--candidates", type=int, default=6, help="for each worker or process")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.plain:
-        plain_process(options.plain, options.candidates)
+    arguments = parser.parse_args()
+    if arguments.plain:
+        plain_process(arguments.plain, arguments.candidates)
         return
 
-    from vidnas.data.cache import build_cache
-    from vidnas.data.datasets import load_dataset
-    from vidnas.data.demo import write_clips
+    from benchmarks.clips import temporary_cache
 
-    with tempfile.TemporaryDirectory() as folder:
-        clips = Path(folder) / "clips"
-        write_clips(clips, classes=("left", "right", "growing"), clips_per_class=40)
-        cache = build_cache(load_dataset(clips), size_px=64, directory=Path(folder) / "cache")
+    print_environment()
+    with temporary_cache() as (_, cache):
         rates: dict[tuple[str, int], list[float]] = {}
-        for _ in range(options.rounds):  # in turns, because machines drift
+        for _ in range(arguments.rounds):  # in turns, because machines drift
             for how, rate in (("workers", rate_of_workers), ("processes", rate_of_processes)):
                 for count in (1, 2):
-                    found = rate(cache.directory, count, options.candidates)
+                    found = rate(cache.directory, count, arguments.candidates)
                     rates.setdefault((how, count), []).append(found)
     report(rates)
 
 
 def rate_of_workers(cache_directory: Path, workers: int, candidates: int) -> float:
-    """Candidates a minute through the search's executor."""
+    """Return the candidates per minute of the search's executor."""
     from vidnas.evolution import LocalExecutor
 
     with LocalExecutor(workers) as executor:
@@ -81,7 +78,7 @@ def rate_of_workers(cache_directory: Path, workers: int, candidates: int) -> flo
 
 
 def rate_of_processes(cache_directory: Path, processes: int, candidates: int) -> float:
-    """Candidates a minute of independent processes that start their loops together."""
+    """Return the candidates per minute of independent processes that begin together."""
     command = [sys.executable, "-m", "benchmarks.workers", "--plain", str(cache_directory)]
     running = [
         subprocess.Popen(
@@ -92,11 +89,12 @@ def rate_of_processes(cache_directory: Path, processes: int, candidates: int) ->
         )
         for _ in range(processes)
     ]
-    pipes = [(process.stdin, process.stdout) for process in running]
-    for _, out in pipes:
-        out.readline()  # it is warm
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is warm
     began = time.monotonic()
     for process in running:
+        assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in running:
@@ -105,7 +103,7 @@ def rate_of_processes(cache_directory: Path, processes: int, candidates: int) ->
 
 
 def plain_process(cache_directory: Path, candidates: int) -> None:
-    """Train candidates one after the other, as a script of a user would."""
+    """Train candidates one after the other, as a user's script would."""
     from vidnas.core.process import prepare_process
 
     prepare_process(threads=1)
@@ -115,19 +113,20 @@ def plain_process(cache_directory: Path, candidates: int) -> None:
     for seed in range(candidates):
         train_candidate(cache_directory, seed)
     sys.stdout.flush()
-    os._exit(0)  # interpreter shut-down is no training
+    os._exit(0)  # shutting the interpreter down is not training
 
 
 def report(rates: dict[tuple[str, int], list[float]]) -> None:
     median = {key: statistics.median(values) for key, values in rates.items()}
-    print(
-        f"candidates a minute, median of {len(rates['workers', 1])}, load {os.getloadavg()[0]:.1f}"
+    speed_up = {how: median[how, 2] / median[how, 1] for how in ("workers", "processes")}
+    print(f"candidates per minute, median of {len(rates['workers', 1])}")
+    print_table(
+        ("", "one", "two", "speed-up"),
+        (
+            (how, f"{median[how, 1]:.1f}", f"{median[how, 2]:.1f}", f"{ratio:.2f}")
+            for how, ratio in speed_up.items()
+        ),
     )
-    speed_up = {}
-    for how in ("workers", "processes"):
-        one, two = median[how, 1], median[how, 2]
-        speed_up[how] = two / one
-        print(f"  {how:10} one {one:7.1f}   two {two:7.1f}   speed-up {two / one:.2f}")
     share = speed_up["workers"] / speed_up["processes"]
     verdict = "held" if share >= WANTED else "missed"
     print(f"two workers reach {share:.0%} of that speed-up (wanted {WANTED:.0%}: {verdict});")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
+
+import pytest
+
+from vidnas.cli.main import main
 
 Vidnas = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -15,5 +22,22 @@ SEARCH = (
 )  # fmt: skip
 
 
-def read_json(done: subprocess.CompletedProcess[str]) -> Any:
+@dataclass(frozen=True)
+class Done:
+    """What a command in this process came to; named as in `subprocess`."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(*arguments: object) -> Done:
+    """Run the command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return Done(int(stopped.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def read_json(done: Done | subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)

@@ -6,31 +6,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from commands import call
 
-from vidnas.cli.main import app
 from vidnas.core import UserError
+from vidnas.data.cache import ClipSettings
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
-from vidnas.workflows.request import Plan, SearchRequest, brief_settings, make_strategy
+from vidnas.workflows.plan import Plan, brief_training, planned_strategy
+from vidnas.workflows.request import SearchRequest
 
 
 def requested(folder: Path, **asked: Any) -> SearchRequest:
-    fields = SearchRequest.model_fields
-    nothing = dict.fromkeys(name for name, field in fields.items() if field.is_required())
-    return SearchRequest(
-        **nothing
-        | {"clips": folder, "out": folder / "study", "limits": (), "family": "tinyvideonet"}
-        | {"modalities": ("rgb",), "strategy": "evolution", "discard": "worst", "threads": 1}
-        | {"runtime": "onnxruntime", "flip": False, "seed": 0, "guided": True}
-        | asked
-    )
+    return SearchRequest(clips=folder, out=folder / "study", **asked)
+
+
+def typed(folder: Path, *options: object) -> SearchRequest:
+    """Return what a search is asked for on the command line."""
+    read: list[SearchRequest] = []
+
+    def run(request: SearchRequest, _: object) -> None:
+        read.append(request)
+        raise UserError("read")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidnas.workflows.search_clips.run", run)
+        done = call("search", folder, "--out", folder / "study", *options)
+    assert "Error: read" in done.stderr, done.stderr
+    return read[0]
 
 
 def described(folder: Path, **asked: Any) -> dict[str, Any]:
     request = requested(folder, **asked)
-    return make_strategy(request, Plan.of(request, workers=2)).describe()
+    return planned_strategy(request, Plan.of(request, workers=2)).describe()
 
 
 def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
@@ -46,7 +55,7 @@ def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
     [
         ({"evaluations": 1}, 1, 1),
         ({"evaluations": 16}, 8, 4),
-        ({"budget_s": 600.0, "candidate_s": 30.0}, 13, 6),
+        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 13, 6),
         ({"evaluations": 16, "budget_s": 36000.0}, 8, 4),
         ({"evaluations": 500, "population": 3}, 3, 3),
         ({"evaluations": 2, "population": 30, "tournament": 7}, 30, 7),
@@ -63,7 +72,7 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     there = described(tmp_path, evaluations=16)
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy=there, training={}, seed=0,
+        strategy=there, evaluator={}, seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
@@ -75,7 +84,7 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     ("flags", "expected"),
     [
         (("random",), {"name": "random"}),
-        (("local", "--unguided"), {"name": "local", "guided": False}),
+        (("local", "--no-guided"), {"name": "local", "guided": False}),
         (("evolution", "--population", "7"), {"name": "evolution", "population": 7}),
         (("pareto",), {"name": "pareto", "objectives": ["accuracy", "latency"]}),
         (
@@ -85,37 +94,21 @@ def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     ],
 )
 def test_strategies_by_name(
-    flags: tuple[str, ...],
-    expected: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    asked: list[SearchRequest] = []
-    monkeypatch.setattr(
-        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
-    )
-    where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
-    CliRunner().invoke(app, ["search", *where, "--strategy", *flags])
-    (request,) = asked
-    described = make_strategy(request, Plan.of(request, workers=2)).describe()
+    request = typed(tmp_path, "--evaluations", 40, "--strategy", *flags)
+    described = planned_strategy(request, Plan.of(request, workers=2)).describe()
     assert described.items() >= expected.items()
 
 
-def test_objectives_without_pareto_are_refused(tmp_path: Path) -> None:
+def test_objectives_without_pareto_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="random knows no objectives"):
         described(tmp_path, evaluations=9, strategy="random", objectives=("accuracy", "macs"))
 
 
-@pytest.mark.parametrize(("flags", "guided"), [((), True), (("--unguided",), False)])
-def test_guidance_is_one_switch(
-    flags: tuple[str, ...], guided: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[SearchRequest] = []
-    monkeypatch.setattr(
-        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
-    )
-    CliRunner().invoke(app, ["search", str(tmp_path), "--out", str(tmp_path / "study"), *flags])
-    (request,) = asked
+@pytest.mark.parametrize(("flags", "guided"), [((), True), (("--no-guided",), False)])
+def test_guidance_is_one_switch(flags: tuple[str, ...], guided: bool, tmp_path: Path) -> None:
+    request = typed(tmp_path, *flags)
     assert request.guided is guided
     assert described(tmp_path, evaluations=16, guided=guided)["guided"] is guided
     assert SearchRequest.model_validate_json(request.model_dump_json()) == request
@@ -133,42 +126,38 @@ def test_guidance_is_one_switch(
     ],
 )
 def test_the_brief_training_is_as_asked_for(
-    flags: tuple[str, ...],
-    expected: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
-    asked: list[SearchRequest] = []
-    monkeypatch.setattr(
-        "vidnas.workflows.search_clips.search", lambda request, _: asked.append(request)
-    )
-    where = [str(tmp_path), "--out", str(tmp_path / "study"), "--evaluations", "40"]
-    CliRunner().invoke(app, ["search", *where, *flags])
-    (request,) = asked
-    settings = brief_settings(request, Plan.of(request, workers=2))
+    request = typed(tmp_path, "--evaluations", 40, *flags)
+    settings = brief_training(request, Plan.of(request, workers=2))
     assert settings.model_dump().items() >= expected.items()
 
 
 def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
     plan = Plan.of(request, workers=2)
-    settings = brief_settings(request, plan)
+    settings = brief_training(request, plan)
+    evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy={}, training=settings.model_dump(mode="json"), seed=0,
+        strategy={}, evaluator=evaluation.model_dump(mode="json"), seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
-    assert brief_settings(requested(tmp_path, evaluations=16), plan) == settings
+    assert brief_training(requested(tmp_path, evaluations=16), plan) == settings
 
 
 def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:
     def settings(**asked: Any) -> Any:
         request = requested(tmp_path, evaluations=9, deterministic=True, **asked)
-        return brief_settings(request, Plan.of(request, workers=2))
+        return brief_training(request, Plan.of(request, workers=2))
 
     assert settings(candidate_epochs=3.0).epochs == 3
     assert settings(candidate_epochs=3.0).budget_s is None
-    for asked in ({}, {"candidate_s": 5.0}, {"candidate_s": 5.0, "candidate_epochs": 3.0}):
-        with pytest.raises(UserError, match="cannot train candidates by time"):
+    for asked in (
+        {},
+        {"candidate_time_s": 5.0},
+        {"candidate_time_s": 5.0, "candidate_epochs": 3.0},
+    ):
+        with pytest.raises(UserError, match="cannot train candidates with a time limit"):
             settings(**asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,10 +10,9 @@ from typing import Any
 
 import pytest
 import search_toys
-from commands import Vidnas, read_json
+from commands import Vidnas, call, read_json
 from search_toys import ClumsyEvaluator, ToySpace, is_clumsy, toy_config
 
-from vidnas.cli import status as status_command
 from vidnas.core import UserError
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor
@@ -62,11 +60,10 @@ def clumsy(tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
-def test_what_it_says(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_says(clumsy: Path) -> None:
     trials = Study.read(clumsy).trials
     failed = sum(is_clumsy(trial.architecture) for trial in trials)
-    status_command.command(clumsy)
-    said = capsys.readouterr().out
+    said = call("status", clumsy).stdout
     assert "no search is running" in said
     assert f"{12 - failed} trained, {failed} failed" in said
     assert f"{failed} x ZeroDivisionError: the candidate divided by zero" in said
@@ -74,13 +71,12 @@ def test_what_it_says(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"trial {best.number}: fitness {best.fitness:.4g}" in said
 
 
-def test_json_is_the_value(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status_command.command(clumsy, as_json=True)
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+def test_json_is_the_value(clumsy: Path) -> None:
+    told: dict[str, Any] = read_json(call("status", clumsy, "--json"))
     status = StudyStatus.model_validate(told)
     assert set(told) == {
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
-        "search_budget_s", "trials", "refusals", "failures", "best", "elapsed_s",
+        "search_budget_s", "trials", "rejections", "failures", "best", "elapsed_s",
         "since_last_trial_s", "remaining_s", "candidates_per_minute", "winner",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
@@ -88,11 +84,10 @@ def test_json_is_the_value(clumsy: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert status.candidates_per_minute == pytest.approx(60 * 12 / status.elapsed_s)
 
 
-def test_a_study_without_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_without_trials(tmp_path: Path) -> None:
     with Study.create_or_resume(tmp_path, toy_config()):
         assert read_status(tmp_path).searching
-    status_command.command(tmp_path)
-    assert "none yet" in capsys.readouterr().out
+    assert "none yet" in call("status", tmp_path).stdout
 
 
 def test_a_folder_that_is_no_study(tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from commands import call
 from written_videos import encode
 
-from vidnas.cli.data import app
-from vidnas.core import UserError
 from vidnas.data.check import check_dataset
 from vidnas.data.datasets import load_dataset
 
@@ -51,11 +49,11 @@ def test_every_flaw_is_named(flawed: Path) -> None:
 
 
 def test_the_command_prints_a_table_and_the_flaws(flawed: Path) -> None:
-    outcome = CliRunner().invoke(app, ["check", str(flawed)], env={"COLUMNS": "200"})
-    assert outcome.exit_code == 0
-    assert "growing_901.mp4: cannot be decoded" in outcome.output
-    assert "left_900.mp4: has the content of" in outcome.output
-    as_json = CliRunner().invoke(app, ["check", str(flawed), "--json"])
+    outcome = call("data", "check", flawed)
+    assert outcome.returncode == 0
+    assert "growing_901.mp4: cannot be decoded" in outcome.stdout
+    assert "left_900.mp4: has the content of" in outcome.stdout
+    as_json = call("data", "check", flawed, "--json")
     report = json.loads(as_json.stdout)
     assert report["usable"] is True
     assert len(report["problems"]) == 5
@@ -66,16 +64,16 @@ def test_what_cannot_be_trained_on_fails(demo_folder: Path, tmp_path: Path) -> N
     shutil.copytree(demo_folder, clips)
     for path in (clips / "left").iterdir():
         path.write_bytes(b"")
-    outcome = CliRunner().invoke(app, ["check", str(clips)])
-    assert isinstance(outcome.exception, UserError)
-    assert "nothing to train on" in str(outcome.exception)
+    outcome = call("data", "check", clips)
+    assert outcome.returncode == 2
+    assert "nothing to train on" in outcome.stderr
 
 
 def test_the_demo_command_writes_what_check_accepts(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    arguments = ["demo", str(out), "--classes", "3", "--clips-per-class", "4", "--size", "32"]
-    assert CliRunner().invoke(app, arguments).exit_code == 0
+    arguments = ("--classes", 3, "--clips-per-class", 4, "--size", 32)
+    assert call("data", "demo", out, *arguments).returncode == 0
     assert sorted(path.name for path in out.iterdir()) == ["clockwise", "left", "right"]
-    outcome = CliRunner().invoke(app, ["check", str(out)])
-    assert outcome.exit_code == 0
-    assert "No problems found" in outcome.output
+    outcome = call("data", "check", out)
+    assert outcome.returncode == 0
+    assert "No problems found" in outcome.stdout

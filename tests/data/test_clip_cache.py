@@ -7,20 +7,18 @@ from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vidnas.core import UserError
-from vidnas.data import building
-from vidnas.data.building import fingerprint
+from vidnas.data import cache_writer
 from vidnas.data.cache import ClipCache, build_cache, default_directory
 from vidnas.data.datasets import Dataset, Video, load_dataset
-from vidnas.data.decoding import in_workers
 from vidnas.data.reading import VideoError, read_video
 from vidnas.data.splits import SPLITS
+from vidnas.data.video_workers import in_workers
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +80,13 @@ def test_the_fingerprint_is_that_of_the_data(
 ) -> None:
     moved = tmp_path / "elsewhere"
     shutil.copytree(demo_folder, moved)
-    assert fingerprint(load_dataset(moved)) == cache.fingerprint
+    assert load_dataset(moved).fingerprint() == cache.fingerprint
     relabelled = replace(demo_dataset.videos[0], label=2)
     other = replace(demo_dataset, videos=(relabelled, *demo_dataset.videos[1:]))
-    assert fingerprint(other) != cache.fingerprint
+    assert other.fingerprint() != cache.fingerprint
     changed = moved / demo_dataset.videos[0].path.relative_to(demo_folder)
     changed.write_bytes(changed.read_bytes()[:-1] + b"?")
-    assert fingerprint(load_dataset(moved)) != cache.fingerprint
+    assert load_dataset(moved).fingerprint() != cache.fingerprint
 
 
 def test_two_builders_at_once_share_one_cache(demo_dataset: Dataset, tmp_path: Path) -> None:
@@ -154,18 +152,18 @@ def test_a_disk_that_is_too_small(
     demo_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(building.shutil, "disk_usage", lambda _: usage(9, 8, 1_000_000))
-    with pytest.raises(UserError, match=r"need about 0.0 GB, but 0.0 GB are free; .*VIDNAS_CACHE"):
+    monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage(9, 8, 1_000_000))
+    with pytest.raises(UserError, match=r"need about [\d.]+ MB, but 1 MB are free; .*VIDNAS_CACHE"):
         build_cache(demo_dataset, size_px=64, directory=tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
-def test_what_is_no_cache_is_refused(cache: ClipCache, tmp_path: Path) -> None:
+def test_what_is_not_a_cache_is_rejected(cache: ClipCache, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no clip cache"):
         ClipCache(tmp_path)
-    text = (cache.directory / building.INDEX).read_text()
-    (tmp_path / building.INDEX).write_text(
-        text.replace(f'"version": {building.VERSION}', '"version": 99')
+    text = (cache.directory / cache_writer.INDEX).read_text()
+    (tmp_path / cache_writer.INDEX).write_text(
+        text.replace(f'"version": {cache_writer.VERSION}', '"version": 99')
     )
     with pytest.raises(UserError, match="version 99"):
         ClipCache(tmp_path)
@@ -187,7 +185,7 @@ def _crash(video: Video, size_px: int) -> int:
 
 def test_a_crash_of_the_decoder_concerns_one_video() -> None:
     videos = [Video(Path(f"{i}.mp4"), label=int(i == 1), split="train") for i in range(4)]
-    outcomes = dict(in_workers(_crash, videos, repeat(7)))
+    outcomes = dict(in_workers(_crash, videos, [7] * 4))
     assert isinstance(outcomes[1], VideoError)
     assert outcomes[1].reason == "broke the decoder: the worker died with exit code 3"
     assert [outcomes[i] for i in (0, 2, 3)] == [7, 7, 7]

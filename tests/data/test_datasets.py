@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from vidnas.core import UserError
+from vidnas.data import datasets
 from vidnas.data.datasets import Dataset, load_dataset
+from vidnas.data.formats import Entry, Format
 from vidnas.data.splits import SPLITS
 
 MakeFolder = Callable[[dict[str, int]], Path]
@@ -78,7 +80,7 @@ def test_a_table_with_every_column(tmp_path: Path) -> None:
 def test_a_column_that_is_not_ours_is_remarked_on_once(tmp_path: Path) -> None:
     dataset = load_dataset(_table(tmp_path, _rows("path,label,subject", *["s1"] * 12)))
     assert [remark for remark in dataset.remarks if "subject" in remark] == [
-        f"{tmp_path / 'labels.csv'}: columns that are not used: subject."
+        f"{tmp_path / 'labels.csv'}: unused columns: subject."
     ]
 
 
@@ -150,13 +152,13 @@ def test_too_little_in_a_folder(
         (_rows("path,label,splits", *["train"] * 12), "unknown column 'splits'"),
         (_rows("path,class"), "no column 'label' among 'path,class'"),
         (_rows("path;label").replace(",", ";"), "separated by commas"),
-        (_rows("path,label,label", *["a"] * 12), "stands twice"),
-        (_rows("path,label,split", *["trian"] * 12), "line 2: split 'trian' is no split"),
+        (_rows("path,label,label", *["a"] * 12), "appears twice"),
+        (_rows("path,label,split", *["trian"] * 12), "line 2: split 'trian' is not a split"),
         (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 rows have no split"),
         (_rows("path,label,split", *["val", "test"] * 6), "has 0 clips to train on"),
-        (_rows("path,label,start_s", *["soon"] * 12), "start_s 'soon' is no time"),
-        (_rows("path,label,end_s", *["-1"] * 12), "end_s '-1' is no time"),
-        (_rows("path,label,end_s", *["nan"] * 12), "end_s 'nan' is no time"),
+        (_rows("path,label,start_s", *["soon"] * 12), "start_s 'soon' is not a time"),
+        (_rows("path,label,end_s", *["-1"] * 12), "end_s '-1' is not a time"),
+        (_rows("path,label,end_s", *["nan"] * 12), "end_s 'nan' is not a time"),
         (_rows("path,label,start_s,end_s", *["2,1"] * 12), "end_s 1 is not after start_s 2"),
         (_rows("path,label").replace("3.mp4,b", "3.mp4,"), "line 5: label is empty"),
         (_rows("path,label").replace("3.mp4", "30.mp4"), "1 of 12 files do not exist.*30.mp4"),
@@ -179,7 +181,29 @@ def test_a_table_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file or folder"):
+    with pytest.raises(UserError, match=r"no such file or folder; give a folder .* or a CSV"):
+        load_dataset(tmp_path / "none")
+
+
+def test_a_source_may_be_a_string(make_folder: MakeFolder) -> None:
+    folder = make_folder({"walk": 5, "run": 5})
+    assert load_dataset(str(folder)) == load_dataset(folder)
+
+
+def test_a_further_format_is_one_entry_in_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(source: Path) -> tuple[list[Entry], list[str]]:
+        lines = [line.split(" ", 1) for line in source.read_text().splitlines()]
+        return [Entry(source.parent / name, label, "train") for label, name in lines], ["Read."]
+
+    listed = Format("a list", lambda source: source.suffix == ".lst", read)
+    monkeypatch.setattr(datasets, "FORMATS", (listed, *datasets.FORMATS))
+    (tmp_path / "clips.lst").write_text("".join(f"{'ab'[i % 2]} {i}.mp4\n" for i in range(20)))
+    dataset = load_dataset(tmp_path / "clips.lst")
+    assert dataset.classes == ("a", "b")
+    assert dataset.remarks[0] == "Read."
+    with pytest.raises(UserError, match="give a list or a folder"):
         load_dataset(tmp_path / "none")
 
 

@@ -77,11 +77,11 @@ def test_every_event_is_already_on_disk(tmp_path):
     search(tmp_path, limits=Limits(parameters=1200), evaluations=3, on_event=check)
 
 
-def test_limits_refuse_before_evaluation(tmp_path):
+def test_limits_reject_before_evaluation(tmp_path):
     events = []
     last = search(tmp_path, limits=Limits(parameters=1000), evaluations=20, on_event=events.append)
     assert last.counts["ok"] == 20
-    assert last.counts["rejected"] == last.refusals["parameters"] > 0
+    assert last.counts["rejected"] == last.rejections["parameters"] > 0
     for trial in Study.read(tmp_path).trials:
         parameters = sum(p.numel() for p in create_network(trial.architecture, 2).parameters())
         assert (trial.evaluation.status == "rejected") == (parameters > 1000)
@@ -143,7 +143,7 @@ def test_time_budget_counts_over_resumptions(tmp_path):
     assert again.evaluations <= first.evaluations + 1  # recording the last one took time, too
 
 
-def test_an_endless_search_is_refused(tmp_path):
+def test_an_endless_search_is_rejected(tmp_path):
     with pytest.raises(UserError, match="no end"):
         search(tmp_path)
 

@@ -10,9 +10,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from vidnas.core.workers import WorkerLost
+from vidnas.core import Evaluation, WorkerLost
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor
-from vidnas.evolution.failures import failure_reason
 from vidnas.testing import ExecutorContract, WorkerContract
 
 
@@ -85,8 +84,9 @@ class TestLocal(WorkerContract):
     def test_too_much_memory_is_an_exception(self, executor):
         before = executor.submit(os.getpid).result(60)
         error = executor.submit(allocate, psutil.virtual_memory().total).exception(60)
-        assert failure_reason(error) == "out of memory"
-        assert failure_reason(executor.submit(bytearray, 1 << 40).exception(60)) == "out of memory"
+        assert Evaluation.failed_by(error).reason == "out of memory"
+        error = executor.submit(bytearray, 1 << 40).exception(60)
+        assert Evaluation.failed_by(error).reason == "out of memory"
         assert psutil.pid_exists(before)
 
     def test_idle_workers_that_all_die_are_replaced(self, executor):
@@ -176,5 +176,5 @@ def test_workers_end_with_a_killed_driver(tmp_path):
     ],
 )
 def test_reasons_are_short(error, reason):
-    assert failure_reason(error) == reason
-    assert len(failure_reason(ValueError("x" * 10_000))) <= 300
+    assert Evaluation.failed_by(error).reason == reason
+    assert len(Evaluation.failed_by(ValueError("x" * 10_000)).reason) <= 300

@@ -1,6 +1,6 @@
 import pytest
 
-from vidnas.core import Cost, Latency, LatencyProtocol, UserError
+from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol, UserError
 from vidnas.evolution.limits import Limits
 
 
@@ -54,7 +54,7 @@ def test_reads_several():
         (["macs=1M", "macs=2M"], "'macs=2M'", "keep one"),
     ],
 )
-def test_refuses_with_value_and_cure(texts, value, cure):
+def test_rejects_with_value_and_cure(texts, value, cure):
     with pytest.raises(UserError) as caught:
         Limits.parse(texts)
     assert value in str(caught.value)
@@ -63,12 +63,34 @@ def test_refuses_with_value_and_cure(texts, value, cure):
 
 def test_says_which_limit_is_broken():
     limits = Limits(latency_ms=40, parameters=2_000_000, memory_bytes=64_000_000)
-    assert limits.broken_by(cost()) is None
-    assert limits.broken_by(cost(latency_ms=40.0)) is None
-    assert limits.broken_by(cost(latency_ms=52.1)) == "latency 52.1 ms > 40 ms"
-    assert limits.broken_by(cost(parameters=2_400_000)) == "parameters 2,400,000 > 2,000,000"
-    assert limits.broken_by(cost(activation_bytes=70_200_000)) == "memory 70.2 MB > 64 MB"
-    assert limits.broken_by(cost(macs=10**12)) is None
+    assert limits.judge(cost()) is None
+    assert limits.judge(cost(latency_ms=40.0)) is None
+    for broken, name, reason in (
+        (cost(latency_ms=52.1), "latency", "latency 52.1 ms > 40 ms"),
+        (cost(parameters=2_400_000), "parameters", "parameters 2,400,000 > 2,000,000"),
+        (cost(activation_bytes=70_200_000), "memory", "memory 70.2 MB > 64 MB"),
+    ):
+        rejected = limits.judge(broken)
+        assert rejected == Evaluation(
+            status="rejected", cost=broken, reason=reason, broken_limit=name
+        )
+    assert limits.judge(cost(macs=10**12)) is None
+
+
+def test_what_was_evaluated_is_judged_again():
+    limits = Limits(macs=10)
+    found = Evaluation(status="ok", fitness=0.5, metrics={"top1": 0.5}, cost=cost(macs=11))
+    rejected = limits.judge_again(found)
+    assert (rejected.status, rejected.fitness) == ("rejected", None)
+    assert (rejected.broken_limit, rejected.reason) == ("macs", "macs 11 > 10")
+    assert (rejected.metrics, rejected.cost) == (found.metrics, found.cost)
+    assert Evaluation.model_validate_json(rejected.model_dump_json()) == rejected
+    for kept in (
+        found.model_copy(update={"cost": cost(macs=10)}),
+        Evaluation(status="ok", fitness=0.5),
+        Evaluation(status="failed", reason="out of memory", cost=cost(macs=11)),
+    ):
+        assert limits.judge_again(kept) == kept
 
 
 def test_counted_limits_need_no_measurement():

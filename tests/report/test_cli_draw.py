@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
-import typer
-from typer.testing import CliRunner
+from commands import call
 
-from vidnas.cli import draw
-from vidnas.core import UserError
 from vidnas.deploy import Model, ModelCard, save_model
 from vidnas.families import create_network, find_architecture
 from vidnas.families.assemblenet import AssembleNet, Block, Stem
 from vidnas.report.palette import shade
 
-app = typer.Typer()
-app.command()(draw.command)
-
 
 def test_the_picture_is_named_after_the_architecture(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["tvn1"], catch_exceptions=False)
-    assert result.exit_code == 0 and result.output.strip() == "tvn1.svg"
+    result = call("draw", "tvn1")
+    assert result.returncode == 0 and result.stdout.strip() == "tvn1.svg"
     assert "squeeze-excite" in (tmp_path / "tvn1.svg").read_text()
 
 
@@ -29,7 +22,7 @@ def test_an_architecture_file_becomes_a_png(tmp_path) -> None:
     source = tmp_path / "mine.json"
     source.write_text(find_architecture("tvn4").to_json())
     out = tmp_path / "mine.png"
-    CliRunner().invoke(app, [str(source), "--out", str(out)], catch_exceptions=False)
+    call("draw", source, "--out", out)
     assert out.read_bytes()[:4] == b"\x89PNG"
 
 
@@ -47,13 +40,14 @@ def test_a_model_folder_is_drawn_with_what_its_edges_learned(tmp_path) -> None:
         fusion.copy_(torch.tensor([-2.0, 1.0]))
     save_model(Model(network, ("a", "b"), ModelCard()), tmp_path / "model")
     out = tmp_path / "model.svg"
-    CliRunner().invoke(app, [str(tmp_path / "model"), "--out", str(out)], catch_exceptions=False)
+    call("draw", tmp_path / "model", "--out", out)
     svg = out.read_text()
     assert "edge weight 0" in svg
     for weight in torch.sigmoid(fusion).tolist():
         assert f'stroke="{shade(weight)}"' in svg
 
 
-def test_unknown_architectures_are_refused(tmp_path) -> None:
-    with pytest.raises(UserError, match="neither a published architecture"):
-        CliRunner().invoke(app, ["tvn9"], catch_exceptions=False)
+def test_unknown_architectures_are_rejected() -> None:
+    failed = call("draw", "tvn9")
+    assert failed.returncode == 2
+    assert "neither a published architecture" in failed.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from vidnas.core import Box, Diagram, Edge, UserError
 from vidnas.families import diagram_of, find_architecture, list_architectures
 from vidnas.report import drawing
-from vidnas.report.drawing import draw_svg, write_picture
+from vidnas.report.drawing import draw_svg, svg_to_png, write_picture
 from vidnas.report.layout import DETAIL_PX, LABEL_PX, lay_out, text_width, wrap
 from vidnas.report.palette import colours
 
@@ -61,6 +62,14 @@ def test_text_is_escaped() -> None:
     svg = draw_svg(Diagram(title=evil, columns=(evil,), boxes=(box,)))
     assert "<script" not in svg
     assert texts(svg).count(evil) == 5
+
+
+@pytest.mark.parametrize("name", ["\"'&amp;", "[/b]{{ 1 }}", "a\x00\x1b\udc80\uffff"])
+def test_any_name_is_text(name: str, tmp_path) -> None:
+    box = Box(name="a", column=0, kind=name, label=name, detail=name)
+    write_picture(Diagram(title=name, columns=("",), boxes=(box,), note=name), tmp_path / "a.svg")
+    shown = re.sub("[\x00\x1b\udc80\uffff]", "\ufffd", name)
+    assert texts((tmp_path / "a.svg").read_text()).count(shown) == 5
 
 
 @settings(max_examples=40, deadline=None)
@@ -123,13 +132,29 @@ def test_pictures_are_written_in_both_formats(tmp_path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "a.svg"]
 
 
-def test_other_formats_and_machines_without_fonts_are_refused(tmp_path, monkeypatch) -> None:
+def test_other_formats_are_rejected(tmp_path) -> None:
     with pytest.raises(UserError, match=r"\.svg or \.png"):
         write_picture(levels(1), tmp_path / "a.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_drawn_with_the_fonts_of_the_package_alone(monkeypatch) -> None:
+    """Text in regular and bold, with the signs that drawings use, on a machine without any font."""
+    given = {}
     render = drawing.resvg_py.svg_to_bytes
     monkeypatch.setattr(
-        drawing.resvg_py, "svg_to_bytes", lambda **kwargs: render(skip_system_fonts=True, **kwargs)
+        drawing.resvg_py, "svg_to_bytes", lambda **kwargs: given.update(kwargs) or render(**kwargs)
     )
-    with pytest.raises(UserError, match="no font"):
-        write_picture(levels(1), tmp_path / "a.png")
-    assert list(tmp_path.iterdir()) == []
+    blank = svg_to_png(written(""))
+    assert given["skip_system_fonts"] and not given.get("font_dirs")
+    pictures = [svg_to_png(written(sign)) for sign in "Hx²µ→✓ß"]
+    bold = svg_to_png(written("H", ' font-weight="600"'))
+    assert len({blank, bold, *pictures}) == 9
+
+
+def written(text: str, attributes: str = "") -> str:
+    family = re.search('font-family="[^"]*"', draw_svg(levels(1))).group()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" {family}>'
+        f'<text y="16"{attributes}>{text}</text></svg>'
+    )

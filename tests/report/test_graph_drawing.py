@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
+from vidnas.deploy import ModelCard
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import diagram_of, families, find_architecture
 from vidnas.report import plots
 from vidnas.report.drawing import draw_svg
 from vidnas.report.layout import lay_out
 from vidnas.report.page import render
-from vidnas.report.palette import shade
-from vidnas.report.study import StudyReport, Winner
+from vidnas.report.palette import UNUSED, shade
+from vidnas.report.study import StudyReport
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -39,10 +40,10 @@ def diagrams() -> dict[str, Diagram]:
 DIAGRAMS = diagrams()
 
 
-def chain(*weights: float, kind: str = "node") -> Diagram:
+def chain(*weights: float, unused: bool = False) -> Diagram:
     """Boxes in a row, joined by edges of these weights."""
     boxes = tuple(
-        Box(name=str(index), column=index, kind=kind, label=f"node {index}")
+        Box(name=str(index), column=index, unused=unused, kind="node", label=f"node {index}")
         for index in range(len(weights) + 1)
     )
     edges = tuple(
@@ -96,7 +97,7 @@ def test_strong_edges_are_darker_and_lie_on_top() -> None:
     assert "edge weight 0" in svg
 
 
-def test_without_learned_weights_nothing_speaks_of_them() -> None:
+def test_without_weights_nothing_speaks_of_them() -> None:
     for weights in ((1.0, 1.0), (1.0, 0.0)):
         svg = draw_svg(chain(*weights))
         assert "edge weight" not in svg
@@ -118,10 +119,27 @@ def test_every_edge_of_a_published_graph_has_its_weight() -> None:
     assert (shade(0.25), pytest.approx(1.175, abs=0.01)) in strokes(draw_svg(weighted))
 
 
-@pytest.mark.parametrize("kind", ["pruned", "reaches no head"])
-def test_boxes_without_use_are_greyed(kind: str) -> None:
-    greyed, plain = draw_svg(chain(1.0, kind=kind)), draw_svg(chain(1.0))
+def leads_to(end: str, diagram: Diagram) -> set[str]:
+    """Names of the boxes from which a path leads to this one."""
+    found = {end}
+    while more := {e.source for e in diagram.edges if e.target in found} - found:
+        found |= more
+    return found
+
+
+def test_boxes_that_lead_nowhere_are_unused() -> None:
+    unreached = 0
+    for diagram in DIAGRAMS.values():
+        unused = {box.name for box in diagram.boxes if box.unused}
+        assert {box.name for box in diagram.boxes} - leads_to("classifier", diagram) == unused
+        unreached += len(unused)
+    assert unreached
+
+
+def test_unused_boxes_are_greyed() -> None:
+    greyed, plain = draw_svg(chain(1.0, unused=True)), draw_svg(chain(1.0))
     assert greyed.count("stroke-dasharray") == 2 and "stroke-dasharray" not in plain
+    assert greyed.count(f'fill="{UNUSED}"') == 5 and UNUSED not in plain  # two boxes, the legend
     ink = re.compile(r'fill="(#\w+)" text-anchor="start" font-weight="600">node 0')
     assert ink.findall(greyed) != ink.findall(plain)
 
@@ -159,9 +177,9 @@ def study(weights: list[dict[str, float]]) -> StudyReport:
     return StudyReport(title="t", folder="f", trials=trials, classes=("a", "b"))
 
 
-def test_the_heat_map_has_a_row_an_edge_and_a_column_a_trial() -> None:
+def test_the_heat_map_has_a_row_per_edge_and_a_column_per_trial() -> None:
     report = study(LEARNED)
-    figure = plots.edge_weights(report.lineage(20))
+    figure = plots.edge_weights(report.lineage(20), 0.25)
     heat = figure.data[0]
     assert list(figure.layout.xaxis.ticktext) == ["0", "10", "20"]
     rows = dict(zip(figure.layout.yaxis.ticktext, heat.z, strict=True))
@@ -175,11 +193,12 @@ def test_the_heat_map_has_a_row_an_edge_and_a_column_a_trial() -> None:
     assert list(rows["2-&gt;b4"]) == [None, 0.4, None]
     assert list(heat.customdata[-1][2]) == ["0", escaped, 20]
     assert not heat.hoverongaps and (heat.zmin, heat.zmax) == (0, 1)
+    assert heat.colorscale[1][0] == 0.25  # the neutral weight is in the middle of the colours
 
 
 def test_the_heat_map_grows_with_its_rows() -> None:
     many = {f"{source}->b{target}": 0.5 for source in range(10) for target in range(10, 16)}
-    figure = plots.edge_weights(study([many, many]).lineage(10))
+    figure = plots.edge_weights(study([many, many]).lineage(10), 0.5)
     assert len(figure.data[0].z) == 60
     margins = figure.layout.margin.t + figure.layout.margin.b
     assert (figure.layout.height - margins) / 60 >= 15
@@ -188,6 +207,7 @@ def test_the_heat_map_grows_with_its_rows() -> None:
 def test_the_page_follows_the_edge_weights_of_the_lineage() -> None:
     html = render(study(LEARNED))
     assert "How the edge weights moved" in html and '"plot-weights"' in html
+    assert "Blue is above\n  0.5, orange below." in html
     assert "By default, guided mutation keeps the edges above 0.5" in html
     assert EVIL not in html
 
@@ -203,7 +223,7 @@ def test_the_network_is_drawn_with_the_weights_of_its_trial(finished: bool) -> N
     report = study([{"0->5": 0.5}, {"8->12": 0.123}])
     if finished:
         first = report.trials[0]
-        winner = Winner(number=first.number, architecture=first.architecture, cost=COST)
+        winner = ModelCard(trial=first.number, cost=COST)
         report = StudyReport(
             title="t", folder="f", trials=report.trials, classes=("a", "b"), winner=winner
         )

@@ -9,14 +9,13 @@ from html.parser import HTMLParser
 import pytest
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
+from vidnas.deploy import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
 from vidnas.report import plots
 from vidnas.report.page import render, write_report
-from vidnas.report.sections import short
-from vidnas.report.study import StudyReport, Winner
-from vidnas.report.style import CSS
+from vidnas.report.study import StudyReport
 from vidnas.training import Metrics
 
 EVIL = "<script>alert(1)</script>"
@@ -46,8 +45,22 @@ def ok(fitness: float, latency_ms: float | None) -> Evaluation:
 
 TRIALS = [
     trial(0, ok(0.5, 4.0)),
-    trial(1, Evaluation(status="rejected", reason="latency 52 ms > 10 ms", cost=cost(52.0))),
-    trial(2, Evaluation(status="rejected", reason="parameters 9 > 3", cost=cost(None)), 0),
+    trial(
+        1,
+        Evaluation(
+            status="rejected",
+            broken_limit="latency",
+            reason="latency 52 ms > 10 ms",
+            cost=cost(52.0),
+        ),
+    ),
+    trial(
+        2,
+        Evaluation(
+            status="rejected", broken_limit="parameters", reason="parameters 9 > 3", cost=cost(None)
+        ),
+        0,
+    ),
     trial(3, ok(0.7, 8.0), 0, ("block 1: filters 32 -> 64", f"{EVIL} on")),
     trial(4, Evaluation(status="failed", reason=f"ValueError: {EVIL}")),
     trial(5, ok(0.6, 9.0), 3, ("frames 4 -> 8",)),
@@ -56,10 +69,7 @@ TEST = Metrics(clips=5, loss=0.4, top1=0.8, top5=1.0, mean_class=0.75, confusion
 
 
 def report(**changes) -> StudyReport:
-    winner = Winner(
-        number=3, architecture=find_architecture("tvn1"), cost=cost(8.0), test=TEST,
-        export_difference=2e-6,
-    )  # fmt: skip
+    winner = ModelCard(trial=3, cost=cost(8.0), test=TEST, export_difference=2e-6)
     fields = {
         "title": f"clips {EVIL}", "folder": f"/tmp/{EVIL} x", "trials": TRIALS,
         "classes": (EVIL, "walk & run"),
@@ -109,11 +119,33 @@ def test_names_from_files_are_escaped() -> None:
     assert page.text.count(EVIL) >= 5  # readable as text: title, setting, failure, mutation, usage
 
 
+@pytest.mark.parametrize("name", ["</title><script>", "\"'&amp;", "[/b]{{ 1 }}", "a\x00\x1b\udc80"])
+def test_any_name_is_text(name: str) -> None:
+    """Markup, quotes, brackets that consoles take for markup, what documents cannot hold."""
+    shown = re.sub("[\x00\x1b\udc80]", "\ufffd", name)
+    trials = [
+        trial(0, ok(0.5, 4.0), None, (name,)),
+        trial(1, Evaluation(status="failed", reason=name), 0),
+        trial(2, Evaluation(status="rejected", reason=f"latency {name}"), 0),
+    ]
+    page = Page(
+        render(
+            report(
+                title=name, folder=name, trials=trials, classes=(name, "b"), config={name: name},
+                versions={name: name},
+            )
+        )
+    )  # fmt: skip
+    assert page.text.count(shown) >= 9
+    assert len(page.scripts) == len(Page(render(report())).scripts)
+
+
 def test_the_page_needs_no_other_file() -> None:
     page = Page(render(report()))
     assert page.references == []
     assert len([script for script in page.scripts if len(script) > 1_000_000]) == 1
-    assert "@import" not in CSS and "url(" not in CSS
+    css = re.search("<style>(.*?)</style>", render(report()), re.S).group(1)
+    assert "@page" in css and "@import" not in css and "url(" not in css
 
 
 def test_the_headline_says_the_result_with_its_protocol() -> None:
@@ -134,7 +166,7 @@ def test_plots_show_what_the_trials_say() -> None:
     assert "trial 3" in candidates["text"][1] and "filters 32" in candidates["text"][1]
     assert list(trace(figure, "best at its cost")["x"]) == [4.0, 8.0]
     assert list(trace(figure, "chosen")["x"]) == [8.0]
-    assert list(trace(figure, "refused, not trained")["x"]) == [52.0]
+    assert list(trace(figure, "rejected, not trained")["x"]) == [52.0]
     assert figure.layout.shapes[0].x0 == 10
 
     progress = plots.progress(report()).data
@@ -158,7 +190,7 @@ def test_plots_reach_the_page_unchanged() -> None:
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
 
 
-def test_without_latencies_cost_is_multiply_adds() -> None:
+def test_without_latencies_cost_is_macs() -> None:
     trials = [trial(0, ok(0.5, None)), trial(1, ok(0.6, None))]
     figure = plots.accuracy_against_cost(report(trials=trials, winner=None))
     assert list(trace(figure, "candidate")["x"]) == [5_000_000, 5_000_000]
@@ -167,27 +199,27 @@ def test_without_latencies_cost_is_multiply_adds() -> None:
 @pytest.mark.parametrize(
     ("fitness", "title", "tickformat"),
     [
-        (0.5, "Validation accuracy, brief training", ".0%"),
-        (1.4, "Validation top-1 + top-5, brief training", ".2f"),
-        (0.4, "Probability of the right class, brief training", ".0%"),
-        (0.3, "Fitness", ""),
+        (("top1",), "Validation accuracy, brief training", ".0%"),
+        (("top1", "top5"), "Validation top-1 + top-5, brief training", ".2f"),
+        (("likelihood",), "Probability of the right class, brief training", ".0%"),
+        ((), "Fitness", ""),
+        (("likelihood", "top5"), "Fitness", ""),
     ],
 )
 def test_the_axis_says_what_the_fitness_is(fitness, title, tickformat) -> None:
-    metrics = {"top1": 0.5, "top5": 0.9, "likelihood": 0.4}
-    evaluation = Evaluation(status="ok", fitness=fitness, metrics=metrics, cost=cost(4.0))
-    figure = plots.accuracy_against_cost(report(trials=[trial(0, evaluation)], winner=None))
+    figure = plots.accuracy_against_cost(report(fitness=fitness))
     assert figure.layout.yaxis.title.text == title
     assert figure.layout.yaxis.tickformat == tickformat
 
 
-def test_lineage_and_refusals_are_told() -> None:
+def test_lineage_and_rejections_are_told() -> None:
     text = " ".join(Page(render(report())).text.split())
     assert [t.number for t in report().lineage(5)] == [0, 3, 5]
     assert "block 1: filters 32 -> 64" in text
     assert "trial 1: latency 52 ms > 10 ms" in text
+    assert "1 rejected latency trial 1" in text and "1 rejected parameters trial 2" in text
     assert "trial 4: ValueError" in text
-    assert "3 candidates trained, 2 refused, 1 failed" in text
+    assert "3 candidates trained, 2 rejected, 1 failed in 3m 00s" in text
 
 
 @pytest.mark.parametrize("trials", [[], TRIALS[1:3], TRIALS])
@@ -198,7 +230,7 @@ def test_an_unfinished_study_says_so(trials) -> None:
 
 
 def test_a_winner_without_test_split() -> None:
-    winner = Winner(number=0, architecture=find_architecture("tvn1"), cost=cost(None))
+    winner = ModelCard(trial=0, cost=cost(None))
     text = Page(render(report(winner=winner, limits=Limits()))).text
     assert "There is no test split." in text and "not measured" in text
 
@@ -209,7 +241,3 @@ def test_the_page_is_replaced_whole(tmp_path) -> None:
     assert write_report(report(), path) == path
     assert path.read_text(encoding="utf-8") == render(report())
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_short_counts() -> None:
-    assert [short(n) for n in (12, 1_234, 26_414_721, 4.3e9)] == ["12", "1.23 k", "26.4 M", "4.3 G"]

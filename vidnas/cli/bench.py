@@ -4,76 +4,73 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.table import Table
+from cyclopts import Parameter
+from pydantic import PositiveInt
 
-from vidnas.cli.console import JsonOption, messages, print_json, results
-from vidnas.core.figures import format_bytes, format_count
+from vidnas.cli.console import Json, results, say, show_json, show_table
+from vidnas.core.quantities import format_bytes, format_count, format_number
+from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime
 
 if TYPE_CHECKING:
     from vidnas.core import Cost, LatencyProtocol
 
 
-def command(
-    networks: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help="Published names, architecture JSON files, model or study folders.",
-        ),
-    ],
-    *,
-    runtime: Annotated[
-        str, typer.Option(help="What runs the network: onnxruntime, openvino or torch.")
-    ] = "onnxruntime",
-    device: Annotated[str, typer.Option(help="cpu; or cuda, with --runtime torch.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads on the CPU.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed runs.")] = 30,
-    classes: Annotated[
-        int, typer.Option(min=1, help="Number of classes where the network is not trained.")
-    ] = 10,
-    as_json: JsonOption = False,
-) -> None:
+class BenchRequest(Request):
+    """What `vidnas bench` is asked for."""
+
+    models: Annotated[tuple[str, ...], Parameter(metavar="MODEL")]
+    """Published names, architecture JSON files, or folders of models or studies."""
+    runtime: Runtime = "onnxruntime"
+    latency_threads: LatencyThreads = 1
+    device: Device = "cpu"
+    repeats: PositiveInt = 30
+    """Number of timed runs."""
+    classes: PositiveInt = 10
+    """Number of classes of networks that are not trained."""
+
+
+def command(request: BenchRequest, *, json: Json = False) -> None:
     """Count parameters, MACs and memory of networks, and time them clip by clip.
 
-    Example: [cyan]vidnas bench tvn1 runs/lips --threads 2[/]
+    For example:
+
+        vidnas bench tvn1 study --latency-threads 2
     """
     from vidnas.deploy.resolving import resolve_network
-    from vidnas.profiling import count_cost, measure_latency
+    from vidnas.profiling import measure_cost
 
     costs: dict[str, Cost] = {}
-    for name in networks:
-        messages.print(f"Timing {name} ...")
-        network = resolve_network(name, classes)
-        latency = measure_latency(
-            network, runtime=runtime, device=device, threads=threads, repeats=repeats
+    for name in request.models:
+        say(f"Timing {name} ...")
+        network = resolve_network(name, request.classes)
+        costs[name] = measure_cost(
+            network,
+            runtime=request.runtime,
+            device=request.device,
+            threads=request.latency_threads,
+            repeats=request.repeats,
         )
-        counted = count_cost(network.architecture, network.num_classes)
-        costs[name] = counted.model_copy(update={"latency": latency})
-    if as_json:
-        print_json({name: cost.model_dump() for name, cost in costs.items()})
+    if json:
+        show_json({name: cost.model_dump() for name, cost in costs.items()})
         return
-    results.print(_table(costs))
+    figures = ("Params", "MACs", "Memory", "p50 ms", "p90 ms", "Spread")
+    show_table("Network", figures=figures, rows=[_row(*item) for item in costs.items()])
     last = next(reversed(costs.values())).latency
     if last is not None:
         results.print(_sentence(last.protocol))
 
 
-def _table(costs: dict[str, Cost]) -> Table:
-    table = Table("Network")
-    for title in ("Parameters", "MACs", "Memory", "p50 ms", "p90 ms", "Spread"):
-        table.add_column(title, justify="right")
-    for name, cost in costs.items():
-        timed = cost.latency
-        row = (f"{timed.p50_ms:.2f}", f"{timed.p90_ms:.2f}", f"{timed.spread:.0%}") if timed else ()
-        table.add_row(
-            name,
-            format_count(cost.parameters),
-            format_count(cost.macs),
-            format_bytes(cost.activation_bytes),
-            *row,
-        )
-    return table
+def _row(name: str, cost: Cost) -> tuple[str, ...]:
+    timed = cost.latency
+    times = (format_number(timed.p50_ms), format_number(timed.p90_ms)) if timed else ()
+    return (
+        name,
+        format_count(cost.parameters),
+        format_count(cost.macs),
+        format_bytes(cost.activation_bytes),
+        *times,
+        *([f"{timed.spread:.0%}"] if timed else []),
+    )
 
 
 def _sentence(protocol: LatencyProtocol) -> str:

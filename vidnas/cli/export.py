@@ -6,30 +6,36 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.markup import escape
+from cyclopts import Parameter
 
-from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.core.figures import format_bytes
+from vidnas.cli.console import Json, show, show_json
+from vidnas.core.quantities import format_bytes
+from vidnas.workflows.options import Model, Request
 
 
-def command(
-    model: Annotated[Path, typer.Argument(help="Folder of a model or of a study.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.")],
-    as_json: JsonOption = False,
-) -> None:
+class ExportRequest(Request):
+    """What `vidnas export` is asked for."""
+
+    model: Model
+    file: Annotated[Path, Parameter(metavar="FILE.onnx")]
+    """The file to write."""
+
+
+def command(request: ExportRequest, *, json: Json = False) -> None:
     """Export a model to ONNX and compare it with the network it came from.
 
-    Example: [cyan]vidnas export runs/lips lips.onnx[/]
+    For example:
+
+        vidnas export study lips.onnx
     """
     from vidnas.deploy import export_model, load_model
 
-    check = export_model(load_model(model), out)
-    if as_json:
-        print_json({"path": str(out), **asdict(check)})
+    check = export_model(load_model(request.model), request.file)
+    if json:
+        show_json({"path": str(request.file), **asdict(check)})
         return
-    results.print(
-        f"Wrote {escape(str(out))}, {format_bytes(out.stat().st_size)}. Largest difference of a "
-        f"logit from torch: {check.largest_difference:.1e} ({check.relative_difference:.1e} of the "
-        "largest logit)."
+    show(
+        f"Wrote {request.file}, {format_bytes(request.file.stat().st_size)}. Largest difference "
+        f"of a logit from torch: {check.largest_difference:.1e} ({check.relative_difference:.1e} "
+        "of the largest logit)."
     )

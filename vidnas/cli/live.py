@@ -1,43 +1,45 @@
-"""A search and the training of its finalists, shown while they run."""
+"""What a running job tells, shown on standard error."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typing_extensions import Self
 
-from vidnas.cli.console import messages
-from vidnas.core.durations import format_duration
+from vidnas.cli.console import messages, say
+from vidnas.core.quantities import format_evaluation
+from vidnas.workflows.listener import Listener
 
 if TYPE_CHECKING:
-    from vidnas.core import Cost, Evaluation
     from vidnas.evolution.engine import Event
     from vidnas.evolution.trial import Trial
+    from vidnas.training import EpochReport
 
-_BAR_WIDTH = 40
 
+class Display(Listener):
+    """A job as people follow it: sentences that stay, and below them a bar that is redrawn.
 
-class SearchDisplay:
-    """The state of a search, redrawn after every event; each new best leaves a line behind.
-
-    Where standard error is no terminal, every evaluation leaves a line and nothing is redrawn.
+    Where standard error is not a terminal, nothing is redrawn and every evaluation leaves a line.
     """
 
-    def __init__(self, evaluations: int | None, budget_s: float | None) -> None:
-        self._evaluations, self._budget_s = evaluations, budget_s
-        self._event: Event | None = None
-        self._received = time.monotonic()
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=messages,
+        )
+        self._facts = ""
         self._best: int | None = None
         self._live = Live(
-            get_renderable=self._render,
+            get_renderable=lambda: Group(self._bar, Text(self._facts)),
             console=messages,
             refresh_per_second=2,
             transient=True,
@@ -57,81 +59,73 @@ class SearchDisplay:
     ) -> None:
         self._live.stop()
 
-    def update(self, event: Event) -> None:
-        """Take the search's latest event."""
-        self._event, self._received = event, time.monotonic()
+    def say(self, sentence: str) -> None:
+        """Print the sentence."""
+        say(sentence)
+
+    def remark(self, sentence: str) -> None:
+        """Print the sentence as a note."""
+        say(("Note: ", "yellow"), sentence)
+
+    def progress(self, task: str, done: float, total: float | None) -> None:
+        """Draw the bar of the task."""
+        self._draw(task, done, total, "")
+
+    def searched(self, event: Event) -> None:
+        """Draw how the search stands; print each new best, and how a search began or ends."""
         if event.kind == "started" and event.counts:
-            messages.print(f"Resuming after {outcomes(event.counts, event.refusals)}.")
+            say(f"Resuming after {outcomes(event.counts, event.rejections)}.")
         if event.kind == "stopping":
-            messages.print(
+            say(
                 "Finishing the candidates in flight; Ctrl-C again stops at once. The same command "
                 "resumes the search."
             )
-        is_new_best = event.best is not None and event.best.number != self._best
-        if event.best is not None and is_new_best:
-            self._best = event.best.number
-            messages.print(f"  {event.evaluations:4}  [green]best[/]  {_line(event.best)}")
-        elif event.trial is not None and not messages.is_terminal and event.kind != "rejected":
-            messages.print(f"  {event.evaluations:4}  {event.kind:4}  {_line(event.trial)}")
+        best, trial = event.best, event.trial
+        if best is not None and best.number != self._best:
+            self._best = best.number
+            say(f"  {event.evaluations:4}  ", ("best", "green"), f"  {_line(best)}")
+        elif trial is not None and not messages.is_terminal and event.kind != "rejected":
+            say(f"  {event.evaluations:4}  {event.kind:4}  {_line(trial)}")
+        left_s = event.remaining_s
+        self._draw(
+            "Searching",
+            event.elapsed_s,
+            None if left_s is None else event.elapsed_s + left_s,
+            f"{outcomes(event.counts, event.rejections)}; {event.candidates_per_minute:.1f} per "
+            f"minute\nbest so far: {_line(best) if best else 'none yet'}",
+        )
 
-    def _render(self) -> RenderableType:
-        event = self._event
-        if event is None:
-            return Text("Starting workers ...")
-        running_s = time.monotonic() - self._received
-        elapsed_s = event.elapsed_s + running_s
-        share = max(
-            event.evaluations / self._evaluations if self._evaluations else 0.0,
-            elapsed_s / self._budget_s if self._budget_s else 0.0,
-        )
-        left = ""
-        if event.remaining_s is not None:
-            left = f"about {format_duration(max(event.remaining_s - running_s, 1))} left"
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(
-            ProgressBar(total=1.0, completed=min(share, 1.0), width=_BAR_WIDTH),
-            f"{share:.0%}",
-            f"{format_duration(elapsed_s)} searched",
-            left,
-        )
-        best = _line(event.best) if event.best else "none yet"
-        told = outcomes(event.counts, event.refusals)
-        facts = Text(f"{told} · {event.candidates_per_minute:.1f} a minute\nbest so far: {best}")
-        return Group(bar, facts)
+    def trained(self, report: EpochReport) -> None:
+        """Draw how the training run stands; print each validation."""
+        state = f"epoch {report.epoch:.1f}, loss {report.train_loss:.3f}"
+        if report.validation is not None:
+            say(f"  {state}, validation top-1 {report.validation.top1:.1%}")
+        facts = f"{state}, {report.clips_per_s:.0f} clips/s"
+        self._draw("Training", report.fraction, 1.0, facts)
+
+    def _draw(self, task: str, done: float, total: float | None, facts: str) -> None:
+        tasks = self._bar.tasks
+        if not tasks or tasks[-1].description != task:
+            for ended in self._bar.task_ids:
+                self._bar.remove_task(ended)
+            self._bar.add_task(task, total=total)
+        self._bar.update(self._bar.task_ids[-1], completed=done, total=total)
+        self._facts = facts
+        if total is not None and done >= total:
+            self._bar.remove_task(self._bar.task_ids[-1])
+            self._facts = ""
 
 
 def _line(trial: Trial) -> str:
-    return trial_phrase(trial.number, trial.evaluation)
+    return f"trial {trial.number}: {format_evaluation(trial.evaluation)}"
 
 
-def outcomes(counts: Mapping[str, int], refusals: Mapping[str, int]) -> str:
-    """ "12 trained, 30 refused (30 for latency), 1 failed"."""
+def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:
+    """Return "12 trained, 30 rejected (30 for latency), 1 failed"."""
     text = f"{counts.get('ok', 0)} trained"
-    if refused := counts.get("rejected", 0):
-        why = ", ".join(f"{count} for {name}" for name, count in refusals.items())
-        text += f", {refused} refused ({why})"
+    if rejected := counts.get("rejected", 0):
+        why = ", ".join(f"{count} for {name}" for name, count in rejections.items())
+        text += f", {rejected} rejected ({why})"
     if failed := counts.get("failed", 0):
         text += f", {failed} failed"
     return text
-
-
-def trial_phrase(number: int, evaluation: Evaluation) -> str:
-    """ "trial 7: 45.0%, 4.2 ms, 61 MMACs, 0.30 M parameters", or why it has none of these."""
-    if evaluation.status != "ok":
-        return f"trial {number}: {evaluation.reason}"
-    cost = f", {cost_phrase(evaluation.cost)}" if evaluation.cost else ""
-    return f"trial {number}: {_score(evaluation)}{cost}"
-
-
-def _score(evaluation: Evaluation) -> str:
-    """The accuracy, and the fitness where it is something else."""
-    fitness, top1 = f"fitness {evaluation.fitness:.4g}", evaluation.metrics.get("top1")
-    if top1 is None:
-        return fitness
-    return f"{top1:.1%}" if top1 == evaluation.fitness else f"{top1:.1%}, {fitness}"
-
-
-def cost_phrase(cost: Cost) -> str:
-    """ "4.2 ms, 61 MMACs, 0.30 M parameters"."""
-    latency = f"{cost.latency.p50_ms:.3g} ms, " if cost.latency else ""
-    return f"{latency}{cost.macs / 1e6:.3g} MMACs, {cost.parameters / 1e6:.2g} M parameters"

@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
-import typer
-from rich.markup import escape
+from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
-from vidnas.cli import (
-    bench,
-    data,
-    draw,
-    ensemble,
-    evaluate,
-    export,
-    models,
-    predict,
-    search,
-    status,
-    studies,
-    train,
-)
-from vidnas.cli.console import messages
-from vidnas.core import UserError
-from vidnas.core.process import available_cores, prepare_process
+from vidnas import __version__
 
-app = typer.Typer(
-    name="vidnas",
-    help="Evolve neural networks for video, for your clips and your run-time limit.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-app.command("search")(search.command)
-app.command("status")(status.command)
-app.command("ensemble")(ensemble.command)
-app.command("train")(train.command)
-app.command("eval")(evaluate.command)
-app.command("predict")(predict.command)
-app.command("bench")(bench.command)
-app.command("export")(export.command)
-app.command("models")(models.command)
-app.command("draw")(draw.command)
-app.add_typer(data.app, name="data")
-app.add_typer(studies.app, name="study")
+COMMANDS = {
+    "search": "Evolve a network for your clips within a run-time limit.",
+    "status": "Show how a study stands.",
+    "ensemble": "Let several networks of studies vote.",
+    "train": "Train one architecture.",
+    "eval": "Measure a model on labelled clips.",
+    "predict": "Name the most likely classes of videos.",
+    "bench": "Measure what networks cost.",
+    "export": "Export a model to ONNX.",
+    "models": "List the published architectures.",
+    "draw": "Draw an architecture.",
+    "data": "Check labelled clips, compute their optical flow, or generate some to try on.",
+    "study": "Start a study with the trials of others.",
+}
+_WITH_SUBCOMMANDS = ("data", "study")
 
 _FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {
@@ -57,25 +38,78 @@ _OS_CURES = {
 }
 
 
-def main() -> None:
+def make_app(arguments: Sequence[str] = ()) -> App:
+    """Return the command line; of its commands, only those in the arguments are ever imported."""
+    app = App(
+        name="vidnas",
+        help="Evolve neural networks for video, for your clips and your run-time limit.",
+        version=__version__,
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    app.register_install_completion_command()
+    for position, (name, summary) in enumerate(COMMANDS.items()):
+        kind = "app" if name in _WITH_SUBCOMMANDS else "command"
+        # A summary would replace the help of the command itself.
+        listed = None if name in arguments[:1] else summary
+        app.command(f"vidnas.cli.{name}:{kind}", name=name, help=listed, sort_key=position)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; mistakes of the user end with one sentence and exit code 2."""
-    prepare_process(threads=available_cores())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not suit the terminal
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:  # the help on all of them is quick without pydantic
+        from vidnas.core.process import available_cores, prepare_process
+
+        prepare_process(threads=available_cores())
     try:
-        app()
-    except UserError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in _OS_CURES:
-            raise
-        _fail(f"{error.filename or 'Writing'}: {_OS_CURES[error.errno]}.")
+        make_app(arguments)(arguments)
     except KeyboardInterrupt:
-        messages.print("[yellow]Stopped.[/]")
-        sys.exit(130)
+        return _end(130, ("Stopped.", "yellow"))
+    except Exception as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        return _end(2, ("Error: ", "bold red"), sentence)
+    return 0
 
 
-def _fail(sentence: str) -> None:
-    messages.print(f"[bold red]Error:[/] {escape(sentence)}", soft_wrap=True)
-    sys.exit(2)
+def _explain(error: Exception) -> str | None:
+    """Return what the user can mend, or None for an error of the program."""
+    from vidnas.core import UserError
+
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _OS_CURES:
+        return f"{error.filename or 'Writing'}: {_OS_CURES[error.errno]}."
+    if not isinstance(error, CycloptsError):
+        return None
+    sentence = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        sentence = f"There is no argument left for {' '.join(error.unused_tokens or ())}."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        if error.argument.required:
+            name = name.removeprefix("--").upper()
+        sentence = f"{name} is missing or has no value."
+    return f"{sentence} See {' '.join(['vidnas', *(error.command_chain or ()), '--help'])}."
+
+
+def _end(code: int, *parts: str | tuple[str, str]) -> int:
+    from vidnas.cli.console import say
+
+    say(*parts)
+    return code
 
 
 if __name__ == "__main__":

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.core.figures import format_count
+from vidnas.cli.console import Json, show_json, show_table
+from vidnas.core.quantities import format_count
 
 _CLASSES = 10
 
 
-def command(as_json: JsonOption = False) -> None:
+def command(*, json: Json = False) -> None:
     """List the published architectures, with their cost for ten classes.
 
-    Example: [cyan]vidnas models[/]
+    For example:
+
+        vidnas models
     """
     from vidnas.families import find_architecture, list_architectures
     from vidnas.profiling import count_cost
 
     found = {name: find_architecture(name) for name in list_architectures()}
     costs = {name: count_cost(architecture, _CLASSES) for name, architecture in found.items()}
-    if as_json:
-        print_json(
+    if json:
+        show_json(
             {
                 name: {
                     "family": architecture.family,
@@ -33,11 +33,19 @@ def command(as_json: JsonOption = False) -> None:
             }
         )
         return
-    table = Table("Name", "Family", "Input")
-    table.add_column("Parameters", justify="right")
-    table.add_column("MACs", justify="right")
-    for name, architecture in found.items():
-        inputs = ", ".join(map(str, architecture.inputs))
-        figures = (format_count(costs[name].parameters), format_count(costs[name].macs))
-        table.add_row(name, architecture.family, inputs, *figures)
-    results.print(table)
+    show_table(
+        "Name",
+        "Family",
+        "Input",
+        figures=("Params", "MACs"),
+        rows=[
+            (
+                name,
+                architecture.family,
+                ", ".join(map(str, architecture.inputs)),
+                format_count(costs[name].parameters),
+                format_count(costs[name].macs),
+            )
+            for name, architecture in found.items()
+        ],
+    )

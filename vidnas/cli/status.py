@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
-from rich.text import Text
 
-from vidnas.cli.console import JsonOption, print_json, results
-from vidnas.cli.live import cost_phrase, outcomes, trial_phrase
+from vidnas.cli.console import Json, results, show_json
+from vidnas.cli.live import outcomes
 from vidnas.core.durations import format_duration
+from vidnas.core.quantities import format_cost, format_evaluation
+from vidnas.workflows.options import Request
 
 if TYPE_CHECKING:
     from vidnas.workflows.status import StudyStatus
@@ -19,28 +19,35 @@ if TYPE_CHECKING:
 _REASONS = 3
 
 
-def command(
-    study: Annotated[Path, typer.Argument(help="Folder of a study; a search may be running.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Say how a study stands: whether a search is running, what it found, how long it will take.
+class StatusRequest(Request):
+    """What `vidnas status` is asked for."""
 
-    Example: [cyan]vidnas status study[/]
+    study: Path
+    """Folder of a study; a search may be running in it."""
+
+
+def command(request: StatusRequest, *, json: Json = False) -> None:
+    """Show how a study stands: whether a search is running, what it found, how long it will take.
+
+    For example:
+
+        vidnas status study
     """
     from vidnas.workflows.status import read_status
 
-    status = read_status(study)
-    if as_json:
-        print_json(status.model_dump(mode="json"))
+    status = read_status(request.study)
+    if json:
+        show_json(status.model_dump(mode="json"))
         return
     table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
     for name, fact in _facts(status).items():
-        table.add_row(Text(name, style="bold"), Text(fact))
+        table.add_row(name, fact)
     results.print(table)
 
 
 def _facts(status: StudyStatus) -> dict[str, str]:
-    """Facts by name, as people read them; what there is nothing to say of is left out."""
+    """Return facts by name, as people read them, without those that are not known."""
     since_s = status.since_last_trial_s
     last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""
     left = ""
@@ -50,17 +57,20 @@ def _facts(status: StudyStatus) -> dict[str, str]:
         "State": ("a search is running" if status.searching else "no search is running") + last,
         "Asked": _asked(status),
         "Searched": f"{format_duration(status.elapsed_s)}{left}",
-        "Candidates": f"{outcomes(status.trials, status.refusals)} · "
-        f"{status.candidates_per_minute:.1f} a minute",
+        "Candidates": f"{outcomes(status.trials, status.rejections)}; "
+        f"{status.candidates_per_minute:.1f} per minute",
     }
     if status.failures:
         shown = status.failures[:_REASONS]
         facts["Failures"] = "\n".join(f"{one.count} x {one.reason}" for one in shown)
     best = status.best
-    facts["Best"] = trial_phrase(best.number, best.evaluation) if best else "none yet"
+    facts["Best"] = (
+        f"trial {best.number}: {format_evaluation(best.evaluation)}" if best else "none yet"
+    )
     if (winner := status.winner) is not None:
-        top1 = f"{winner.test_top1:.1%} on the test clips, " if winner.test_top1 is not None else ""
-        facts["Trained"] = f"trial {winner.number}: {top1}{cost_phrase(winner.cost)}"
+        top1 = f"{winner.test.top1:.1%} on the test clips, " if winner.test else ""
+        cost = format_cost(winner.cost) if winner.cost else ""
+        facts["Trained"] = f"trial {winner.trial}: {top1}{cost}"
     return facts
 
 

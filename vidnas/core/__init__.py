@@ -3,7 +3,7 @@
 from vidnas.core.clip import ClipSpec, Modality
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
 from vidnas.core.diagram import Box, Diagram, Edge
-from vidnas.core.errors import UserError
+from vidnas.core.errors import UserError, WorkerLost
 from vidnas.core.evaluation import Evaluation, Status
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Modality",
     "Status",
     "UserError",
+    "WorkerLost",
 ]

@@ -1,4 +1,4 @@
-"""An architecture as boxes and arrows: what a family says, and the report floor draws."""
+"""An architecture as boxes and arrows: families fill it, and the report floor draws it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ class Box(Value):
     lane: int | None = None
     """Boxes of one column and one lane stand in a row."""
     upright: bool = False
-    """A narrow bar as high as its column, such as a layer that joins parallel branches."""
+    """Drawn as a narrow bar as high as its column, such as a layer that joins parallel branches."""
+    unused: bool = False
+    """Drawn in grey, because nothing of it reaches the result."""
     kind: str
-    """The layer kind as the legend calls it ("2D conv", "context gate"): one colour each."""
+    """The kind of layer as the legend calls it ("2D conv", "context gate"), with its own colour."""
     label: str
     detail: str = ""
 
 
 class Edge(Value):
-    """An arrow between two boxes; a weight below one is drawn fainter."""
+    """An arrow between two boxes."""
 
     source: str
     target: str
     weight: float = 1.0
+    """Fixed or learned, from 0 (nothing passes) to 1; a lower weight is drawn fainter."""
 
 
 class Diagram(Value):
@@ -42,9 +45,18 @@ class Diagram(Value):
     edges: tuple[Edge, ...] = ()
     note: str = ""
     """A sentence below the legend."""
+    neutral_weight: float = 0.5
+    """The weight of an edge that is neither strong nor weak, where colour scales change sides."""
+    weights_note: str = ""
+    """What mutations do with strong and with weak edges, in one sentence."""
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether edges have weights between 0 and 1; 0 and 1 alone say what is connected."""
+        return any(0 < edge.weight < 1 for edge in self.edges)
 
     def weighted(self, connection_weights: Mapping[str, float]) -> Diagram:
-        """The same diagram, where the edges named `source->target` have these weights."""
+        """Return the same diagram, where the edges named `source->target` have these weights."""
         edges = []
         for edge in self.edges:
             weight = connection_weights.get(f"{edge.source}->{edge.target}", edge.weight)

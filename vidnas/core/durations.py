@@ -1,4 +1,4 @@
-"""Durations as people write them: "90s", "30m", "1h30m", or plain seconds."""
+"""Durations as people write them: "90s", "30m", "1h30m"."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as "1h30m".
 
     Raises:
-        UserError: the text is not a duration, or is zero.
+        UserError: the text is not a duration, has no unit, or is zero.
     """
     compact = "".join(text.lower().split())
-    match = _PATTERN.fullmatch(compact if not re.fullmatch(_NUMBER, compact) else f"{compact}s")
+    if re.fullmatch(_NUMBER, compact):
+        raise UserError(f"{text!r} has no unit; write {compact}s, {compact}m or {compact}h.")
+    match = _PATTERN.fullmatch(compact)
     parts = match.groups(default="0") if match else ()
     seconds = sum(float(part) * unit for part, unit in zip(parts, _SECONDS.values(), strict=False))
     if seconds <= 0:
-        raise UserError(f'{text!r} is not a duration; write "90s", "30m", "1h30m" or seconds.')
+        raise UserError(f'{text!r} is not a duration; write "90s", "30m" or "1h30m".')
     return seconds
 
 
 def format_duration(seconds: float) -> str:
-    """Two units at most: "1h 05m", "12m 30s", "8.2s"."""
+    """Return a duration in at most two units: "1h 05m", "12m 30s", "8.2s"."""
     if seconds < 59.95:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)

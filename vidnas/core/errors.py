@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend."""
+"""Errors that floors above catch by their kind."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+class WorkerLost(Exception):
+    """The worker died or ran out of time before it had a result; the message says which."""

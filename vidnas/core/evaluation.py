@@ -1,4 +1,4 @@
-"""What evaluating a candidate briefly told us: the only thing evolution learns from."""
+"""What a brief evaluation says of a candidate: the only thing that evolution learns from."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from vidnas.core.cost import Cost
+from vidnas.core.errors import WorkerLost
 from vidnas.core.value import Value
 
 Status = Literal["ok", "rejected", "failed"]
+
+_LONGEST_REASON = 300
+# How libraries say that memory ran out: torch on CPU and CUDA, the C++ library, ONNX Runtime.
+_MEMORY_PHRASES = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
 class Evaluation(Value):
     """The outcome of one candidate; all three outcomes are recorded and none stops a search.
 
     `ok` has a fitness; `rejected` broke a limit before any training; `failed` crashed, ran out of
-    memory or time, or produced numbers that are not finite. `reason` says which.
+    memory or time, or produced numbers that are not finite.
     """
 
     status: Status
@@ -24,14 +29,29 @@ class Evaluation(Value):
     metrics: dict[str, float] = Field(default_factory=dict)
     cost: Cost | None = None
     reason: str = ""
+    """Why a candidate was rejected or failed, in one short sentence."""
+    broken_limit: str | None = None
+    """The name of the limit that a rejected candidate broke, such as "latency"."""
     curve: tuple[float, ...] = ()
-    """The fitness at the rungs that the training reached, in their order."""
+    """The fitness at the rungs that the training run reached, in their order."""
     connection_weights: dict[str, float] = Field(default_factory=dict)
     """Learned weights of the architecture's connections by name, where a family has them."""
     seconds: float = 0.0
 
     @model_validator(mode="after")
-    def _fitness_goes_with_ok(self) -> Evaluation:
+    def _facts_go_with_the_status(self) -> Evaluation:
         if (self.fitness is not None) != (self.status == "ok"):
             raise ValueError(f"an evaluation that is {self.status} has fitness {self.fitness}")
+        if self.broken_limit is not None and self.status != "rejected":
+            raise ValueError(f"an evaluation that is {self.status} broke {self.broken_limit}")
         return self
+
+    @classmethod
+    def failed_by(cls, error: BaseException, cost: Cost | None = None) -> Evaluation:
+        """Return the evaluation of a candidate that an exception ended."""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        if isinstance(error, WorkerLost):
+            reason = str(error)
+        if isinstance(error, MemoryError) or any(p in str(error).lower() for p in _MEMORY_PHRASES):
+            reason = "out of memory"
+        return cls(status="failed", reason=reason, cost=cost)

@@ -23,14 +23,11 @@ from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from vidnas.core.errors import WorkerLost
 from vidnas.core.process import prepare_process
 
 Result = TypeVar("Result")
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
-
-
-class WorkerLost(Exception):
-    """The worker died or ran out of time before it had a result; the message says which."""
 
 
 class WorkerPool:

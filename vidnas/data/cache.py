@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,45 +15,55 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core import Modality, UserError
-from vidnas.data.building import (
+from vidnas.core.value import Value
+from vidnas.data.cache_writer import (
     FLOW_INDEX,
     INDEX,
     PIXELS,
     VERSION,
-    check_disk,
-    fingerprint,
+    OnProgress,
     flow_offset,
     flow_pixels,
-    write,
     write_flow,
+    write_frames,
 )
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
-from vidnas.data.reading import Frames, refuse_objects
+from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
 
 
+class ClipSettings(Value):
+    """What clips depend on besides the videos that they are cut from."""
+
+    size_px: int
+    """Short side of the frames in the cache."""
+    flow_method: FlowMethod | None = None
+    """How the optical flow was computed; None for clips without any."""
+
+
 class ClipCache:
-    """A finished cache: frames of all videos, memory-mapped; it pickles by its path.
+    """A finished cache: the frames of all videos, memory-mapped; it is pickled as its path.
 
     It may hold their optical flow too: as many frames, each the motion until the next one.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path | str) -> None:
         """Open the cache in `directory`.
 
         Raises:
-            UserError: no cache of this version is there.
+            UserError: there is no cache, or one of another version.
         """
+        directory = Path(directory)
         try:
             index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{directory}: no clip cache; build it from the videos again."
+                f"{directory}: there is no clip cache; build it from the videos again."
             ) from error
         if index.get("version") != VERSION:
             raise UserError(
-                f"{directory}: a clip cache of version {index.get('version')}, but this program "
+                f"{directory}: the clip cache has version {index.get('version')}, but this program "
                 f"reads version {VERSION}; build it from the videos again."
             )
         self.directory = directory
@@ -72,7 +82,7 @@ class ClipCache:
         self._statistics = {"rgb": (index["mean"], index["std"])}
         self._pixels = _map(directory / PIXELS)
         self.flow_method: FlowMethod | None = None
-        """How the flow in use was computed; None where there is none."""
+        """How the flow in use was computed; None if there is none."""
         if (directory / FLOW_INDEX).is_file():
             flow = json.loads((directory / FLOW_INDEX).read_text(encoding="utf-8"))
             self.flow_method = method = flow["method"]
@@ -86,11 +96,11 @@ class ClipCache:
         return len(self.labels)
 
     def videos(self, split: Split) -> NDArray[np.int64]:
-        """Indices of the videos of a split."""
+        """Return the indices of the videos of a split."""
         return np.flatnonzero(self._splits == split)
 
     def frames(self, video: int, modality: Modality = "rgb") -> Frames:
-        """Frames of a video, `(T, H, W, C)`: a view of the file that nobody may write to.
+        """Return the frames of a video, `(T, H, W, C)`: a read-only view of the file.
 
         Raises:
             UserError: the cache has no clips of this modality.
@@ -103,7 +113,7 @@ class ClipCache:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What makes it up; a flow that was in use before is none of it."""
+        """The files that make it up, without a flow that was in use before."""
         files = [self.directory / INDEX, self.directory / PIXELS]
         if self.flow_method is not None:
             files += [self.directory / FLOW_INDEX, flow_pixels(self.directory, self.flow_method)]
@@ -111,11 +121,11 @@ class ClipCache:
 
     @property
     def typical_frames(self) -> int:
-        """Median number of frames of a video."""
+        """Median number of frames per video."""
         return int(np.median([shape[0] for shape in self._shapes]))
 
     def statistics(self, modality: Modality = "rgb") -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel of the training split, `(C,)`, in [0, 1].
+        """Return mean and standard deviation per channel of the training split, `(C,)`, in [0, 1].
 
         Raises:
             UserError: the cache has no clips of this modality.
@@ -124,12 +134,13 @@ class ClipCache:
         mean, std = self._statistics[modality]
         return torch.tensor(mean), torch.tensor(std)
 
-    def settings(self, modalities: Iterable[Modality]) -> dict[str, str]:
-        """What clips of these modalities depend on besides the videos: the method of the flow."""
-        return {"flow_method": str(self.flow_method)} if "flow" in modalities else {}
+    def settings(self, modalities: Iterable[Modality]) -> ClipSettings:
+        """Return what clips of these modalities depend on besides the videos."""
+        method = self.flow_method if "flow" in modalities else None
+        return ClipSettings(size_px=self.size_px, flow_method=method)
 
     def _require(self, modality: Modality) -> None:
-        refuse_objects([modality])
+        reject_objects([modality])
         if modality == "flow" and self.flow_method is None:
             raise UserError(
                 f"{self.directory}: this clip cache has no optical flow; compute it with "
@@ -143,7 +154,7 @@ def _map(path: Path) -> NDArray[np.uint8]:
 
 
 def default_directory() -> Path:
-    """Where caches lie unless told otherwise: $VIDNAS_CACHE, or the user's cache folder."""
+    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder."""
     if "VIDNAS_CACHE" in os.environ:
         return Path(os.environ["VIDNAS_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
@@ -153,8 +164,8 @@ def build_cache(
     dataset: Dataset,
     *,
     size_px: int,
-    directory: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    directory: Path | str | None = None,
+    on_progress: OnProgress = None,
 ) -> ClipCache:
     """Decode every video once, in worker processes; a finished cache of the same data is reused.
 
@@ -164,24 +175,23 @@ def build_cache(
     Args:
         dataset: labelled videos.
         size_px: short side of the frames kept.
-        directory: folder that holds caches, each in a sub-folder of its own; None for the default.
+        directory: folder that holds caches, each in its own sub-folder; None for the default.
         on_progress: called with the numbers of videos finished and in all.
 
     Raises:
         UserError: too little disk space, or too few readable videos.
     """
-    root = directory or default_directory()
+    root = Path(directory) if directory else default_directory()
     root.mkdir(parents=True, exist_ok=True)
-    identity = fingerprint(dataset)
+    identity = dataset.fingerprint()
     target = root / f"{dataset.source.resolve().stem}-{identity}-{size_px}px-v{VERSION}"
     with FileLock(f"{target}.lock"):  # a second builder waits, and then finds it finished
         if not (target / INDEX).is_file():
-            check_disk(dataset, size_px, root)
             partial_folder = target.with_name(target.name + ".partial")
             shutil.rmtree(partial_folder, ignore_errors=True)  # left by a builder that was killed
             partial_folder.mkdir()
             try:
-                write(dataset, identity, size_px, partial_folder, on_progress)
+                write_frames(dataset, identity, size_px, partial_folder, on_progress)
                 partial_folder.replace(target)
             finally:
                 shutil.rmtree(partial_folder, ignore_errors=True)
@@ -193,17 +203,17 @@ def build_flow(
     cache: ClipCache,
     *,
     method: FlowMethod | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = None,
 ) -> ClipCache:
-    """Compute the optical flow of every video once, into its cache, and open that with it.
+    """Compute the optical flow of every video once, into its cache, and open the cache anew.
 
-    The flow of a method that was computed before is taken into use again. Scripts must call this
+    If the flow of a method was computed before, it is used again. Scripts must call this
     under `if __name__ == "__main__"`, because the workers import the main module.
 
     Args:
         dataset: labelled videos.
         cache: what `build_cache` made of them.
-        method: how it is estimated; None for that in use, or else DIS.
+        method: how it is estimated; None for the method in use, or DIS.
         on_progress: called with the numbers of videos finished and in all.
 
     Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +12,15 @@ import numpy as np
 
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset, Video
-from vidnas.data.decoding import decode, in_workers
 from vidnas.data.reading import VideoError
 from vidnas.data.splits import SPLITS
+from vidnas.data.video_workers import in_workers
 
-_DECODED_SIZE_PX = 16  # only whether it decodes is asked
+_DECODED_SIZE_PX = 16  # small, because the only question is whether it decodes
 
 
 class Problem(Value):
-    """One video that is unusable, or that repeats another one."""
+    """A video that is unusable or repeats another one."""
 
     path: str
     kind: Literal["unusable", "duplicate"]
@@ -33,7 +32,7 @@ class CheckReport(Value):
 
     classes: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
-    """Usable videos of each class, by split."""
+    """Numbers of usable videos per class, by split."""
     frames_min: int
     frames_median: int
     frames_max: int
@@ -42,7 +41,7 @@ class CheckReport(Value):
 
     @property
     def usable(self) -> bool:
-        """Whether every class can be trained on, and every split has something in it."""
+        """Whether every class can be trained on and no split is empty."""
         return all(self.counts["train"]) and all(map(any, self.counts.values()))
 
 
@@ -57,15 +56,12 @@ def check_dataset(
     """
     lengths: dict[int, int] = {}
     problems: dict[int, Problem] = {}
-    outcomes = in_workers(_count_frames, dataset.videos, repeat(_DECODED_SIZE_PX))
-    for done, (index, outcome) in enumerate(outcomes, start=1):
+    for index, outcome in in_workers(_count_frames, dataset.videos, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             path = str(dataset.videos[index].path)
             problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
         else:
             lengths[index] = outcome
-        if on_progress:
-            on_progress(done, len(dataset.videos))
 
     counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
     for index in lengths:
@@ -82,12 +78,12 @@ def check_dataset(
     )
 
 
-def _count_frames(video: Video, size_px: int) -> int:
-    return len(decode(video, size_px)[0])
+def _count_frames(video: Video) -> int:
+    return len(video.decode(_DECODED_SIZE_PX))
 
 
 def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
-    """Videos with the bytes and the span of an earlier one."""
+    """Name the videos with the bytes and the span of an earlier one."""
     by_size = defaultdict(list)
     for index in sorted(readable):
         video = dataset.videos[index]
@@ -108,7 +104,7 @@ def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
         names = dataset.classes
         reason += f", but class '{names[video.label]}' instead of '{names[first.label]}'"
     if video.split != first.split:
-        reason += f", and is in split {video.split} beside {first.split}"
+        reason += f", and is in split {video.split} as well as {first.split}"
     return Problem(path=str(video.path), kind="duplicate", reason=reason)
 
 

@@ -1,8 +1,8 @@
-"""Generated clips whose classes differ only in motion: something to try every command on.
+"""Generated clips whose classes differ only in motion, to try every command on.
 
 A two-coloured shape moves over a moving texture. Position, size and angle wrap round, and every
-clip starts at a uniformly random point of each: at any moment they are distributed alike in all
-classes, so that no single frame, whichever it is, tells the class.
+clip starts at a uniformly random point of each. At any moment they have the same distribution in
+all classes, so that no single frame reveals the class.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _RADIUS = (0.15, 0.34)  # of the picture's side
 _Array = NDArray[np.float64]
 
 
-class _Path:
-    """Where the shape is over time `u`, `(T,)` in [0, 1): all coordinates wrap round at 1."""
+class _Trajectory:
+    """Where the shape is over time `u`, `(T,)` in [0, 1); all coordinates wrap round at 1."""
 
     def __init__(self, rng: np.random.Generator, u: _Array) -> None:
         self.u = u
@@ -47,7 +47,7 @@ class _Path:
         self.zoom = self.zoom + direction * 0.7 * self.speed * self.u
 
     def bounce(self, times: int) -> None:
-        """Up and down as a ball does, meeting the floor `times` times, whatever the height."""
+        """Move up and down like a ball, meeting the floor `times` times, whatever the height."""
         height = self.rng.uniform(0.25, 0.5)
         phase = self.rng.random()
         self.y = self.y - height * np.abs(np.sin(np.pi * (phase + times * self.u)))
@@ -58,38 +58,38 @@ class _Path:
         self.y = self.y + signs[1] * distance * self.speed * self.u
 
 
-MOTIONS: dict[str, Callable[[_Path], None]] = {
-    "left": lambda path: path.right(-1),
-    "right": lambda path: path.right(1),
-    "clockwise": lambda path: path.clockwise(1),
-    "counterclockwise": lambda path: path.clockwise(-1),
-    "growing": lambda path: path.grow(1),
-    "shrinking": lambda path: path.grow(-1),
-    "one_bounce": lambda path: path.bounce(1),
-    "two_bounces": lambda path: path.bounce(2),
-    "up": lambda path: path.down(-1),
-    "down": lambda path: path.down(1),
-    "fast": lambda path: path.diagonal(0.9),
-    "slow": lambda path: path.diagonal(0.3),
+MOTIONS: dict[str, Callable[[_Trajectory], None]] = {
+    "left": lambda shape: shape.right(-1),
+    "right": lambda shape: shape.right(1),
+    "clockwise": lambda shape: shape.clockwise(1),
+    "counterclockwise": lambda shape: shape.clockwise(-1),
+    "growing": lambda shape: shape.grow(1),
+    "shrinking": lambda shape: shape.grow(-1),
+    "one_bounce": lambda shape: shape.bounce(1),
+    "two_bounces": lambda shape: shape.bounce(2),
+    "up": lambda shape: shape.down(-1),
+    "down": lambda shape: shape.down(1),
+    "fast": lambda shape: shape.diagonal(0.9),
+    "slow": lambda shape: shape.diagonal(0.3),
 }
 
 
 def render_clip(motion: str, rng: np.random.Generator, size_px: int = 64) -> Frames:
-    """One clip of the class `motion`, a key of `MOTIONS`: `(FRAMES, size_px, size_px, 3)`."""
-    path = _Path(rng, np.arange(FRAMES) / FRAMES)
-    MOTIONS[motion](path)
-    inside, upper = _shape(path, rng, size_px)
-    colours = rng.uniform(0, 0.3, size=(2, 3))  # one half dark, the other bright: both are seen
+    """Return a clip of the class `motion`, a key of `MOTIONS`: `(FRAMES, size_px, size_px, 3)`."""
+    trajectory = _Trajectory(rng, np.arange(FRAMES) / FRAMES)
+    MOTIONS[motion](trajectory)
+    inside, upper = _shape(trajectory, rng, size_px)
+    colours = rng.uniform(0, 0.3, size=(2, 3))  # one half dark, the other bright: both are visible
     colours[1] = 1 - colours[1]
     shape = np.where(upper[..., None], colours[1], colours[0])
     alpha = inside[..., None]
-    picture = alpha * shape + (1 - alpha) * _background(rng, path.u, size_px)
+    picture = alpha * shape + (1 - alpha) * _background(rng, trajectory.u, size_px)
     frames: Frames = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
     return frames
 
 
 def write_clips(
-    folder: Path,
+    folder: Path | str,
     *,
     classes: Sequence[str],
     clips_per_class: int,
@@ -100,8 +100,9 @@ def write_clips(
     """Write `folder/<class>/<class>_<number>.mp4`; the same arguments give the same files.
 
     Raises:
-        UserError: the folder has something in it, or the arguments are impossible.
+        UserError: the folder is not empty, or the size is impossible.
     """
+    folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"{folder}: already exists; choose a new folder or remove it first.")
     if size_px < 16 or size_px % 2:
@@ -123,8 +124,10 @@ def write_clips(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _shape(path: _Path, rng: np.random.Generator, size_px: int) -> tuple[_Array, NDArray[np.bool_]]:
-    """A regular polygon: the share of each pixel that it covers, and its half, `(T, H, W)`."""
+def _shape(
+    path: _Trajectory, rng: np.random.Generator, size_px: int
+) -> tuple[_Array, NDArray[np.bool_]]:
+    """Return how much a regular polygon covers of each pixel, and its upper half, `(T, H, W)`."""
     grid = (np.arange(size_px) + 0.5) / size_px
     dx = _wrapped(grid[None, None, :] - path.x[:, None, None])
     dy = _wrapped(grid[None, :, None] - path.y[:, None, None])
@@ -141,7 +144,7 @@ def _wrapped(difference: _Array) -> _Array:
 
 
 def _background(rng: np.random.Generator, u: _Array, size_px: int) -> _Array:
-    """A random smooth texture that drifts in a random direction, `(T, H, W, 3)`."""
+    """Return a random smooth texture that drifts in a random direction, `(T, H, W, 3)`."""
     fx = np.fft.rfftfreq(size_px, 1 / size_px)[None, :]
     fy = np.fft.fftfreq(size_px, 1 / size_px)[:, None]
     noise = np.fft.rfft2(rng.standard_normal((size_px, size_px)))
@@ -157,7 +160,7 @@ def _background(rng: np.random.Generator, u: _Array, size_px: int) -> _Array:
 
 
 def _encode(frames: Frames, path: Path) -> None:
-    # x264's look-ahead, and more than one thread, give other bytes from run to run.
+    # x264's look-ahead and several threads give different bytes from run to run.
     options = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE_FPS, options=options)

@@ -1,4 +1,4 @@
-"""Optical flow between consecutive frames, in 8 bit as the field stores it."""
+"""Optical flow between consecutive frames, stored in 8 bits as is usual."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
+from vidnas.data.headers import read_header
 from vidnas.data.reading import Frames, read_video
 
 FlowMethod = Literal["dis", "tvl1", "farneback"]
@@ -19,7 +19,7 @@ FlowMethod = Literal["dis", "tvl1", "farneback"]
 DEFAULT_METHOD: FlowMethod = "dis"
 
 ZERO = 128
-"""The level of no motion."""
+"""The level that means no motion."""
 _LARGEST_PX = 20.0
 _LEVELS = 127  # on either side of zero: level 0 stays unused, so that a mirror image is exact
 STEP_PX = _LARGEST_PX / _LEVELS
@@ -32,15 +32,15 @@ def compute_flow(frames: Frames, method: FlowMethod = DEFAULT_METHOD) -> Frames:
     """Compute where every pixel goes until the next frame; the last flow is repeated.
 
     A displacement of d pixels, clipped to +-20, becomes the level `128 + round(d * 127 / 20)`, from
-    1 to 255: steps of 0.16 px, and 128 is no motion. Mirrored clips have the horizontal level
-    `256 - level`, exactly.
+    1 to 255: 128 is no motion, and a step is 0.16 px. Mirroring turns the horizontal level into
+    exactly `256 - level`.
 
     Args:
-        frames: RGB `(T, H, W, 3)`, of at least 12 px a side.
+        frames: RGB `(T, H, W, 3)`, at least 12 px high and wide.
         method: how it is estimated.
 
     Returns:
-        Levels `(T, H, W, 2)`: the displacement to the right, and the one downwards.
+        Levels `(T, H, W, 2)`: the displacements to the right and downwards.
 
     Raises:
         UserError: OpenCV, or the method in it, is not installed.
@@ -55,7 +55,7 @@ def compute_flow(frames: Frames, method: FlowMethod = DEFAULT_METHOD) -> Frames:
 
 
 def estimator(method: FlowMethod) -> _Estimate:
-    """The function that estimates `(H, W, 2)` pixels from two grey frames, on one thread.
+    """Return the function that estimates `(H, W, 2)` pixels from two grey frames, on one thread.
 
     Raises:
         UserError: OpenCV, or the method in it, is not installed.
@@ -80,7 +80,7 @@ def estimator(method: FlowMethod) -> _Estimate:
 
 
 def resize_flow(flow: Frames, height: int, width: int) -> Frames:
-    """Resize the levels `(T, H, W, 2)` as pictures: they stay displacements in the original's px.
+    """Resize levels `(T, H, W, 2)` as pictures; they remain displacements in the original's px.
 
     Raises:
         UserError: OpenCV is not installed.
@@ -95,23 +95,24 @@ def resize_flow(flow: Frames, height: int, width: int) -> Frames:
 
 
 def read_flow(
-    path: Path,
+    path: Path | str,
     method: FlowMethod = DEFAULT_METHOD,
     *,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> Frames:
-    """Flow `(T, H, W, 2)` of a video or its span, at its own size or 256 px short side.
+    """Return the flow `(T, H, W, 2)` of a video or its span, at its own size up to 256 px.
 
-    The smaller of the two. The frames that networks see are smaller still: motion shrinks with
-    them, below what 8 bits can hold.
+    The frames that networks see are smaller still, but motion shrinks with them, below what 8 bits
+    can hold.
 
     Raises:
         VideoError: the video cannot be decoded.
         UserError: OpenCV, or the method in it, is not installed.
     """
     smallest_px, largest_px = _SIZES_PX
-    size_px = min(max(_short_side_px(path), smallest_px), largest_px)
+    header = read_header(Path(path))  # without one, decoding says what is wrong
+    size_px = min(max(header.short_px if header else 0, smallest_px), largest_px)
     frames, _ = read_video(path, size_px=size_px, start_s=start_s, end_s=end_s)
     return compute_flow(frames, method)
 
@@ -136,13 +137,3 @@ def _quantise(flow_px: NDArray[np.float32]) -> Frames:
     clipped = np.clip(flow_px, -_LARGEST_PX, _LARGEST_PX)
     levels: NDArray[np.float32] = ZERO + np.rint(clipped / STEP_PX)
     return levels.astype(np.uint8)
-
-
-def _short_side_px(path: Path) -> int:
-    """By the file's header; nothing where there is none, and then decoding says what is wrong."""
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            return int(min(stream.width, stream.height))
-    except (av.FFmpegError, OSError, LookupError):
-        return 0

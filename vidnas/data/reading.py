@@ -34,7 +34,7 @@ class VideoError(UserError):
     """A video that cannot be used: its path, and the reason in a few words."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)  # both in `args`: the error crosses process borders
+        super().__init__(path, reason)  # both in `args`: the error is pickled
         self.path = path
         self.reason = reason
 
@@ -42,21 +42,21 @@ class VideoError(UserError):
         return f"{self.path}: {self.reason}; replace the video or remove it."
 
 
-def refuse_objects(modalities: Iterable[Modality]) -> None:
-    """Refuse maps of object classes, which videos do not hold.
+def reject_objects(modalities: Iterable[Modality]) -> None:
+    """Reject maps of object classes, which videos do not hold.
 
     Raises:
-        UserError: they are asked for.
+        UserError: they are among the modalities.
     """
     if "objects" in modalities:
         raise UserError(
             "The network takes maps of object classes, which vidnas cannot make from a video; call "
-            "it from Python with maps of your own, or choose a network without an object stream."
+            "it from Python with your own maps, or choose a network without an object stream."
         )
 
 
 def read_video(
-    path: Path,
+    path: Path | str,
     *,
     size_px: int | None = None,
     start_s: float | None = None,
@@ -64,12 +64,12 @@ def read_video(
 ) -> tuple[Frames, float]:
     """Decode a video, or the span [start_s, end_s) of it, on a grid of its nominal frame rate.
 
-    Every grid point shows the frame whose time stamp rounds to it, or else the last one before it:
-    with a constant rate each frame appears once, with a variable rate frames repeat or drop out.
-    The rotation that the file asks for is applied. Times count from the start of the video stream.
+    Every grid point shows the frame whose time stamp rounds to it, or the last one before it: at a
+    constant rate each frame appears once, at a variable rate frames repeat or drop out. The
+    rotation that the file asks for is applied. Times count from the start of the video stream.
 
     Args:
-        path: any file that FFmpeg reads.
+        path: any file that FFmpeg can read.
         size_px: length of the short side after resizing, the aspect kept; None keeps the size.
         start_s: start of the span in seconds.
         end_s: end of the span in seconds.
@@ -78,8 +78,9 @@ def read_video(
         Frames `(T, H, W, 3)`, RGB, and the frame rate of the grid.
 
     Raises:
-        VideoError: missing, not a video, damaged, cut off before the half, or nothing in the span.
+        VideoError: missing, not a video, damaged, less than half there, or nothing in the span.
     """
+    path = Path(path)
     if not path.is_file():
         raise VideoError(path, "no such file")
     if path.stat().st_size == 0:
@@ -128,7 +129,7 @@ def _read(
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> float:
-    """Duration by the file's header; 0 when it has none."""
+    """Return the duration that the header states, or 0."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return float(container.duration or 0) / av.time_base
@@ -137,7 +138,7 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float:
 def _decode_from(
     container: InputContainer, stream: VideoStream, first: int, rate: float
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Decode from the key frame before grid point `first`; from the start if seeking misses it."""
+    """Decode from the key frame before grid point `first`, or the start if seeking misses it."""
     if first and stream.time_base:
         target = (stream.start_time or 0) + int(first / rate / stream.time_base)
         try:

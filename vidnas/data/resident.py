@@ -1,4 +1,4 @@
-"""Clips that lie in the memory of a GPU and are cut there, so that no pixel travels to it twice."""
+"""Videos in the memory of a GPU, where clips are cut, so that no pixel travels to it twice."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHARE = 1 / 8  # of the free memory: other workers hold the same clips, and net
 
 
 def cutter(cache: ClipCache, split: Split, specs: Sequence[ClipSpec], device: torch.device) -> Cut:
-    """How to cut a split's clips for a network on that device.
+    """Return how to cut a split's clips for a network on that device.
 
-    On a CUDA device that has room for the split they are cut there; its frames are copied to it
-    once a process. Everywhere else they are cut on the CPU.
+    On a CUDA device with room for the split they are cut there; its frames are copied to it once
+    per process. Otherwise they are cut on the CPU.
     """
     if device.type != "cuda":
         return cut_from_file
@@ -62,14 +62,14 @@ class ResidentClips:
             own.copy_(torch.from_numpy(one.reshape(size, channels).copy()))
 
     def cut(self, spec: ClipSpec, videos: NDArray[np.int64], views: Sequence[View]) -> Tensor:
-        """One view of each video, `(N, T, H, W, C)`, as `cut_from_file` cuts it.
+        """Cut one view out of each video, `(N, T, H, W, C)`, as `cut_from_file` does.
 
-        Where clips are resized, a pixel may differ by one grey level.
+        If clips are resized, a pixel may differ by one grey level.
         """
         shape = (len(videos), spec.frames, spec.size_px, spec.size_px, spec.channels)
         clips = torch.empty(shape, dtype=torch.uint8, device=self.pixels.device)
         sides = np.array([view.side for view in views])
-        for side in np.unique(sides).tolist():  # with the same crop for all videos, one round
+        for side in np.unique(sides).tolist():  # one round if all crops have the same size
             rows = np.flatnonzero(sides == side).tolist()
             chosen = [views[row] for row in rows]
             clip = self.pixels[self._index(spec, videos[rows].tolist(), chosen)]
@@ -80,7 +80,7 @@ class ResidentClips:
         return clips
 
     def _index(self, spec: ClipSpec, videos: Sequence[int], views: Sequence[View]) -> Tensor:
-        """Pixels of the squares, mirrored where asked, `(N, T, side, side)`; all of one side."""
+        """Return the pixels of the squares, mirrored where asked: `(N, T, side, side)`."""
         corners, widths = [], []
         for video, view in zip(videos, views, strict=True):
             count, height, width = self.shapes[video]
@@ -107,7 +107,7 @@ def _held(
 
 
 def _resized(clip: Tensor, size_px: int) -> Tensor:
-    """`(N, T, H, W, C)` with H and W of this size; CUDA resizes no uint8."""
+    """Resize to `(N, T, size_px, size_px, C)`; CUDA cannot resize uint8."""
     frames = clip.flatten(0, 1).permute(0, 3, 1, 2).float()
     resized = F.interpolate(frames, size=(size_px, size_px), mode="bilinear", antialias=True)
     whole = resized.round_().to(torch.uint8).permute(0, 2, 3, 1)

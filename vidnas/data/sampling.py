@@ -15,28 +15,28 @@ from torch import Tensor
 from vidnas.core import ClipSpec
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
-from vidnas.data.reading import Frames, refuse_objects
+from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
 
 Clips = tuple[Tensor, ...]
-"""One tensor an input of the network: `(N, C, T, H, W)`, uint8."""
+"""One tensor per input of the network: `(N, C, T, H, W)`, uint8."""
 
 
 class Augmentation(Value):
-    """What training changes in a clip, besides where in time it starts (always random)."""
+    """What training changes in a clip, besides its start, which is always random."""
 
     crop_scale_min: float = Field(default=1.0, gt=0, le=1)
-    """Smallest area of a random square crop, of the largest one; 1 takes the centre crop."""
+    """Smallest area of a random square crop as a share of the largest; 1 is the centre crop."""
     flip: bool = False
-    """Mirror half of the clips. Off, because it turns "left" into "right"."""
+    """Mirror half of the clips. Off by default, because it turns "left" into "right"."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A choice of moment and square that holds for every input of the network."""
+    """A moment and a square, the same for every input of the network."""
 
     moment: float
-    """0 is the earliest start at which the clip lies in the video, 1 the latest."""
+    """0 is the earliest start of the clip within the video, 1 the latest."""
     top: int
     left: int
     side: int
@@ -44,7 +44,7 @@ class View:
 
 
 Cut = Callable[[ClipCache, Sequence[ClipSpec], NDArray[np.int64], Sequence[View]], list[Tensor]]
-"""Cuts one view out of each of some videos: `(N, T, H, W, C)`, uint8, a spec."""
+"""Cuts one view out of each of some videos: `(N, T, H, W, C)`, uint8, one tensor per spec."""
 
 
 def cut_from_file(
@@ -69,19 +69,19 @@ def train_batches(
     augmentation: Augmentation,
     cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor]]:
-    """One epoch over the training split, in random order, each clip at a random moment.
+    """Yield one epoch over the training split, in random order, each clip at a random moment.
 
     Args:
         cache: clips to train on.
         specs: which clips.
         batch_size: N.
-        rng: of the order, the moments and the augmentation.
-        augmentation: what is changed in a clip.
-        cut: how the views that were chosen become clips.
+        rng: draws the order, the moments and the augmentation.
+        augmentation: what changes in a clip.
+        cut: turns the chosen views into clips.
 
     Yields:
-        Clips `(N, C, T, H, W)`, uint8, one tensor a spec, and labels `(N,)`. The last batch may be
-        smaller.
+        Clips `(N, C, T, H, W)`, uint8, one tensor per spec, and labels `(N,)`. The last batch may
+        be smaller.
     """
     videos = rng.permutation(cache.videos("train"))
     for first in range(0, len(videos), batch_size):
@@ -101,7 +101,7 @@ def test_batches(
     clips_per_video: int = 1,
     cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
-    """Evenly spaced clips of every video of a split, centre crop, always the same.
+    """Yield evenly spaced clips of every video of a split, centre crop, always the same.
 
     Args:
         cache: clips to test on.
@@ -109,11 +109,11 @@ def test_batches(
         specs: which clips.
         batch_size: N.
         clips_per_video: at how many moments.
-        cut: how the views become clips.
+        cut: turns the views into clips.
 
     Yields:
-        Clips `(N, C, T, H, W)`, uint8, one tensor a spec; labels `(N,)`; and the index of the video
-        that each clip is from, `(N,)`.
+        Clips `(N, C, T, H, W)`, uint8, one tensor per spec; labels `(N,)`; and the index of each
+        clip's video, `(N,)`.
     """
     moments = _even_moments(clips_per_video)
     videos = np.repeat(cache.videos(split), clips_per_video)
@@ -135,18 +135,18 @@ def clips_of(
     *,
     flow: Frames | None = None,
 ) -> Clips:
-    """Evenly spaced clips of one video: `(K, C, T, H, W)`, uint8, a spec.
+    """Return evenly spaced clips of one video: `(K, C, T, H, W)`, uint8, one tensor per spec.
 
     Args:
         frames: RGB `(T, H, W, 3)`.
         specs: which clips.
         clips_per_video: K.
-        flow: `(T, H, W, 2)`, where a spec asks for it.
+        flow: `(T, H, W, 2)`, if a spec asks for it.
 
     Raises:
         UserError: a spec asks for object maps.
     """
-    refuse_objects(spec.modality for spec in specs)
+    reject_objects(spec.modality for spec in specs)
     sources = [flow if spec.modality == "flow" and flow is not None else frames for spec in specs]
     clips = _batch(clips_per_video, specs)
     for row, moment in enumerate(_even_moments(clips_per_video)):
@@ -191,7 +191,7 @@ def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augment
 
 
 def frame_numbers(moment: float, spec: ClipSpec, count: int) -> NDArray[np.int64]:
-    """Which frames of a video of `count` make up the clip that starts at this moment, `(T,)`."""
+    """Return which of `count` frames make up the clip that starts at this moment, `(T,)`."""
     span = (spec.frames - 1) * spec.frame_stride + 1
     start = round(moment * max(0, count - span))
     # Past the end the last frame is repeated.
@@ -205,9 +205,9 @@ def _fill(
     specs: Sequence[ClipSpec],
     view: View,
 ) -> None:
-    """Write the view of the video into row `row` of each input's batch, `(N, T, H, W, C)`.
+    """Write the view into row `row` of each input's batch, `(N, T, H, W, C)`.
 
-    `frames` are those of the modality of each input.
+    `frames` holds the video in the modality of each input.
     """
     rows, columns = slice(view.top, view.top + view.side), slice(view.left, view.left + view.side)
     for batch, spec, source in zip(clips, specs, frames, strict=True):

@@ -1,4 +1,4 @@
-"""Which video is trained on, validated on and tested on: given, by group, or class by class."""
+"""Which videos train, validate and test: as given, by group, or class by class."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NAMES: dict[str, Split] = {
 
 
 def split_named(name: str) -> Split | None:
-    """The split that a column or a folder calls by this name, or None."""
+    """Return the split that a column or a folder means by this name, or None."""
     return _NAMES.get(name.lower())
 
 
@@ -45,15 +45,14 @@ def assign_splits(
 ) -> tuple[list[Split], list[str]]:
     """Give every video a split, keeping those that are given.
 
-    Without a given test split the given validation split becomes the test split, because a search
-    looks at its validation split thousands of times; a new one is then drawn from the training
-    videos.
+    If no test split is given, the given validation split becomes the test split, because a search
+    looks at its validation split thousands of times; a new one is drawn from the training videos.
 
     Returns:
-        One split a video, and remarks for people.
+        One split per video, and remarks for people.
 
     Raises:
-        UserError: splits given for some videos only, none for training, or too few clips.
+        UserError: only some videos have a split, none is for training, or too few clips.
     """
     present = set(given)
     if None in present and len(present) > 1:
@@ -78,7 +77,7 @@ def assign_splits(
     if not np.any(splits == "test"):
         wanted.append(("test", TEST_FRACTION))
     if not np.any(splits == "val"):
-        # Of the data set when both are drawn, so 15 of the 85 % that are left.
+        # 15 % of the data set: if both are drawn, 15 of the 85 % that are left.
         wanted.append(("val", VAL_FRACTION / (1 - TEST_FRACTION * len(wanted))))
     _check_training(source, classes, labels, splits, videos_needed=1 + len(wanted))
     for split, fraction in wanted:
@@ -87,7 +86,7 @@ def assign_splits(
         if not drawn.any():
             raise UserError(
                 f"{source}: no {split} split can be drawn, because every group holds the only "
-                "clips of a class; give the column split, or leave out the column group."
+                "clips of a class; fill in the column split, or leave out the column group."
             )
         splits[pool[drawn]] = split
     assigned: list[Split] = [_NAMES[str(split)] for split in splits]
@@ -141,7 +140,7 @@ def _first_fit(
 ) -> tuple[NDArray[np.bool_], float]:
     """Take the groups, in this order, that bring the classes nearer to their targets.
 
-    No group is taken that would leave a class nothing to train on. Returns what was taken and by
+    A group that would leave a class nothing to train on is not taken. Return what was taken and by
     how much the targets are missed.
     """
     in_class = counts.sum(axis=0)
@@ -174,7 +173,7 @@ def _remarks_on(
         seen = {label for label, own in zip(labels, splits, strict=True) if own == split}
         absent = [name for label, name in enumerate(classes) if label not in seen]
         if absent:
-            remarks.append(f"No clips of {', '.join(absent)} are in the {split} split.")
+            remarks.append(f"The {split} split has no clips of {', '.join(absent)}.")
     homes: dict[str, set[Split]] = {}
     for group, split in zip(groups, splits, strict=True):
         if group is not None:
@@ -183,6 +182,6 @@ def _remarks_on(
     if shared:
         remarks.append(
             f"{len(shared)} groups are in more than one of the given splits, the first is "
-            f"'{shared[0]}': the test may flatter."
+            f"'{shared[0]}': test accuracy may be too optimistic."
         )
     return remarks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.names import suggest
 from vidnas.deploy.model import load_architecture, load_model
 from vidnas.families import (
     Architecture,
@@ -33,8 +34,8 @@ def resolve_architecture(text: str) -> Architecture:
         except (UserError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: {error}") from error
     raise UserError(
-        f"{text!r} is neither a published architecture ({', '.join(list_architectures())}) nor a "
-        "file or folder that exists."
+        f"{text!r} is neither a published architecture nor a file or folder that exists; "
+        f"{suggest(text, list_architectures())}"
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-import vidnas
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
+from vidnas.core.version import VERSION
 from vidnas.evolution.limits import Limits
 
 _SHOWN = 3
@@ -20,7 +20,7 @@ _SHOWN = 3
 class StudyConfig(Value):
     """Everything that the meaning of a study's trials depends on."""
 
-    vidnas: str = vidnas.__version__
+    vidnas: str = VERSION
     family: str
     space: dict[str, Any]
     """The space's `describe()`."""
@@ -29,8 +29,8 @@ class StudyConfig(Value):
     limits: Limits
     strategy: dict[str, Any]
     """The strategy's `describe()`."""
-    training: dict[str, Any]
-    """Settings of the proxy training, or whatever else the evaluator depends on."""
+    evaluator: dict[str, Any]
+    """The evaluator's `describe()`."""
     seed: int
     deterministic: bool = False
     """Whether the history follows from the seed alone, not from which evaluation ends first."""
@@ -54,7 +54,7 @@ class StudyConfig(Value):
             return cls.model_validate(read)
         except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path} cannot be read by vidnas {vidnas.__version__}: it is damaged; restore it, "
+                f"{path} cannot be read by vidnas {VERSION}: it is damaged; restore it, "
                 "or start a new study in another folder."
             ) from error
 
@@ -91,9 +91,9 @@ class StudyConfig(Value):
 def _require_readable(read: Any, path: Path) -> None:
     """Accept what other releases of the same minor version wrote, in which trials mean the same."""
     version = read.get("vidnas") if isinstance(read, dict) else None
-    if version and _minor(str(version)) != _minor(vidnas.__version__):
+    if version and _minor(str(version)) != _minor(VERSION):
         raise UserError(
-            f"{path} is of vidnas {version}, this is {vidnas.__version__}, and their trials cannot "
+            f"{path} is of vidnas {version}, this is {VERSION}, and their trials cannot "
             f"be mixed; run pip install 'vidnas=={version}' to go on with it, or start a new study "
             "in another folder."
         )

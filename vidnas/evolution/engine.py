@@ -1,4 +1,4 @@
-"""The search itself: keep all workers busy, refuse cheaply, record durably, then go on."""
+"""The search itself: keep all workers busy, reject cheaply, record durably, then go on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Literal
 import numpy as np
 
 from vidnas.core import Evaluation, UserError
-from vidnas.evolution.evaluator import Evaluator, Informed
+from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
 from vidnas.evolution.executors import Executor
-from vidnas.evolution.failures import failure_reason
 from vidnas.evolution.interruption import CtrlC
 from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.strategies import Strategy
@@ -24,7 +23,7 @@ from vidnas.families import Architecture, Space
 from vidnas.profiling.counting import count_cost
 
 HOPELESS_AFTER = 200
-"""Refusals after which a search that never accepted a candidate gives up."""
+"""Rejections after which a search that never accepted a candidate gives up."""
 LOOKAHEAD = 8
 """Candidates that a deterministic search may be ahead of what its strategy has seen: more workers
 than that stay idle."""
@@ -45,7 +44,7 @@ class Event:
     """The trial just recorded; None where the event is not about one."""
     counts: Mapping[str, int]
     """Trials by status, over all resumptions; a status that did not occur is missing."""
-    refusals: Mapping[str, int]
+    rejections: Mapping[str, int]
     """Rejected candidates by the limit that they broke."""
     best: Trial | None
     elapsed_s: float
@@ -196,34 +195,35 @@ class _Search:
         return sum(not future.done() for future in self.running) < self.executor.slots
 
     def advance(self) -> None:
-        """Propose one candidate; refuse it at once or start its evaluation."""
+        """Propose one candidate; reject it at once or start its evaluation."""
         proposal = self.propose()
         if proposal is None:
             self.exhausted = True
             return
         architecture = proposal.architecture
         self.seen.add(architecture.digest)
-        known = self.study.ahead.get(architecture.digest) or self.refuse(architecture)
+        known = self.study.ahead.get(architecture.digest) or self.reject(architecture)
         if known is not None:
             future: Future[Evaluation] = Future()
             future.set_result(known)
         else:
             future = self.executor.submit(
-                self.informed(proposal).evaluate,
+                self.evaluator_of(proposal).evaluate,
                 architecture,
                 evaluation_seed(self.study.config.seed, architecture),
                 self.deadline_s,
             )
         self.running[future] = proposal
 
-    def informed(self, proposal: Proposal) -> Evaluator:
-        """The evaluator; it is told what the strategy knows, so that nothing depends on timing."""
-        if not isinstance(self.evaluator, Informed):
+    def evaluator_of(self, proposal: Proposal) -> Evaluator:
+        """Return the evaluator of a candidate, adapted to what the strategy knows and no more, so
+        that nothing depends on timing."""
+        if not isinstance(self.evaluator, AdaptiveEvaluator):
             return self.evaluator
         trials = self.study.trials
         if self.unobserved:
             trials = trials[: self.unobserved[0].number]
-        return self.evaluator.informed(proposal, trials)
+        return self.evaluator.for_candidate(proposal, trials)
 
     def propose(self) -> Proposal | None:
         """A candidate that was not tried before, or None if none can be found.
@@ -243,17 +243,16 @@ class _Search:
                 return proposal
         return None
 
-    def refuse(self, architecture: Architecture) -> Evaluation | None:
-        """Check what can be counted; what has no network, and latency, the evaluator measures."""
+    def reject(self, architecture: Architecture) -> Evaluation | None:
+        """Judge what can be counted; what has no network, and latency, the evaluator measures."""
         limits = self.study.config.limits
         if not limits.counted or not architecture.inputs:
             return None
         try:
             cost = count_cost(architecture, len(self.study.config.classes))
         except Exception as error:
-            return Evaluation(status="failed", reason=failure_reason(error))
-        broken = limits.broken_by(cost)
-        return Evaluation(status="rejected", cost=cost, reason=broken) if broken else None
+            return Evaluation.failed_by(error)
+        return limits.judge(cost)
 
     def finish(self) -> None:
         """Record finished evaluations, in the order in which they were started.
@@ -289,14 +288,8 @@ class _Search:
         if isinstance(error, UserError):
             raise error
         if error is not None:
-            return Evaluation(status="failed", reason=failure_reason(error))
-        evaluation = future.result()
-        broken = evaluation.cost and self.study.config.limits.broken_by(evaluation.cost)
-        if evaluation.status != "ok" or not broken:
-            return evaluation
-        return evaluation.model_copy(
-            update={"status": "rejected", "reason": broken, "fitness": None}
-        )
+            return Evaluation.failed_by(error)
+        return self.study.config.limits.judge_again(future.result())
 
     def record(
         self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation]
@@ -330,7 +323,7 @@ class _Search:
             kind,
             trial,
             dict(self.progress.counts),
-            dict(self.progress.refusals),
+            dict(self.progress.rejections),
             self.progress.best,
             elapsed_s,
             self.progress.remaining_s(elapsed_s),

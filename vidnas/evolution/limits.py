@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import PositiveFloat, PositiveInt
 
-from vidnas.core import Cost, UserError
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.core.names import suggest
+from vidnas.core.quantities import format_bytes, format_ms
 from vidnas.core.value import Value
 
 
@@ -33,25 +36,36 @@ class Limits(Value):
         """
         found: dict[str, float] = {}
         for text in texts:
-            quantity = _QUANTITIES.get(text.partition("=")[0].strip())
+            name = text.partition("=")[0].strip()
+            quantity = _QUANTITIES.get(name)
             if quantity is None:
-                examples = ", ".join(known.example for known in _QUANTITIES.values())
-                raise UserError(f"The limit {text!r} is unknown; write one like {examples}.")
+                raise UserError(f"The limit {text!r} is unknown; {suggest(name, _QUANTITIES)}")
             if quantity.field in found:
                 raise UserError(f"The limit {text!r} repeats an earlier one; keep one of them.")
             found[quantity.field] = quantity.read(text)
         return cls.model_validate(found)
 
-    def broken_by(self, cost: Cost) -> str | None:
-        """The first limit that the cost breaks ("latency 52.1 ms > 40 ms"), or None.
+    def judge(self, cost: Cost) -> Evaluation | None:
+        """Return the evaluation of a candidate that is rejected for its cost, or None if it is not.
 
-        The text begins with the limit's name. A latency that was not measured breaks nothing.
+        The reason names the first limit that it breaks ("latency 52.1 ms > 40 ms"). A latency that
+        was not measured breaks nothing.
         """
         for name, quantity in _QUANTITIES.items():
             limit, value = getattr(self, quantity.field), quantity.value(cost)
             if limit is not None and value is not None and value > limit:
-                return f"{name} {quantity.show(value)} > {quantity.show(limit)}"
+                reason = f"{name} {quantity.show(value)} > {quantity.show(limit)}"
+                return Evaluation(status="rejected", cost=cost, reason=reason, broken_limit=name)
         return None
+
+    def judge_again(self, evaluation: Evaluation) -> Evaluation:
+        """Return an evaluation as it is under these limits: one whose cost breaks a limit counts as
+        rejected, and keeps what else was learned; one that failed stays as it is."""
+        rejected = self.judge(evaluation.cost) if evaluation.cost else None
+        if rejected is None or evaluation.status == "failed":
+            return evaluation
+        changed = rejected.model_dump(include={"status", "fitness", "reason", "broken_limit"})
+        return evaluation.model_copy(update=changed)
 
     @property
     def counted(self) -> bool:
@@ -119,7 +133,7 @@ _QUANTITIES = {
         example="latency=40ms",
         units={"us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3},
         value=_latency_ms,
-        show="{:.4g} ms".format,
+        show=partial(format_ms, digits=4),
         least="the fastest took {}",
         whole=False,
     ),
@@ -144,7 +158,7 @@ _QUANTITIES = {
         example="memory=64MB",
         units=_BYTES,
         value=lambda cost: cost.activation_bytes,
-        show=lambda value: f"{value / 1e6:.4g} MB",
+        show=partial(format_bytes, digits=4),
         least="the most frugal needed {}",
     ),
 }

@@ -120,12 +120,9 @@ class _Union:
 
 def _judged(evaluation: Evaluation, limits: Limits) -> Evaluation | None:
     """What the evaluation is under these limits; None where it would have to be made."""
-    broken = limits.broken_by(evaluation.cost) if evaluation.cost else None
-    if broken and evaluation.status != "failed":
-        return evaluation.model_copy(
-            update={"status": "rejected", "reason": broken, "fitness": None}
-        )
-    return None if evaluation.status == "rejected" else evaluation
+    if evaluation.status == "rejected" and not (evaluation.cost and limits.judge(evaluation.cost)):
+        return None
+    return limits.judge_again(evaluation)
 
 
 def _write(

@@ -21,8 +21,8 @@ class Progress:
     budget_s: float | None = None
     counts: Counter[str] = field(default_factory=Counter)
     """Trials by status; a status that did not occur is missing."""
-    refusals: Counter[str] = field(default_factory=Counter)
-    """Rejected candidates by the limit that they broke."""
+    rejections: Counter[str] = field(default_factory=Counter)
+    """Rejected candidates by the limit that they broke; "other" where an evaluator gave none."""
     best: Trial | None = None
 
     def take(self, trial: Trial) -> None:
@@ -30,7 +30,7 @@ class Progress:
         evaluation = trial.evaluation
         self.counts[evaluation.status] += 1
         if evaluation.status == "rejected":
-            self.refusals[evaluation.reason.partition(" ")[0]] += 1
+            self.rejections[evaluation.broken_limit or "other"] += 1
         if evaluation.status == "ok" and (self.best is None or trial.fitness > self.best.fitness):
             self.best = trial
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeVar
 
 from typing_extensions import Self
 
-from vidnas.core import UserError
+from vidnas.core import UserError, WorkerLost
 from vidnas.core.process import prepare_process
-from vidnas.core.workers import WorkerLost, limit_memory
+from vidnas.core.workers import limit_memory
 
 try:
     import ray

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, ValidationError
 
 from vidnas.core import Diagram, UserError
+from vidnas.core.names import suggest
 from vidnas.families.architecture import Architecture
 from vidnas.families.family import REGISTERED, Family
 from vidnas.families.network import Network
@@ -60,8 +61,7 @@ def find_architecture(name: str) -> Architecture:
         if name in family.published:
             return family.published[name]()
     raise UserError(
-        f"There is no published architecture {name!r}; choose one of "
-        f"{', '.join(list_architectures())}."
+        f"There is no published architecture {name!r}; {suggest(name, list_architectures())}"
     )
 
 
@@ -79,7 +79,7 @@ def architecture_from_json(text: str) -> Architecture:
         raise UserError(f"This is not the JSON of an architecture: {error}.") from error
     except KeyError as error:
         raise UserError(
-            f"The architecture's family {error} is unknown; known are {', '.join(families())}."
+            f"The architecture's family {error} is unknown; {suggest(error.args[0], families())}"
         ) from error
     try:
         return family.architecture.model_validate(genes)

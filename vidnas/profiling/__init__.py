@@ -1,5 +1,6 @@
 """What a network costs: parameters, MACs, memory and measured latency, each with its protocol."""
 
+from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.counting import count_cost, count_parameters
 from vidnas.profiling.latency import Reference, calibrate, measure_latency
 from vidnas.profiling.runtimes import RUNTIMES
@@ -10,5 +11,6 @@ __all__ = [
     "calibrate",
     "count_cost",
     "count_parameters",
+    "measure_cost",
     "measure_latency",
 ]

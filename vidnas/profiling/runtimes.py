@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vidnas.core import ClipSpec, UserError
+from vidnas.core.names import suggest
 from vidnas.profiling.onnx import export_onnx
 
 _Clips = tuple[Tensor, ...]
@@ -40,7 +41,7 @@ def prepare(
             does not exist.
     """
     if runtime not in RUNTIMES:
-        raise UserError(f"Runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}.")
+        raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
     if runtime != "torch" and device != "cpu":
         raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use runtime 'torch'.")
     generator = torch.Generator().manual_seed(0)

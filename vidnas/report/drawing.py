@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from vidnas.report.layout import (
     lay_out,
     text_width,
 )
-from vidnas.report.palette import GREYED, colours, shade
+from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
+from vidnas.report.text import printable
 
 _INK, _QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+_FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf"))]
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
 _PNG_ZOOM = 2.0
@@ -36,45 +39,53 @@ _PNG_ZOOM = 2.0
 def draw_svg(diagram: Diagram) -> str:
     """Draw a diagram as one SVG document that needs no other file."""
     layout = lay_out(diagram)
-    colour_of = colours(box.kind for box in diagram.boxes)
-    # A weight of zero is not learned: the arrow leads nowhere.
-    learned = any(0 < edge.weight < 1 for edge in diagram.edges)
-    legend, height = _legend(colour_of, layout, diagram.note, learned)
-    routes = sorted(layout.routes, key=lambda route: route.weight)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width:.0f} {height:.0f}" '
-        f'width="{layout.width:.0f}" height="{height:.0f}" font-family="{_FONT}" role="img">',
-        f"<title>{escape(diagram.title)}</title>",
-        f'<rect width="{layout.width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
-        _text(diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True),
-        *(_column(column) for column in layout.columns if column.title),
-        *(_arrow(route, learned) for route in routes),
-        *(_box(box, colour_of[box.box.kind]) for box in layout.boxes),
-        *legend,
-        "</svg>",
-    ]
-    return "\n".join(parts)
+    svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg")
+    _add(svg, "title", text=diagram.title)
+    background = _add(svg, "rect", fill="#ffffff")
+    _add_text(svg, diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True)
+    for column in layout.columns:
+        if column.title:
+            _add_column(svg, column)
+    # Strong edges lie on top.
+    for route in sorted(layout.routes, key=lambda route: route.weight):
+        _add_arrow(svg, route, weighted=diagram.has_weights)
+    colour_of = _colours(diagram)
+    for box in layout.boxes:
+        _add_box(svg, box, UNUSED if box.box.unused else colour_of[box.box.kind])
+    bottom = _add_legend(svg, layout, diagram, colour_of)
+    size = {"width": f"{layout.width:.0f}", "height": f"{bottom:.0f}"}
+    background.attrib |= size
+    svg.attrib |= {
+        "viewBox": "0 0 {width} {height}".format_map(size),
+        **size,
+        "font-family": _FONT,
+        "role": "img",
+    }
+    return ET.tostring(svg, encoding="unicode")
 
 
 def svg_to_png(svg: str) -> bytes:
-    """Render an SVG document as PNG, two pixels for one.
+    """Render an SVG document as PNG, two pixels for one, with the fonts of this package alone.
 
-    Raises:
-        UserError: no font is installed, so that the picture would have no text.
+    The picture is then the same on every machine. Characters that these fonts do not hold (they
+    hold Latin, Greek and Cyrillic script) are left out; the SVG keeps them.
     """
-    if not _has_font():
-        raise UserError(
-            "A PNG cannot be drawn: no font is installed on this machine; install one (Debian and "
-            "Ubuntu: fonts-dejavu-core) or write an .svg."
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg,
+            zoom=_PNG_ZOOM,
+            background="#ffffff",
+            skip_system_fonts=True,
+            font_files=_FONT_FILES,
         )
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=_PNG_ZOOM, background="#ffffff"))
+    )
 
 
 def write_picture(diagram: Diagram, path: Path) -> None:
     """Draw a diagram into an `.svg` or a `.png` file.
 
     Raises:
-        UserError: the file name ends in neither, or a PNG is asked for where no font is installed.
+        UserError: the file name ends in neither.
     """
     svg = draw_svg(diagram)
     if path.suffix.lower() == ".svg":
@@ -89,68 +100,62 @@ def write_picture(diagram: Diagram, path: Path) -> None:
         temporary.write_bytes(picture)
 
 
-def _has_font() -> bool:
-    canvas = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">{}</svg>'
-    text = '<text y="16" font-family="sans-serif">H</text>'
-    blank, written = (resvg_py.svg_to_bytes(svg_string=canvas.format(t)) for t in ("", text))
-    return bool(blank != written)
+def _add(
+    parent: ET.Element, tag: str, text: str | None = None, **attributes: str | float
+) -> ET.Element:
+    """Append an element; lengths are written in tenths of a pixel, `_` in names as `-`."""
+    element = ET.SubElement(parent, tag)
+    for name, value in attributes.items():
+        shown = f"{value:.1f}" if isinstance(value, float) else str(value)
+        element.set(name.replace("_", "-"), shown)
+    element.text = text if text is None else printable(text)
+    return element
 
 
-def _text(
-    text: str, x: float, y: float, size: float, *, bold: bool = False, colour: str = _INK,
-    anchor: str = "start",
-) -> str:  # fmt: skip
-    weight = ' font-weight="600"' if bold else ""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" '
-        f'text-anchor="{anchor}"{weight}>{escape(text)}</text>'
-    )
+def _add_text(
+    parent: ET.Element, text: str, x: float, y: float, size: float, *, bold: bool = False,
+    colour: str = _INK, anchor: str = "start",
+) -> None:  # fmt: skip
+    weight = {"font_weight": 600} if bold else {}
+    _add(parent, "text", text, x=x, y=y, font_size=size, fill=colour, text_anchor=anchor, **weight)
 
 
-def _column(column: PlacedColumn) -> str:
-    panel = (
-        f'<rect x="{column.x:.1f}" y="{column.y:.1f}" width="{column.width:.1f}" '
-        f'height="{column.height:.1f}" rx="10" fill="{_PANEL}"/>'
-    )
+def _add_column(svg: ET.Element, column: PlacedColumn) -> None:
+    _add(
+        svg, "rect", x=column.x, y=column.y, width=column.width, height=column.height, rx=10,
+        fill=_PANEL,
+    )  # fmt: skip
     middle = column.x + column.width / 2
-    lines = [
-        _text(line, middle, column.y + PADDING + TITLE_PX * (1 + LINE * row), TITLE_PX,
-              bold=True, colour=_QUIET, anchor="middle")
-        for row, line in enumerate(column.title)
-    ]  # fmt: skip
-    return "".join([panel, *lines])
+    for row, line in enumerate(column.title, start=1):
+        y = column.y + PADDING + TITLE_PX * (1 + LINE * (row - 1))
+        _add_text(svg, line, middle, y, TITLE_PX, bold=True, colour=_QUIET, anchor="middle")
 
 
-def _box(placed: PlacedBox, colour: str) -> str:
+def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
     upright = placed.box.upright
     width, height = (placed.height, placed.width) if upright else (placed.width, placed.height)
-    frame = f'width="{width:.1f}" height="{height:.1f}" rx="7"'
-    greyed = placed.box.kind in GREYED
-    ink, dashes = (_QUIET, ' stroke-dasharray="5 3"') if greyed else (_INK, "")
-    parts = [
-        f'<rect {frame} fill="#ffffff"/>',
-        f'<rect {frame} fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.3"'
-        f"{dashes}/>",
-        f'<rect x="4" y="6" width="4" height="{height - 12:.1f}" rx="2" fill="{colour}"/>',
-    ]
+    # An upright box reads from its foot upwards.
+    foot, turn = (placed.height, " rotate(-90)") if upright else (0.0, "")
+    place = f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}"
+    group = _add(svg, "g", transform=place)
+    _add(group, "rect", width=width, height=height, rx=7, fill="#ffffff")
+    ink, dashes = (_QUIET, {"stroke_dasharray": "5 3"}) if placed.box.unused else (_INK, {})
+    _add(
+        group, "rect", width=width, height=height, rx=7, fill=colour, fill_opacity="0.16",
+        stroke=colour, stroke_width=1.3, **dashes,
+    )  # fmt: skip
+    _add(group, "rect", x=4, y=6, width=4, height=height - 12, rx=2, fill=colour)
     x, y, anchor = (width / 2, 7.0, "middle") if upright else (14.0, 7.0, "start")
     for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
         for line in lines:
             y += size * LINE
-            parts.append(
-                _text(line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
-            )
-    # An upright box reads from its foot upwards.
-    foot, turn = (placed.height, " rotate(-90)") if upright else (0.0, "")
-    place = f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}"
-    return f'<g transform="{place}">{"".join(parts)}</g>'
+            _add_text(group, line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
 
 
-def _arrow(route: Route, learned: bool) -> str:
+def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
     weight = min(max(route.weight, 0.0), 1.0)
-    # Learned weights are greys that do not add up where arrows cross.
-    colour, opacity = (shade(weight), 1.0) if learned else (_ARROW, 0.2 + 0.7 * weight)
-    width = 0.9 + 1.1 * weight
+    # Weights are greys that do not add up where arrows cross.
+    colour, opacity = (shade(weight), 1.0) if weighted else (_ARROW, 0.2 + 0.7 * weight)
     tip_x, tip_y = route.points[-1]
     if route.shape == "down":
         head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"
@@ -169,46 +174,47 @@ def _arrow(route: Route, learned: bool) -> str:
         path += (
             f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
         )
-    return (
-        f'<g opacity="{opacity:.2f}"><path d="{path}" fill="none" stroke="{colour}" '
-        f'stroke-width="{width:.2f}"/><path d="{head}" fill="{colour}"/></g>'
-    )
+    group = _add(svg, "g", opacity=f"{opacity:.2f}")
+    width = f"{0.9 + 1.1 * weight:.2f}"
+    _add(group, "path", d=path, fill="none", stroke=colour, stroke_width=width)
+    _add(group, "path", d=head, fill=colour)
 
 
-def _legend(
-    colour_of: dict[str, str], layout: Layout, note: str, learned: bool
-) -> tuple[list[str], float]:
-    """The legend in rows below the columns, and the height of the whole picture."""
+def _colours(diagram: Diagram) -> dict[str, str]:
+    """Return colours by kind; kinds of which no box is used come last, in grey."""
+    used = colours(box.kind for box in diagram.boxes if not box.unused)
+    unused = sorted({box.kind for box in diagram.boxes if box.unused} - set(used))
+    return used | dict.fromkeys(unused, UNUSED)
+
+
+def _add_legend(
+    svg: ET.Element, layout: Layout, diagram: Diagram, colour_of: Mapping[str, str]
+) -> float:
+    """Add the legend in rows below the columns, and return the height of the whole picture."""
     x, y = MARGIN, layout.height
-    parts = []
     for kind, colour in colour_of.items():
         step = _SWATCH_PX + 7 + text_width(kind, DETAIL_PX) + 18
         if x > MARGIN and x + step > layout.width - MARGIN:
             x, y = MARGIN, y + _LEGEND_ROW_PX
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{_SWATCH_PX}" height="{_SWATCH_PX}" rx="3" '
-            f'fill="{colour}"/>'
-            + _text(kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
-        )
+        _add(svg, "rect", x=x, y=y, width=_SWATCH_PX, height=_SWATCH_PX, rx=3, fill=colour)
+        _add_text(svg, kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
         x += step
-    if learned:
+    if diagram.has_weights:
         y += _LEGEND_ROW_PX
-        parts += _weight_scale(y)
-    if note:
+        _add_weight_scale(svg, y)
+    if diagram.note:
         y += _LEGEND_ROW_PX
-        parts.append(_text(note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET))
-    return parts, y + _SWATCH_PX + MARGIN
+        _add_text(svg, diagram.note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET)
+    return y + _SWATCH_PX + MARGIN
 
 
-def _weight_scale(y: float) -> list[str]:
-    """The greys of learned weights from 0 to 1."""
+def _add_weight_scale(svg: ET.Element, y: float) -> None:
+    """Add the greys of edge weights from 0 to 1."""
     text = "edge weight 0"
     x = MARGIN + text_width(text, DETAIL_PX) + 7
-    stops = f'<stop stop-color="{shade(0)}"/><stop offset="1" stop-color="{shade(1)}"/>'
-    return [
-        _text(text, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET),
-        f'<linearGradient id="weights">{stops}</linearGradient>',
-        f'<rect x="{x:.1f}" y="{y + 4:.1f}" width="{_SCALE_PX}" height="5" rx="2.5" '
-        'fill="url(#weights)"/>',
-        _text("1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET),
-    ]
+    _add_text(svg, text, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET)
+    gradient = _add(svg, "linearGradient", id="weights")
+    _add(gradient, "stop", stop_color=shade(0))
+    _add(gradient, "stop", offset=1, stop_color=shade(1))
+    _add(svg, "rect", x=x, y=y + 4, width=_SCALE_PX, height=5, rx=2.5, fill="url(#weights)")
+    _add_text(svg, "1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)

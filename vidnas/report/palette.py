@@ -1,12 +1,12 @@
-"""One colour a layer kind, the same in every drawing."""
+"""One colour per kind of layer, the same in every drawing."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
 
-# The common kinds in the hues of Paul Tol's "muted" scheme, which common colour vision deficiencies
-# leave apart: convolutions cold, pooling warm, gates purple; the lighter of two is in time.
+# The common kinds, in the hues of Paul Tol's "muted" scheme, which stay apart under common colour
+# vision deficiencies: convolutions cold, pooling warm, gates purple; the lighter of two is in time.
 _COMMON = {
     "input": "#8a93a3",
     "1x1 conv": "#a9b1bd",
@@ -36,11 +36,9 @@ _COMMON = {
     "RGB + objects": "#7d5fb2",
     "flow + objects": "#dd7a35",
     "RGB + flow + objects": "#7a5c43",
-    "pruned": "#b4bac4",
-    "reaches no head": "#b4bac4",
 }
-GREYED = frozenset({"pruned", "reaches no head"})
-"""Kinds of boxes that do nothing for the result."""
+UNUSED = "#b4bac4"
+"""The grey of boxes that do nothing for the result."""
 _OTHERS = (
     "#2f9e8f", "#999933", "#cc6677", "#3b3a9e", "#ddaa33",
     "#882255", "#4d94d6", "#1f7a3d", "#aa4499", "#8a93a3",
@@ -48,11 +46,11 @@ _OTHERS = (
 
 
 def colours(kinds: Iterable[str]) -> dict[str, str]:
-    """Colours by kind; where two uncommon ones meet, the second takes the next free colour."""
+    """Return colours by kind; where two uncommon ones meet, the second takes the next free one."""
     found: dict[str, str] = {}
     present = set(kinds)
     for kind in [*(kind for kind in _COMMON if kind in present), *sorted(present - set(_COMMON))]:
-        start = zlib.crc32(kind.encode())
+        start = zlib.crc32(kind.encode("utf-8", "surrogatepass"))
         order = [_OTHERS[(start + step) % len(_OTHERS)] for step in range(len(_OTHERS))]
         free = [colour for colour in order if colour not in found.values()]
         found[kind] = _COMMON.get(kind) or (free or order)[0]
@@ -60,5 +58,5 @@ def colours(kinds: Iterable[str]) -> dict[str, str]:
 
 
 def shade(weight: float) -> str:
-    """Grey of an arrow with this learned weight: light at 0, black at 1."""
+    """Return the grey of an arrow with this weight: light at 0, black at 1."""
     return "#" + f"{round(208 - 208 * min(max(weight, 0.0), 1.0)):02x}" * 3

@@ -1,8 +1,8 @@
-"""What the page of a study is made from; it knows nothing of how a study is stored."""
+"""What the page of a study shows, whatever the study is stored in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,23 +10,11 @@ from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
 from vidnas.core.value import Value
+from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Trial
-from vidnas.families import AnyArchitecture
+from vidnas.families import AnyArchitecture, Architecture
 from vidnas.training import Metrics
-
-
-class Winner(Value):
-    """The network that was trained in full."""
-
-    number: int
-    """Of the trial that found it."""
-    architecture: AnyArchitecture
-    cost: Cost
-    test: Metrics | None = None
-    """On the test split, which the search never sees; None where there is none."""
-    export_difference: float | None = None
-    """Largest absolute difference of a logit between the exported graph and torch."""
 
 
 class EnsembleMember(Value):
@@ -46,14 +34,14 @@ class EnsembleStep(Value):
     """One step of the selection."""
 
     member: int
-    """Which one was added, as an index."""
+    """The index of the member that was added."""
     validation_top1: float
-    """Of the ensemble with it."""
+    """The accuracy of the ensemble with it."""
     validation_loss: float
 
 
 class TopByAccuracy(Value):
-    """What the same number of networks reach that are chosen for their accuracy alone."""
+    """What as many networks reach if they are chosen for their accuracy alone."""
 
     names: tuple[str, ...]
     validation_top1: float
@@ -61,12 +49,12 @@ class TopByAccuracy(Value):
 
 
 class EnsembleReport(Value):
-    """An ensemble and how it came about; all accuracies are means over several clips a video."""
+    """An ensemble and how it was selected; accuracies are means over several clips per video."""
 
     members: tuple[EnsembleMember, ...]
     steps: tuple[EnsembleStep, ...]
     disagreement: tuple[tuple[float, ...], ...]
-    """Share of the validation clips on which two members differ, by their indices."""
+    """The share of the validation clips on which two members differ, by their indices."""
     pool: int
     """How many networks were trained to choose from."""
     by_accuracy: TopByAccuracy
@@ -75,7 +63,7 @@ class EnsembleReport(Value):
 
     @property
     def best_member(self) -> EnsembleMember:
-        """The most accurate on the test split."""
+        """The member that is most accurate on the test split."""
         return max(self.members, key=lambda member: member.test_top1)
 
     @property
@@ -98,8 +86,17 @@ class EnsembleReport(Value):
 
 
 @dataclass(frozen=True)
+class TrialGroup:
+    """Trials that were rejected or failed for the same cause."""
+
+    cause: str
+    """The limit that they broke, or what went wrong."""
+    trials: Sequence[Trial]
+
+
+@dataclass(frozen=True)
 class StudyReport:
-    """A study as its page shows it; without a winner it is still under way."""
+    """A study as its page shows it; without a winner the search is unfinished."""
 
     title: str
     folder: str
@@ -110,19 +107,59 @@ class StudyReport:
     config: Mapping[str, Any] = field(default_factory=dict)
     """What was asked, as it stands in the study's `config.yaml`."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    winner: Winner | None = None
+    fitness: tuple[str, ...] = ()
+    """Names of the metrics whose sum the fitness is; empty if it is something else."""
+    winner: ModelCard | None = None
+    """The network that was trained in full."""
     ensemble: EnsembleReport | None = None
 
+    @property
+    def elapsed_s(self) -> float:
+        """Search time until the last trial."""
+        return max((trial.elapsed_s for trial in self.trials), default=0.0)
+
+    @property
+    def shown(self) -> tuple[Architecture, int] | None:
+        """The network that the page draws, and its trial: the winner, else the best so far."""
+        chosen = self.winner and [one for one in self.trials if one.number == self.winner.trial]
+        return next(((one.architecture, one.number) for one in chosen or self.best(1)), None)
+
+    @property
+    def unmeasured(self) -> list[Trial]:
+        """The trials that were rejected before their latency was measured."""
+        return [
+            trial
+            for trial in self.of_status("rejected")
+            if trial.evaluation.cost is None or trial.evaluation.cost.latency is None
+        ]
+
+    @property
+    def rejections(self) -> list[TrialGroup]:
+        """Rejected and failed trials, grouped by cause, the most frequent cause first."""
+        groups: dict[tuple[Status, str], list[Trial]] = {}
+        for trial in self.trials:
+            if trial.evaluation.status != "ok":
+                cause = trial.evaluation.broken_limit or trial.evaluation.reason
+                groups.setdefault((trial.evaluation.status, cause), []).append(trial)
+        found = [TrialGroup(cause, trials) for (_, cause), trials in groups.items()]
+        return sorted(found, key=lambda group: -len(group.trials))
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """What was asked and the versions of what did it, as names with values."""
+        versions = ((f"version: {name}", version) for name, version in self.versions.items())
+        return [*_flat(self.config), *versions]
+
     def of_status(self, status: Status) -> list[Trial]:
-        """The trials with this outcome, in the order in which they were recorded."""
+        """Return the trials with this outcome, in the order in which they were recorded."""
         return [trial for trial in self.trials if trial.evaluation.status == status]
 
     def best(self, count: int) -> list[Trial]:
-        """The fittest trials, the best first."""
+        """Return the fittest trials, the best first."""
         return sorted(self.of_status("ok"), key=lambda trial: -trial.fitness)[:count]
 
     def lineage(self, number: int) -> list[Trial]:
-        """A trial and its ancestors, the random start first."""
+        """Return a trial and its ancestors, the random start first."""
         by_number = {trial.number: trial for trial in self.trials}
         line: list[Trial] = []
         current: int | None = number
@@ -130,3 +167,13 @@ class StudyReport:
             line.append(by_number[current])
             current = by_number[current].proposal.parent
         return line[::-1]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vidnas.core.workers import WorkerLost
+from vidnas.core import WorkerLost
 from vidnas.evolution.executors import Executor
 
 _PATIENCE_S = 60.0

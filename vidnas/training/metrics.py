@@ -35,6 +35,11 @@ class Metrics(Value):
     """Clips of true class [row] that were taken for class [column]."""
 
     @property
+    def rank(self) -> tuple[float, float]:
+        """What trained networks are ordered by, the greater the better: top-1, then the loss."""
+        return (self.top1, -self.loss)
+
+    @property
     def likelihood(self) -> float:
         """Geometric mean of the probability that the right class was given: the loss as a share,
         the greater the better."""

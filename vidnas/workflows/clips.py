@@ -1,60 +1,59 @@
-"""Labelled clips for a command: read, decoded once with progress, remarks printed."""
+"""Labelled clips for a job: read, and decoded once, with progress and remarks for a listener."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from functools import partial
 
-from vidnas.cli.console import counting, messages
 from vidnas.core import Modality
-from vidnas.data.building import native_size_px
 from vidnas.data.cache import ClipCache, build_cache, build_flow
-from vidnas.data.datasets import load_dataset
+from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
+from vidnas.data.headers import native_size_px
+from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
 _LARGEST_PX = 128
 
 
 def open_clips(
-    source: Path,
+    dataset: Dataset,
+    listener: Listener,
     *,
     size_px: int | None,
-    seed: int,
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
 ) -> ClipCache:
-    """Open the cache of a data set, building it where that was not done before.
+    """Open the cache of a data set; build it if that was not done before.
 
     Args:
-        source: folder of class folders, or CSV.
+        dataset: the labelled videos.
+        listener: is told of the decoding and of what is odd about the videos.
         size_px: short side of the frames; None for that of the videos, and 128 at most.
-        seed: of splits that are not given.
         modalities: what the networks take; optical flow is computed where it is missing.
         flow_method: how flow is estimated; None for what the cache has, or else DIS.
 
     Raises:
-        UserError: the data set cannot be used, its cache cannot be written, or flow is asked for
+        UserError: the videos cannot be used, their cache cannot be written, or flow is asked for
             and OpenCV is not installed.
     """
-    dataset = load_dataset(source, seed=seed)
     for remark in dataset.remarks:
-        messages.print(f"[yellow]Note:[/] {remark}")
+        listener.remark(remark)
     if size_px is None:
         size_px = min(_LARGEST_PX, native_size_px(dataset) or _LARGEST_PX)
-    with counting("Decoding") as progress:
-        cache = build_cache(dataset, size_px=size_px, on_progress=progress)
+    decoding = partial(listener.progress, "Decoding")
+    cache = build_cache(dataset, size_px=size_px, on_progress=decoding)
     for path, reason in cache.skipped[:_SHOWN]:
-        messages.print(f"[yellow]Skipped:[/] {path}: {reason}")
+        listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
-        messages.print(
-            f"[yellow]Skipped:[/] {len(cache.skipped) - _SHOWN} more; `vidnas data check {source}` "
-            "names them all."
+        listener.remark(
+            f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check "
+            f"{dataset.source}` names them all."
         )
     sizes = ", ".join(f"{len(cache.videos(split))} {split}" for split in ("train", "val", "test"))
-    messages.print(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
+    listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
     if "flow" in modalities:
-        with counting("Computing flow") as progress:
-            cache = build_flow(dataset, cache, method=flow_method, on_progress=progress)
-        messages.print(f"Optical flow: {cache.flow_method}.")
+        computing = partial(listener.progress, "Computing flow")
+        cache = build_flow(dataset, cache, method=flow_method, on_progress=computing)
+        listener.say(f"Optical flow: {cache.flow_method}.")
     return cache

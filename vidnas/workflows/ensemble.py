@@ -1,57 +1,80 @@
-"""The whole of `vidnas ensemble`: pool, full training, selection, test, model, report."""
+"""Several of the networks that searches found, as one model that votes."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from vidnas.cli.console import messages
-from vidnas.core import UserError
+from vidnas.core import Cost, UserError
 from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
+from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
+from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
+from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import Metrics, TrainingSettings
 from vidnas.workflows.clips import open_clips
-from vidnas.workflows.page import ENSEMBLE_FILE, write_page, write_record
-from vidnas.workflows.request import SearchRequest
-from vidnas.workflows.search_clips import cost_at_rest
+from vidnas.workflows.listener import Listener, clock
+from vidnas.workflows.page import ENSEMBLE_FILE, write_page
+from vidnas.workflows.records import write_record
+from vidnas.workflows.request import EnsembleRequest, SearchRequest
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
 
-def make_ensemble(
-    folders: Sequence[Path],
-    *,
-    top: int,
-    pool: int,
-    train_s: float | None,
-    workers: int | None,
-    clips: Path | None,
-    out: Path,
-) -> EnsembleReport:
-    """Train a pool of candidates, select an ensemble, test it and save it as a model.
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What the selection of an ensemble came to."""
 
-    The models of the pool stay in the studies; one that is there already is not trained again.
+    folder: Path
+    """Of the model; `vidnas.load_model` reads it."""
+    report: EnsembleReport
+
+
+def ensemble_studies(
+    studies: Sequence[Path | str], *, listener: Listener | None = None, **settings: Any
+) -> EnsembleResult:
+    """Make an ensemble of the networks of finished studies: what `vidnas ensemble` does.
+
+    Args:
+        studies: folders of studies of the same clips.
+        listener: is told how it goes.
+        settings: fields of `EnsembleRequest`; the defaults are those of the command.
 
     Raises:
         UserError: a folder is not a finished study, the studies do not belong together, or the
             output folder holds another model.
     """
+    asked = {"studies": studies, **settings}
+    return run(EnsembleRequest.model_validate(asked), listener or Listener())
+
+
+def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
+    """Train a pool of candidates, select an ensemble, test it and save it as a model.
+
+    The models of the pool stay in the studies; one that exists already is not trained again.
+
+    Raises:
+        UserError: a folder is not a finished study, the studies do not belong together, or the
+            output folder holds another model.
+    """
+    folders = list({folder.resolve(): folder for folder in request.studies}.values())
+    out = request.out or folders[0] / "ensemble"
     if (out / MODEL_FILE).exists() and not isinstance(load_architecture(out), Ensemble):
         raise UserError(f"{out} holds another model; choose another folder for --out.")
-    requests = [SearchRequest.read(folder) for folder in folders]
+    searches = [SearchRequest.read(folder) for folder in folders]
     with ExitStack() as stack:
         # Nothing else may train in the folders: they are opened as a search would.
         studies = [
@@ -60,28 +83,38 @@ def make_ensemble(
         ]
         require_same_data(studies)
         candidates: list[Candidate] = []
-        chosen = choose_pool(studies, pool)
-        with LocalExecutor(workers) as executor:
-            for study, request, trials in zip(studies, requests, chosen, strict=True):
-                cache = open_cache(study, request, clips or request.clips)
-                candidates += _train(study, trials, cache, executor, train_s)
-        model, report = _select(candidates, requests[0], top)
+        chosen = choose_pool(studies, request.pool or 2 * request.votes)
+        with LocalExecutor(request.workers) as executor:
+            for study, search, trials in zip(studies, searches, chosen, strict=True):
+                cache = open_cache(study, search, request.clips or search.clips, listener)
+                settings = _settings(study, request.train_time_s)
+                candidates += _train(
+                    study, trials, cache, executor=executor, settings=settings, listener=listener
+                )
+        listener.say(
+            f"Selecting {request.votes} of {len(candidates)} networks on the validation clips ..."
+        )
+        model, report = _select(candidates, searches[0], request.votes)
         save_model(model, out)
         write_record(report, out / _RECORD_NAME)
-        for study, request in zip(studies, requests, strict=True):
+        for study, search in zip(studies, searches, strict=True):
             if out.resolve() == (study.folder / ENSEMBLE_FILE).parent.resolve():
-                write_page(study, request.title)
-    return report
+                write_page(study, search.title)
+    return EnsembleResult(out, report)
 
 
-def open_cache(study: Study, request: SearchRequest, clips: Path) -> ClipCache:
-    """Open the clips of a study, which must be what they were."""
+def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Listener) -> ClipCache:
+    """Open the clips of a study, which must be what they were.
+
+    Raises:
+        UserError: they are others.
+    """
     cache = open_clips(
-        clips,
-        size_px=request.size_px,
-        seed=request.seed,
-        modalities=request.modalities,
-        flow_method=study.config.training.get("flow_method"),
+        load_dataset(clips, seed=search.seed),
+        listener,
+        size_px=search.size_px,
+        modalities=search.input,
+        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
@@ -95,48 +128,42 @@ def _train(
     study: Study,
     trials: Sequence[Trial],
     cache: ClipCache,
+    *,
     executor: LocalExecutor,
-    train_s: float | None,
+    settings: TrainingSettings,
+    listener: Listener,
 ) -> list[Candidate]:
     if not trials:
         return []
-    settings = _settings(study, train_s)
     rounds = math.ceil(len(trials) / executor.slots)
     numbers = ", ".join(str(trial.number) for trial in trials)
     budget = f", {format_duration(settings.budget_s)} each" if settings.budget_s else ""
-    messages.print(f"{study.folder}: trials {numbers} trained in full{budget}; done ones are kept.")
-    with Progress(
-        TextColumn("Training"), BarColumn(), TimeRemainingColumn(), console=messages, transient=True
-    ) as progress:
-        task = progress.add_task("", total=settings.budget_s and rounds * settings.budget_s)
-        began = time.monotonic()
-        finalists = train_finalists(
-            trials,
-            cache,
-            settings,
-            executor,
-            study.folder / "finalists",
-            seed=study.config.seed,
-            on_tick=lambda: progress.update(task, completed=time.monotonic() - began),
-        )
-    trained = {finalist.trial.number for finalist in finalists}
+    listener.say(
+        f"{study.folder}: trials {numbers} are trained in full{budget}; finished ones are kept."
+    )
+    total_s = settings.budget_s and rounds * settings.budget_s
+    finalists = train_finalists(
+        trials,
+        cache,
+        settings,
+        executor,
+        study.folder / "finalists",
+        seed=study.config.seed,
+        on_tick=clock(listener, "Training", total_s),
+    )
+    trained = {model.card.trial for model in finalists}
     for lost in (trial.number for trial in trials if trial.number not in trained):
-        messages.print(f"[yellow]Note:[/] trial {lost} could not be trained in full; left out.")
-    return [
-        Candidate(study.folder, finalist.trial, load_model(finalist.folder), cache)
-        for finalist in finalists
-    ]
+        listener.remark(f"Trial {lost} could not be trained in full and is left out.")
+    return [Candidate(study.folder, model, cache) for model in finalists]
 
 
 def _settings(study: Study, train_s: float | None) -> TrainingSettings:
-    """The recipe of the study's finalists, so that these need not be trained again.
+    """Return the recipe of the study's finalists, so that these need not be trained again.
 
     Raises:
-        UserError: the search has not come to its end.
+        UserError: the search has not ended.
     """
-    recipe = load_model(study.folder).card.settings
-    known = {name: recipe[name] for name in TrainingSettings.model_fields if name in recipe}
-    settings = TrainingSettings.model_validate(known)
+    settings = load_card(study.folder).training_runs[0].settings
     return settings.model_copy(update={"budget_s": train_s}) if train_s else settings
 
 
@@ -144,7 +171,6 @@ def _select(
     candidates: Sequence[Candidate], request: SearchRequest, top: int
 ) -> tuple[Model, EnsembleReport]:
     """Choose on the validation clips, then look at the test clips once."""
-    messages.print(f"Selecting {top} of {len(candidates)} networks on the validation clips ...")
     validation = Predictions.of(candidates, "val")
     votes, alone = validation.select(top), validation.most_accurate(top)
     members = list(dict.fromkeys(votes))
@@ -155,7 +181,11 @@ def _select(
         return test.score([needed.index(index) for index in chosen])
 
     model = assemble(candidates, votes)
-    cost, names = cost_at_rest(model.network, request), _names(candidates)
+
+    def cost_at_rest(network: Network) -> Cost:
+        return measure_cost(network, runtime=request.runtime, threads=request.latency_threads)
+
+    cost, names = cost_at_rest(model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]
     report = EnsembleReport(
         members=tuple(
@@ -165,7 +195,7 @@ def _select(
                 weight=votes.count(index),
                 validation_top1=validation.score([index]).top1,
                 test_top1=tested([index]).top1,
-                cost=cost_at_rest(candidates[index].model.network, request),
+                cost=cost_at_rest(candidates[index].model.network),
             )
             for index in members
         ),
@@ -195,12 +225,12 @@ def _select(
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
-    """Trials by their numbers, with the study where there are several."""
+    """Return the names of trials: their numbers, with the study where there are several."""
     folders = {candidate.study for candidate in candidates}
     if len(folders) == 1:
-        return [f"trial {candidate.trial.number}" for candidate in candidates]
+        return [f"trial {candidate.model.card.trial}" for candidate in candidates]
     unique = len({folder.name for folder in folders}) == len(folders)
     return [
-        f"{candidate.study.name if unique else candidate.study} trial {candidate.trial.number}"
+        f"{candidate.study.name if unique else candidate.study} trial {candidate.model.card.trial}"
         for candidate in candidates
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from vidnas.core import UserError
 from vidnas.core.value import Value
 from vidnas.evolution.engine import Event, EventKind
 from vidnas.evolution.trial import Trial
-from vidnas.workflows.watcher import TrialFacts, Watcher
+from vidnas.workflows.search_log import SearchLog, TrialFacts
 
 
 class EventLine(Value):
@@ -25,37 +26,37 @@ class EventLine(Value):
     best: TrialFacts | None
     counts: dict[str, int]
     """Trials by status; one that did not occur is missing."""
-    refusals: dict[str, int]
-    """Refused candidates by the limit that they broke."""
+    rejections: dict[str, int]
+    """Rejected candidates by the limit that they broke."""
     elapsed_s: float
     remaining_s: float | None
     candidates_per_minute: float
 
     @classmethod
     def of(cls, event: Event) -> EventLine:
-        """What is written of an event."""
+        """Return what is written of an event."""
         return cls(
             time=datetime.now(timezone.utc),
             event=event.kind,
             trial=TrialFacts.of(event.trial),
             best=TrialFacts.of(event.best),
             counts=dict(event.counts),
-            refusals=dict(event.refusals),
+            rejections=dict(event.rejections),
             elapsed_s=event.elapsed_s,
             remaining_s=event.remaining_s,
             candidates_per_minute=event.candidates_per_minute,
         )
 
 
-class EventLines(Watcher):
-    """Appends one JSON object a line, each in one write, to a file or to a named pipe.
+class EventLog(SearchLog):
+    """Appends one JSON object per line, each in one write, to a file or to a named pipe.
 
     Raises:
         UserError: the file cannot be opened, or holds something else.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, remark: Callable[[str], None]) -> None:
+        super().__init__(path, remark)
         try:
             self._told = _digests(path) if path.is_file() else set()
             self._file = path.open("ab", buffering=0)
@@ -66,14 +67,14 @@ class EventLines(Watcher):
             ) from error
 
     def knows(self, trial: Trial) -> bool:
-        """Whether the file had a line of the trial when it was opened."""
+        """Return whether the file had a line for the trial when it was opened."""
         return trial.architecture.digest in self._told
 
     def write(self, event: Event) -> None:
-        """Append a line, or nothing."""
+        """Append a whole line, or nothing."""
         line = EventLine.of(event).model_dump_json().encode() + b"\n"
         written = self._file.write(line)
-        if written < len(line):  # the disk became full on the way
+        if written < len(line):  # the disk became full in between
             self._file.truncate(self._file.tell() - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -83,12 +84,12 @@ class EventLines(Watcher):
 
 
 def _digests(path: Path) -> set[str]:
-    """Of the trials that the file tells of."""
+    """Return the digests of the trials that the file tells of."""
     try:
         lines = [json.loads(line) for line in path.read_bytes().splitlines()]
         return {line["trial"]["digest"] for line in lines if line["trial"]}
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f"{path} is damaged or holds something else than events; choose another "
+            f"{path} is damaged or holds something other than events; choose another "
             "file, or delete it: a resumed search writes all of its trials."
         ) from error

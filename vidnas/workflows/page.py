@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from vidnas.core import UserError
-from vidnas.core.files import replacing
-from vidnas.core.value import Value
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.report.page import write_report
-from vidnas.report.study import EnsembleReport, StudyReport, Winner
+from vidnas.report.study import EnsembleReport, StudyReport
+from vidnas.workflows.records import read_record
 
-WINNER_FILE = "best/winner.json"
+PAGE_FILE = "report.html"
+BEST_FOLDER = "best"
 ENSEMBLE_FILE = "ensemble/ensemble.json"
-
-_Record = TypeVar("_Record", bound=Value)
 
 
 def write_page(study: Study, title: str) -> Path:
@@ -35,30 +30,18 @@ def write_page(study: Study, title: str) -> Path:
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
-        winner=read_record(Winner, study.folder / WINNER_FILE),
+        fitness=ClipEvaluation.of_study(study.config).fitness,
+        winner=read_winner(study.folder),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
     )
-    return write_report(report, study.folder / "report.html")
+    return write_report(report, study.folder / PAGE_FILE)
 
 
-def write_record(record: Value, path: Path) -> None:
-    """Write a record as JSON, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def read_record(kind: type[_Record], path: Path) -> _Record | None:
-    """Read what `write_record` wrote; None where nothing is.
+def read_winner(folder: Path) -> ModelCard | None:
+    """Return the card of the network that a study trained in full, or None before that.
 
     Raises:
-        UserError: the file is damaged or of another version.
+        UserError: the model is damaged.
     """
-    if not path.is_file():
-        return None
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise UserError(
-            f"{path} is damaged or of another version; delete it and run the command that wrote it "
-            "again."
-        ) from error
+    best = folder / BEST_FOLDER
+    return load_card(best) if (best / MODEL_FILE).is_file() else None

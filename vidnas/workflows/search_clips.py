@@ -1,158 +1,162 @@
-"""The whole of `vidnas search`: clips, evolution, full training, test, export, report."""
+"""From clips and a limit to a trained, tested and exported network."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from vidnas.cli.console import messages
-from vidnas.cli.live import SearchDisplay
-from vidnas.core import Cost, UserError
+from vidnas.core import UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
-from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
+from vidnas.data.datasets import load_dataset
 from vidnas.deploy.export import export_model
-from vidnas.deploy.finalists import Finalist, train_finalists
-from vidnas.deploy.model import Model, load_model, save_model
-from vidnas.evolution.config import StudyConfig
+from vidnas.deploy.finalists import train_finalists
+from vidnas.deploy.model import Model, ModelCard, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import ClipEvaluator, Evaluator
+from vidnas.evolution.evaluator import Evaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Network, Space, families
-from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import calibrate, measure_latency
-from vidnas.report.study import Winner
-from vidnas.training import Metrics, TrainingSettings, evaluate
+from vidnas.families import Space
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import calibrate
+from vidnas.training import TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
-from vidnas.workflows.page import WINNER_FILE, write_page, write_record
-from vidnas.workflows.request import (
-    REQUEST_FILE,
+from vidnas.workflows.event_log import EventLog
+from vidnas.workflows.listener import Listener, clock
+from vidnas.workflows.options import CLIPS_PER_VIDEO
+from vidnas.workflows.page import BEST_FOLDER, PAGE_FILE, write_page
+from vidnas.workflows.plan import (
     Plan,
-    SearchRequest,
-    brief_settings,
-    make_space,
-    make_strategy,
+    brief_training,
+    planned_space,
+    planned_strategy,
+    searched_family,
 )
-from vidnas.workflows.watcher import Watcher
+from vidnas.workflows.records import write_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.search import open_study
+from vidnas.workflows.tensorboard_log import TensorBoardLog
 
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
-_TEST_CLIPS = 3
 ONNX_FILE = "model.onnx"
 WEIGHTS_FOLDER = "weights"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 
 
-class SearchOutcome(Value):
-    """What came of it."""
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search came to: a study, and the network that was trained in full."""
 
-    trial: int
-    architecture: dict[str, Any]
-    test: Metrics
-    cost: Cost
-    """The latency is that of the exported network on the machine at rest."""
-    within_limits: bool
-    export_difference: float
-    model: str
-    onnx: str
-    report: str
+    study: Study
+    """With all trials; `study.rows()` gives them as a table."""
+    card: ModelCard
+    """What is known of the network: metrics, cost, the trial that found it."""
     seconds: float
 
+    @property
+    def model(self) -> Path:
+        """Folder of the network; `vidnas.load_model` reads it."""
+        return self.study.folder / BEST_FOLDER
 
-def search(request: SearchRequest, watchers: Sequence[Watcher] = ()) -> SearchOutcome:
-    """Search, train the best in full, test, export and report.
+    @property
+    def onnx(self) -> Path:
+        """File of the exported network."""
+        return self.model / ONNX_FILE
+
+    @property
+    def report(self) -> Path:
+        """File of the page."""
+        return self.study.folder / PAGE_FILE
+
+
+def search_clips(
+    clips: Path | str, *, listener: Listener | None = None, **settings: Any
+) -> SearchResult:
+    """Search, train the best in full, test, export and report: what `vidnas search` does.
+
+    The same call resumes a search that was stopped.
 
     Args:
-        request: what to search for.
-        watchers: are told of every trial, also of those of earlier runs that they do not know.
+        clips: a folder of class folders, or a CSV.
+        listener: is told how the search goes.
+        settings: fields of `SearchRequest`, such as `out="study"`, `limits=["latency=40ms"]` and
+            `budget="30m"`; the defaults are those of the command.
 
     Raises:
         UserError: the clips, the limits, the study's folder or a setting cannot be used.
+        KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
+    """
+    return run(SearchRequest.model_validate({"clips": clips, **settings}), listener or Listener())
+
+
+def run(request: SearchRequest, listener: Listener) -> SearchResult:
+    """Search for what was requested.
+
+    Raises:
+        UserError: the clips, the limits, the study's folder or a setting cannot be used.
+        KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     began = time.monotonic()
+    dataset = load_dataset(request.clips, seed=request.seed)
     limits = Limits.parse(request.limits)
     executor = _executor(request)
     plan = Plan.of(request, executor.slots)
-    strategy = make_strategy(request, plan)
-    make_space(request)  # refuses what the family does not take before any clip is read
+    strategy = planned_strategy(request, plan)
+    planned_space(request)  # rejects what the family does not take before any clip is read
+    listener.say(f"Plan: {plan}.")
     cache = open_clips(
-        request.clips, size_px=request.size_px, seed=request.seed, modalities=request.modalities
+        dataset,
+        listener,
+        size_px=request.size_px,
+        modalities=request.input,
     )
-    space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
-    settings = brief_settings(request, plan)
-    config = StudyConfig(
+    space = planned_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
+    evaluator = _evaluator(request, plan, cache, limits)
+    study = open_study(
+        request.out,
+        space,
+        evaluator,
+        strategy,
         family=request.family,
-        space=space.describe(),
+        limits=limits,
         classes=cache.classes,
         data_fingerprint=cache.fingerprint,
-        limits=limits,
-        strategy=strategy.describe(),
-        training={
-            **settings.model_dump(mode="json"),
-            **cache.settings(request.modalities),
-            "fitness": list(families()[request.family].fitness),
-            "inherit": request.inherit,
-            "prefilter": request.prefilter,
-        },
         seed=request.seed,
         deterministic=request.deterministic,
+        storage=request.storage,
     )
-    with Study.create_or_resume(request.out, config, request.storage) as study:
-        # Where the clips lie may be relative to where the command was typed. Where the trials are
-        # the study remembers, without a password.
+    with study:
+        # The path of the clips may be relative to where the command was typed. Where the trials
+        # are the study remembers, without a password.
         asked = request.model_copy(update={"clips": request.clips.resolve(), "storage": None})
         write_record(asked, request.out / REQUEST_FILE)
-        # Before any worker is started: the machine is at rest.
-        reference = calibrate(runtime=request.runtime, threads=request.threads)
-        evaluator = ClipEvaluator(
-            cache.directory,
-            settings,
-            limits,
-            reference,
-            request.runtime,
-            threads=request.threads,
-            # Workers may have another working directory.
-            weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
-            if request.inherit
-            else None,
-            device="cuda" if request.gpus_per_candidate else "cpu",
-            prefilter=request.prefilter,
-        )
+        job = _Job(request, plan, study, cache, listener)
         try:
-            _evolve(
-                request,
-                plan=plan,
-                study=study,
-                space=space,
-                clip_evaluator=evaluator,
-                strategy=strategy,
-                executor=executor,
-                watchers=watchers,
-            )
+            job.evolve(space, strategy, evaluator, executor)
         finally:
             write_page(study, request.title)
-        finalists = _train_finalists(request, plan, study, cache)
-        outcome = _crown(request, study, cache, finalists)
-    return outcome.model_copy(update={"seconds": time.monotonic() - began})
+        card = job.finish(job.train_finalists())
+    return SearchResult(study, card, seconds=time.monotonic() - began)
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
-    """Where candidates run; it starts or joins a cluster, but no worker yet."""
+    """Return where candidates run; it starts or joins a cluster, but no worker yet."""
     if request.executor == "local":
         if request.address or request.gpus_per_candidate:
             raise UserError(
-                "--address and --gpus-per-candidate are of a Ray cluster; add --executor ray, or "
-                "leave them out."
+                "--address and --gpus-per-candidate belong to a Ray cluster; add --executor ray, "
+                "or leave them out."
             )
         return LocalExecutor(request.workers)
     from vidnas.evolution.ray_executor import RayExecutor
@@ -160,137 +164,153 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
     return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
 
 
-def _evolve(
-    request: SearchRequest,
-    *,
-    plan: Plan,
-    study: Study,
-    space: Space,
-    clip_evaluator: ClipEvaluator,
-    strategy: Strategy,
-    executor: LocalExecutor | RayExecutor,
-    watchers: Sequence[Watcher],
-) -> None:
-    deadline_s = None
-    if brief_s := clip_evaluator.settings.budget_s:  # a training in epochs takes what it takes
-        deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
-        executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
-    evaluator: Evaluator = clip_evaluator
-    if request.executor == "ray":
-        from vidnas.evolution.ray_clips import ShippedEvaluator
-
-        evaluator = ShippedEvaluator.of(clip_evaluator)
-    limits = str(study.config.limits)
-    messages.print(
-        f"Searching {request.family} with {executor.slots} worker(s)"
-        f"{f' within {limits}' if limits else ''}; Ctrl-C ends it, nothing finished is lost."
+def _evaluator(
+    request: SearchRequest, plan: Plan, cache: ClipCache, limits: Limits
+) -> ClipEvaluator:
+    family = searched_family(request.family)
+    return ClipEvaluator(
+        cache.directory,
+        ClipEvaluation(
+            training=brief_training(request, plan),
+            clips=cache.settings(request.input),
+            fitness=family.fitness,
+            inherit=request.inherit,
+        ),
+        limits,
+        family,
+        runtime=request.runtime,
+        threads=request.latency_threads,
+        # Workers may have another working directory.
+        weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve()) if request.inherit else None,
+        device="cuda" if request.gpus_per_candidate else "cpu",
     )
-    name, *settings = study.config.strategy.items()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A search in its study's folder, which this process has locked."""
+
+    request: SearchRequest
+    plan: Plan
+    study: Study
+    cache: ClipCache
+    listener: Listener
+
+    def evolve(
+        self,
+        space: Space,
+        strategy: Strategy,
+        evaluator: ClipEvaluator,
+        executor: LocalExecutor | RayExecutor,
+    ) -> None:
+        """Search until the plan's end."""
+        deadline_s = None
+        # Training for a number of epochs takes what it takes.
+        if brief_s := evaluator.settings.training.budget_s:
+            deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
+            executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
+        limits = str(self.study.config.limits)
+        self.listener.say(
+            f"Searching {self.request.family} with {executor.slots} worker(s)"
+            f"{f' within {limits}' if limits else ''}; Ctrl-C ends the search and keeps all that "
+            "is finished."
+        )
+        self.listener.say(f"Strategy: {_phrase(self.study.config.strategy)}.")
+        calibrated = self._calibrated(evaluator)
+        with ExitStack() as stack:
+            stack.enter_context(executor)
+            listeners = [self.listener, *_logs(self.request, self.listener, stack)]
+            for one in listeners:
+                one.opened(self.study.trials)
+
+            def tell(event: Event) -> None:
+                for one in listeners:
+                    one.searched(event)
+
+            run_search(
+                self.study,
+                space,
+                calibrated,
+                strategy,
+                executor,
+                evaluations=self.request.evaluations,
+                budget_s=self.plan.last_start_s,
+                deadline_s=deadline_s,
+                on_event=tell,
+            )
+
+    def _calibrated(self, evaluator: ClipEvaluator) -> Evaluator:
+        """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
+        request = self.request
+        reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
+        evaluator = replace(evaluator, reference=reference)
+        if request.executor == "local":
+            return evaluator
+        from vidnas.evolution.cluster_clips import ClusterClipEvaluator
+
+        return ClusterClipEvaluator.of(evaluator)
+
+    def train_finalists(self) -> list[Model]:
+        """Train the best candidates in full, one per worker of this machine."""
+        workers = self.request.workers or available_cores()
+        best = self.study.fittest(workers)
+        if not best:
+            raise UserError(
+                f"None of {len(self.study.trials)} candidates could be trained; see "
+                f"{self.request.out} for why each failed, and give more time or a higher limit."
+            )
+        train_s = self.plan.train_s
+        names = " and ".join(str(trial.number) for trial in best)
+        self.listener.say(
+            f"Training trial {names} in full, {format_duration(train_s)}; validation picks one."
+        )
+        with LocalExecutor(workers) as executor:
+            return train_finalists(
+                best,
+                self.cache,
+                TrainingSettings.full(budget_s=train_s, flip=self.request.flip),
+                executor,
+                self.request.out / "finalists",
+                seed=self.request.seed,
+                on_tick=clock(self.listener, "Training", train_s),
+            )
+
+    def finish(self, finalists: Sequence[Model]) -> ModelCard:
+        """Test the best finalist within the limits, export it and write the page."""
+        request, folder = self.request, self.study.folder / BEST_FOLDER
+        costs = [
+            measure_cost(one.network, runtime=request.runtime, threads=request.latency_threads)
+            for one in finalists
+        ]
+        held = [self.study.config.limits.judge(cost) is None for cost in costs]
+        chosen = held.index(True) if any(held) else 0
+        model = finalists[chosen]
+        test = evaluate(model.network, self.cache, "test", clips_per_video=CLIPS_PER_VIDEO)
+        found = {"test": test, "cost": costs[chosen], "within_limits": held[chosen]}
+        folder.mkdir(exist_ok=True)
+        check = export_model(model, folder / ONNX_FILE)
+        found["export_difference"] = check.largest_difference
+        card = model.card.model_copy(update=found)
+        save_model(replace(model, card=card), folder)
+        write_page(self.study, request.title)
+        return card
+
+
+def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:
+    """Open the logs that were asked for, until the stack closes them."""
+    logs: list[Listener] = []
+    if request.events is not None:
+        logs.append(stack.enter_context(EventLog(request.events, listener.remark)))
+    if request.tensorboard is not None:
+        logs.append(stack.enter_context(TensorBoardLog(request.tensorboard, listener.remark)))
+    return logs
+
+
+def _phrase(strategy: Mapping[str, Any]) -> str:
+    """Return a strategy with its settings, for people."""
+    name, *settings = strategy.items()
     described = ", ".join(
         f"{key.replace('_', ' ')} {' and '.join(value) if isinstance(value, list) else value}"
         for key, value in settings
     )
-    messages.print(f"Strategy: {name[1]}{f' ({described})' if described else ''}.")
-    with (
-        executor,
-        SearchDisplay(request.evaluations, plan.search_s) as display,
-    ):
-
-        def tell(event: Event) -> None:
-            display.update(event)
-            for watcher in watchers:
-                watcher.update(event)
-
-        for watcher in watchers:
-            watcher.catch_up(study.trials)
-        run_search(
-            study,
-            space,
-            evaluator,
-            strategy,
-            executor,
-            evaluations=request.evaluations,
-            budget_s=plan.search_s,
-            deadline_s=deadline_s,
-            on_event=tell,
-        )
-
-
-def _train_finalists(
-    request: SearchRequest, plan: Plan, study: Study, cache: ClipCache
-) -> list[Finalist]:
-    workers = request.workers or available_cores()  # of this machine, where the models are kept
-    best = study.fittest(workers)
-    if not best:
-        raise UserError(
-            f"Not one of {len(study.trials)} candidates could be trained; see {request.out} for "
-            "why each failed, and give more time or a higher limit."
-        )
-    settings = TrainingSettings.full(budget_s=plan.train_s, flip=request.flip)
-    names = " and ".join(str(trial.number) for trial in best)
-    messages.print(
-        f"Training trial {names} in full, {format_duration(plan.train_s)}; validation picks one."
-    )
-    with (
-        LocalExecutor(workers) as executor,
-        Progress(
-            TextColumn("Training"), BarColumn(), TimeRemainingColumn(),
-            console=messages, transient=True,
-        ) as progress,
-    ):  # fmt: skip
-        task = progress.add_task("", total=plan.train_s)
-        began = time.monotonic()
-        return train_finalists(
-            best,
-            cache,
-            settings,
-            executor,
-            request.out / "finalists",
-            seed=request.seed,
-            on_tick=lambda: progress.update(task, completed=time.monotonic() - began),
-        )
-
-
-def _crown(
-    request: SearchRequest, study: Study, cache: ClipCache, finalists: list[Finalist]
-) -> SearchOutcome:
-    """Test the best finalist within the limits, export it and write the report."""
-    limits, folder = study.config.limits, request.out / "best"
-    costs = [cost_at_rest(load_model(one.folder).network, request) for one in finalists]
-    held = [limits.broken_by(cost) is None for cost in costs]
-    chosen = held.index(True) if any(held) else 0
-    winner, cost = finalists[chosen], costs[chosen]
-    trained = load_model(winner.folder)
-    test = evaluate(trained.network, cache, "test", clips_per_video=_TEST_CLIPS)
-    card = trained.card.model_copy(update={"test": test, "cost": cost})
-    model = Model(trained.network, trained.classes, card)
-    save_model(model, folder)
-    check = export_model(model, folder / ONNX_FILE)
-    found = Winner(
-        number=winner.trial.number,
-        architecture=model.architecture,
-        cost=cost,
-        test=test,
-        export_difference=check.largest_difference,
-    )
-    write_record(found, request.out / WINNER_FILE)
-    page = write_page(study, request.title)
-    return SearchOutcome(
-        trial=winner.trial.number,
-        architecture=json.loads(model.architecture.to_json()),
-        test=test,
-        cost=cost,
-        within_limits=held[chosen],
-        export_difference=check.largest_difference,
-        model=str(folder),
-        onnx=str(folder / ONNX_FILE),
-        report=str(page),
-        seconds=0.0,
-    )
-
-
-def cost_at_rest(network: Network, request: SearchRequest) -> Cost:
-    """What a network costs while nothing else runs."""
-    latency = measure_latency(network, runtime=request.runtime, threads=request.threads)
-    counted = count_cost(network.architecture, network.num_classes)
-    return counted.model_copy(update={"latency": latency})
+    return f"{name[1]} ({described})" if described else str(name[1])

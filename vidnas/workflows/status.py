@@ -7,33 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from vidnas.core import Cost
 from vidnas.core.value import Value
+from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
-from vidnas.report.study import Winner
-from vidnas.workflows.page import WINNER_FILE, read_record
+from vidnas.workflows.page import read_winner
+from vidnas.workflows.plan import Plan
+from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
-from vidnas.workflows.watcher import TrialFacts
-
-
-class WinnerFacts(Value):
-    """The network that was trained in full."""
-
-    number: int
-    """Of the trial that found it."""
-    test_top1: float | None
-    cost: Cost
-
-    @classmethod
-    def of(cls, winner: Winner | None) -> WinnerFacts | None:
-        """The facts of a winner; None of none."""
-        if winner is None:
-            return None
-        top1 = winner.test.top1 if winner.test else None
-        return cls(number=winner.number, test_top1=top1, cost=winner.cost)
+from vidnas.workflows.search_log import TrialFacts
 
 
 class Failure(Value):
@@ -59,8 +43,8 @@ class StudyStatus(Value):
     """The part of the budget that the search may take; None as above."""
     trials: dict[str, int]
     """By outcome; one that did not occur is missing."""
-    refusals: dict[str, int]
-    """Refused candidates by the limit that they broke."""
+    rejections: dict[str, int]
+    """Rejected candidates by the limit that they broke."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
     best: TrialFacts | None
@@ -70,19 +54,20 @@ class StudyStatus(Value):
     remaining_s: float | None
     """Estimate of the search time left after the last trial."""
     candidates_per_minute: float
-    winner: WinnerFacts | None
+    winner: ModelCard | None
+    """The network that was trained in full."""
 
 
 def read_status(folder: Path) -> StudyStatus:
-    """How the study in the folder stands.
+    """Return how the study in the folder stands.
 
     Raises:
         UserError: the folder is not a study, or it is damaged.
     """
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
-    winner = read_record(Winner, folder / WINNER_FILE)
-    progress = Progress(request.evaluations, request.search_s) if request else Progress()
+    search_s = Plan.of(request, workers=1).search_s if request else None
+    progress = Progress(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
         progress.take(trial)
@@ -99,12 +84,12 @@ def read_status(folder: Path) -> StudyStatus:
         evaluations_asked=progress.evaluations,
         search_budget_s=progress.budget_s,
         trials=dict(progress.counts),
-        refusals=dict(progress.refusals),
+        rejections=dict(progress.rejections),
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
         best=TrialFacts.of(progress.best),
         elapsed_s=elapsed_s,
         since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
         remaining_s=progress.remaining_s(elapsed_s),
         candidates_per_minute=per_minute(progress.evaluated, elapsed_s),
-        winner=WinnerFacts.of(winner),
+        winner=read_winner(folder),
     )

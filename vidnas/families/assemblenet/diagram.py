@@ -45,6 +45,7 @@ def draw(architecture: AssembleNet) -> Diagram:
         boxes=(*map(_clip_box, architecture.inputs), *_node_boxes(architecture, levels), head),
         edges=tuple(_edges(architecture)),
         note=_NOTES[architecture.attention],
+        weights_note="By default, guided mutation keeps the edges above 0.5 and redraws the rest.",
     )
 
 
@@ -64,12 +65,20 @@ def _node_boxes(architecture: AssembleNet, levels: list[int]) -> Iterator[Box]:
             stem = architecture.stems[node]
             stream = "precomputed flow" if stem.kind == "precomputed_flow" else seen[node]
             detail = "" if stem.kind == "objects" else f"dilation {stem.dilation}"
-            yield Box(name=name, column=1, kind=kind, label=f"{name}: {stream}", detail=detail)
+            yield Box(
+                name=name,
+                column=1,
+                unused=node not in architecture.live,
+                kind=kind,
+                label=f"{name}: {stream}",
+                detail=detail,
+            )
         else:
             block = architecture.block(node)
             yield Box(
                 name=name,
                 column=2 + levels.index(block.level),
+                unused=node not in architecture.live,
                 kind=kind,
                 label=name if block.name else f"block {name}",
                 detail=f"{_filters(architecture, block)}, dilation {block.dilation}\n"

@@ -52,7 +52,8 @@ _FIELDS = {
         "blocks:Block",
     ),
 }
-"""The fields of each message, numbered from 1: numbers, and lists of the message after the colon."""
+"""The fields of each message, numbered from 1: numbers, or lists of the message that a colon
+names."""
 
 
 def _message_types() -> dict[str, type[Message]]:

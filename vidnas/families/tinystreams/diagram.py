@@ -14,7 +14,7 @@ def draw(architecture: TinyStreams) -> Diagram:
     names, live, depths = architecture.node_names, architecture.live, architecture.depths
     first = len(architecture.streams)
     boxes = [
-        _stream_box(stream, names[index], "input" if names[index] in live else _PRUNED)
+        _stream_box(stream, names[index], unused=names[index] not in live)
         for index, stream in enumerate(architecture.streams)
     ]
     edges = []
@@ -26,6 +26,7 @@ def draw(architecture: TinyStreams) -> Diagram:
             Box(
                 name=names[index],
                 column=depths[index],
+                unused=names[index] not in live,
                 kind="block" if names[index] in live else _PRUNED,
                 label=f"{names[index]}, {node.block.repeats}x",
                 detail=f"{layers}\n{extent_label(units[-1].exit)}",
@@ -51,8 +52,10 @@ def draw(architecture: TinyStreams) -> Diagram:
         columns=("streams", *(f"depth {depth}" for depth in range(1, last)), "head"),
         boxes=tuple(boxes),
         edges=tuple(edges),
+        weights_note="By default, guided mutation replaces the weakest edge at or below 0.5.",
     )
 
 
-def _stream_box(stream: Stream, name: str, kind: str) -> Box:
-    return Box(name=name, column=0, kind=kind, label=name, detail=str(stream.spec))
+def _stream_box(stream: Stream, name: str, *, unused: bool) -> Box:
+    kind = _PRUNED if unused else "input"
+    return Box(name=name, column=0, unused=unused, kind=kind, label=name, detail=str(stream.spec))

@@ -1,0 +1,81 @@
+"""Quantities as people read them: "26.4 M", "12 MB", "0.78 ms", "80.0%".
+
+The one place where numbers are rounded for people; `durations.py` does the same for durations.
+"""
+
+from __future__ import annotations
+
+from vidnas.core.cost import Cost
+from vidnas.core.evaluation import Evaluation
+
+_PREFIXES = ("", "k", "M", "G", "T")
+
+
+def format_number(number: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits: "8", "0.312", "1,234"."""
+    if abs(number) >= 10**digits - 0.5:
+        return f"{number:,.0f}"
+    return f"{number:.{digits}g}"
+
+
+def format_count(number: float) -> str:
+    """Return a count with a decimal prefix: "999", "26.4 M", "4.3 G"."""
+    return _prefixed(number, 3).rstrip()
+
+
+def format_bytes(number: float, digits: int = 3) -> str:
+    """Return bytes with a decimal prefix: 1 MB is 1,000,000 bytes."""
+    return f"{_prefixed(number, digits)}B"
+
+
+def format_ms(ms: float, digits: int = 3) -> str:
+    """Return milliseconds: "0.78 ms"."""
+    return f"{format_number(ms, digits)} ms"
+
+
+def format_percent(share: float) -> str:
+    """Return a share in percent: "80.0%"."""
+    return f"{share:.1%}"
+
+
+def format_points(difference: float) -> str:
+    """Return the difference of two shares in percentage points: "+5.0 points"."""
+    return f"{100 * difference:+.1f} points"
+
+
+def format_fitness(fitness: float) -> str:
+    """Return a fitness, which is whatever an evaluator says, with four significant digits."""
+    return format_number(fitness, 4)
+
+
+def format_cost(cost: Cost) -> str:
+    """Return what a network costs in one phrase: "1.8 ms, 41.6 M MACs, 950 k parameters"."""
+    latency = f"{format_ms(cost.latency.p50_ms)}, " if cost.latency else ""
+    return f"{latency}{format_count(cost.macs)} MACs, {format_count(cost.parameters)} parameters"
+
+
+def format_evaluation(evaluation: Evaluation) -> str:
+    """Return what an evaluation says in one phrase, or why it says nothing.
+
+    For example "45.0% top-1, fitness 1.25, 1.8 ms, 41.6 M MACs, 950 k parameters"; a fitness that
+    is the accuracy itself is not said twice.
+    """
+    if evaluation.fitness is None:
+        return evaluation.reason
+    top1, facts = evaluation.metrics.get("top1"), []
+    if top1 is not None:
+        facts.append(f"{format_percent(top1)} top-1")
+    if top1 != evaluation.fitness:
+        facts.append(f"fitness {format_fitness(evaluation.fitness)}")
+    if evaluation.cost:
+        facts.append(format_cost(evaluation.cost))
+    return ", ".join(facts)
+
+
+def _prefixed(number: float, digits: int) -> str:
+    step = 0
+    rounded_up = 1000 - 0.5 * 10 ** (3 - digits)
+    while abs(number) >= rounded_up and step < len(_PREFIXES) - 1:
+        number /= 1000
+        step += 1
+    return f"{format_number(number, digits)} {_PREFIXES[step]}"

@@ -1,0 +1,62 @@
+"""Work on many videos at once, in worker processes that may crash or hang without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from typing import TypeVar
+
+from vidnas.core import WorkerLost
+from vidnas.core.process import available_cores
+from vidnas.core.workers import WorkerPool
+from vidnas.data.datasets import Video
+from vidnas.data.reading import VideoError
+
+_TIMEOUT_S = 600.0
+_Result = TypeVar("_Result")
+
+
+def in_workers(
+    work: Callable[..., _Result],
+    videos: Sequence[Video],
+    *arguments: Iterable[object],
+    on_progress: Callable[[int, int], None] | None = None,
+    timeout_s: float | None = _TIMEOUT_S,
+) -> Iterator[tuple[int, _Result | VideoError]]:
+    """Call `work(video, *arguments)` as `map` does, in processes; yield results as they finish.
+
+    Errors of a video, and a decoder that crashes or hangs on it, are yielded in its place.
+
+    Args:
+        work: a function that can be pickled.
+        videos: the videos.
+        arguments: further iterables with one argument per video each.
+        on_progress: called with the numbers of videos finished and in all.
+        timeout_s: longest time for one video; None for no limit.
+
+    Yields:
+        The index of a video and its outcome.
+    """
+    pool = WorkerPool(min(available_cores(), len(videos)), timeout_s=timeout_s)
+    try:
+        futures: dict[Future[_Result], int] = {
+            pool.submit(work, *call): index
+            for index, call in enumerate(zip(videos, *arguments, strict=True))
+        }
+        for done, future in enumerate(as_completed(futures), start=1):
+            index = futures.pop(future)
+            outcome: _Result | VideoError = _outcome(future, videos[index])
+            yield index, outcome
+            if on_progress:
+                on_progress(done, len(videos))
+    finally:  # after Ctrl-C, too: what is still queued is not waited for
+        pool.shutdown()
+
+
+def _outcome(future: Future[_Result], video: Video) -> _Result | VideoError:
+    try:
+        return future.result()
+    except VideoError as error:
+        return error
+    except WorkerLost as error:
+        return VideoError(video.path, f"broke the decoder: {error}")

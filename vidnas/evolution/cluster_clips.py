@@ -1,0 +1,129 @@
+"""Clips for the nodes of a Ray cluster: copied once to each that lacks them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ray
+from filelock import FileLock
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from typing_extensions import Self
+
+from vidnas.core import Evaluation, UserError
+from vidnas.data.cache import ClipCache, default_directory
+from vidnas.evolution.clip_evaluator import ClipEvaluator
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.families import Architecture
+
+_CHUNK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A clip cache on the node where the search runs, and how other nodes recognise a copy."""
+
+    directory: Path
+    files: tuple[str, ...]
+    digest: str
+    node: str
+
+    @classmethod
+    def of(cls, directory: Path) -> Self:
+        """Return the source of a cache on this node, which must stay while the search runs."""
+        files = tuple(path.name for path in ClipCache(directory).files)
+        node = ray.get_runtime_context().get_node_id()
+        return cls(directory.resolve(), files, _digest(directory, files), node)
+
+
+@dataclass(frozen=True)
+class ClusterClipEvaluator:
+    """Evaluates as another evaluator does, with a copy of its clips on the node where it runs.
+
+    A node looks for the clips where it would build them itself (`$VIDNAS_CACHE`), so nodes that
+    share a disk share them. What a node lacks, one of its workers reads through Ray's object store
+    from the node where the search runs, while the others wait.
+    """
+
+    evaluator: ClipEvaluator
+    source: ClipSource
+
+    @classmethod
+    def of(cls, evaluator: ClipEvaluator) -> Self:
+        """Make the clips of an evaluator on this node available to all nodes."""
+        return cls(evaluator, ClipSource.of(Path(evaluator.cache_directory)))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings of the evaluator: where it runs does not matter."""
+        return self.evaluator.describe()
+
+    def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> Self:
+        """Return this evaluator with what the inner one takes along."""
+        return replace(self, evaluator=self.evaluator.for_candidate(proposal, trials))
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        """Evaluate with this node's copy of the clips.
+
+        Raises:
+            UserError: the copy cannot be written, or the evaluator raised it.
+        """
+        evaluator = replace(self.evaluator, cache_directory=local_copy(self.source))
+        return evaluator.evaluate(architecture, seed, deadline_s)
+
+
+@cache  # once per worker
+def local_copy(source: ClipSource) -> Path:
+    """Return this node's copy of a cache, made now if there is none.
+
+    Raises:
+        UserError: the copy cannot be written.
+    """
+    root = default_directory()
+    same = root / source.directory.name
+    if _digest(same, source.files) == source.digest:
+        return same
+    target = root / f"{source.directory.name}-{source.digest}"
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_dir():
+                partial.mkdir(exist_ok=True)
+                for name in source.files:
+                    _copy(source.directory / name, source.node, partial / name)
+                partial.replace(target)
+    except OSError as error:
+        raise UserError(
+            f"{target}: the clips cannot be copied to this node ({error.strerror}); free some "
+            "space, or start its Ray with another folder in the variable VIDNAS_CACHE."
+        ) from error
+    return target
+
+
+def _digest(directory: Path, files: Iterable[str]) -> str:
+    """Hash the descriptions, which name the videos' content and where in the large files it is."""
+    small = [directory / name for name in files if name.endswith(".json")]
+    if not all(path.is_file() for path in small):
+        return ""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in small)).hexdigest()[:16]
+
+
+def _copy(source: Path, node: str, target: Path) -> None:
+    """Append what is missing: a copy that was cut off with its worker resumes."""
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    read = ray.remote(_read).options(num_cpus=0, scheduling_strategy=there)
+    with target.open("ab") as file:
+        while chunk := ray.get(read.remote(source, file.tell())):
+            file.write(chunk)
+
+
+def _read(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(_CHUNK_BYTES)

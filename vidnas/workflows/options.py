@@ -1,0 +1,224 @@
+"""What the options of all jobs share: groups, types that read what people write, and errors.
+
+An option is declared once, as a field of a `Request`: from it Cyclopts derives the command line,
+and Python passes the same fields. Of tyro, pydantic-settings, Typer and Cyclopts, only the last
+reads pydantic's fields with groups, help and defaults, suggests names, imports commands lazily and
+is ready in 70 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from typing_extensions import Self
+
+from vidnas.core import Modality, UserError
+from vidnas.core.durations import parse_duration
+from vidnas.core.names import suggest
+from vidnas.core.value import Value
+
+CLIPS_PER_VIDEO = 3
+"""The default of every test."""
+
+SUBJECT = Parameter(group=Group("What to search", sort_key=1))
+LIMITS = Parameter(group=Group("Limits and budget", sort_key=2))
+EVOLUTION = Parameter(group=Group("Evolution", sort_key=3))
+TRAINING = Parameter(group=Group("Training", sort_key=4))
+MACHINES = Parameter(group=Group("Machines", sort_key=5))
+OUTPUT = Parameter(group=Group("Output", sort_key=6))
+
+_UNITS = ("_s", "_px")
+_INPUTS: dict[str, tuple[Modality, ...]] = {
+    "rgb": ("rgb",),
+    "flow": ("flow",),
+    "rgb+flow": ("rgb", "flow"),
+}
+
+
+def without_unit(field: str) -> str:
+    """Return the name that a field has as an option and in Python: `budget` for `budget_s`."""
+    for unit in _UNITS:
+        field = field.removesuffix(unit)
+    return field
+
+
+def _read_seconds(value: object) -> object:
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+def _read_input(value: object) -> object:
+    text = value if isinstance(value, str) else "+".join(value)  # type: ignore[arg-type]
+    if text not in _INPUTS:
+        raise ValueError(f"{text!r} is not an input; {suggest(text, _INPUTS)}")
+    return _INPUTS[text]
+
+
+def _read_share(value: object) -> object:
+    try:
+        if value == "auto" or 0 <= (value := float(value)) <= 1:  # type: ignore[arg-type]
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        f"{value!r} is not a valid GPU share; give a number from 0 to 1, such as 0.25, or auto"
+    )
+
+
+def _require(path: Path, info: ValidationInfo) -> Path:
+    # A record of an earlier request is JSON, and its clips may have moved.
+    if info.mode == "python" and not path.exists():
+        raise UserError(f"{path} does not exist; give a folder of class folders, or a CSV.")
+    return path
+
+
+Seconds = Annotated[float, BeforeValidator(_read_seconds), Field(gt=0), Parameter(metavar="TIME")]
+"""A duration: text with a unit, such as "1h30m", or a number of seconds."""
+
+Input = Annotated[
+    tuple[Modality, ...],
+    BeforeValidator(_read_input),
+    Parameter(metavar="|".join(_INPUTS), show_choices=False, show_default="+".join),
+]
+"""The modalities that networks take: "rgb+flow", or a tuple of them."""
+
+GpuShare = Annotated[
+    float | Literal["auto"], BeforeValidator(_read_share), Parameter(show_choices=False)
+]
+
+Clips = Annotated[
+    Path,
+    AfterValidator(_require),
+    Field(description="Labelled clips: a folder of class folders, or a CSV (path,label)."),
+]
+Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
+ArchitectureName = Annotated[
+    str, Field(description="Published name, architecture JSON file, or folder of a model or study.")
+]
+Limits = Annotated[
+    tuple[str, ...],
+    Parameter(metavar="NAME=VALUE"),
+    Field(
+        description="Bound that every candidate keeps: latency=40ms, parameters=2M, macs=500M or "
+        "memory=64MB; repeatable."
+    ),
+]
+Seed = Annotated[
+    NonNegativeInt,
+    Field(description="Seed of all that is random: splits, proposals, weights and training."),
+]
+Runtime = Annotated[
+    str,
+    Field(description="Runtime in which latency is measured: onnxruntime, openvino or torch."),
+]
+LatencyThreads = Annotated[
+    PositiveInt, Field(description="CPU threads on which latency is measured.")
+]
+Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cuda:1.")]
+ClipsPerVideo = Annotated[
+    PositiveInt, Field(description="Evenly spaced clips per video, over which a test averages.")
+]
+StrategyName = Literal["evolution", "random", "local", "pareto"]
+Storage = Annotated[
+    str | None,
+    Field(
+        description="Database for the trials, postgresql://user@host/db or mysql://...; study.db "
+        "in the study's folder by default."
+    ),
+]
+Flip = Annotated[
+    bool, Field(description="Mirror training clips; wrong where left and right are classes.")
+]
+Workers = Annotated[
+    PositiveInt | None,
+    Field(description="Worker processes of one thread each; one per core by default."),
+]
+Size = Annotated[
+    int | None,
+    Field(
+        ge=16,
+        description="Short side of the frames, in pixels; by default that of the videos, up to "
+        "128.",
+    ),
+]
+
+
+@Parameter(name="*", group=Group("Options", sort_key=0))
+class Request(Value):
+    """What a job is asked for. Required fields are arguments of its command, others are options.
+
+    An option has its field's name without the unit, and Python takes that name, too:
+    `--budget 30m`, `budget="30m"` and `budget_s=1800` are the same. The option of a list is
+    repeated and has the singular.
+
+    Raises:
+        UserError: a value is invalid, or a name is unknown.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=without_unit, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Tell Cyclopts which fields are options, and their names."""
+        for name, field in cls.model_fields.items():
+            field.kw_only = not field.is_required()
+            field.metadata.append(
+                Parameter(
+                    name=cls._option(name),
+                    help=" ".join((field.description or "").split()),
+                    negative_iterable=(),
+                    show_default=False if field.default == () else None,
+                )
+            )
+
+    @classmethod
+    def _option(cls, name: str) -> str:
+        field = cls.model_fields.get(name)
+        is_repeated = field is not None and field.default == ()
+        name = name.removesuffix("s") if is_repeated else without_unit(name)
+        return f"--{name.replace('_', '-')}"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise UserError(cls._sentence(error.errors()[0])) from error
+
+    @classmethod
+    def _sentence(cls, problem: ErrorDetails) -> str:
+        name, value = str(problem["loc"][0]), problem["input"]
+        option = cls._option(name)
+        if problem["type"] == "extra_forbidden":
+            known = suggest(name, map(without_unit, cls.model_fields))
+            return f"There is no option {name}; {known}"
+        if problem["type"] == "missing":
+            return f"{name.upper()} is missing; give it as well."
+        if problem["type"] == "value_error":
+            return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
+        if problem["type"] == "literal_error":
+            choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
+            return f"{option} {value} is unknown; {suggest(str(value), choices)}"
+        must = problem["msg"].replace("Input should", "must").partition(",")[0]
+        return f"{option} {value} {must}."
