@@ -169,7 +169,7 @@ class EnsembleRequest(Request):
     studies: Annotated[tuple[Path, ...], SUBJECT, Parameter(metavar="STUDY")]
     """Folders of finished studies of the same clips, RGB or flow."""
     clips: Annotated[Path | None, SUBJECT] = None
-    """Labelled clips of the studies, if they have moved."""
+    """Labelled clips: those of the studies, if they have moved."""
     votes: Annotated[PositiveInt, SUBJECT] = 4
     """Number of votes; a network may have several."""
     pool: Annotated[int | None, Field(ge=2), SUBJECT] = None
