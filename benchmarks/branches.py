@@ -140,7 +140,13 @@ def exported(branch: nn.Module, place: Place) -> Run:
     clip, graph = clips(place, 1), io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in vidnas.profiling.onnx
-        torch.onnx.export(branch.eval(), (clip,), graph, dynamo=False, input_names=["clip"])
+        torch.onnx.export(
+            branch.eval(),
+            (clip,),
+            graph,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=["clip"],
+        )
     return in_onnxruntime(graph.getvalue(), {"clip": clip.numpy()}, threads=1)
 
 

@@ -20,20 +20,20 @@ import numpy as np
 import vidnas
 from benchmarks.clips import temporary_cache
 from benchmarks.results import Line, Results, options, print_table
+from benchmarks.searching import evaluator_of, space_of
 from vidnas.data.cache import ClipCache
 from vidnas.data.demo import MOTIONS
 from vidnas.evolution import (
-    ClipEvaluator,
     Limits,
     LocalExecutor,
     RandomSearch,
     Strategy,
     TournamentEvolution,
 )
-from vidnas.families import families
 from vidnas.training import TrainingSettings
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "curves.svg"
+FAMILY = "tinyvideonet"
 SEEDS = range(3)
 LIMITS = ["macs=40M"]
 COLOURS = {"regularized evolution": "#3f51b5", "random search": "#9e9e9e"}
@@ -65,8 +65,8 @@ def search(
     """Run one search and return its best fitness so far after each evaluation."""
     settings = TrainingSettings(budget_s=arguments.seconds)
     study = vidnas.search(
-        families()["tinyvideonet"].space(max_size_px=64, max_frames=16),
-        ClipEvaluator(cache.directory, settings, Limits.parse(LIMITS)),
+        space_of(FAMILY, max_size_px=64, max_frames=16),
+        evaluator_of(FAMILY, cache, settings, Limits.parse(LIMITS)),
         limits=LIMITS,
         strategy=strategy(name, arguments.evaluations),
         evaluations=arguments.evaluations,

@@ -16,10 +16,11 @@ import numpy as np
 
 import vidnas
 from benchmarks.results import options, print_environment, print_table
+from benchmarks.searching import space_of
 from benchmarks.timing import timed_methods
 from vidnas.core import Evaluation
 from vidnas.evolution.engine import Event, _Search
-from vidnas.families import Architecture, Space, families
+from vidnas.families import Architecture, Space
 
 CANDIDATES = 1000
 LIMIT_MS = 100.0
@@ -32,7 +33,7 @@ def evaluate_nothing(architecture: Architecture, seed: int, deadline_s: float | 
 
 
 def searched_space() -> Space:
-    return families()["tinyvideonet"].space(max_size_px=128, max_frames=32)
+    return space_of("tinyvideonet", max_size_px=128, max_frames=32)
 
 
 def main() -> None:

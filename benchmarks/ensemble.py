@@ -57,33 +57,30 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=4)
     arguments = parser.parse_args()
 
-    from vidnas.deploy import load_model
     from vidnas.deploy.ensemble import Candidate, Predictions, choose_pool, require_same_data
     from vidnas.deploy.finalists import train_finalists
     from vidnas.evolution import LocalExecutor, Study
     from vidnas.training import TrainingSettings
     from vidnas.workflows.ensemble import open_cache
-    from vidnas.workflows.search_clips import SearchRequest
+    from vidnas.workflows.listener import Listener
+    from vidnas.workflows.request import SearchRequest
 
     studies = [Study.read(folder) for folder in arguments.studies]
     require_same_data(studies)
     requests = [SearchRequest.read(folder) for folder in arguments.studies]
-    caches = [open_cache(s, r, r.clips) for s, r in zip(studies, requests, strict=True)]
+    caches = [open_cache(s, r, r.clips, Listener()) for s, r in zip(studies, requests, strict=True)]
     pool = choose_pool(studies, arguments.pool)
     work = arguments.studies[0] / "ensemble-benchmark"
 
     def train(seed: int) -> tuple[list[str], Predictions, Predictions]:
-        candidates = []
+        candidates: list[Candidate] = []
         with LocalExecutor() as executor:
             for study, request, cache, trials in zip(studies, requests, caches, pool, strict=True):
                 settings = TrainingSettings.full(budget_s=60 * arguments.minutes, flip=request.flip)
                 folder = work / f"seed-{seed}" / study.folder.name
-                for finalist in train_finalists(
-                    trials, cache, settings, executor, folder, seed=seed
-                ):
-                    model = load_model(finalist.folder)
-                    candidates.append(Candidate(study.folder, finalist.trial, model, cache))
-        names = [f"{one.study.name} trial {one.trial.number}" for one in candidates]
+                models = train_finalists(trials, cache, settings, executor, folder, seed=seed)
+                candidates += [Candidate(study.folder, model, cache) for model in models]
+        names = [f"{one.study.name} trial {one.model.card.trial}" for one in candidates]
         return names, Predictions.of(candidates, "val"), Predictions.of(candidates, "test")
 
     results = Results("ensemble", arguments)

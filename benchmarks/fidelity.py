@@ -55,11 +55,11 @@ class Candidate:
 
 def candidates(count: int) -> list[Candidate]:
     """Draw the architectures to compare: even numbers at random, odd ones by mutation."""
+    from benchmarks.searching import space_of
     from vidnas.evolution.limits import Limits
-    from vidnas.families import families
     from vidnas.profiling.counting import count_cost
 
-    space = families()["tinyvideonet"].space(max_size_px=SIZE_PX, max_frames=FRAMES)
+    space = space_of("tinyvideonet", max_size_px=SIZE_PX, max_frames=FRAMES)
     limits = Limits(macs=MACS, memory_bytes=MEMORY_BYTES)
     rng = np.random.default_rng(0)
     found: dict[str, Candidate] = {}
@@ -70,7 +70,7 @@ def candidates(count: int) -> list[Candidate]:
             architecture, _ = space.mutate(parent.architecture, rng, strength=MUTATIONS)
         else:
             architecture = space.random(rng)
-        held = limits.broken_by(count_cost(architecture, CLASSES)) is None
+        held = limits.judge(count_cost(architecture, CLASSES)) is None
         # No single frame reveals a class, so networks that see one would only add noise.
         if held and architecture.inputs[0].frames > 1 and architecture.digest not in found:
             found[architecture.digest] = Candidate(len(found), architecture, parent)

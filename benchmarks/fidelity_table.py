@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def rankings(lines: dict[str, list[Line]]) -> list[Ranking]:
     """Return all evaluations to compare."""
     made = [_ranking("full training, validation top-1", lines["full"], _best_validation)]
     for key, name in (("macs", "MACs"), ("parameters", "parameters")):
-        made.append(_ranking(name, lines["counts"], lambda line, key=key: line[key]))
+        made.append(_ranking(name, lines["counts"], itemgetter(key)))
     for kind in ("brief", "inherited"):
         for part in PARTS:
             name = f"{kind} 1/{part}"

@@ -25,11 +25,12 @@ from torch import Tensor
 
 from benchmarks.clips import THREE_MOTIONS, temporary_cache
 from benchmarks.results import Results, options
+from benchmarks.searching import evaluator_of, space_of
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import ResidentClips, cut_resident
 from vidnas.data.sampling import Augmentation, Cut, cut_from_file, train_batches
-from vidnas.evolution import ClipEvaluator, Limits, LocalExecutor
-from vidnas.families import Network, create_network, families
+from vidnas.evolution import LocalExecutor
+from vidnas.families import Network, create_network
 from vidnas.training import TrainingSettings, train
 from vidnas.training.device import mixed_precision, usable_device
 
@@ -76,7 +77,7 @@ def compare_logits(device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
     networks = {name: create_network(name, 10) for name in PUBLISHED}
     for name in ("evanet", "assemblenet"):
-        space = families()[name].space(max_size_px=32, max_frames=8)
+        space = space_of(name, max_size_px=32, max_frames=8)
         networks[name] = create_network(space.random(np.random.default_rng(0)), 10)
     found: dict[str, Any] = {"right": True}
     for name, network in networks.items():
@@ -212,11 +213,11 @@ def captured(network: Network, clips: tuple[Tensor, ...]) -> Callable[[], object
 
 def candidates(cache: ClipCache, device: torch.device, quick: bool) -> dict[str, dict[str, Any]]:
     """Evaluate the same candidates as a search does, with several workers sharing the device."""
-    space = families()["tinyvideonet"].space(max_size_px=32 if quick else 64, max_frames=8)
+    space = space_of("tinyvideonet", max_size_px=32 if quick else 64, max_frames=8)
     rng = np.random.default_rng(0)
     drawn = [space.random(rng) for _ in range(2 if quick else 24)]
     settings = TrainingSettings(epochs=1 if quick else 10)
-    evaluator = ClipEvaluator(cache.directory, settings, Limits(), device=str(device))
+    evaluator = evaluator_of("tinyvideonet", cache, settings, device=str(device))
     found = {}
     for workers in (1, 2) if quick else (1, 2, 4):
         with LocalExecutor(workers) as executor:
@@ -251,7 +252,7 @@ def utilisation(device: torch.device) -> Iterator[list[int]]:
             yield samples
         finally:
             process.terminate()
-            lines = process.stdout or []
+            lines = list(process.stdout or ())
             samples += [int(line) for line in lines if line.strip().isdigit()]
 
 

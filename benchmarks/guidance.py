@@ -24,9 +24,9 @@ POPULATION, TOURNAMENT = 8, 3
 
 def small_space() -> Any:
     """Return a space of networks that differ only in their graphs."""
-    from vidnas.families import families
+    from benchmarks.searching import space_of
 
-    space = families()["assemblenet"].space(max_size_px=SIZE_PX, max_frames=16)
+    space = space_of("assemblenet", max_size_px=SIZE_PX, max_frames=16)
     fixed = {
         "size_px": (SIZE_PX,),
         "frames": (FRAMES,),
@@ -41,13 +41,8 @@ def small_space() -> Any:
 def search(cache: Any, name: str, seed: int, arguments: Any) -> list[Any]:
     """Run one search, or resume it, and return its trials."""
     import vidnas
-    from vidnas.evolution import (
-        ClipEvaluator,
-        Limits,
-        LocalExecutor,
-        RandomSearch,
-        TournamentEvolution,
-    )
+    from benchmarks.searching import evaluator_of
+    from vidnas.evolution import LocalExecutor, RandomSearch, TournamentEvolution
     from vidnas.training import TrainingSettings
 
     strategy = TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
@@ -55,13 +50,12 @@ def search(cache: Any, name: str, seed: int, arguments: Any) -> list[Any]:
     with LocalExecutor() as executor:
         return vidnas.search(
             small_space(),
-            ClipEvaluator(cache.directory, settings, Limits()),
+            evaluator_of("assemblenet", cache, settings),
             strategy=RandomSearch() if name == "random" else strategy,
             evaluations=arguments.evaluations,
             folder=arguments.out / f"{name}-{seed}",
             executor=executor,
             classes=cache.classes,
-            depends_on={"clips": cache.fingerprint, "epochs": arguments.epochs},
             seed=seed,
         ).trials
 
@@ -103,9 +97,7 @@ def train_winners(
     folders = {key: out / f"{key[0]}-{key[1]}-winner" for key in winners}
     with LocalExecutor() as executor:
         pending = [
-            executor.submit(
-                train_finalist, cache.directory, trial.architecture, settings, key[1], folders[key]
-            )
+            executor.submit(train_finalist, cache.directory, trial, settings, key[1], folders[key])
             for key, trial in winners.items()
         ]
         for future in pending:

@@ -54,7 +54,11 @@ class SlowNothing:
     def __init__(self, ledger: Path) -> None:
         self.ledger = ledger
 
-    def evaluate(self, digest: str, seed: int, deadline_s: float | None) -> Evaluation:
+    def describe(self) -> dict[str, Any]:
+        """Return nothing: there are no settings."""
+        return {}
+
+    def evaluate(self, digest: Any, seed: int, deadline_s: float | None) -> Evaluation:
         """Sleep."""
         time.sleep(EVALUATION_S)
         append(self.ledger, digest)

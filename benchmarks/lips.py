@@ -68,9 +68,10 @@ def compare(
                 if not results.find(network=name, seed=seed)
             }
             for name in networks:
-                if name in pending:
-                    results.add(network=name, seed=seed, run=pending[name].result())
-                rows[name]["runs"].append(results.find(network=name, seed=seed)["run"])
+                line = results.find(network=name, seed=seed)
+                if line is None:
+                    line = results.add(network=name, seed=seed, run=pending[name].result())
+                rows[name]["runs"].append(line["run"])
                 print(f"seed {seed}  {name:18} {rows[name]['runs'][-1]}", flush=True)
     print(f"\n{minutes:g} minutes of training each, one thread; test split")
     print_table(

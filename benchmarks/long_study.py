@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,7 +25,7 @@ from benchmarks.results import Results, options
 from benchmarks.timing import timed_methods
 from vidnas.evolution import Study
 from vidnas.evolution.engine import Event, _Search
-from vidnas.evolution.study import DATABASE_NAME
+from vidnas.evolution.storage import DATABASE_NAME
 
 WARM_UP = 100
 WINDOW = 500
@@ -101,7 +102,7 @@ def main() -> None:
         search(folder, candidates)  # it is complete: this only opens and replays it
         resume_s = time.process_time() - started_s
     early, late = long.medians_ms(WARM_UP), long.medians_ms(len(long.wall_ms) - WINDOW)
-    summary = {
+    summary: dict[str, Any] = {
         "candidates": len(long.wall_ms),
         "early_ms": early,
         "late_ms": late,

@@ -23,8 +23,7 @@ import numpy as np
 
 from benchmarks.results import Line, Results, options, print_table
 from vidnas.core import Evaluation
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.strategies import LocalSearch, RandomSearch, Strategy, TournamentEvolution
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, EvolutionDefaults, Space
 

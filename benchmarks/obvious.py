@@ -23,16 +23,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.results import Line, Results, options, print_table
 from vidnas.data.demo import MOTIONS
 
 SIZE_PX = 64
-EXTENT = {"max_size_px": SIZE_PX, "max_frames": 16}
+FAMILY = "tinyvideonet"
 MOST_MACS = 40_000_000
 CLASSES = tuple(MOTIONS)[:8]
 WANTED = 10.0
+Precision = Literal["auto", "float32"]
 
 
 def main() -> None:
@@ -63,10 +64,10 @@ def draw(candidates: int) -> list[str]:
     """Draw random architectures of the tiny space, as JSON, within a limit on MACs."""
     import numpy as np
 
-    from vidnas.families import families
+    from benchmarks.searching import space_of
     from vidnas.profiling.counting import count_cost
 
-    rng, space = np.random.default_rng(0), families()["tinyvideonet"].space(**EXTENT)
+    rng, space = np.random.default_rng(0), space_of(FAMILY, max_size_px=SIZE_PX, max_frames=16)
     drawn = (space.random(rng) for _ in range(100 * candidates))
     small = (one.to_json() for one in drawn if count_cost(one, len(CLASSES)).macs <= MOST_MACS)
     return list(islice(small, candidates))
@@ -115,7 +116,7 @@ def evaluate_one(arguments: argparse.Namespace) -> None:
 
     from vidnas.data.cache import ClipCache
     from vidnas.data.datasets import load_dataset
-    from vidnas.evolution import evaluator
+    from vidnas.evolution import clip_evaluator
     from vidnas.families import architecture_from_json
 
     dataset = load_dataset(arguments.clips)
@@ -129,22 +130,23 @@ def evaluate_one(arguments: argparse.Namespace) -> None:
             return videos[video].decode(SIZE_PX)
 
     if arguments.decode:
-        evaluator._open_cache = Decoding
-    evaluate = clip_evaluator(arguments.cache, arguments.epochs, "float32").evaluate
+        clip_evaluator._open_cache = Decoding  # type: ignore[assignment]
+    evaluate = evaluator(arguments.cache, arguments.epochs, "float32").evaluate
     outcome = evaluate(architecture_from_json(arguments.one), 0, None)
     if outcome.status != "ok":
         raise SystemExit(outcome.reason)
 
 
-def clip_evaluator(cache: Path, epochs: int, precision: str) -> Any:
-    from vidnas.evolution import ClipEvaluator, Limits
+def evaluator(cache: Path, epochs: int, precision: Precision) -> Any:
+    from benchmarks.searching import evaluator_of
+    from vidnas.data.cache import ClipCache
     from vidnas.training import TrainingSettings
 
     settings = TrainingSettings(epochs=epochs, precision=precision)
-    return ClipEvaluator(cache, settings, Limits())
+    return evaluator_of(FAMILY, ClipCache(cache), settings)
 
 
-def search(texts: list[str], cache: Path, epochs: int, precision: str) -> Line:
+def search(texts: list[str], cache: Path, epochs: int, precision: Precision) -> Line:
     """Return the seconds of the search itself over these candidates, with its storage."""
     import vidnas
     from vidnas.evolution import LocalExecutor, RandomSearch
@@ -164,15 +166,15 @@ def search(texts: list[str], cache: Path, epochs: int, precision: str) -> Line:
             return {"architectures": texts}
 
     with tempfile.TemporaryDirectory() as folder, LocalExecutor() as executor:
-        evaluator = clip_evaluator(cache, epochs, precision)
+        clips = evaluator(cache, epochs, precision)
         first = architecture_from_json(texts[0])
-        warm = [executor.submit(evaluator.evaluate, first, 1, None) for _ in range(executor.slots)]
+        warm = [executor.submit(clips.evaluate, first, 1, None) for _ in range(executor.slots)]
         for future in warm:
             future.result()
         began = time.perf_counter()
         study = vidnas.search(
             Given(),
-            evaluator,
+            clips,
             strategy=RandomSearch(),
             executor=executor,
             evaluations=len(texts),

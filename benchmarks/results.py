@@ -12,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import vidnas
+
 FOLDER = Path(__file__).parent / "results"
-LIBRARIES = ("vidnas", "torch", "onnxruntime")
+LIBRARIES = ("torch", "onnxruntime")
 Line = dict[str, Any]
 
 
@@ -29,6 +31,7 @@ def environment() -> Line:
         "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
+        "vidnas": vidnas.__version__,
         **{name: _version(name) for name in LIBRARIES},
     }
 

@@ -37,12 +37,11 @@ def main() -> None:
     import numpy as np
     import torch
 
-    from vidnas.families import families
+    from benchmarks.searching import space_of
     from vidnas.training.loop import build_optimizer
     from vidnas.training.settings import TrainingSettings
 
-    family = families()["assemblenet"]
-    space = family.space(max_size_px=64, max_frames=16)
+    space = space_of("assemblenet", max_size_px=64, max_frames=16)
     rng = np.random.default_rng(0)
     ratios, rows = [], []
     labels = torch.randint(10, (16,))

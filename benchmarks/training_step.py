@@ -117,8 +117,8 @@ def stepper(name: str, genes: dict[str, int], variant: str) -> Run:
         clips = clips.contiguous(memory_format=torch.channels_last_3d)
     labels = torch.randint(10, (BATCH,))
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    precision = "bfloat16" if "bfloat16" in variant else "float32"
-    autocast = mixed_precision(precision, torch.device("cpu"))
+    bfloat16 = "bfloat16" in variant
+    autocast = mixed_precision("bfloat16" if bfloat16 else "float32", torch.device("cpu"))
 
     def step() -> None:
         with autocast:

@@ -89,11 +89,12 @@ def rate_of_processes(cache_directory: Path, processes: int, candidates: int) ->
         )
         for _ in range(processes)
     ]
-    pipes = [(process.stdin, process.stdout) for process in running]
-    for _, out in pipes:
-        out.readline()  # it is warm
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is warm
     began = time.monotonic()
     for process in running:
+        assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in running:

@@ -19,7 +19,7 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
         "best", "config.yaml", "finalists", "report.html", "request.json", "study.db",
     }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
-        "model.json", "weights.safetensors", "model.onnx", "winner.json",
+        "model.json", "weights.safetensors", "model.onnx",
     }  # fmt: skip
     card = json.loads((study / "best" / "model.json").read_text())["card"]
     assert card["test"]["clips"] > 0
@@ -81,7 +81,7 @@ def test_networks_on_flow(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
     asked = ("search", clips, "--out", study, "--evaluations", 1, *SEARCH)
     assert "Optical flow: dis" in vidnas(*asked, "--input", "flow").stderr
     card = json.loads((study / "best" / "model.json").read_text())["card"]
-    assert card["settings"]["flow_method"] == "dis"
+    assert card["training_runs"][0]["clips"]["flow_method"] == "dis"
     video = next(clips.glob("left/*.mp4"))
     assert len(read_json(vidnas("predict", study, video, "--json"))[str(video)]) == 3
     assert read_json(vidnas("eval", study, clips, "--json"))["top1"] == card["test"]["top1"]

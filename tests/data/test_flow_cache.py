@@ -14,7 +14,7 @@ import torch
 
 from vidnas.core import ClipSpec, UserError
 from vidnas.data import cache_writer, sampling
-from vidnas.data.cache import ClipCache, build_cache, build_flow
+from vidnas.data.cache import ClipCache, ClipSettings, build_cache, build_flow
 from vidnas.data.datasets import Dataset, Video, load_dataset
 from vidnas.data.flow import ZERO, read_flow, resize_flow
 from vidnas.data.reading import VideoError
@@ -105,8 +105,8 @@ def test_flow_is_computed_once_a_method(cache: ClipCache, dataset: Dataset, tmp_
     other = build_flow(dataset, own, method="farneback", on_progress=lambda *n: calls.append(n))
     assert calls == [(i, len(own)) for i in range(1, len(own) + 1)]
     assert other.flow_method == "farneback"
-    assert other.settings(["rgb", "flow"]) == {"flow_method": "farneback"}
-    assert other.settings(["rgb"]) == {}
+    assert other.settings(["rgb", "flow"]).flow_method == "farneback"
+    assert other.settings(["rgb"]) == ClipSettings(size_px=other.size_px)
     assert not np.array_equal(other.frames(0, "flow"), cache.frames(0, "flow"))
     kept = build_flow(dataset, other)
     assert kept.flow_method == "farneback"

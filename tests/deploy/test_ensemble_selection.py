@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from vidnas.core import Evaluation, UserError
-from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.cache import ClipCache, ClipSettings, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import MOTIONS, write_clips
+from vidnas.data.flow import FlowMethod
 from vidnas.deploy import Model, ModelCard, export_model, load_model, save_model
 from vidnas.deploy.ensemble import (
     CLIPS_PER_VIDEO,
@@ -23,12 +25,13 @@ from vidnas.deploy.ensemble import (
     choose_pool,
     require_same_data,
 )
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import architecture_from_json, create_network
-from vidnas.training import evaluate
+from vidnas.training import TrainingRun, TrainingSettings, evaluate
 
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
 
@@ -96,9 +99,16 @@ def test_every_step_is_the_best_one() -> None:
 # Studies
 
 
+def on_flow(method: FlowMethod | None) -> dict[str, Any]:
+    settings = TrainingSettings(epochs=1)
+    clips = ClipSettings(size_px=24, flow_method=method)
+    return ClipEvaluation(training=settings, clips=clips).model_dump(mode="json")
+
+
+ON_RGB = on_flow(None)
 CONFIG = StudyConfig(
     family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="x", limits=Limits(),
-    strategy={}, training={}, seed=0,
+    strategy={}, evaluator=ON_RGB, seed=0,
 )  # fmt: skip
 
 
@@ -145,11 +155,11 @@ def test_the_pool_takes_from_every_study_in_turn(study_of) -> None:
     [
         ({"classes": ("a", "c")}, "classes"),
         ({"data_fingerprint": "y"}, "clips"),
-        ({"training": {"flow_method": "tvl1"}}, "dis, tvl1"),
+        ({"evaluator": on_flow("tvl1")}, "dis, tvl1"),
     ],
 )
 def test_studies_that_do_not_belong_together(study_of, changes, words: str) -> None:
-    rgb, flow = study_of(0.5), study_of(0.5, training={"flow_method": "dis"})
+    rgb, flow = study_of(0.5), study_of(0.5, evaluator=on_flow("dis"))
     require_same_data([rgb, flow])
     with pytest.raises(UserError, match=words):
         require_same_data([rgb, flow, study_of(0.5, **changes)])
@@ -165,6 +175,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
     return build_cache(load_dataset(folder / "clips"), size_px=24, directory=folder / "cache")
 
 
+def run(seed: int, flow_method: FlowMethod | None = None) -> TrainingRun:
+    clips = ClipSettings(size_px=24, flow_method=flow_method)
+    return TrainingRun(settings=TrainingSettings(epochs=1), seed=seed, clips=clips)
+
+
 @pytest.fixture(scope="module")
 def candidates(cache: ClipCache) -> list[Candidate]:
     """Networks with random weights and batch statistics, and normalisations of their own."""
@@ -176,9 +191,8 @@ def candidates(cache: ClipCache) -> list[Candidate]:
             if name.endswith("running_mean"):
                 buffer.normal_()
         network.normalizations[0].set_statistics(*(x + 0.1 * number for x in cache.statistics()))
-        card = ModelCard(settings={"seed": number}, data=cache.fingerprint)
-        trial = Trial(number, Proposal(network.architecture), Evaluation(status="ok", fitness=0), 0)
-        found.append(Candidate(Path("s"), trial, Model(network, cache.classes, card), cache))
+        card = ModelCard(trial=number, training_runs=(run(number),), data=cache.fingerprint)
+        found.append(Candidate(Path("s"), Model(network, cache.classes, card), cache))
     return found
 
 
@@ -191,7 +205,7 @@ def test_the_model_scores_as_the_logits_said(
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
     assert loaded.architecture == model.architecture
-    assert loaded.card.settings["members"] == [{"seed": 2}, {"seed": 0}, {"seed": 1}]
+    assert loaded.card.training_runs == (run(2), run(0), run(1))
     for split in ("val", "test"):
         expected = Predictions.of(candidates, split).score(votes)
         found = evaluate(loaded.network, cache, split, clips_per_video=CLIPS_PER_VIDEO)
@@ -207,9 +221,9 @@ def test_the_model_is_exported_as_one_graph(candidates: list[Candidate], tmp_pat
 def test_the_method_of_the_flow_is_kept(candidates: list[Candidate]) -> None:
     rgb = candidates[0]
     network = create_network(tiny(2, channels=2), 2).eval()
-    card = ModelCard(settings={"flow_method": "farneback"})
-    flow = Candidate(Path("f"), rgb.trial, Model(network, rgb.model.classes, card), rgb.cache)
+    card = ModelCard(training_runs=(run(0, "farneback"),))
+    flow = Candidate(Path("f"), Model(network, rgb.model.classes, card), rgb.cache)
     model = assemble([rgb, flow], [0, 1])
-    assert model.card.settings["flow_method"] == "farneback"
+    assert model.card.flow_method == "farneback"
     assert [spec.modality for spec in model.architecture.inputs] == ["rgb", "flow"]
-    assert "flow_method" not in assemble([rgb, flow], [0]).card.settings
+    assert assemble([rgb, flow], [0]).card.flow_method == "dis"  # the default

@@ -72,10 +72,10 @@ def test_folders_that_are_no_model_are_refused(folder: Path, tmp_path: Path) -> 
         load_model(tmp_path / "empty")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', "\x00\xff binary"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 99}', "\x00\xff binary"])
 def test_a_description_that_is_none_is_refused(folder: Path, text: str) -> None:
     (folder / MODEL_FILE).write_text(text)
-    with pytest.raises(UserError, match=r"model\.json is damaged or of another version"):
+    with pytest.raises(UserError, match=r"model\.json is damaged or from another version"):
         load_model(folder)
 
 
@@ -98,7 +98,7 @@ def test_cut_or_foreign_weights_are_refused(folder: Path) -> None:
     content = path.read_bytes()
     for damaged in (content[:-100], b"", b"not weights" * 100):
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match="damaged or no safetensors file"):
+        with pytest.raises(UserError, match="damaged or not a safetensors file"):
             load_model(folder)
 
 

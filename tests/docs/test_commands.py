@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
-    "search", "status", "ensemble", "train", "eval", "predict", "bench", "export", "models", "draw",
-    "data check", "data flow", "data demo", "study fork", "study merge",
+    "", "search", "status", "ensemble", "train", "eval", "predict", "bench", "export", "models",
+    "draw", "data check", "data flow", "data demo", "study fork", "study merge",
 )  # fmt: skip
 FOREIGN_FLAGS = {"--num-gpus"}  # of `ray start`
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -40,10 +40,9 @@ def _named() -> list[tuple[str, str]]:
 @cache
 def _help(*command: str) -> str:
     """What `vidnas COMMAND --help` prints; empty if there is no such command."""
-    code = "from vidnas.cli.main import main; main()"
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-c", code, *command, "--help"],
+        [sys.executable, "-m", "vidnas.cli.main", *command, "--help"],
         env=environment,
         capture_output=True,
         text=True,

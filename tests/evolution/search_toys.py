@@ -86,6 +86,9 @@ class ToyEvaluator:
 
     seconds: float = 0.0
 
+    def describe(self) -> dict[str, Any]:
+        return {}
+
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
@@ -103,6 +106,9 @@ class ClumsyEvaluator:
     """Has one kind of accident with every architecture that `is_clumsy` picks."""
 
     accident: Accident
+
+    def describe(self) -> dict[str, Any]:
+        return {"accident": self.accident}
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -140,7 +146,7 @@ def toy_config(
         "data_fingerprint": "none",
         "limits": limits or Limits(),
         "strategy": (strategy or TournamentEvolution()).describe(),
-        "training": {},
+        "evaluator": {},
         "seed": seed,
     }
     return StudyConfig.model_validate({**settings, **others})

@@ -1,4 +1,4 @@
-"""Weights that children inherit, and trainings that stop early."""
+"""Weights that children inherit, and training runs that stop early."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from vidnas.core import Evaluation, UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
+from vidnas.evolution.early_stopping import RUNGS, rung_thresholds
 from vidnas.evolution.engine import run_search
-from vidnas.evolution.evaluator import ClipEvaluator, Evaluator, Informed
+from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
 from vidnas.evolution.executors import InlineExecutor
-from vidnas.evolution.halving import RUNGS, bars
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
@@ -41,14 +42,24 @@ def cache(tmp_path_factory) -> ClipCache:
 
 @pytest.fixture
 def evaluator(cache, tmp_path) -> ClipEvaluator:
-    settings = TrainingSettings(epochs=9, batch_size=4)
+    settings = ClipEvaluation(
+        training=TrainingSettings(epochs=9, batch_size=4),
+        clips=cache.settings(["rgb"]),
+        inherit=True,
+    )
     weights = WeightFolder(tmp_path / "weights")
     return ClipEvaluator(cache.directory, settings, Limits(), runtime="torch", weights=weights)
 
 
+def changed(evaluator: ClipEvaluator, inherit: bool = True, **training: object) -> ClipEvaluator:
+    settings = evaluator.settings
+    training = settings.training.model_copy(update=training)
+    update = {"training": training, "inherit": inherit}
+    return replace(evaluator, settings=settings.model_copy(update=update))
+
+
 def test_a_child_starts_from_its_parents_weights(evaluator):
-    hardly = TrainingSettings(epochs=1, batch_size=4, learning_rate=1e-9)
-    evaluator = replace(evaluator, settings=hardly)
+    evaluator = changed(evaluator, epochs=1, learning_rate=1e-9)
     first = evaluator.evaluate(PARENT, seed=1, deadline_s=None)
     heir = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
     assert (first.status, heir.status) == ("ok", "ok")
@@ -103,31 +114,30 @@ def seen(*curves: Sequence[float]) -> list[Trial]:
     ]
 
 
-def test_the_best_third_goes_on():
+def test_the_best_third_continues():
     firsts = [0.1, 0.7, 0.3, 0.6, 0.2, 0.5, 0.4]
-    assert bars(2, seen(*((value,) for value in firsts))) == (0.5, -math.inf)
-    assert bars(2, seen(*((0.5, value) for value in firsts))) == (0.5, 0.5)
+    assert rung_thresholds(2, seen(*((value,) for value in firsts))) == (0.5, -math.inf)
+    assert rung_thresholds(2, seen(*((0.5, value) for value in firsts))) == (0.5, 0.5)
 
 
 def test_nobody_stops_before_enough_is_known():
-    assert bars(2, seen(*[(0.5,)] * 5)) == (-math.inf, -math.inf)
-    assert bars(0, seen(*[(0.5,)] * 9)) == ()
+    assert rung_thresholds(2, seen(*[(0.5,)] * 5)) == (-math.inf, -math.inf)
+    assert rung_thresholds(0, seen(*[(0.5,)] * 9)) == ()
 
 
-def test_bars_follow_the_search():
-    assert bars(1, seen(*[(0.9,)] * 300, *[(0.2,)] * 300)) == (0.2,)
+def test_thresholds_follow_the_search():
+    assert rung_thresholds(1, seen(*[(0.9,)] * 300, *[(0.2,)] * 300)) == (0.2,)
 
 
-def test_a_hopeless_candidate_stops_at_the_rung_and_costs_less(evaluator):
-    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
-    watched = replace(evaluator, settings=settings, weights=None)
+def test_an_unpromising_candidate_stops_at_the_rung_and_costs_less(evaluator):
+    watched = changed(evaluator, inherit=False, rungs=RUNGS)
     whole = watched.evaluate(PARENT, seed=1, deadline_s=None)
     assert whole.metrics["trained"] == 1.0
     assert len(whole.curve) == 2
     assert whole.fitness >= max(whole.curve)
     for rung, share in enumerate(RUNGS):
-        hopeless = replace(watched, bars=tuple(2.0 * (at == rung) for at in range(2)))
-        stopped = hopeless.evaluate(PARENT, seed=1, deadline_s=None)
+        thresholds = tuple(2.0 * (at == rung) for at in range(2))
+        stopped = replace(watched, thresholds=thresholds).evaluate(PARENT, seed=1, deadline_s=None)
         assert stopped.status == "ok"
         assert stopped.metrics["trained"] == pytest.approx(share)
         assert stopped.curve == whole.curve[: rung + 1]
@@ -135,8 +145,7 @@ def test_a_hopeless_candidate_stops_at_the_rung_and_costs_less(evaluator):
 
 
 def test_a_search_that_inherits_and_stops_early(evaluator, tmp_path):
-    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
-    evaluator = replace(evaluator, settings=settings)
+    evaluator = changed(evaluator, rungs=RUNGS)
 
     def search(evaluations: int) -> list[Trial]:
         strategy = TournamentEvolution(population=4, tournament=2)
@@ -170,7 +179,7 @@ class Listener(ToyEvaluator):
     known: int = -1
     parent: int | None = None
 
-    def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> Evaluator:
+    def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> Evaluator:
         return replace(self, known=len(trials), parent=proposal.parent)
 
     def evaluate(self, architecture, seed, deadline_s):
@@ -180,8 +189,8 @@ class Listener(ToyEvaluator):
 
 
 def test_an_evaluator_is_told_what_the_study_knows(tmp_path):
-    assert isinstance(Listener(), Informed)
-    assert not isinstance(ToyEvaluator(), Informed)
+    assert isinstance(Listener(), AdaptiveEvaluator)
+    assert not isinstance(ToyEvaluator(), AdaptiveEvaluator)
     strategy = TournamentEvolution(population=3, tournament=2)
     with Study.create_or_resume(tmp_path / "study", toy_config(strategy=strategy)) as study:
         run_search(study, ToySpace(), Listener(), strategy, InlineExecutor(), evaluations=8)
@@ -192,17 +201,17 @@ def test_an_evaluator_is_told_what_the_study_knows(tmp_path):
 
 
 def test_a_study_is_not_resumed_with_other_switches(tmp_path):
-    training = {"rungs": [], "inherit": False}
-    Study.create_or_resume(tmp_path, toy_config(training=training)).close()
+    switches = {"rungs": [], "inherit": False}
+    Study.create_or_resume(tmp_path, toy_config(evaluator=switches)).close()
     for other in ({"rungs": list(RUNGS)}, {"inherit": True}):
         with pytest.raises(UserError, match=next(iter(other))):
-            Study.create_or_resume(tmp_path, toy_config(training={**training, **other}))
+            Study.create_or_resume(tmp_path, toy_config(evaluator={**switches, **other}))
 
 
-def test_being_informed_looks_at_the_last_trials_only(evaluator):
+def test_adapting_reads_the_last_trials_only(evaluator):
     rng = np.random.default_rng(0)
     many = seen(*rng.random((1000, 2)).tolist())
-    settings = evaluator.settings.model_copy(update={"rungs": RUNGS})
-    late = replace(evaluator, settings=settings).informed(Proposal(CHILD, parent=3), many)
+    late = changed(evaluator, rungs=RUNGS).for_candidate(Proposal(CHILD, parent=3), many)
     assert late.parent == PARENT.digest
-    assert late.bars == replace(late, bars=()).informed(Proposal(CHILD), many[-300:]).bars
+    again = replace(late, thresholds=()).for_candidate(Proposal(CHILD), many[-300:])
+    assert late.thresholds == again.thresholds

@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from search_toys import FAMILY, Toy, ToyNetwork
+from search_toys import Toy, ToyNetwork, toy_config
 
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
-from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
+from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.families import Family, create_network
+from vidnas.testing import EvaluatorContract
 from vidnas.training.settings import TrainingSettings
 
 TOY = Toy(widths=(8, 8))
@@ -26,13 +28,14 @@ def cache(tmp_path_factory) -> ClipCache:
     return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
 
 
-def evaluator(cache, limits=None, **settings) -> ClipEvaluator:
-    settings = TrainingSettings(**{"epochs": 1, "batch_size": 4, **settings})
-    return ClipEvaluator(cache.directory, settings, limits or Limits())
+def evaluator_of(cache, limits=None, fitness=("likelihood",), **settings) -> ClipEvaluator:
+    training = TrainingSettings(**{"epochs": 1, "batch_size": 4, **settings})
+    evaluation = ClipEvaluation(training=training, clips=cache.settings(["rgb"]), fitness=fitness)
+    return ClipEvaluator(cache.directory, evaluation, limits or Limits())
 
 
 def test_a_candidate_is_measured_trained_and_scored(cache):
-    first, second = (evaluator(cache).evaluate(TOY, seed=3, deadline_s=60) for _ in range(2))
+    first, second = (evaluator_of(cache).evaluate(TOY, seed=3, deadline_s=60) for _ in range(2))
     assert first.status == "ok"
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {"top1", "top5", "mean_class", "loss", "likelihood"}
@@ -43,8 +46,9 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
 
 
 def test_a_slow_candidate_is_rejected_untrained(cache):
-    outcome = evaluator(cache, Limits(latency_ms=1e-6)).evaluate(TOY, seed=0, deadline_s=None)
+    outcome = evaluator_of(cache, Limits(latency_ms=1e-6)).evaluate(TOY, seed=0, deadline_s=None)
     assert outcome.status == "rejected"
+    assert outcome.broken_limit == "latency"
     assert outcome.reason.startswith("latency ")
     assert outcome.metrics == {}
     assert outcome.cost.latency.p50_ms > 1e-6
@@ -66,18 +70,17 @@ def test_connection_weights_are_those_that_training_left(cache):
     connected = Connected(widths=(8,))
     torch.manual_seed(3)
     untrained = create_network(connected, 2).connection_weights()
-    trained = evaluator(cache).evaluate(connected, seed=3, deadline_s=60).connection_weights
+    trained = evaluator_of(cache).evaluate(connected, seed=3, deadline_s=60).connection_weights
     assert trained.keys() == {"first->last"}
     assert trained["first->last"] != untrained["first->last"]
-    rejected = evaluator(cache, Limits(parameters=1)).evaluate(connected, seed=3, deadline_s=60)
+    rejected = evaluator_of(cache, Limits(parameters=1)).evaluate(connected, seed=3, deadline_s=60)
     assert (rejected.status, rejected.connection_weights) == ("rejected", {})
-    assert evaluator(cache).evaluate(TOY, seed=3, deadline_s=60).connection_weights == {}
+    assert evaluator_of(cache).evaluate(TOY, seed=3, deadline_s=60).connection_weights == {}
 
 
-def test_the_family_says_which_metrics_are_the_fitness(cache):
-    replace(FAMILY, fitness=("top1", "top5"))
-    outcome = evaluator(cache).evaluate(TOY, seed=3, deadline_s=60)
-    replace(FAMILY)
+def test_the_settings_say_which_metrics_are_the_fitness(cache):
+    both = evaluator_of(cache, fitness=("top1", "top5"))
+    outcome = both.evaluate(TOY, seed=3, deadline_s=60)
     assert outcome.metrics["top5"] == 1.0
     assert outcome.fitness == outcome.metrics["top1"] + 1.0
 
@@ -87,7 +90,7 @@ def test_the_family_says_which_metrics_are_the_fitness(cache):
     [({"learning_rate": 1e30}, None, "NotFinite"), ({"epochs": 1000}, 0.5, "DeadlineExceeded")],
 )
 def test_failures_have_their_reason_and_cost(cache, settings, deadline_s, reason):
-    outcome = evaluator(cache, **settings).evaluate(TOY, seed=0, deadline_s=deadline_s)
+    outcome = evaluator_of(cache, **settings).evaluate(TOY, seed=0, deadline_s=deadline_s)
     assert outcome.status == "failed"
     assert outcome.reason.startswith(reason)
     assert outcome.cost.macs > 0
@@ -103,22 +106,48 @@ def build_greedily(architecture, num_classes):
 
 def test_out_of_memory_is_a_failure(cache):
     Family("greedy", Greedy, network=build_greedily)
-    outcome = evaluator(cache).evaluate(Greedy(widths=(1,)), seed=0, deadline_s=None)
+    outcome = evaluator_of(cache).evaluate(Greedy(widths=(1,)), seed=0, deadline_s=None)
     assert (outcome.status, outcome.reason) == ("failed", "out of memory")
 
 
-def test_a_missing_cache_is_no_fault_of_the_candidate(tmp_path):
-    evaluator = ClipEvaluator(tmp_path, TrainingSettings(epochs=1), Limits())
+def test_a_missing_cache_is_no_fault_of_the_candidate(cache, tmp_path):
+    evaluator = replace(evaluator_of(cache), cache_directory=tmp_path)
     with pytest.raises(UserError, match="no clip cache"):
         evaluator.evaluate(TOY, seed=0, deadline_s=None)
 
 
 def test_runs_the_same_in_a_worker(cache):
-    here = evaluator(cache).evaluate(TOY, seed=3, deadline_s=60)
+    here = evaluator_of(cache).evaluate(TOY, seed=3, deadline_s=60)
     with LocalExecutor(workers=1) as executor:
         there = executor.submit(
-            pickle.loads(pickle.dumps(evaluator(cache))).evaluate, TOY, 3, 60.0
+            pickle.loads(pickle.dumps(evaluator_of(cache))).evaluate, TOY, 3, 60.0
         ).result(120)
     assert there.status == "ok"
     assert there.cost.macs == here.cost.macs
     assert there.metrics == pytest.approx(here.metrics, abs=1e-4)
+
+
+class TestClipEvaluator(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self, cache) -> ClipEvaluator:
+        return evaluator_of(cache)
+
+    @pytest.fixture
+    def architectures(self) -> list[Toy]:
+        return [TOY]
+
+
+def test_settings_read_back_from_a_study(cache, tmp_path):
+    described = evaluator_of(cache, fitness=("top1", "top5"), learning_rate=0.1)
+    path = tmp_path / "config.yaml"
+    toy_config(evaluator=described.describe()).write(path)
+    config = StudyConfig.read(path)
+    assert ClipEvaluation.of_study(config) == described.settings
+    with pytest.raises(UserError, match="not evaluated on clips"):
+        ClipEvaluation.of_study(toy_config())
+
+
+def test_inheriting_needs_a_folder(cache):
+    settings = evaluator_of(cache).settings.model_copy(update={"inherit": True})
+    with pytest.raises(UserError, match="pass weights"):
+        ClipEvaluator(cache.directory, settings, Limits())

@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from search_toys import SEARCHED_LIMITS, Toy, ToyEvaluator, ToySpace, toy_config
@@ -29,7 +30,10 @@ EVALUATIONS = 40
 
 @dataclass(frozen=True)
 class UnevenEvaluator:
-    """As the toys' evaluator, but one takes longer than another, and some fail."""
+    """Evaluates as the toys' evaluator, but one takes longer than another, and some fail."""
+
+    def describe(self) -> dict[str, Any]:
+        return {}
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None

@@ -3,8 +3,7 @@ import pytest
 from search_toys import Toy, ToyEvaluator, ToySpace
 
 from vidnas.core import Evaluation, UserError
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.strategies import RandomSearch
+from vidnas.evolution.strategies import LocalSearch, RandomSearch
 from vidnas.evolution.trial import Proposal, Trial
 
 
@@ -38,11 +37,11 @@ def test_moves_to_the_first_better_neighbour():
 
 
 @pytest.mark.parametrize("status", ["rejected", "failed"])
-def test_restarts_when_patience_ends_also_where_all_neighbours_are_refused(status):
-    refused = [trial(n, parent=0, status=status) for n in (1, 2)]
-    assert parent_of_next(after(trial(0, 0.5), refused[0])) == 0
-    assert parent_of_next(after(trial(0, 0.5), *refused)) is None
-    assert parent_of_next(after(trial(0, 0.5), *refused, trial(3, 0.1))) == 3
+def test_restarts_when_patience_ends_also_where_all_neighbours_are_rejected(status):
+    rejected = [trial(n, parent=0, status=status) for n in (1, 2)]
+    assert parent_of_next(after(trial(0, 0.5), rejected[0])) == 0
+    assert parent_of_next(after(trial(0, 0.5), *rejected)) is None
+    assert parent_of_next(after(trial(0, 0.5), *rejected, trial(3, 0.1))) == 3
 
 
 def test_late_neighbours_count_in_their_own_climb_only():
@@ -69,7 +68,7 @@ def test_beats_random_search():
     assert np.median(climbed) > max(drawn)
 
 
-def test_impossible_patience_is_refused():
+def test_impossible_patience_is_rejected():
     with pytest.raises(UserError, match="patience of 0"):
         LocalSearch(0)
 

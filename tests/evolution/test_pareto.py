@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from search_toys import Toy, ToySpace
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol, UserError
-from vidnas.evolution.pareto import (
+from vidnas.evolution.strategies.pareto import (
     ParetoEvolution,
     crowding_distances,
     loss,
@@ -77,7 +77,7 @@ def survivors(trials, **settings) -> list[int]:
     strategy = ParetoEvolution(len(trials) - 1, 1, **settings)
     for one in trials:
         strategy.observe(one)
-    return [one.number for one in strategy.population]
+    return [one.number for one in strategy.members]
 
 
 def test_losses_are_the_objectives_and_infinite_where_unknown():
@@ -125,14 +125,14 @@ def test_the_population_keeps_the_whole_front_if_there_is_room(objectives):
     strategy = ParetoEvolution(len(front) + 1, 1, objectives=objectives)
     for one in trials:
         strategy.observe(one)
-    assert front <= {one.number for one in strategy.population}
+    assert front <= {one.number for one in strategy.members}
 
 
 @pytest.mark.parametrize(
     "objectives", [(), ("accuracy",), ("latency", "latency"), ("accuracy", "beauty"),
                    ("accuracy", "latency", "macs", "parameters")],
 )  # fmt: skip
-def test_impossible_objectives_are_refused(objectives):
+def test_impossible_objectives_are_rejected(objectives):
     with pytest.raises(UserError, match="two or three different"):
         ParetoEvolution(objectives=objectives)
 

@@ -36,10 +36,10 @@ from vidnas.core import Evaluation, UserError, WorkerLost
 from vidnas.data.cache import build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
+from vidnas.evolution.cluster_clips import ClipSource, ClusterClipEvaluator, local_copy
 from vidnas.evolution.engine import run_search
-from vidnas.evolution.evaluator import ClipEvaluator
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.ray_clips import Cargo, ShippedEvaluator, local_copy
 from vidnas.evolution.ray_executor import RayExecutor
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
@@ -221,11 +221,11 @@ def cache(nodes, tmp_path_factory):
     return build_cache(load_dataset(clips), size_px=16, directory=nodes.home)
 
 
-def copy_here(cargo):
-    return local_copy(cargo)
+def copy_here(source):
+    return local_copy(source)
 
 
-def copy_on(nodes, cargo, copies_a_node):
+def copy_on(nodes, source, copies_a_node):
     places = [
         NodeAffinitySchedulingStrategy(node, soft=False)
         for node in nodes.ids
@@ -233,17 +233,17 @@ def copy_on(nodes, cargo, copies_a_node):
     ]
     task = ray.remote(copy_here)
     return ray.get(
-        [task.options(num_cpus=0, scheduling_strategy=place).remote(cargo) for place in places]
+        [task.options(num_cpus=0, scheduling_strategy=place).remote(source) for place in places]
     )
 
 
 def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
-    cargo = Cargo.of(cache.directory)
-    partial = nodes.away / f"{cache.directory.name}-{cargo.digest}.partial"
+    source = ClipSource.of(cache.directory)
+    partial = nodes.away / f"{cache.directory.name}-{source.digest}.partial"
     partial.mkdir()
     (partial / "frames.rgb").write_bytes(b"cut off")
-    folders = copy_on(nodes, cargo, copies_a_node=3)
-    copy = nodes.away / f"{cache.directory.name}-{cargo.digest}"
+    folders = copy_on(nodes, source, copies_a_node=3)
+    copy = nodes.away / f"{cache.directory.name}-{source.digest}"
     assert sorted(folders) == sorted([cache.directory] * 3 + [copy] * 3)
     pixels = (copy / "frames.rgb").read_bytes()
     # Only what was missing was read, and once: the others found it.
@@ -253,8 +253,11 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
 
 
 def test_candidates_train_on_every_node(nodes, cache):
-    clips = ClipEvaluator(cache.directory, TrainingSettings(epochs=1, batch_size=4), Limits())
-    evaluator = ShippedEvaluator.of(clips)
+    training = TrainingSettings(epochs=1, batch_size=4)
+    settings = ClipEvaluation(training=training, clips=cache.settings(["rgb"]))
+    clips = ClipEvaluator(cache.directory, settings, Limits())
+    evaluator = ClusterClipEvaluator.of(clips)
+    assert evaluator.describe() == clips.describe()
     with RayExecutor() as executor:
         futures = [executor.submit(evaluator.evaluate, Toy(widths=(8,)), 3, 60) for _ in range(4)]
         outcomes = [future.result(120) for future in futures]
@@ -265,7 +268,7 @@ def test_a_node_without_room_for_the_clips_ends_the_search(nodes, cache, tmp_pat
     monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path / "file" / "folder"))
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot be copied to this node \(Not a directory\)"):
-        local_copy.__wrapped__(Cargo.of(cache.directory))
+        local_copy.__wrapped__(ClipSource.of(cache.directory))
 
 
 INTERRUPTED = """

@@ -110,7 +110,7 @@ def test_limits_hold_for_networks_and_for_costs_of_the_evaluator(tmp_path: Path)
 def test_what_differs_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     vidnas.search(ToySpace(), width, evaluations=3, folder=folder, depends_on={"data": 1})
-    with pytest.raises(UserError, match=r"training\.data is 1 there and 2 now"):
+    with pytest.raises(UserError, match=r"evaluator\.data is 1 there and 2 now"):
         vidnas.search(ToySpace(), width, evaluations=5, folder=folder, depends_on={"data": 2})
     with pytest.raises(UserError, match="pass the names of the classes"):
         vidnas.search(ToySpace(), width, evaluations=3, limits=["macs=1k"], folder=folder)

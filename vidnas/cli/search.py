@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsons
 from typing import TYPE_CHECKING, Any
 
 from vidnas.cli.console import Json, say, show, show_json
@@ -32,37 +31,26 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
     if json:
         show_json(_record(result))
         return
-    test, latency = result.test, result.cost.latency
-    show(
-        (f"{test.top1:.1%}", "bold"),
-        f" top-1 on {test.clips} unseen clips ({test.top5:.1%} top-5, {test.mean_class:.1%} mean "
-        "class)",
-    )
-    if latency is not None:
+    card = result.card
+    if card.test is not None:
+        show(
+            (f"{card.test.top1:.1%}", "bold"),
+            f" top-1 on {card.test.clips} unseen clips ({card.test.top5:.1%} top-5, "
+            f"{card.test.mean_class:.1%} mean class)",
+        )
+    if card.cost is not None and (latency := card.cost.latency) is not None:
         show(
             (format_ms(latency.p50_ms), "bold"),
             f" per clip on this machine ({latency.protocol.runtime}, "
             f"{latency.protocol.threads} thread(s))",
-            ("" if result.within_limits else "  over the limit", "red"),
+            ("" if card.within_limits else "  over the limit", "red"),
         )
     show(f"model   {result.model}")
-    show(f"ONNX    {result.onnx} (largest difference from torch {result.export_difference:.1e})")
+    show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     show(f"report  {result.report}")
     say(f"Took {format_duration(result.seconds)}. Try it: vidnas predict {request.out} VIDEO")
 
 
 def _record(result: SearchResult) -> dict[str, Any]:
-    from vidnas.deploy.model import load_architecture
-
-    return {
-        "trial": result.trial,
-        "architecture": jsons.loads(load_architecture(result.model).to_json()),
-        "test": result.test.model_dump(mode="json"),
-        "cost": result.cost.model_dump(mode="json"),
-        "within_limits": result.within_limits,
-        "export_difference": result.export_difference,
-        "model": str(result.model),
-        "onnx": str(result.onnx),
-        "report": str(result.report),
-        "seconds": result.seconds,
-    }
+    paths = {name: str(getattr(result, name)) for name in ("model", "onnx", "report")}
+    return {**paths, "card": result.card.model_dump(mode="json"), "seconds": result.seconds}

@@ -68,8 +68,9 @@ def _facts(status: StudyStatus) -> dict[str, str]:
         f"trial {best.number}: {format_evaluation(best.evaluation)}" if best else "none yet"
     )
     if (winner := status.winner) is not None:
-        top1 = f"{winner.test_top1:.1%} on the test clips, " if winner.test_top1 is not None else ""
-        facts["Trained"] = f"trial {winner.number}: {top1}{format_cost(winner.cost)}"
+        top1 = f"{winner.test.top1:.1%} on the test clips, " if winner.test else ""
+        cost = format_cost(winner.cost) if winner.cost else ""
+        facts["Trained"] = f"trial {winner.trial}: {top1}{cost}"
     return facts
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core import Modality, UserError
+from vidnas.core.value import Value
 from vidnas.data.cache_writer import (
     FLOW_INDEX,
     INDEX,
@@ -30,6 +31,15 @@ from vidnas.data.datasets import Dataset
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
+
+
+class ClipSettings(Value):
+    """What clips depend on besides the videos that they are cut from."""
+
+    size_px: int
+    """Short side of the frames in the cache."""
+    flow_method: FlowMethod | None = None
+    """How the optical flow was computed; None for clips without any."""
 
 
 class ClipCache:
@@ -124,9 +134,10 @@ class ClipCache:
         mean, std = self._statistics[modality]
         return torch.tensor(mean), torch.tensor(std)
 
-    def settings(self, modalities: Iterable[Modality]) -> dict[str, str]:
-        """Return what such clips depend on besides the videos: the method of the flow."""
-        return {"flow_method": str(self.flow_method)} if "flow" in modalities else {}
+    def settings(self, modalities: Iterable[Modality]) -> ClipSettings:
+        """Return what clips of these modalities depend on besides the videos."""
+        method = self.flow_method if "flow" in modalities else None
+        return ClipSettings(size_px=self.size_px, flow_method=method)
 
     def _require(self, modality: Modality) -> None:
         reject_objects([modality])

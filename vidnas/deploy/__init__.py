@@ -1,7 +1,7 @@
 """A trained model as an artefact: saved, loaded, exported, used on files."""
 
 from vidnas.deploy.export import ExportCheck, export_model
-from vidnas.deploy.model import Model, ModelCard, load_model, save_model
+from vidnas.deploy.model import Model, ModelCard, load_card, load_model, save_model
 from vidnas.deploy.prediction import predict_video
 from vidnas.deploy.resolving import (
     resolve_architecture,
@@ -14,6 +14,7 @@ __all__ = [
     "Model",
     "ModelCard",
     "export_model",
+    "load_card",
     "load_model",
     "predict_video",
     "resolve_architecture",

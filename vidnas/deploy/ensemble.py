@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
 from vidnas.deploy.model import Model, ModelCard
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
@@ -37,8 +37,8 @@ class Candidate:
     """A network of a study, trained in full, and the clips that it was trained on."""
 
     study: Path
-    trial: Trial
     model: Model
+    """Its card names the trial."""
     cache: ClipCache
 
 
@@ -56,8 +56,8 @@ def require_same_data(studies: Sequence[Study]) -> None:
                 f"{study.folder} was searched on other classes, clips or splits than "
                 f"{first.folder}; give studies of the same clips and the same seed."
             )
-    trainings = [study.config.training for study in studies]
-    methods = {str(one["flow_method"]) for one in trainings if "flow_method" in one}
+    clips = [ClipEvaluation.of_study(study.config).clips for study in studies]
+    methods = {one.flow_method for one in clips if one.flow_method is not None}
     if len(methods) > 1:
         raise UserError(
             f"The studies were searched on optical flow of different methods "
@@ -158,8 +158,8 @@ def _logits(candidate: Candidate, split: Split) -> Tensor:
     logits = torch.cat(rows).view(-1, CLIPS_PER_VIDEO, network.num_classes)
     if not logits.isfinite().all():
         raise NotFinite(
-            f"Trial {candidate.trial.number} of {candidate.study} predicts numbers that are not "
-            "finite."
+            f"Trial {candidate.model.card.trial} of {candidate.study} predicts numbers that are "
+            "not finite."
         )
     return logits
 
@@ -177,8 +177,6 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
     network = EnsembleNetwork(architecture, len(models[0].classes))
     for member, model in zip(network.members, models, strict=True):
         member.load_state_dict(model.network.state_dict())
-    settings: dict[str, Any] = {"members": [model.card.settings for model in models]}
-    for model in models:  # prediction must compute the flow that they were trained on
-        if "flow_method" in model.card.settings:
-            settings["flow_method"] = model.card.settings["flow_method"]
-    return Model(network, models[0].classes, ModelCard(settings=settings, data=models[0].card.data))
+    runs = tuple(run for model in models for run in model.card.training_runs)
+    card = ModelCard(training_runs=runs, data=models[0].card.data)
+    return Model(network, models[0].classes, card)

@@ -30,7 +30,7 @@ class ExportCheck:
     """The same over the largest logit."""
 
 
-def export_model(model: Model, path: Path) -> ExportCheck:
+def export_model(model: Model, path: Path | str) -> ExportCheck:
     """Write the model as ONNX: clips `(N, C, T, H, W)` in [0, 1] to logits `(N, classes)`.
 
     The metadata of the file holds `classes`, `inputs` and `architecture` as JSON.
@@ -39,6 +39,7 @@ def export_model(model: Model, path: Path) -> ExportCheck:
         UserError: there is no such folder to write to, or the graph computes something else than
             the network; nothing is written then.
     """
+    path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path} cannot be written; name a file in a folder that exists.")
     network = model.network.eval()

@@ -1,37 +1,26 @@
 """Full training of a search's best candidates, side by side; validation picks the winner.
 
-The brief training that ranks candidates is noisy, and one small network cannot use two cores well:
-training the best few at once costs the time of one and takes the luck out of the choice.
+The brief training run that ranks candidates is noisy, and one small network cannot use two cores
+well: training the best few at once takes the time of one and removes the luck from the choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_model, save_model
+from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.trial import Trial
-from vidnas.families import Architecture, create_network
-from vidnas.training import Metrics, TrainingSettings, train
+from vidnas.families import create_network
+from vidnas.training import Metrics, TrainingRun, TrainingSettings, train
 
 _TICK_S = 0.5
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A candidate that was trained in full."""
-
-    trial: Trial
-    folder: Path
-    validation: Metrics
 
 
 def train_finalists(
@@ -39,15 +28,15 @@ def train_finalists(
     cache: ClipCache,
     settings: TrainingSettings,
     executor: Executor,
-    folder: Path,
+    folder: Path | str,
     *,
     seed: int,
     on_tick: Callable[[], None] = lambda: None,
-) -> list[Finalist]:
-    """Train candidates in full, as many at a time as the executor has slots; the best comes first.
+) -> list[Model]:
+    """Train candidates in full, as many at a time as the executor has slots.
 
-    Each becomes a model folder below `folder`. One that is there already is not trained again, and
-    one that was interrupted goes on.
+    Each is saved as a model in `folder/trial-N`. One that is there already is not trained again,
+    and one that was interrupted resumes.
 
     Args:
         trials: the candidates.
@@ -55,71 +44,64 @@ def train_finalists(
         settings: the recipe; its budget is that of each candidate.
         executor: where they are trained; the caller shuts it down.
         folder: where the models go.
-        seed: of the weights and the order of the clips.
+        seed: decides the weights and the order of the clips.
         on_tick: called about twice a second while waiting.
+
+    Returns:
+        The models by their validation metrics, the best first; their cards name their trials.
 
     Raises:
         UserError: not one of them could be trained.
     """
-    pending: dict[Future[Metrics], Trial] = {
-        executor.submit(
-            train_finalist,
-            cache.directory,
-            trial.architecture,
-            settings,
-            seed,
-            _folder(folder, trial),
-        ): trial
-        for trial in trials
-    }
-    running = set(pending)
+    folders = [Path(folder) / f"trial-{trial.number}" for trial in trials]
+    futures = [
+        executor.submit(train_finalist, cache.directory, trial, settings, seed, place)
+        for trial, place in zip(trials, folders, strict=True)
+    ]
+    running = set(futures)
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
         on_tick()
-    errors = {pending[future].number: future.exception() for future in pending}
-    finalists = [
-        Finalist(trial, _folder(folder, trial), future.result())
-        for future, trial in pending.items()
-        if errors[trial.number] is None
+    trained = [
+        (future.result().rank, place)
+        for future, place in zip(futures, folders, strict=True)
+        if future.exception() is None
     ]
-    if not finalists:
-        number, error = next(iter(errors.items()))
+    if not trained:
         raise UserError(
-            f"None of the best candidates could be trained in full (trial {number}: {error}); "
-            "run the same command again."
+            "None of the best candidates could be trained in full (trial "
+            f"{trials[0].number}: {futures[0].exception()}); run the same command again."
         )
-    return sorted(finalists, key=lambda finalist: finalist.validation.rank, reverse=True)
+    trained.sort(key=lambda found: found[0], reverse=True)
+    return [load_model(place) for _, place in trained]
 
 
 def train_finalist(
-    cache_directory: Path,
-    architecture: Architecture,
-    settings: TrainingSettings,
-    seed: int,
-    folder: Path,
+    cache_directory: Path, trial: Trial, settings: TrainingSettings, seed: int, folder: Path
 ) -> Metrics:
     """Train one candidate in full, save it as a model and return its validation metrics."""
-    cache = ClipCache(cache_directory)
-    recipe: dict[str, Any] = {
-        **settings.model_dump(mode="json"),
-        "seed": seed,
-        **cache.settings(spec.modality for spec in architecture.inputs),
-    }
+    cache, architecture = ClipCache(cache_directory), trial.architecture
+    clips = cache.settings(spec.modality for spec in architecture.inputs)
+    run = TrainingRun(settings=settings, seed=seed, clips=clips)
     if (folder / MODEL_FILE).exists():
-        card = load_model(folder).card
-        if card.settings == recipe and card.validation is not None:
+        card = load_card(folder)
+        if card.training_runs == (run,) and card.validation is not None:
             return card.validation
     torch.manual_seed(seed)
     network = create_network(architecture, len(cache.classes))
     checkpoint = folder / f"budget-{settings.budget_s or settings.epochs}.checkpoint"
     report = train(network, cache, settings, seed=seed, checkpoint=checkpoint)
     if report.validation is None:
-        raise UserError(f"{cache.directory} has no validation clips to choose the best network by.")
-    card = ModelCard(validation=report.validation, settings=recipe, data=cache.fingerprint)
+        raise UserError(
+            f"{cache.directory} has no validation clips to choose the best network by; give some "
+            "videos the split val."
+        )
+    card = ModelCard(
+        trial=trial.number,
+        training_runs=(run,),
+        data=cache.fingerprint,
+        validation=report.validation,
+    )
     save_model(Model(network, cache.classes, card), folder)
     checkpoint.unlink()
     return report.validation
-
-
-def _folder(folder: Path, trial: Trial) -> Path:
-    return folder / f"trial-{trial.number}"

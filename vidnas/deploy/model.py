@@ -16,31 +16,44 @@ from vidnas.core import Cost, UserError
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
+from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
-from vidnas.training.metrics import Metrics
+from vidnas.training import Metrics, TrainingRun
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
 
 class ModelCard(Value):
-    """Where a model comes from and what it was seen to do."""
+    """The one record of a trained model: where it comes from and what was measured of it."""
 
-    validation: Metrics | None = None
-    """On the split that chose the model."""
-    test: Metrics | None = None
-    """On the split that nothing was chosen by."""
-    cost: Cost | None = None
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """How it was trained."""
+    trial: int | None = None
+    """Number of the trial that found the architecture; None for a model of no search."""
+    training_runs: tuple[TrainingRun, ...] = ()
+    """How the network was trained; for an ensemble, how each of its members was."""
     data: str = ""
-    """Fingerprint of the clips it was trained on."""
+    """Fingerprint of the videos it was trained on."""
+    validation: Metrics | None = None
+    """Metrics on the split that chose the model."""
+    test: Metrics | None = None
+    """Metrics on the split that nothing was chosen by."""
+    cost: Cost | None = None
+    within_limits: bool | None = None
+    """Whether the cost keeps the limits of the search; None where there were none to keep."""
+    export_difference: float | None = None
+    """Largest absolute difference of a logit between the exported graph and torch."""
     versions: dict[str, str] = Field(
         default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
 
+    @property
+    def flow_method(self) -> FlowMethod:
+        """How to compute the optical flow that the model takes, if it takes any."""
+        methods = (run.clips.flow_method for run in self.training_runs)
+        return next((method for method in methods if method is not None), DEFAULT_METHOD)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network with the names of its classes."""
 
@@ -50,21 +63,26 @@ class Model:
 
     @property
     def architecture(self) -> Architecture:
-        """What the network was built from."""
+        """The architecture that the network was built from."""
         return self.network.architecture
+
+    def __repr__(self) -> str:
+        test = f", test top-1 {self.card.test.top1:.1%}" if self.card.test else ""
+        return f"Model({self.architecture.family}, {len(self.classes)} classes{test})"
 
 
 class _Description(Value):
-    """What `model.json` holds."""
+    """The content of `model.json`."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     architecture: dict[str, JsonValue]
     classes: tuple[str, ...] = Field(min_length=1)
     card: ModelCard
 
 
-def save_model(model: Model, folder: Path) -> None:
+def save_model(model: Model, folder: Path | str) -> None:
     """Write the model into the folder, replacing one that is there."""
+    folder = Path(folder)
     description = _Description(
         architecture=json.loads(model.architecture.to_json()),
         classes=model.classes,
@@ -78,7 +96,7 @@ def save_model(model: Model, folder: Path) -> None:
         text.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: Path | str) -> Model:
     """Read a model folder, or the best model of a study folder, in evaluation mode on the CPU.
 
     Nothing in the folder is executed.
@@ -87,20 +105,29 @@ def load_model(path: Path) -> Model:
         UserError: the folder is missing or not a model, or its files are damaged or do not fit
             each other.
     """
-    folder = _model_folder(path)
+    folder = _model_folder(Path(path))
     description = _read_description(folder / MODEL_FILE)
     network = create_network(_architecture(folder, description), len(description.classes))
     _load_weights(network, folder / WEIGHTS_FILE)
     return Model(network.eval(), description.classes, description.card)
 
 
-def load_architecture(path: Path) -> Architecture:
+def load_card(path: Path | str) -> ModelCard:
+    """Read only the card of a model folder or a study folder.
+
+    Raises:
+        UserError: the folder is missing or not a model, or its description is damaged.
+    """
+    return _read_description(_model_folder(Path(path)) / MODEL_FILE).card
+
+
+def load_architecture(path: Path | str) -> Architecture:
     """Read only the architecture of a model folder or a study folder.
 
     Raises:
         UserError: the folder is missing or not a model, or its description is damaged.
     """
-    folder = _model_folder(path)
+    folder = _model_folder(Path(path))
     return _architecture(folder, _read_description(folder / MODEL_FILE))
 
 
@@ -125,8 +152,8 @@ def _read_description(path: Path) -> _Description:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise UserError(
-            f"{path} is damaged or of another version ({where or 'JSON'}: {problem['msg']}); save "
-            "the model again."
+            f"{path} is damaged or from another version ({where or 'JSON'}: {problem['msg']}); "
+            "save the model again."
         ) from error
 
 
@@ -143,7 +170,9 @@ def _load_weights(network: Network, path: Path) -> None:
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} is damaged or no safetensors file: {error}.") from error
+        raise UserError(
+            f"{path} is damaged or not a safetensors file ({error}); copy it again."
+        ) from error
     expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in state.items()}
     if found != expected:

@@ -1,4 +1,4 @@
-"""The search itself: population, selection, limits, evaluation, the study and its storage."""
+"""The search itself: strategies, limits, evaluation, the study and its storage, executors."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidnas.evolution.clip_evaluator import ClipEvaluation as ClipEvaluation
+    from vidnas.evolution.clip_evaluator import ClipEvaluator as ClipEvaluator
+    from vidnas.evolution.cluster_clips import ClusterClipEvaluator as ClusterClipEvaluator
     from vidnas.evolution.config import StudyConfig as StudyConfig
     from vidnas.evolution.engine import Event as Event
     from vidnas.evolution.engine import run_search as run_search
-    from vidnas.evolution.evaluator import ClipEvaluator as ClipEvaluator
+    from vidnas.evolution.evaluator import AdaptiveEvaluator as AdaptiveEvaluator
     from vidnas.evolution.evaluator import Evaluator as Evaluator
-    from vidnas.evolution.evaluator import Informed as Informed
+    from vidnas.evolution.evaluator import FunctionEvaluator as FunctionEvaluator
     from vidnas.evolution.executors import Executor as Executor
     from vidnas.evolution.executors import InlineExecutor as InlineExecutor
     from vidnas.evolution.executors import LocalExecutor as LocalExecutor
     from vidnas.evolution.limits import Limits as Limits
-    from vidnas.evolution.local_search import LocalSearch as LocalSearch
-    from vidnas.evolution.pareto import ParetoEvolution as ParetoEvolution
-    from vidnas.evolution.ray_clips import ShippedEvaluator as ShippedEvaluator
     from vidnas.evolution.ray_executor import RayExecutor as RayExecutor
+    from vidnas.evolution.strategies import LocalSearch as LocalSearch
+    from vidnas.evolution.strategies import ParetoEvolution as ParetoEvolution
     from vidnas.evolution.strategies import RandomSearch as RandomSearch
     from vidnas.evolution.strategies import Strategy as Strategy
     from vidnas.evolution.strategies import TournamentEvolution as TournamentEvolution
@@ -27,34 +29,36 @@ if TYPE_CHECKING:
     from vidnas.evolution.trial import Proposal as Proposal
     from vidnas.evolution.trial import Trial as Trial
 
-_ROOMS = {
-    "StudyConfig": "config",
-    "Event": "engine",
-    "run_search": "engine",
-    "ClipEvaluator": "evaluator",
+_MODULES = {
+    "AdaptiveEvaluator": "evaluator",
+    "ClipEvaluation": "clip_evaluator",
+    "ClipEvaluator": "clip_evaluator",
+    "ClusterClipEvaluator": "cluster_clips",
     "Evaluator": "evaluator",
-    "Informed": "evaluator",
+    "Event": "engine",
     "Executor": "executors",
+    "FunctionEvaluator": "evaluator",
     "InlineExecutor": "executors",
-    "LocalExecutor": "executors",
     "Limits": "limits",
-    "LocalSearch": "local_search",
-    "ParetoEvolution": "pareto",
-    "RayExecutor": "ray_executor",
-    "ShippedEvaluator": "ray_clips",
-    "RandomSearch": "strategies",
-    "Strategy": "strategies",
-    "TournamentEvolution": "strategies",
-    "Study": "study",
+    "LocalExecutor": "executors",
+    "LocalSearch": "strategies",
+    "ParetoEvolution": "strategies",
     "Proposal": "trial",
+    "RandomSearch": "strategies",
+    "RayExecutor": "ray_executor",
+    "Strategy": "strategies",
+    "Study": "study",
+    "StudyConfig": "config",
+    "TournamentEvolution": "strategies",
     "Trial": "trial",
+    "run_search": "engine",
 }
-__all__ = list(_ROOMS)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
     # Workers import this package on their way to the executors: Optuna and torch would cost each of
     # them a second and memory before it is set up.
-    if name in _ROOMS:
-        return getattr(import_module(f"vidnas.evolution.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"vidnas.evolution.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'vidnas.evolution' has no attribute {name!r}")

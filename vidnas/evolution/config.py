@@ -29,8 +29,8 @@ class StudyConfig(Value):
     limits: Limits
     strategy: dict[str, Any]
     """The strategy's `describe()`."""
-    training: dict[str, Any]
-    """Settings of the proxy training, or whatever else the evaluator depends on."""
+    evaluator: dict[str, Any]
+    """The evaluator's `describe()`."""
     seed: int
     deterministic: bool = False
     """Whether the history follows from the seed alone, not from which evaluation ends first."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from vidnas.core import Evaluation, UserError
-from vidnas.evolution.evaluator import Evaluator, Informed
+from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.interruption import CtrlC
 from vidnas.evolution.progress import Progress, per_minute
@@ -208,21 +208,22 @@ class _Search:
             future.set_result(known)
         else:
             future = self.executor.submit(
-                self.informed(proposal).evaluate,
+                self.evaluator_of(proposal).evaluate,
                 architecture,
                 evaluation_seed(self.study.config.seed, architecture),
                 self.deadline_s,
             )
         self.running[future] = proposal
 
-    def informed(self, proposal: Proposal) -> Evaluator:
-        """The evaluator; it is told what the strategy knows, so that nothing depends on timing."""
-        if not isinstance(self.evaluator, Informed):
+    def evaluator_of(self, proposal: Proposal) -> Evaluator:
+        """Return the evaluator of a candidate, adapted to what the strategy knows and no more, so
+        that nothing depends on timing."""
+        if not isinstance(self.evaluator, AdaptiveEvaluator):
             return self.evaluator
         trials = self.study.trials
         if self.unobserved:
             trials = trials[: self.unobserved[0].number]
-        return self.evaluator.informed(proposal, trials)
+        return self.evaluator.for_candidate(proposal, trials)
 
     def propose(self) -> Proposal | None:
         """A candidate that was not tried before, or None if none can be found.

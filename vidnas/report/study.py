@@ -1,4 +1,4 @@
-"""What the page of a study is made from; it knows nothing of how a study is stored."""
+"""What the page of a study shows, whatever the study is stored in."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
 from vidnas.core.value import Value
+from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
 from vidnas.training import Metrics
-
-
-class Winner(Value):
-    """The network that was trained in full."""
-
-    number: int
-    """Of the trial that found it."""
-    architecture: AnyArchitecture
-    cost: Cost
-    test: Metrics | None = None
-    """On the test split, which the search never sees; None where there is none."""
-    export_difference: float | None = None
-    """Largest absolute difference of a logit between the exported graph and torch."""
 
 
 class EnsembleMember(Value):
@@ -46,14 +34,14 @@ class EnsembleStep(Value):
     """One step of the selection."""
 
     member: int
-    """Which one was added, as an index."""
+    """The index of the member that was added."""
     validation_top1: float
-    """Of the ensemble with it."""
+    """The accuracy of the ensemble with it."""
     validation_loss: float
 
 
 class TopByAccuracy(Value):
-    """What the same number of networks reach that are chosen for their accuracy alone."""
+    """What as many networks reach if they are chosen for their accuracy alone."""
 
     names: tuple[str, ...]
     validation_top1: float
@@ -61,12 +49,12 @@ class TopByAccuracy(Value):
 
 
 class EnsembleReport(Value):
-    """An ensemble and how it came about; all accuracies are means over several clips a video."""
+    """An ensemble and how it was selected; accuracies are means over several clips per video."""
 
     members: tuple[EnsembleMember, ...]
     steps: tuple[EnsembleStep, ...]
     disagreement: tuple[tuple[float, ...], ...]
-    """Share of the validation clips on which two members differ, by their indices."""
+    """The share of the validation clips on which two members differ, by their indices."""
     pool: int
     """How many networks were trained to choose from."""
     by_accuracy: TopByAccuracy
@@ -75,7 +63,7 @@ class EnsembleReport(Value):
 
     @property
     def best_member(self) -> EnsembleMember:
-        """The most accurate on the test split."""
+        """The member that is most accurate on the test split."""
         return max(self.members, key=lambda member: member.test_top1)
 
     @property
@@ -121,7 +109,8 @@ class StudyReport:
     versions: Mapping[str, str] = field(default_factory=dict)
     fitness: tuple[str, ...] = ()
     """Names of the metrics whose sum the fitness is; empty if it is something else."""
-    winner: Winner | None = None
+    winner: ModelCard | None = None
+    """The network that was trained in full."""
     ensemble: EnsembleReport | None = None
 
     @property
@@ -132,9 +121,8 @@ class StudyReport:
     @property
     def shown(self) -> tuple[Architecture, int] | None:
         """The network that the page draws, and its trial: the winner, else the best so far."""
-        if self.winner:
-            return self.winner.architecture, self.winner.number
-        return next(((trial.architecture, trial.number) for trial in self.best(1)), None)
+        chosen = self.winner and [one for one in self.trials if one.number == self.winner.trial]
+        return next(((one.architecture, one.number) for one in chosen or self.best(1)), None)
 
     @property
     def unmeasured(self) -> list[Trial]:

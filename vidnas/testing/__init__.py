@@ -1,6 +1,6 @@
-"""What spaces, evaluators and executors promise, as pytest classes to inherit.
+"""What spaces, strategies, evaluators and executors promise, as pytest classes to inherit.
 
-A sub-class gives the fixtures that its contract names and adds what is its own:
+A sub-class gives the fixtures that its contract names, and adds tests of its own:
 
     class TestMySpace(SpaceContract):
         @pytest.fixture
@@ -15,12 +15,14 @@ from vidnas.testing.architectures import check_architecture, check_network
 from vidnas.testing.evaluators import EvaluatorContract
 from vidnas.testing.executors import ExecutorContract, WorkerContract
 from vidnas.testing.spaces import NetworkSpaceContract, SpaceContract
+from vidnas.testing.strategies import StrategyContract
 
 __all__ = [
     "EvaluatorContract",
     "ExecutorContract",
     "NetworkSpaceContract",
     "SpaceContract",
+    "StrategyContract",
     "WorkerContract",
     "check_architecture",
     "check_network",

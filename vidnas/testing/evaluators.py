@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Sequence
 
@@ -11,13 +12,18 @@ from vidnas.families import Architecture
 
 
 class EvaluatorContract:
-    """Of every evaluator; a sub-class gives the fixtures `evaluator` and `architectures`, a few
-    that it can evaluate."""
+    """The promises of every evaluator; a sub-class gives the fixtures `evaluator` and
+    `architectures`, a few that it can evaluate."""
+
+    def test_the_description_is_json_and_stable(self, evaluator: Evaluator) -> None:
+        described = evaluator.describe()
+        assert json.loads(json.dumps(described)) == described
+        assert pickle.loads(pickle.dumps(evaluator)).describe() == described
 
     def test_the_seed_is_the_only_source_of_randomness(
         self, evaluator: Evaluator, architectures: Sequence[Architecture]
     ) -> None:
-        """Also in a worker, where it arrives by pickle."""
+        # Also in a worker, where it arrives by pickle.
         there = pickle.loads(pickle.dumps(evaluator))
         for architecture in architectures:
             here = evaluator.evaluate(architecture, 7, None)

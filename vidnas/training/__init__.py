@@ -3,7 +3,7 @@
 from vidnas.training.errors import DeadlineExceeded, NotFinite
 from vidnas.training.loop import EpochReport, TrainingReport, train
 from vidnas.training.metrics import Metrics, evaluate
-from vidnas.training.settings import TrainingSettings
+from vidnas.training.settings import TrainingRun, TrainingSettings
 
 __all__ = [
     "DeadlineExceeded",
@@ -11,6 +11,7 @@ __all__ = [
     "Metrics",
     "NotFinite",
     "TrainingReport",
+    "TrainingRun",
     "TrainingSettings",
     "evaluate",
     "train",

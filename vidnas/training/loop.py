@@ -1,4 +1,4 @@
-"""One network, one data set, one budget: weights and metrics."""
+"""The training loop: one network, one data set, one budget; weights and metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidnas.data.sampling import train_batches
 from vidnas.families import Network
 from vidnas.families.network import Normalization
 from vidnas.layers.frames import use_channels_last
-from vidnas.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from vidnas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
 from vidnas.training.metrics import Metrics, evaluate, to_input
@@ -28,7 +28,7 @@ from vidnas.training.settings import TrainingSettings
 
 
 class EpochReport(Value):
-    """What one epoch (the last may be part of one) came to."""
+    """The outcome of one epoch; the last may be part of one."""
 
     epoch: float
     """Epochs done."""
@@ -38,22 +38,22 @@ class EpochReport(Value):
     """Mean of the loss that was minimised, with its smoothing and weights."""
     learning_rate: float
     validation: Metrics | None = None
-    """On the validation split, where this epoch measured it."""
+    """Metrics on the validation split, where this epoch measured them."""
     seconds: float
-    """Since the training began, over all its resumptions."""
+    """Time since training began, over all resumptions."""
     clips_per_s: float
-    """Training alone, validation not counted."""
+    """Pace of training alone, validation not counted."""
 
 
 class TrainingReport(Value):
-    """What a finished training came to."""
+    """The outcome of a finished training run."""
 
     epochs: float
     spent: float
-    """Share of the budget used up: 1, unless the training was stopped at a rung."""
+    """Share of the budget used up: 1, unless the run was stopped at a rung."""
     seconds: float
     validation: Metrics | None
-    """Of the weights that were kept; None where the data has no validation split."""
+    """Metrics of the weights that were kept; None where the data has no validation split."""
     history: tuple[EpochReport, ...]
 
 
@@ -64,10 +64,10 @@ def train(
     *,
     seed: int,
     device: str = "cpu",
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     deadline: float | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    goes_on: Callable[[Metrics], bool] = lambda validation: True,
+    continues: Callable[[Metrics], bool] = lambda validation: True,
 ) -> TrainingReport:
     """Train a network in place, briefly or in full, and leave it in evaluation mode.
 
@@ -77,37 +77,38 @@ def train(
         network: fresh from `build`; its normalisation takes the statistics of the training clips.
         cache: clips to train and to validate on.
         settings: the recipe and its budget.
-        seed: of the order of the clips, their augmentation and dropout.
+        seed: decides the order of the clips, their augmentation and dropout.
         device: "cpu", "cuda", "cuda:1".
-        checkpoint: file to save to after every epoch. Where it exists, training goes on from there
-            to the same weights, bit for bit, if the budget is in epochs.
+        checkpoint: file to save to after every epoch. Where it exists, training resumes from it and
+            reaches the same weights, bit for bit, if the budget is in epochs.
         deadline: reading of `time.monotonic()` at which to give up.
         on_epoch: called after every epoch.
-        goes_on: called with the validation at every rung of the settings, one after the other;
-            False ends the training there. One that goes on is the same as without rungs, but for
-            the time that they take.
+        continues: called with the validation metrics at every rung of the settings, one after the
+            other; False ends training there. A run that continues is the same as one without rungs,
+            but for the time that they take.
 
     Raises:
         NotFinite: a loss, gradient or prediction became infinite or not a number.
         DeadlineExceeded: the deadline passed.
-        UserError: the device is not there, or the checkpoint is damaged or of another training.
+        UserError: the device does not exist, or the checkpoint is damaged or of another run.
     """
-    training = _Training(
-        network, cache, settings, seed=seed, device=device, deadline=deadline, goes_on=goes_on
+    run = _Run(
+        network, cache, settings, seed=seed, device=device, deadline=deadline, continues=continues
     )
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     if checkpoint is not None and checkpoint.exists():
-        training.resume(checkpoint)
-    while training.progress.spent < 1 and not training.stopped:
-        report = training.epoch()
+        run.resume(checkpoint)
+    while run.state.spent < 1 and not run.stopped:
+        report = run.epoch()
         if checkpoint is not None:
-            training.save(checkpoint)
+            run.save(checkpoint)
         if on_epoch is not None:
             on_epoch(report)
-    return training.finish()
+    return run.finish()
 
 
-class _Training:
-    """The parts of one training, and where it stands."""
+class _Run:
+    """A training run: its parts, and how far it is."""
 
     def __init__(
         self,
@@ -118,16 +119,16 @@ class _Training:
         seed: int,
         device: str,
         deadline: float | None,
-        goes_on: Callable[[Metrics], bool],
+        continues: Callable[[Metrics], bool],
     ) -> None:
         self.clock_zero = time.monotonic()
         self.deadline = math.inf if deadline is None else deadline
         self.device = usable_device(device)
         self.network, self.cache = network.to(self.device), cache
         self.settings, self.seed = settings, seed
-        self.goes_on = goes_on
+        self.continues = continues
         self.stopped: Metrics | None = None
-        """What was measured at the rung where the training was stopped."""
+        """The metrics at the rung where the run was stopped."""
         self.rungs_s = 0.0
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
@@ -141,53 +142,53 @@ class _Training:
             label_smoothing=settings.label_smoothing,
         ).to(self.device)
         self.autocast = mixed_precision(settings.precision, self.device)
-        self.progress = Progress()
+        self.state = TrainingState()
         self.history: list[EpochReport] = []
         self.identity = {
             "architecture": network.architecture.digest,
             "settings": settings.model_dump_json(),
             "data": cache.fingerprint,
             "seed": str(seed),
-            **cache.settings(spec.modality for spec in inputs),
+            "clips": cache.settings(spec.modality for spec in inputs).model_dump_json(),
         }
 
     def resume(self, checkpoint: Path) -> None:
-        self.progress = load_checkpoint(checkpoint, self.identity, self.network, self.optimizer)
-        self.history = [EpochReport.model_validate_json(text) for text in self.progress.history]
-        self.clock_zero -= self.progress.seconds
+        self.state = load_checkpoint(checkpoint, self.identity, self.network, self.optimizer)
+        self.history = [EpochReport.model_validate_json(text) for text in self.state.history]
+        self.clock_zero -= self.state.seconds
 
     def save(self, checkpoint: Path) -> None:
-        save_checkpoint(checkpoint, self.identity, self.progress, self.network, self.optimizer)
+        save_checkpoint(checkpoint, self.identity, self.state, self.network, self.optimizer)
 
     def epoch(self) -> EpochReport:
         """Train until the epoch or the budget ends; validate if that is due."""
-        began, spent_before = time.monotonic() - self.rungs_s, self.progress.spent
+        began, spent_before = time.monotonic() - self.rungs_s, self.state.spent
         losses, clips_seen = self._pass()
         clips_per_s = clips_seen / (time.monotonic() - self.rungs_s - began)
         parts = self.settings.validations
-        due = math.floor(self.progress.spent * parts) > math.floor(spent_before * parts)
+        due = math.floor(self.state.spent * parts) > math.floor(spent_before * parts)
         validation = self.stopped
         if due and validation is None and len(self.cache.videos("val")):
             validation = self._validate()
         if validation is not None:
             self._keep_best(validation)
-        self.progress.seconds = time.monotonic() - self.clock_zero
+        self.state.seconds = time.monotonic() - self.clock_zero
         report = EpochReport(
-            epoch=self.progress.epochs,
-            fraction=self.progress.spent,
+            epoch=self.state.epochs,
+            fraction=self.state.spent,
             train_loss=sum(losses) / len(losses),
             learning_rate=self.optimizer.param_groups[0]["lr"],
             validation=validation,
-            seconds=self.progress.seconds,
+            seconds=self.state.seconds,
             clips_per_s=clips_per_s,
         )
         self.history.append(report)
-        self.progress.history.append(report.model_dump_json())
+        self.state.history.append(report.model_dump_json())
         return report
 
     def _pass(self) -> tuple[list[float], int]:
-        """One pass over the training clips, or what the budget allows of it."""
-        epoch = int(self.progress.epochs)
+        """Pass over the training clips once, or over what the budget allows."""
+        epoch = int(self.state.epochs)
         rng = np.random.default_rng((self.seed, epoch))
         torch.manual_seed(int(rng.integers(2**63)))
         self.network.train()
@@ -206,13 +207,13 @@ class _Training:
             if len(labels) > 1:  # batch normalisation needs two
                 losses.append(self._step(clips, labels))
                 clips_seen += len(labels)
-            self.progress.epochs = epoch + batch / self.steps_per_epoch
+            self.state.epochs = epoch + batch / self.steps_per_epoch
             seconds = time.monotonic() - self.clock_zero
-            before = self.progress.spent
-            self.progress.spent = min(self.settings.spent(self.progress.epochs, seconds), 1.0)
-            spent = self.progress.spent
+            before = self.state.spent
+            self.state.spent = min(self.settings.spent(self.state.epochs, seconds), 1.0)
+            spent = self.state.spent
             if reached := sum(before < rung <= spent < 1 for rung in self.settings.rungs):
-                self._look_around(reached)
+                self._stop_or_continue(reached)
             if spent == 1 or self.stopped:
                 break
         return losses, clips_seen
@@ -221,7 +222,7 @@ class _Training:
         if time.monotonic() > self.deadline:
             raise DeadlineExceeded("The deadline passed during training.")
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate_at(self.progress.spent)
+            group["lr"] = self.settings.learning_rate_at(self.state.spent)
         with self.autocast:
             logits = self.network(*(to_input(clip, self.device) for clip in clips))
         loss: Tensor = self.loss(logits.float(), labels.to(self.device))
@@ -234,11 +235,11 @@ class _Training:
         self.optimizer.step()
         return loss.item()
 
-    def _look_around(self, reached: int) -> None:
-        """At a rung, or several that one slow step reached: measure, and ask whether to go on."""
+    def _stop_or_continue(self, reached: int) -> None:
+        """Measure at a rung, or at several that one slow step reached, and ask whether to stop."""
         began = time.monotonic()
         found = self._validate()
-        if not all(self.goes_on(found) for _ in range(reached)):
+        if not all(self.continues(found) for _ in range(reached)):
             self.stopped = found
         self.rungs_s += time.monotonic() - began
 
@@ -248,25 +249,25 @@ class _Training:
     def _keep_best(self, found: Metrics) -> None:
         earlier = [report.validation for report in self.history if report.validation]
         if self.settings.keep == "best" and all(found.rank >= best.rank for best in earlier):
-            self.progress.best_weights = deepcopy(self.network.state_dict())
+            self.state.best_weights = deepcopy(self.network.state_dict())
 
     def finish(self) -> TrainingReport:
         measured = [report.validation for report in self.history if report.validation]
-        if self.progress.best_weights is not None:
-            self.network.load_state_dict(self.progress.best_weights)
+        if self.state.best_weights is not None:
+            self.network.load_state_dict(self.state.best_weights)
             measured.sort(key=lambda metrics: metrics.rank)
         self.network.eval()
         return TrainingReport(
-            epochs=self.progress.epochs,
-            spent=self.progress.spent,
-            seconds=self.progress.seconds,
+            epochs=self.state.epochs,
+            spent=self.state.spent,
+            seconds=self.state.seconds,
             validation=measured[-1] if measured else None,
             history=tuple(self.history),
         )
 
 
 def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum or AdamW; only kernels decay, not biases, gates and norms."""
+    """Make SGD with Nesterov momentum or AdamW; kernels decay, biases, gates and norms do not."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
@@ -285,7 +286,7 @@ def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.opt
 
 
 def balanced_weights(cache: ClipCache) -> Tensor:
-    """Weights `(num_classes,)` that make every class of the training split count the same."""
+    """Return weights `(num_classes,)` that make all classes of the training split count alike."""
     labels = torch.from_numpy(cache.labels[cache.videos("train")])
     counts = torch.bincount(labels, minlength=len(cache.classes))
     return len(labels) / (len(cache.classes) * counts.clamp(min=1))

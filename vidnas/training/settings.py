@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from typing_extensions import Self
 
 from vidnas.core.value import Value
+from vidnas.data.cache import ClipSettings
 from vidnas.data.sampling import Augmentation
 
 _FIRST_SHARE = 0.01  # a warm-up from exactly zero would waste its first step
@@ -82,3 +83,11 @@ class TrainingSettings(Value):
             return self.learning_rate * max(spent / self.warmup, _FIRST_SHARE)
         falling = min((spent - self.warmup) / (1 - self.warmup), 1.0)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+class TrainingRun(Value):
+    """What the weights of a trained network depend on besides its architecture and the videos."""
+
+    settings: TrainingSettings
+    seed: int
+    clips: ClipSettings

@@ -15,7 +15,8 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_model, save_model
+from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
@@ -113,7 +114,7 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
         listener,
         size_px=search.size_px,
         modalities=search.input,
-        flow_method=study.config.training.get("flow_method"),
+        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
@@ -150,13 +151,10 @@ def _train(
         seed=study.config.seed,
         on_tick=clock(listener, "Training", total_s),
     )
-    trained = {finalist.trial.number for finalist in finalists}
+    trained = {model.card.trial for model in finalists}
     for lost in (trial.number for trial in trials if trial.number not in trained):
         listener.remark(f"Trial {lost} could not be trained in full and is left out.")
-    return [
-        Candidate(study.folder, finalist.trial, load_model(finalist.folder), cache)
-        for finalist in finalists
-    ]
+    return [Candidate(study.folder, model, cache) for model in finalists]
 
 
 def _settings(study: Study, train_s: float | None) -> TrainingSettings:
@@ -165,9 +163,7 @@ def _settings(study: Study, train_s: float | None) -> TrainingSettings:
     Raises:
         UserError: the search has not ended.
     """
-    recipe = load_model(study.folder).card.settings
-    known = {name: recipe[name] for name in TrainingSettings.model_fields if name in recipe}
-    settings = TrainingSettings.model_validate(known)
+    settings = load_card(study.folder).training_runs[0].settings
     return settings.model_copy(update={"budget_s": train_s}) if train_s else settings
 
 
@@ -232,9 +228,9 @@ def _names(candidates: Sequence[Candidate]) -> list[str]:
     """Return the names of trials: their numbers, with the study where there are several."""
     folders = {candidate.study for candidate in candidates}
     if len(folders) == 1:
-        return [f"trial {candidate.trial.number}" for candidate in candidates]
+        return [f"trial {candidate.model.card.trial}" for candidate in candidates]
     unique = len({folder.name for folder in folders}) == len(folders)
     return [
-        f"{candidate.study.name if unique else candidate.study} trial {candidate.trial.number}"
+        f"{candidate.study.name if unique else candidate.study} trial {candidate.model.card.trial}"
         for candidate in candidates
     ]

@@ -8,7 +8,6 @@ from vidnas.core import UserError
 from vidnas.data.datasets import load_dataset
 from vidnas.data.splits import Split
 from vidnas.deploy import load_model
-from vidnas.deploy.prediction import flow_method
 from vidnas.training import Metrics, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
@@ -46,7 +45,7 @@ def evaluate_model(
         listener,
         size_px=max(spec.size_px for spec in inputs),
         modalities={spec.modality for spec in inputs},
-        flow_method=flow_method(loaded),
+        flow_method=loaded.card.flow_method,
     )
     if cache.classes != loaded.classes:
         raise UserError(

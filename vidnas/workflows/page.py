@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.report.page import write_report
-from vidnas.report.study import EnsembleReport, StudyReport, Winner
+from vidnas.report.study import EnsembleReport, StudyReport
 from vidnas.workflows.records import read_record
 
-WINNER_FILE = "best/winner.json"
+PAGE_FILE = "report.html"
+BEST_FOLDER = "best"
 ENSEMBLE_FILE = "ensemble/ensemble.json"
 
 
@@ -28,8 +30,18 @@ def write_page(study: Study, title: str) -> Path:
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
-        fitness=tuple(study.config.training.get("fitness", ())),
-        winner=read_record(Winner, study.folder / WINNER_FILE),
+        fitness=ClipEvaluation.of_study(study.config).fitness,
+        winner=read_winner(study.folder),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
     )
-    return write_report(report, study.folder / "report.html")
+    return write_report(report, study.folder / PAGE_FILE)
+
+
+def read_winner(folder: Path) -> ModelCard | None:
+    """Return the card of the network that a study trained in full, or None before that.
+
+    Raises:
+        UserError: the model is damaged.
+    """
+    best = folder / BEST_FOLDER
+    return load_card(best) if (best / MODEL_FILE).is_file() else None

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from vidnas.core import UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.halving import RUNGS
-from vidnas.evolution.local_search import LocalSearch
-from vidnas.evolution.pareto import OBJECTIVES, ParetoEvolution
-from vidnas.evolution.strategies import RandomSearch, Strategy, TournamentEvolution
+from vidnas.evolution.early_stopping import RUNGS
+from vidnas.evolution.strategies import Strategy, make_strategy, strategy_settings
+from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.training import TrainingSettings
 from vidnas.workflows.request import SearchRequest
 
-_TRAINING_SHARE = 1 / 3
-"""The share of the final training, of the time that the rest leaves."""
-_REST_SHARE, _LEAST_REST_S = 0.05, 12.0
-"""Start-up, testing, export and the page; the least was measured on generated clips."""
+_TRAINING_SHARE, _REST_SHARE = 0.3, 0.05
+"""Shares of the budget: the final training, and start-up, testing, export and the page."""
+_OF_WORK = _TRAINING_SHARE / (1 - _REST_SHARE)
+"""The share of the final training in what is left for search and training."""
+_LEAST_REST_S = 12.0
+"""What start-up, testing, export and the page took on generated clips."""
 _STARTING_S = 4.0
 """Until the workers have imported torch and measured a first latency."""
 _CANDIDATES = 60
@@ -59,7 +62,7 @@ class Plan(Value):
         rest_s, search_s = _LEAST_REST_S, None
         if budget_s is not None:
             rest_s = max(_REST_SHARE * budget_s, _LEAST_REST_S)
-            train_s = request.train_time_s or _TRAINING_SHARE * (budget_s - rest_s)
+            train_s = request.train_time_s or _OF_WORK * (budget_s - rest_s)
             search_s = budget_s - rest_s - train_s
             if request.candidate_time_s is None:
                 low, high = _CANDIDATE_S
@@ -92,7 +95,7 @@ class Plan(Value):
 
 
 def _require_enough(request: SearchRequest, search_s: float, candidate_s: float) -> None:
-    """Refuse a budget in which not even one round of candidates has room.
+    """Reject a budget in which not even one round of candidates has room.
 
     Raises:
         UserError: the budget is too small; the sentence names the time that is needed.
@@ -101,9 +104,7 @@ def _require_enough(request: SearchRequest, search_s: float, candidate_s: float)
     if search_s >= needed_s:
         return
     least_s = _LEAST_REST_S + (
-        needed_s + request.train_time_s
-        if request.train_time_s
-        else needed_s / (1 - _TRAINING_SHARE)
+        needed_s + request.train_time_s if request.train_time_s else needed_s / (1 - _OF_WORK)
     )
     raise UserError(
         f"--budget {format_duration(request.budget_s or 0)} leaves "
@@ -112,8 +113,8 @@ def _require_enough(request: SearchRequest, search_s: float, candidate_s: float)
     )
 
 
-def make_strategy(request: SearchRequest, plan: Plan) -> Strategy:
-    """The strategy that was asked for, with what else the request, the study or the family says.
+def planned_strategy(request: SearchRequest, plan: Plan) -> Strategy:
+    """Return the strategy that was asked for; the study or the family say what else it needs.
 
     Raises:
         UserError: its settings do not go together.
@@ -123,39 +124,39 @@ def make_strategy(request: SearchRequest, plan: Plan) -> Strategy:
             f"The strategy {request.strategy} knows no objectives; add --strategy pareto, or leave "
             "--objective out."
         )
-    if request.strategy == "random":
-        return RandomSearch()
-    if request.strategy == "local":
-        return LocalSearch(guided=request.guided)
-    names = set(EvolutionDefaults.model_fields)
-    settings = _evolution(request, plan).model_dump()
-    settings |= request.model_dump(include=names, exclude_none=True)
-    if request.tournament is None:
+    known = {*strategy_settings(request.strategy)}
+    settings: dict[str, Any] = {}
+    if known >= EvolutionDefaults.model_fields.keys():
+        settings = _evolution(request, plan).model_dump()
+    asked = request.model_dump(include=known, exclude_none=True)
+    settings |= {name: value for name, value in asked.items() if value != ()}
+    if request.tournament is None and "tournament" in settings:
         settings["tournament"] = min(settings["tournament"], settings["population"])
-    settings["guided"] = request.guided
-    if request.strategy == "pareto":
-        return ParetoEvolution(**settings, objectives=request.objectives or OBJECTIVES)
-    return TournamentEvolution(**settings, discard=request.discard)
+    return make_strategy(request.strategy, settings)
 
 
 def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
-    """What holds where nothing is asked for: the settings of the study there, or the family's.
+    """Return what holds unless other settings are asked for: the study's, or the family's.
 
-    Half of the evaluations at least are left to children, and a tournament stays the same share of
+    At least half of the evaluations are left to children, and a tournament stays the same share of
     a population that is smaller for it.
     """
-    config = request.out / "config.yaml"
-    if config.is_file():
-        there = StudyConfig.read(config).strategy
-        names = EvolutionDefaults.model_fields.keys() & there.keys()
-        return EvolutionDefaults(**{name: there[name] for name in names})
-    defaults = _family(request.family).evolution
+    config = _config_of(request)
+    if config is not None:
+        names = EvolutionDefaults.model_fields.keys() & config.strategy.keys()
+        return EvolutionDefaults(**{name: config.strategy[name] for name in names})
+    defaults = searched_family(request.family).evolution
     population = max(min(defaults.population, plan.evaluations // 2), 1)
     tournament = max(defaults.tournament * population // defaults.population, 1)
     return defaults.model_copy(update={"population": population, "tournament": tournament})
 
 
-def _family(name: str) -> Family:
+def searched_family(name: str) -> Family:
+    """Return a family that has a space.
+
+    Raises:
+        UserError: there is none of this name.
+    """
     searched = {key: family for key, family in families().items() if family.space is not None}
     if name not in searched:
         raise UserError(
@@ -164,33 +165,33 @@ def _family(name: str) -> Family:
     return searched[name]
 
 
-def make_space(request: SearchRequest, **extent: int) -> Space:
-    """The family's space for such clips.
+def planned_space(request: SearchRequest, **extent: int) -> Space:
+    """Return the family's space for such clips.
 
     Raises:
         UserError: the family is unknown, is not searched, or does not take the modalities.
     """
-    make = _family(request.family).space
-    if make is None:  # excluded above; the type checker cannot know
-        raise UserError(f"The family {request.family!r} has no space.")
+    make = searched_family(request.family).space
+    assert make is not None  # excluded above
     return make(**extent, modalities=request.input)
 
 
-def brief_settings(request: SearchRequest, plan: Plan) -> TrainingSettings:
-    """How candidates are trained; a study that is there keeps how it was started, unless told.
+def brief_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
+    """Return how candidates are trained; a study keeps how it was started, unless told otherwise.
 
     Raises:
         UserError: the search is to be deterministic, and candidates would be trained by time.
     """
     epochs, budget_s = request.candidate_epochs, request.candidate_time_s
-    config = request.out / "config.yaml"
     if epochs is None and budget_s is None:
-        there = StudyConfig.read(config).training if config.is_file() else {}
-        epochs, budget_s = there.get("epochs"), there.get("budget_s", plan.candidate_s)
+        budget_s, config = plan.candidate_s, _config_of(request)
+        if config is not None:
+            before = ClipEvaluation.of_study(config).training
+            epochs, budget_s = before.epochs, before.budget_s
     if request.deterministic and budget_s is not None:
         raise UserError(
-            "A deterministic search cannot train candidates by time, which never passes twice "
-            "alike; say --candidate-epochs 5 and no --candidate-time."
+            "A deterministic search cannot train candidates with a time limit, because timings "
+            "vary; give --candidate-epochs 5 and no --candidate-time."
         )
     return TrainingSettings(
         epochs=epochs,
@@ -198,3 +199,9 @@ def brief_settings(request: SearchRequest, plan: Plan) -> TrainingSettings:
         augmentation=Augmentation(flip=request.flip),
         rungs=RUNGS if request.early_stop else (),
     )
+
+
+def _config_of(request: SearchRequest) -> StudyConfig | None:
+    """Return what the study in the requested folder was started with, or None without a study."""
+    config = request.out / CONFIG_NAME
+    return StudyConfig.read(config) if config.is_file() else None

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.evaluator import Evaluate, Evaluator, FunctionEvaluator
 from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.families import Architecture, Family, Space, families
-
-Evaluate = Callable[[Architecture, int, float | None], Evaluation]
-"""An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
+from vidnas.families import Family, Space, families
 
 
 def search(
@@ -55,8 +51,8 @@ def search(
             the other.
         deadline_s: seconds that an evaluation may take, handed to the evaluator.
         classes: needed where limits are counted from networks.
-        depends_on: what evaluations depend on besides the architecture, as JSON-ready values, such
-            as a data set's version: a study is resumed only with the same.
+        depends_on: what a plain function depends on besides the architecture, as JSON-ready values,
+            such as a data set's version: a study is resumed only with the same.
         seed: of the proposals and, with each architecture's digest, of the evaluations.
         deterministic: see `run_search`.
         on_event: see `run_search`.
@@ -79,23 +75,30 @@ def search(
             f"The limit {bounds} cannot be counted for networks without classes; pass the names of "
             "the classes as well."
         )
+    if not isinstance(evaluator, Evaluator):
+        evaluator = FunctionEvaluator(evaluator, depends_on or {})
+    elif depends_on:
+        raise UserError(
+            "depends_on is for plain functions, and this evaluator describes itself; add to its "
+            "describe() what else its results depend on."
+        )
     strategy = strategy or TournamentEvolution()
-    config = StudyConfig(
+    study = open_study(
+        Path(folder),
+        space,
+        evaluator,
+        strategy,
         family=sample.family,
-        space=space.describe(),
-        classes=tuple(classes),
-        data_fingerprint="",
         limits=bounds,
-        strategy=strategy.describe(),
-        training=dict(depends_on or {}),
+        classes=classes,
         seed=seed,
         deterministic=deterministic,
     )
-    with Study.create_or_resume(Path(folder), config) as study:
+    with study:
         run_search(
             study,
             space,
-            evaluator if isinstance(evaluator, Evaluator) else _Function(evaluator),
+            evaluator,
             strategy,
             executor or InlineExecutor(),
             evaluations=evaluations,
@@ -106,13 +109,36 @@ def search(
     return study
 
 
-@dataclass(frozen=True)
-class _Function:
-    """A function as an evaluator."""
+def open_study(
+    folder: Path,
+    space: Space,
+    evaluator: Evaluator,
+    strategy: Strategy,
+    *,
+    family: str,
+    limits: Limits,
+    classes: Sequence[str] = (),
+    data_fingerprint: str = "",
+    seed: int = 0,
+    deterministic: bool = False,
+    storage: str | None = None,
+) -> Study:
+    """Open the study of a search, a new one or that in the folder, and lock it until it is closed.
 
-    function: Evaluate
+    All parts of the search describe themselves in its config.
 
-    def evaluate(
-        self, architecture: Architecture, seed: int, deadline_s: float | None
-    ) -> Evaluation:
-        return self.function(architecture, seed, deadline_s)
+    Raises:
+        UserError: the folder holds a study of another search; and as `Study.create_or_resume`.
+    """
+    config = StudyConfig(
+        family=family,
+        space=space.describe(),
+        classes=tuple(classes),
+        data_fingerprint=data_fingerprint,
+        limits=limits,
+        strategy=strategy.describe(),
+        evaluator=evaluator.describe(),
+        seed=seed,
+        deterministic=deterministic,
+    )
+    return Study.create_or_resume(folder, config, storage)

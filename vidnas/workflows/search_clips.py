@@ -9,40 +9,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidnas.core import Cost, UserError
+from vidnas.core import UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.export import export_model
-from vidnas.deploy.finalists import Finalist, train_finalists
-from vidnas.deploy.model import Model, load_model, save_model
-from vidnas.evolution.config import StudyConfig
+from vidnas.deploy.finalists import train_finalists
+from vidnas.deploy.model import Model, ModelCard, save_model
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import ClipEvaluator, Evaluator
+from vidnas.evolution.evaluator import Evaluator
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
 from vidnas.evolution.weights import WeightFolder
-from vidnas.families import Space, families
+from vidnas.families import Space
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import calibrate
-from vidnas.report.study import Winner
-from vidnas.training import Metrics, TrainingSettings, evaluate
+from vidnas.training import TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import WINNER_FILE, write_page
-from vidnas.workflows.plan import Plan, brief_settings, make_space, make_strategy
+from vidnas.workflows.options import CLIPS_PER_VIDEO
+from vidnas.workflows.page import BEST_FOLDER, PAGE_FILE, write_page
+from vidnas.workflows.plan import (
+    Plan,
+    brief_training,
+    planned_space,
+    planned_strategy,
+    searched_family,
+)
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.search import open_study
 from vidnas.workflows.tensorboard_log import TensorBoardLog
 
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
-_TEST_CLIPS = 3
 ONNX_FILE = "model.onnx"
 WEIGHTS_FOLDER = "weights"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
@@ -53,21 +59,25 @@ class SearchResult:
     """What a search came to: a study, and the network that was trained in full."""
 
     study: Study
-    """With all trials: `rows()` gives them as a table."""
-    model: Path
-    """Folder of the network; `vidnas.load_model` reads it."""
-    onnx: Path
-    """The exported network."""
-    report: Path
-    """The page."""
-    trial: int
-    """The trial that found the architecture."""
-    test: Metrics
-    cost: Cost
-    """The latency is that of the exported network on the machine at rest."""
-    within_limits: bool
-    export_difference: float
+    """With all trials; `study.rows()` gives them as a table."""
+    card: ModelCard
+    """What is known of the network: metrics, cost, the trial that found it."""
     seconds: float
+
+    @property
+    def model(self) -> Path:
+        """Folder of the network; `vidnas.load_model` reads it."""
+        return self.study.folder / BEST_FOLDER
+
+    @property
+    def onnx(self) -> Path:
+        """File of the exported network."""
+        return self.model / ONNX_FILE
+
+    @property
+    def report(self) -> Path:
+        """File of the page."""
+        return self.study.folder / PAGE_FILE
 
 
 def search_clips(
@@ -102,8 +112,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     limits = Limits.parse(request.limits)
     executor = _executor(request)
     plan = Plan.of(request, executor.slots)
-    strategy = make_strategy(request, plan)
-    make_space(request)  # rejects what the family does not take before any clip is read
+    strategy = planned_strategy(request, plan)
+    planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
     cache = open_clips(
         dataset,
@@ -111,36 +121,33 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         size_px=request.size_px,
         modalities=request.input,
     )
-    space = make_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
-    settings = brief_settings(request, plan)
-    config = StudyConfig(
+    space = planned_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
+    evaluator = _evaluator(request, plan, cache, limits)
+    study = open_study(
+        request.out,
+        space,
+        evaluator,
+        strategy,
         family=request.family,
-        space=space.describe(),
+        limits=limits,
         classes=cache.classes,
         data_fingerprint=cache.fingerprint,
-        limits=limits,
-        strategy=strategy.describe(),
-        training={
-            **settings.model_dump(mode="json"),
-            **cache.settings(request.input),
-            "fitness": list(families()[request.family].fitness),
-            "inherit": request.inherit,
-        },
         seed=request.seed,
         deterministic=request.deterministic,
+        storage=request.storage,
     )
-    with Study.create_or_resume(request.out, config, request.storage) as study:
+    with study:
         # The path of the clips may be relative to where the command was typed. Where the trials
         # are the study remembers, without a password.
         asked = request.model_copy(update={"clips": request.clips.resolve(), "storage": None})
         write_record(asked, request.out / REQUEST_FILE)
         job = _Job(request, plan, study, cache, listener)
         try:
-            job.evolve(space, strategy, executor, settings)
+            job.evolve(space, strategy, evaluator, executor)
         finally:
             write_page(study, request.title)
-        result = job.finish(job.train_finalists())
-    return replace(result, seconds=time.monotonic() - began)
+        card = job.finish(job.train_finalists())
+    return SearchResult(study, card, seconds=time.monotonic() - began)
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
@@ -157,6 +164,28 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
     return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
 
 
+def _evaluator(
+    request: SearchRequest, plan: Plan, cache: ClipCache, limits: Limits
+) -> ClipEvaluator:
+    family = searched_family(request.family)
+    return ClipEvaluator(
+        cache.directory,
+        ClipEvaluation(
+            training=brief_training(request, plan),
+            clips=cache.settings(request.input),
+            fitness=family.fitness,
+            inherit=request.inherit,
+        ),
+        limits,
+        family,
+        runtime=request.runtime,
+        threads=request.latency_threads,
+        # Workers may have another working directory.
+        weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve()) if request.inherit else None,
+        device="cuda" if request.gpus_per_candidate else "cpu",
+    )
+
+
 @dataclass(frozen=True)
 class _Job:
     """A search in its study's folder, which this process has locked."""
@@ -171,12 +200,13 @@ class _Job:
         self,
         space: Space,
         strategy: Strategy,
+        evaluator: ClipEvaluator,
         executor: LocalExecutor | RayExecutor,
-        settings: TrainingSettings,
     ) -> None:
         """Search until the plan's end."""
         deadline_s = None
-        if brief_s := settings.budget_s:  # training for a number of epochs takes what it takes
+        # Training for a number of epochs takes what it takes.
+        if brief_s := evaluator.settings.training.budget_s:
             deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
             executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
         limits = str(self.study.config.limits)
@@ -186,7 +216,7 @@ class _Job:
             "is finished."
         )
         self.listener.say(f"Strategy: {_phrase(self.study.config.strategy)}.")
-        evaluator = self._evaluator(settings)
+        calibrated = self._calibrated(evaluator)
         with ExitStack() as stack:
             stack.enter_context(executor)
             listeners = [self.listener, *_logs(self.request, self.listener, stack)]
@@ -200,7 +230,7 @@ class _Job:
             run_search(
                 self.study,
                 space,
-                evaluator,
+                calibrated,
                 strategy,
                 executor,
                 evaluations=self.request.evaluations,
@@ -209,29 +239,18 @@ class _Job:
                 on_event=tell,
             )
 
-    def _evaluator(self, settings: TrainingSettings) -> Evaluator:
+    def _calibrated(self, evaluator: ClipEvaluator) -> Evaluator:
+        """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
         request = self.request
-        evaluator = ClipEvaluator(
-            self.cache.directory,
-            settings,
-            self.study.config.limits,
-            # Before any worker is started: the machine is at rest.
-            calibrate(runtime=request.runtime, threads=request.latency_threads),
-            request.runtime,
-            threads=request.latency_threads,
-            # Workers may have another working directory.
-            weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve())
-            if request.inherit
-            else None,
-            device="cuda" if request.gpus_per_candidate else "cpu",
-        )
+        reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
+        evaluator = replace(evaluator, reference=reference)
         if request.executor == "local":
             return evaluator
-        from vidnas.evolution.ray_clips import ShippedEvaluator
+        from vidnas.evolution.cluster_clips import ClusterClipEvaluator
 
-        return ShippedEvaluator.of(evaluator)
+        return ClusterClipEvaluator.of(evaluator)
 
-    def train_finalists(self) -> list[Finalist]:
+    def train_finalists(self) -> list[Model]:
         """Train the best candidates in full, one per worker of this machine."""
         workers = self.request.workers or available_cores()
         best = self.study.fittest(workers)
@@ -256,47 +275,25 @@ class _Job:
                 on_tick=clock(self.listener, "Training", train_s),
             )
 
-    def finish(self, finalists: Sequence[Finalist]) -> SearchResult:
+    def finish(self, finalists: Sequence[Model]) -> ModelCard:
         """Test the best finalist within the limits, export it and write the page."""
-        request, limits = self.request, self.study.config.limits
-        folder = request.out / "best"
+        request, folder = self.request, self.study.folder / BEST_FOLDER
         costs = [
-            measure_cost(
-                load_model(one.folder).network,
-                runtime=request.runtime,
-                threads=request.latency_threads,
-            )
+            measure_cost(one.network, runtime=request.runtime, threads=request.latency_threads)
             for one in finalists
         ]
-        held = [limits.judge(cost) is None for cost in costs]
+        held = [self.study.config.limits.judge(cost) is None for cost in costs]
         chosen = held.index(True) if any(held) else 0
-        winner, cost = finalists[chosen], costs[chosen]
-        trained = load_model(winner.folder)
-        test = evaluate(trained.network, self.cache, "test", clips_per_video=_TEST_CLIPS)
-        card = trained.card.model_copy(update={"test": test, "cost": cost})
-        model = Model(trained.network, trained.classes, card)
-        save_model(model, folder)
+        model = finalists[chosen]
+        test = evaluate(model.network, self.cache, "test", clips_per_video=CLIPS_PER_VIDEO)
+        found = {"test": test, "cost": costs[chosen], "within_limits": held[chosen]}
+        folder.mkdir(exist_ok=True)
         check = export_model(model, folder / ONNX_FILE)
-        found = Winner(
-            number=winner.trial.number,
-            architecture=model.architecture,
-            cost=cost,
-            test=test,
-            export_difference=check.largest_difference,
-        )
-        write_record(found, request.out / WINNER_FILE)
-        return SearchResult(
-            study=self.study,
-            model=folder,
-            onnx=folder / ONNX_FILE,
-            report=write_page(self.study, request.title),
-            trial=winner.trial.number,
-            test=test,
-            cost=cost,
-            within_limits=held[chosen],
-            export_difference=check.largest_difference,
-            seconds=0.0,
-        )
+        found["export_difference"] = check.largest_difference
+        card = model.card.model_copy(update=found)
+        save_model(replace(model, card=card), folder)
+        write_page(self.study, request.title)
+        return card
 
 
 def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:

@@ -7,35 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from vidnas.core import Cost
 from vidnas.core.value import Value
+from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.study import Study
 from vidnas.evolution.watching import is_searching, last_recorded
-from vidnas.report.study import Winner
-from vidnas.workflows.page import WINNER_FILE
+from vidnas.workflows.page import read_winner
 from vidnas.workflows.plan import Plan
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search_log import TrialFacts
-
-
-class WinnerFacts(Value):
-    """The network that was trained in full."""
-
-    number: int
-    """Of the trial that found it."""
-    test_top1: float | None
-    cost: Cost
-
-    @classmethod
-    def of(cls, winner: Winner | None) -> WinnerFacts | None:
-        """The facts of a winner; None of none."""
-        if winner is None:
-            return None
-        top1 = winner.test.top1 if winner.test else None
-        return cls(number=winner.number, test_top1=top1, cost=winner.cost)
 
 
 class Failure(Value):
@@ -72,18 +54,18 @@ class StudyStatus(Value):
     remaining_s: float | None
     """Estimate of the search time left after the last trial."""
     candidates_per_minute: float
-    winner: WinnerFacts | None
+    winner: ModelCard | None
+    """The network that was trained in full."""
 
 
 def read_status(folder: Path) -> StudyStatus:
-    """How the study in the folder stands.
+    """Return how the study in the folder stands.
 
     Raises:
         UserError: the folder is not a study, or it is damaged.
     """
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
-    winner = read_record(Winner, folder / WINNER_FILE)
     search_s = Plan.of(request, workers=1).search_s if request else None
     progress = Progress(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
@@ -109,5 +91,5 @@ def read_status(folder: Path) -> StudyStatus:
         since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
         remaining_s=progress.remaining_s(elapsed_s),
         candidates_per_minute=per_minute(progress.evaluated, elapsed_s),
-        winner=WinnerFacts.of(winner),
+        winner=read_winner(folder),
     )

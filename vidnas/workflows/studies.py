@@ -11,7 +11,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.study import Study
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.plan import Plan, make_strategy
+from vidnas.workflows.plan import Plan, planned_strategy
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
@@ -50,7 +50,7 @@ def fork(
     request = SearchRequest.read(study).model_copy(update=asked)
     if strategy is not None:
         plan = Plan.of(request, request.workers or available_cores())
-        config["strategy"] = make_strategy(request, plan).describe()
+        config["strategy"] = planned_strategy(request, plan).describe()
     count = fork_study(
         source,
         new,

@@ -18,7 +18,7 @@ from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import count_cost
-from vidnas.training import NotFinite, TrainingSettings, evaluate, train
+from vidnas.training import NotFinite, TrainingRun, TrainingSettings, evaluate, train
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.request import TrainRequest
@@ -120,11 +120,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         validation=report.validation,
         test=test,
         cost=cost,
-        settings={
-            **settings.model_dump(mode="json"),
-            "seed": request.seed,
-            **cache.settings(modalities),
-        },
+        training_runs=(
+            TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
+        ),
         data=cache.fingerprint,
     )
     model = Model(network.cpu(), cache.classes, card)

@@ -1,4 +1,4 @@
-"""Clips for the nodes of a Ray cluster: copied once to each that has not got them."""
+"""Clips for the nodes of a Ray cluster: copied once to each that lacks them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import ray
 from filelock import FileLock
@@ -15,7 +16,7 @@ from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
 from vidnas.data.cache import ClipCache, default_directory
-from vidnas.evolution.evaluator import ClipEvaluator
+from vidnas.evolution.clip_evaluator import ClipEvaluator
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture
 
@@ -23,8 +24,8 @@ _CHUNK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
-class Cargo:
-    """A clip cache on the node where the search runs, and how a copy of it is known elsewhere."""
+class ClipSource:
+    """A clip cache on the node where the search runs, and how other nodes recognise a copy."""
 
     directory: Path
     files: tuple[str, ...]
@@ -33,76 +34,80 @@ class Cargo:
 
     @classmethod
     def of(cls, directory: Path) -> Self:
-        """Describe a cache of this node, which must stay while the search runs."""
+        """Return the source of a cache on this node, which must stay while the search runs."""
         files = tuple(path.name for path in ClipCache(directory).files)
         node = ray.get_runtime_context().get_node_id()
         return cls(directory.resolve(), files, _digest(directory, files), node)
 
 
 @dataclass(frozen=True)
-class ShippedEvaluator:
-    """Evaluates as another does, with a copy of its clips where it runs.
+class ClusterClipEvaluator:
+    """Evaluates as another evaluator does, with a copy of its clips on the node where it runs.
 
-    A node looks for them where it would build them itself (`$VIDNAS_CACHE`), so nodes that share a
-    disk share them. What it lacks, one of its workers reads through Ray's object store from the
-    node where the search runs, while the others wait.
+    A node looks for the clips where it would build them itself (`$VIDNAS_CACHE`), so nodes that
+    share a disk share them. What a node lacks, one of its workers reads through Ray's object store
+    from the node where the search runs, while the others wait.
     """
 
     evaluator: ClipEvaluator
-    cargo: Cargo
+    source: ClipSource
 
     @classmethod
     def of(cls, evaluator: ClipEvaluator) -> Self:
-        """Make the clips of an evaluator of this node available to all."""
-        return cls(evaluator, Cargo.of(evaluator.cache_directory))
+        """Make the clips of an evaluator on this node available to all nodes."""
+        return cls(evaluator, ClipSource.of(Path(evaluator.cache_directory)))
 
-    def informed(self, proposal: Proposal, trials: Sequence[Trial]) -> Self:
-        """With what the evaluator takes along."""
-        return replace(self, evaluator=self.evaluator.informed(proposal, trials))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings of the evaluator: where it runs does not matter."""
+        return self.evaluator.describe()
+
+    def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> Self:
+        """Return this evaluator with what the inner one takes along."""
+        return replace(self, evaluator=self.evaluator.for_candidate(proposal, trials))
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
-        """Evaluate with this node's copy.
+        """Evaluate with this node's copy of the clips.
 
         Raises:
-            UserError: it cannot be written, or the evaluator raised it.
+            UserError: the copy cannot be written, or the evaluator raised it.
         """
-        evaluator = replace(self.evaluator, cache_directory=local_copy(self.cargo))
+        evaluator = replace(self.evaluator, cache_directory=local_copy(self.source))
         return evaluator.evaluate(architecture, seed, deadline_s)
 
 
-@cache  # once a worker
-def local_copy(cargo: Cargo) -> Path:
-    """This node's copy of a cache, made now if there is none.
+@cache  # once per worker
+def local_copy(source: ClipSource) -> Path:
+    """Return this node's copy of a cache, made now if there is none.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the copy cannot be written.
     """
     root = default_directory()
-    same = root / cargo.directory.name
-    if _digest(same, cargo.files) == cargo.digest:
+    same = root / source.directory.name
+    if _digest(same, source.files) == source.digest:
         return same
-    target = root / f"{cargo.directory.name}-{cargo.digest}"
+    target = root / f"{source.directory.name}-{source.digest}"
     partial = target.with_name(f"{target.name}.partial")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_dir():
                 partial.mkdir(exist_ok=True)
-                for name in cargo.files:
-                    _copy(cargo.directory / name, cargo.node, partial / name)
+                for name in source.files:
+                    _copy(source.directory / name, source.node, partial / name)
                 partial.replace(target)
     except OSError as error:
         raise UserError(
-            f"{target}: the clips cannot be copied to this node ({error.strerror}); make room, or "
-            "start its Ray with another folder in the variable VIDNAS_CACHE."
+            f"{target}: the clips cannot be copied to this node ({error.strerror}); free some "
+            "space, or start its Ray with another folder in the variable VIDNAS_CACHE."
         ) from error
     return target
 
 
 def _digest(directory: Path, files: Iterable[str]) -> str:
-    """Of the descriptions, which name the videos' content and where in the large files it lies."""
+    """Hash the descriptions, which name the videos' content and where in the large files it is."""
     small = [directory / name for name in files if name.endswith(".json")]
     if not all(path.is_file() for path in small):
         return ""
@@ -110,7 +115,7 @@ def _digest(directory: Path, files: Iterable[str]) -> str:
 
 
 def _copy(source: Path, node: str, target: Path) -> None:
-    """Append what is missing: a copy that was cut off with its worker goes on."""
+    """Append what is missing: a copy that was cut off with its worker resumes."""
     there = NodeAffinitySchedulingStrategy(node, soft=False)
     read = ray.remote(_read).options(num_cpus=0, scheduling_strategy=there)
     with target.open("ab") as file:

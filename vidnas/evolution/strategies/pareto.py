@@ -3,70 +3,61 @@
 Deb, Pratap, Agarwal, Meyarivan: A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE
 TEC 6(2), 2002, one child at a time (Durillo et al., On the effect of the steady-state selection
 scheme in multi-objective genetic algorithms, EMO 2009).
+
+This is our own because Optuna's NSGA-II crosses over the parameters that all trials share, where
+graph genomes of varying size share few, and pymoo resumes from a pickle, where we replay trials.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
-from vidnas.evolution.strategies import Evolution
+from vidnas.evolution.strategies.evolution import Evolution
 from vidnas.evolution.trial import Trial
-from vidnas.families import EvolutionDefaults
 
 Objective = Literal["accuracy", "latency", "macs", "parameters"]
 OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency")
 """The default."""
 
-_DEFAULTS = EvolutionDefaults()
 
-
+@dataclass
 class ParetoEvolution(Evolution):
     """Evolution towards the best trade-offs between two or three objectives.
 
     Members compete by the rank of their front, of equals by how lonely they are in it; the worst by
     the same order leaves. A cost that was not measured counts as worse than any other.
 
-    Args:
-        population: see `Evolution`.
-        tournament: see `Evolution`.
-        objectives: accuracy (the fitness, whatever it is) to be high, costs to be low.
-        settings: those of `Evolution`.
-
     Raises:
         UserError: a setting is out of range, or there are not two or three different objectives.
     """
 
-    def __init__(
-        self,
-        population: int = _DEFAULTS.population,
-        tournament: int | None = None,
-        *,
-        objectives: Sequence[Objective] = OBJECTIVES,
-        **settings: Any,
-    ) -> None:
-        super().__init__(population, tournament, **settings)
-        known = get_args(Objective)
-        if len({*objectives} & {*known}) != len(objectives) or len(objectives) not in (2, 3):
-            raise UserError(
-                f"A Pareto search cannot have the objectives {', '.join(objectives) or 'none'}; "
-                f"choose two or three different ones of {', '.join(known)}."
-            )
-        self.objectives = tuple(objectives)
+    name: ClassVar[str] = "pareto"
 
-    def describe(self) -> dict[str, Any]:
-        """Name and settings."""
-        return {"name": "pareto", **super().describe(), "objectives": [*self.objectives]}
+    objectives: Sequence[Objective] = OBJECTIVES
+    """The accuracy (the fitness, whatever it is) is to be high, costs are to be low."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.objectives = tuple(self.objectives)
+        known, count = get_args(Objective), len(self.objectives)
+        if len({*self.objectives} & {*known}) != count or count not in (2, 3):
+            raise UserError(
+                "A Pareto search cannot have the objectives "
+                f"{', '.join(self.objectives) or 'none'}; choose two or three different ones of "
+                f"{', '.join(known)}."
+            )
 
     def merits(self) -> Sequence[tuple[int, float]]:
-        """Of each member the rank of its front, negated, and its crowding distance."""
+        """Return each member's rank of its front, negated, and its crowding distance."""
         losses = np.array(
-            [[loss(trial, name) for name in self.objectives] for trial in self.population]
+            [[loss(trial, name) for name in self.objectives] for trial in self.members]
         )
         ranks = non_domination_ranks(losses)
         distances = np.empty(len(losses))
@@ -75,13 +66,13 @@ class ParetoEvolution(Evolution):
         return list(zip((-ranks).tolist(), distances.tolist(), strict=True))
 
     def loser(self) -> int:
-        """The worst by rank, then by crowding; of equals the oldest."""
+        """Return the place of the worst by rank, then by crowding; of equals the oldest."""
         merits = self.merits()
         return min(range(len(merits)), key=lambda i: merits[i])
 
 
 def loss(trial: Trial, objective: Objective) -> float:
-    """The value of an objective as something to be minimised; infinite where it is not known."""
+    """Return the value of an objective, to be minimised; infinite where it is not known."""
     cost = trial.evaluation.cost
     if objective == "accuracy":
         return -trial.fitness
@@ -93,7 +84,7 @@ def loss(trial: Trial, objective: Objective) -> float:
 
 
 def non_domination_ranks(losses: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rank of the front of each row of `(points, objectives)`; 0 is the Pareto front.
+    """Return the rank of the front of each row of `(points, objectives)`; 0 is the Pareto front.
 
     A point dominates another if it is nowhere worse and somewhere better. The front of rank k is
     what nothing dominates once those before are gone (section III-A).
@@ -109,14 +100,14 @@ def non_domination_ranks(losses: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def crowding_distances(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over the objectives of the gap between a point's two neighbours, over the whole range.
+    """Return the sum over the objectives of the gap between a point's neighbours, over the range.
 
     The points `(points, objectives)` are those of one front; its ends are infinitely far from
     others (section III-B).
     """
     distances = np.zeros(len(losses))
     for column in losses.T:
-        # What was not measured lies at the worst end that was: infinities have no differences.
+        # What was not measured is put at the worst measured end: infinities have no differences.
         values = np.minimum(column, column[np.isfinite(column)].max(initial=-math.inf))
         order = np.argsort(values, kind="stable")
         low, high = values[order[0]], values[order[-1]]

@@ -1,0 +1,198 @@
+"""Candidates as networks: timed, trained briefly on clips, scored on the validation split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from typing_extensions import Self
+
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache, ClipSettings
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.early_stopping import rung_thresholds
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.weights import WeightFolder
+from vidnas.families import Architecture, Family, Network, create_network
+from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import Reference
+from vidnas.training.inheritance import inherit
+from vidnas.training.loop import train
+from vidnas.training.metrics import Metrics
+from vidnas.training.settings import TrainingSettings
+
+_RECORDED_METRICS = ("top1", "top5", "mean_class", "loss", "likelihood")
+
+
+class ClipEvaluation(Value):
+    """How candidates are evaluated on clips: the settings that a study is resumed with."""
+
+    name: Literal["clips"] = "clips"
+    training: TrainingSettings
+    """The brief training run of each candidate."""
+    clips: ClipSettings
+    fitness: tuple[Literal["likelihood", "top1", "top5", "mean_class"], ...] = Field(
+        default=("likelihood",), min_length=1
+    )
+    """The validation metrics whose sum is the fitness."""
+    inherit: bool = False
+    """Whether children start from the weights of their parents."""
+
+    @classmethod
+    def of_study(cls, config: StudyConfig) -> Self:
+        """Read the settings back from the config of a study.
+
+        Raises:
+            UserError: the study's candidates are not evaluated on clips.
+        """
+        try:
+            return cls.model_validate(config.evaluator)
+        except ValidationError as error:
+            raise UserError(
+                "The candidates of this study are not evaluated on clips; give the folder of a "
+                "study that vidnas search made."
+            ) from error
+
+    def fitness_of(self, validation: Metrics) -> float:
+        """Return the fitness of a network with these validation metrics."""
+        return float(sum(getattr(validation, name) for name in self.fitness))
+
+
+@dataclass(frozen=True)
+class ClipEvaluator:
+    """Measures the latency, trains briefly on cached clips and scores on the validation split.
+
+    With rungs in the training settings, candidates that look unpromising stop there; they keep the
+    fitness that they had, and those that continued the best that they had at a rung or at the end.
+    So a candidate that was stopped ranks below all that were ahead at the same rung and trained to
+    the end.
+
+    Raises:
+        UserError: children are to inherit weights, and there is no folder for them.
+    """
+
+    cache_directory: Path | str
+    settings: ClipEvaluation
+    limits: Limits
+    family: Family | None = None
+    """The family of the candidates; unpickling it makes it known in a worker."""
+    reference: Reference | None = None
+    """Calibrated on the idle machine: keeps latencies steady while other workers train."""
+    runtime: str = "onnxruntime"
+    latency_device: str = "cpu"
+    threads: int = 1
+    """Threads of the latency measurement."""
+    device: str = "cpu"
+    """Where candidates are trained."""
+    weights: WeightFolder | None = None
+    """Where children find what their parents learned."""
+    parent: str | None = None
+    """Digest of the candidate's parent."""
+    thresholds: tuple[float, ...] = ()
+    """The fitness that continues at each rung."""
+
+    def __post_init__(self) -> None:
+        if self.settings.inherit and self.weights is None:
+            raise UserError("Candidates that inherit weights need a folder for them; pass weights.")
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings; `ClipEvaluation.of_study` reads them back."""
+        return self.settings.model_dump(mode="json")
+
+    def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
+        """Return the evaluator with the candidate's parent and the thresholds of the trials before
+        it."""
+        parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
+        thresholds = rung_thresholds(len(self.settings.training.rungs), trials)
+        return replace(self, parent=parent, thresholds=thresholds)
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        """Reject a candidate that breaks a limit before any training; record why one failed.
+
+        Raises:
+            UserError: something is wrong that is no candidate's fault, such as a missing cache.
+        """
+        started = time.monotonic()
+        deadline = None if deadline_s is None else started + deadline_s
+        cost: Cost | None = None
+        try:
+            clips = _open_cache(Path(self.cache_directory))
+            torch.manual_seed(seed)
+            network = create_network(architecture, len(clips.classes))
+            cost = measure_cost(
+                network,
+                runtime=self.runtime,
+                device=self.latency_device,
+                threads=self.threads,
+                reference=self.reference,
+                give_up_ms=self.limits.latency_ms,
+            )
+            outcome = self.limits.judge(cost) or self._train(network, clips, seed, deadline)
+        except UserError:
+            raise
+        except Exception as error:
+            outcome = Evaluation.failed_by(error)
+        seconds = time.monotonic() - started
+        return outcome.model_copy(update={"cost": cost, "seconds": seconds})
+
+    def _train(
+        self, network: Network, clips: ClipCache, seed: int, deadline: float | None
+    ) -> Evaluation:
+        fitness_of = self.settings.fitness_of
+        at_rungs: list[Metrics] = []
+
+        def continues(validation: Metrics) -> bool:
+            at_rungs.append(validation)
+            rung = len(at_rungs) - 1
+            return not self.thresholds or fitness_of(validation) >= self.thresholds[rung]
+
+        notes = self._inherit(network)
+        report = train(
+            network,
+            clips,
+            self.settings.training,
+            seed=seed,
+            device=self.device,
+            deadline=deadline,
+            continues=continues,
+        )
+        if report.validation is None:
+            raise UserError(
+                f"{clips.directory} has no validation clips to score candidates on; "
+                "give some videos the split val."
+            )
+        found = report.validation
+        if self.settings.training.rungs:
+            notes["trained"] = report.spent
+        if report.spent == 1:
+            found = max([found, *at_rungs], key=fitness_of)
+        if self.settings.inherit and self.weights:
+            self.weights.write(network.architecture.digest, network)
+        return Evaluation(
+            status="ok",
+            fitness=fitness_of(found),
+            metrics={name: getattr(found, name) for name in _RECORDED_METRICS} | notes,
+            curve=tuple(map(fitness_of, at_rungs)),
+            connection_weights=network.connection_weights(),
+        )
+
+    def _inherit(self, network: Network) -> dict[str, float]:
+        if not self.settings.inherit or self.weights is None:
+            return {}
+        learned = self.weights.read(self.parent) if self.parent else {}
+        return {"inherited": inherit(network, learned)}
+
+
+@cache  # once per process: workers are persistent
+def _open_cache(directory: Path) -> ClipCache:
+    return ClipCache(directory)

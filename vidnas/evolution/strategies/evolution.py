@@ -1,0 +1,122 @@
+"""Evolution by tournament selection, one child at a time: what its kinds have in common."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from vidnas.core import UserError
+from vidnas.evolution.strategies.base import Strategy
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.families import EvolutionDefaults, Space
+
+_DEFAULTS = EvolutionDefaults()
+_DRAWS = 3  # of a parent, until its child is new
+_FURTHER = 10  # mutations that a child may get because it was tried before
+
+
+@dataclass
+class Evolution(Strategy):
+    """Mutates the winners of tournaments among the members of a population.
+
+    The population starts with random architectures. Then, each time, `tournament` members are drawn
+    and the best of them is mutated; when the population outgrows its size, one member leaves. A
+    sub-class says which members are better and which one leaves.
+
+    Raises:
+        UserError: a setting is out of range.
+    """
+
+    population: int = _DEFAULTS.population
+    """How many architectures may become parents."""
+    tournament: int | None = None
+    """How many of them compete to be the next parent; if unset, half of them."""
+    _: KW_ONLY
+    mutations: int = _DEFAULTS.mutations
+    """The `most` of `mutations_per_child`."""
+    mutation_decay: float = _DEFAULTS.mutation_decay
+    """The `decay` of `mutations_per_child`."""
+    guided: bool = True
+    """Whether mutations see the parent's evaluation, such as what its connections learned."""
+
+    def __post_init__(self) -> None:
+        if self.tournament is None:
+            self.tournament = max(self.population // 2, 1)
+        if not 1 <= self.tournament <= self.population:
+            raise UserError(
+                f"A tournament of {self.tournament} cannot be drawn from a population of "
+                f"{self.population}; choose one between 1 and the population's size."
+            )
+        if self.mutations < 1 or self.mutation_decay <= 0:
+            raise UserError(
+                f"Children cannot get {self.mutations} mutations with a decay of "
+                f"{self.mutation_decay}; give at least one mutation and a positive decay."
+            )
+        self.members: list[Trial] = []
+        """From the oldest to the youngest."""
+        self.children = 0
+        self.tried: set[str] = set()
+        """Digests of all trials."""
+
+    @abstractmethod
+    def merits(self) -> Sequence[Any]:
+        """Return what members compete with, the greater the better, in the order of the members."""
+
+    @abstractmethod
+    def loser(self) -> int:
+        """Return the place of the member that leaves a population that is one too large."""
+
+    def observe(self, trial: Trial) -> None:
+        """Take a successful trial into the population; count children that were trained."""
+        self.tried.add(trial.architecture.digest)
+        if trial.evaluation.status == "ok":
+            self.members.append(trial)
+            if len(self.members) > self.population:
+                del self.members[self.loser()]
+        if trial.proposal.parent is not None and trial.evaluation.status != "rejected":
+            self.children += 1
+
+    def propose(self, space: Space, rng: np.random.Generator) -> Proposal:
+        """Return a random architecture until the population is full, then a tournament's child.
+
+        A child that was tried before is drawn anew, and then mutated on: late in a long search most
+        of what is one mutation away from the population was tried.
+        """
+        if len(self.members) < self.population:
+            return Proposal(space.random(rng))
+        strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
+        for _ in range(_DRAWS):
+            parent = self.members[select(self.merits(), cast(int, self.tournament), rng)]
+            evaluation = parent.evaluation if self.guided else None
+            child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
+            if child.digest not in self.tried:
+                break
+        for _ in range(_FURTHER):
+            if child.digest not in self.tried:
+                break
+            child, more = space.mutate(child, rng, None, 1)
+            mutations += more
+        return Proposal(child, parent.number, mutations)
+
+
+def select(merits: Sequence[Any], tournament: int, rng: np.random.Generator) -> int:
+    """Return the place of the best of `tournament` members drawn without repetition."""
+    drawn: list[int] = rng.choice(len(merits), size=tournament, replace=False).tolist()
+    return max(drawn, key=lambda i: merits[i])
+
+
+def mutations_per_child(children: int, most: int, decay: float) -> int:
+    """Return the number of mutations, which falls to one: `max(ceil(d - i / r), 1)`, EvaNet's
+    schedule.
+
+    Args:
+        children: i, the children trained so far.
+        most: d, the number of mutations of the first child.
+        decay: r, the number of children after which the mutation count drops by one.
+    """
+    return max(math.ceil(most - children / decay), 1)
