@@ -12,10 +12,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vidnas.core.version import VERSION as __version__
-
 if TYPE_CHECKING:
     from vidnas import official as official
+    from vidnas.core.version import VERSION as __version__
     from vidnas.deploy import load_model as load_model
     from vidnas.families import create_network as create_network
     from vidnas.families import list_architectures as list_architectures
@@ -47,7 +46,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Importing torch takes a second: `vidnas --help` and the start of a worker do without it.
+    # Torch takes a second, pydantic a tenth: `vidnas --help` and the start of a worker do without.
+    if name == "__version__":
+        return import_module("vidnas.core.version").VERSION
     if name == "official":
         return import_module("vidnas.official")
     if name in _ROOMS:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from commands import call
 
 from vidnas.core import UserError
+from vidnas.evolution.strategies import STRATEGIES
+from vidnas.evolution.strategies.pareto import Objective
 from vidnas.workflows.request import EnsembleRequest, SearchRequest, TrainRequest
 
 
@@ -83,6 +85,13 @@ def test_clips_of_an_earlier_request_may_have_moved(tmp_path: Path) -> None:
     earlier = SearchRequest(clips=tmp_path).model_dump_json()
     moved = earlier.replace(str(tmp_path), str(tmp_path / "moved"))
     assert SearchRequest.model_validate_json(moved).clips == tmp_path / "moved"
+
+
+def test_choices_are_what_is_registered() -> None:
+    hints = get_type_hints(SearchRequest)
+    assert get_args(hints["strategy"]) == tuple(STRATEGIES)
+    objective, _ = get_args(hints["objectives"])
+    assert get_args(objective) == get_args(Objective)
 
 
 def test_one_default_of_clips_per_video(tmp_path: Path) -> None:

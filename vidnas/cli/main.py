@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
-from vidnas import __version__
+import vidnas
 
 COMMANDS = {
     "search": "Evolve a network for your clips within a run-time limit.",
@@ -43,7 +43,7 @@ def make_app(arguments: Sequence[str] = ()) -> App:
     app = App(
         name="vidnas",
         help="Evolve neural networks for video, for your clips and your run-time limit.",
-        version=__version__,
+        version=lambda: vidnas.__version__,
         help_format="plaintext",
         exit_on_error=False,
         print_error=False,

@@ -10,7 +10,8 @@ from pydantic import NonNegativeInt
 
 from vidnas.cli.console import say, show
 from vidnas.cli.live import Display
-from vidnas.workflows.options import Limits, Request, Storage, StrategyName
+from vidnas.workflows.options import Limits, Request, Storage
+from vidnas.workflows.request import StrategyName
 
 app = App(
     name="study",

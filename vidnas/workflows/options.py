@@ -136,7 +136,6 @@ Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cu
 ClipsPerVideo = Annotated[
     PositiveInt, Field(description="Evenly spaced clips per video, over which a test averages.")
 ]
-StrategyName = Literal["evolution", "random", "local", "pareto"]
 Storage = Annotated[
     str | None,
     Field(

@@ -32,12 +32,13 @@ from vidnas.workflows.options import (
     Seed,
     Size,
     Storage,
-    StrategyName,
     Workers,
 )
 from vidnas.workflows.records import read_record
 
 REQUEST_FILE = "request.json"
+StrategyName = Literal["evolution", "random", "local", "pareto"]
+"""All strategies, by name: importing them to ask would load torch for every `--help`."""
 
 
 class SearchRequest(Request):
@@ -45,7 +46,7 @@ class SearchRequest(Request):
 
     clips: Annotated[Clips, SUBJECT]
     family: Annotated[str, SUBJECT] = "tinyvideonet"
-    """Family of architectures; a wrong name shows all."""
+    """Family of architectures; an unknown name lists them all."""
     input: Annotated[Input, SUBJECT] = ("rgb",)
     """Frames, the optical flow between them, or both for networks with several streams."""
     size_px: Annotated[Size, SUBJECT] = None
@@ -169,7 +170,7 @@ class EnsembleRequest(Request):
     studies: Annotated[tuple[Path, ...], SUBJECT, Parameter(metavar="STUDY")]
     """Folders of finished studies of the same clips, RGB or flow."""
     clips: Annotated[Path | None, SUBJECT] = None
-    """Labelled clips of the studies, if they have moved."""
+    """Labelled clips: those of the studies, if they have moved."""
     votes: Annotated[PositiveInt, SUBJECT] = 4
     """Number of votes; a network may have several."""
     pool: Annotated[int | None, Field(ge=2), SUBJECT] = None

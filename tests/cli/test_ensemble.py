@@ -12,7 +12,7 @@ from commands import Vidnas, read_json
 from vidnas.core import UserError
 from vidnas.workflows.ensemble import ensemble_studies
 
-ENSEMBLE = ("--top", 3, "--pool", 3)
+ENSEMBLE = ("--votes", 3, "--pool", 3)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_it_predicts_and_is_not_trained(
     model, video = voting / "ensemble", next(clips.glob("left/*.mp4"))
     (shares,) = read_json(vidnas("predict", model, video, "--json")).values()
     assert sum(shares.values()) == pytest.approx(1)
-    done = vidnas("train", clips, "--architecture", model, "--out", tmp_path / "no", check=False)
+    done = vidnas("train", clips, model, "--out", tmp_path / "no", check=False)
     assert done.returncode == 2 and "not trained as a whole" in done.stderr
     assert not (tmp_path / "no" / "model.json").exists()
 
