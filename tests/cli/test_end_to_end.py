@@ -19,7 +19,7 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
         "best", "config.yaml", "finalists", "report.html", "request.json", "study.db",
     }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
-        "model.json", "weights.safetensors", "model.onnx", "winner.json",
+        "model.json", "weights.safetensors", "model.onnx",
     }  # fmt: skip
     card = json.loads((study / "best" / "model.json").read_text())["card"]
     assert card["test"]["clips"] > 0

@@ -14,7 +14,7 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
-from vidnas.workflows.plan import Plan, brief_settings, make_strategy
+from vidnas.workflows.plan import Plan, brief_training, planned_strategy
 from vidnas.workflows.request import SearchRequest
 
 
@@ -39,7 +39,7 @@ def typed(folder: Path, *options: object) -> SearchRequest:
 
 def described(folder: Path, **asked: Any) -> dict[str, Any]:
     request = requested(folder, **asked)
-    return make_strategy(request, Plan.of(request, workers=2)).describe()
+    return planned_strategy(request, Plan.of(request, workers=2)).describe()
 
 
 def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
     [
         ({"evaluations": 1}, 1, 1),
         ({"evaluations": 16}, 8, 4),
-        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 12, 6),
+        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 13, 6),
         ({"evaluations": 16, "budget_s": 36000.0}, 8, 4),
         ({"evaluations": 500, "population": 3}, 3, 3),
         ({"evaluations": 2, "population": 30, "tournament": 7}, 30, 7),
@@ -97,7 +97,7 @@ def test_strategies_by_name(
     flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     request = typed(tmp_path, "--evaluations", 40, "--strategy", *flags)
-    described = make_strategy(request, Plan.of(request, workers=2)).describe()
+    described = planned_strategy(request, Plan.of(request, workers=2)).describe()
     assert described.items() >= expected.items()
 
 
@@ -129,14 +129,14 @@ def test_the_brief_training_is_as_asked_for(
     flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     request = typed(tmp_path, "--evaluations", 40, *flags)
-    settings = brief_settings(request, Plan.of(request, workers=2))
+    settings = brief_training(request, Plan.of(request, workers=2))
     assert settings.model_dump().items() >= expected.items()
 
 
 def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
     plan = Plan.of(request, workers=2)
-    settings = brief_settings(request, plan)
+    settings = brief_training(request, plan)
     evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
@@ -144,13 +144,13 @@ def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
-    assert brief_settings(requested(tmp_path, evaluations=16), plan) == settings
+    assert brief_training(requested(tmp_path, evaluations=16), plan) == settings
 
 
 def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:
     def settings(**asked: Any) -> Any:
         request = requested(tmp_path, evaluations=9, deterministic=True, **asked)
-        return brief_settings(request, Plan.of(request, workers=2))
+        return brief_training(request, Plan.of(request, workers=2))
 
     assert settings(candidate_epochs=3.0).epochs == 3
     assert settings(candidate_epochs=3.0).budget_s is None
@@ -159,5 +159,5 @@ def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:
         {"candidate_time_s": 5.0},
         {"candidate_time_s": 5.0, "candidate_epochs": 3.0},
     ):
-        with pytest.raises(UserError, match="cannot train candidates by time"):
+        with pytest.raises(UserError, match="cannot train candidates with a time limit"):
             settings(**asked)

@@ -17,7 +17,7 @@ def test_a_fork_is_searched_with_other_limits_and_strategy(
     new = tmp_path / "fork"
     done = vidnas("study", "fork", study, new, "--limit", "latency=30ms", "--strategy", "pareto")
     taken = Study.read(new).trials
-    assert f"begins with {len(taken)} trials" in done.stdout
+    assert f"starts with {len(taken)} trials" in done.stdout
     assert [t.evaluation for t in taken] == [
         t.evaluation for t in Study.read(study).trials if t.evaluation.status == "ok"
     ]

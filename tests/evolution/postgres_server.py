@@ -49,7 +49,9 @@ def run_as(user: str, *command: str | Path) -> None:
 
 
 def find_binaries() -> Path | None:
-    """The folder of `initdb` and `pg_ctl`, the newest first."""
+    """Return the newest folder with `initdb` and `pg_ctl`, or None if there is no server to run."""
+    if os.getuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
+        return None  # it does not run as root
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     return next((one for one in [*installed, *on_path] if (one / "pg_ctl").exists()), None)

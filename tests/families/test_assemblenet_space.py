@@ -15,10 +15,9 @@ from vidnas.core import Evaluation, Modality, UserError
 from vidnas.families import create_network
 from vidnas.families.assemblenet import AssembleNet
 from vidnas.families.assemblenet.architecture import DEPTHS
-from vidnas.families.assemblenet.bounds import Bounds
-from vidnas.families.assemblenet.guidance import edges, exchange_edges, random_weights
-from vidnas.families.assemblenet.mutation import MUTATIONS
-from vidnas.families.assemblenet.space import AssembleNetSpace, space
+from vidnas.families.assemblenet.bounds import AssembleNetBounds
+from vidnas.families.assemblenet.guidance import exchange_edges, random_weights
+from vidnas.families.assemblenet.space import MUTATIONS, AssembleNetSpace, space
 from vidnas.families.evanet.space import space as evanet_space
 
 VALUES = 500
@@ -106,7 +105,7 @@ def test_random_networks_are_overly_connected(default: AssembleNetSpace) -> None
         for block in one.blocks
         for source in range(len(one.node_names))
     )
-    assert 0.49 < sum(len(edges(one)) for one in drawn) / admissible < 0.53
+    assert 0.49 < sum(len(one.graph.edges) for one in drawn) / admissible < 0.53
     for level, most in enumerate(default.bounds.max_blocks):
         counts = {sum(block.level == level for block in one.blocks) for one in drawn}
         assert counts == set(range(1, most + 1))
@@ -127,11 +126,11 @@ def test_strong_edges_stay_and_weak_ones_go(default: AssembleNetSpace) -> None:
         change = exchange_edges(parent, rng, weights, threshold=0.5)
         assert change is not None
         child = parent.model_copy(update=change[0])
-        assert strong <= edges(child).keys()
-        for edge, target in edges(parent).items():
+        assert strong <= child.graph.edges.keys()
+        for edge, (_, target) in parent.graph.edges.items():
             # A block that is left without inputs may take up a weak edge again.
-            if edge in edges(child) and edge not in strong:
-                assert len(child.block(target).inputs) == 1
+            if edge in child.graph.edges and edge not in strong:
+                assert len(child.graph.sources[target]) == 1
         assert [block.name for block in child.blocks] == [block.name for block in parent.blocks]
 
 
@@ -144,15 +143,15 @@ def test_children_have_as_many_edges_as_the_parent_on_average(default: AssembleN
         for _ in range(200):
             change = exchange_edges(parent, rng, weights, threshold=0.5)
             assert change is not None
-            counts.append(len(edges(parent.model_copy(update=change[0]))))
-        assert abs(np.mean(counts) - len(edges(parent))) < 1.0
+            counts.append(len(parent.model_copy(update=change[0]).graph.edges))
+        assert abs(np.mean(counts) - len(parent.graph.edges)) < 1.0
         assert np.std(counts) > 1.0
 
 
 def test_every_edge_stays_where_all_are_strong(default: AssembleNetSpace) -> None:
     rng = np.random.default_rng(4)
     parent = default.random(rng)
-    strong = dict.fromkeys(edges(parent), 0.51)
+    strong = dict.fromkeys(parent.graph.edges, 0.51)
     assert exchange_edges(parent, rng, strong, threshold=0.5) is None
     child, phrases = default.mutate(parent, rng, learned(strong))
     assert len(phrases) == 1 and not phrases[0].startswith("edges")
@@ -174,9 +173,10 @@ def test_random_weights_stand_for_what_a_network_learns(default: AssembleNetSpac
     for _ in range(50):
         parent = default.random(rng)
         weights = random_weights(parent, rng)
-        for edge, target in edges(parent).items():
-            assert (edge in weights) == (target in parent.built)
-            if edge in weights and len(parent.block(target).inputs) == 1:
+        built = {parent.node_names[node] for node in parent.built}
+        for edge, (_, target) in parent.graph.edges.items():
+            assert (edge in weights) == (target in built)
+            if edge in weights and len(parent.graph.sources[target]) == 1:
                 assert weights[edge] == 1.0
             elif edge in weights:
                 seen.append(weights[edge])
@@ -208,7 +208,7 @@ def parents(default: AssembleNetSpace, name: str) -> Any:
 
 def neighbours(architecture: AssembleNet, name: str) -> tuple[set[str], set[str]]:
     """Names of a block's inputs and of the blocks whose input it is."""
-    pairs = [edge.split("->") for edge in edges(architecture)]
+    pairs = architecture.graph.edges.values()
     return {a for a, b in pairs if b == name}, {b for a, b in pairs if a == name}
 
 
@@ -278,7 +278,7 @@ def test_names_are_given_once_in_a_lineage(default: AssembleNetSpace) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MUTATIONS if name not in ("split", "merge")])
 def test_each_other_mutation_changes_its_gene(name: str, default: AssembleNetSpace) -> None:
-    bounds = Bounds.model_validate({**dict(default.bounds), "depths": (26, 38)})
+    bounds = AssembleNetBounds.model_validate({**dict(default.bounds), "depths": (26, 38)})
     changed = list(parents(AssembleNetSpace(bounds), name))
     assert len(changed) > 50
     for parent, child, phrase in changed:
@@ -297,7 +297,7 @@ def test_a_gene_of_one_value_stays(default: AssembleNetSpace) -> None:
         "size_px": (64,), "frames": (8,), "frame_stride": (2,), "widths": (0.25,),
         "attentions": ("none",), "dilations": (1,),
     }  # fmt: skip
-    fixed = AssembleNetSpace(Bounds.model_validate({**dict(default.bounds), **pinned}))
+    fixed = AssembleNetSpace(AssembleNetBounds.model_validate({**dict(default.bounds), **pinned}))
     rng = np.random.default_rng(11)
     architecture = fixed.random(rng)
     for _ in range(20):
@@ -345,7 +345,7 @@ def test_contains_is_exact(default: AssembleNetSpace) -> None:
     assert default.contains(inside)
     assert not any(default.contains(architecture) for architecture in outside)
     fewer = {**dict(default.bounds), "max_blocks": (1, 1, 1, 1)}
-    assert not AssembleNetSpace(Bounds.model_validate(fewer)).contains(inside)
+    assert not AssembleNetSpace(AssembleNetBounds.model_validate(fewer)).contains(inside)
 
 
 def test_streams_follow_the_clips() -> None:
@@ -361,7 +361,7 @@ def test_bounds_are_json() -> None:
     described = space(max_size_px=64, max_frames=16).describe()
     assert json.loads(json.dumps(described)) == described
     assert described != space(max_size_px=96, max_frames=16).describe()
-    assert Bounds.model_validate(described).model_dump(mode="json") == described
+    assert AssembleNetBounds.model_validate(described).model_dump(mode="json") == described
     with pytest.raises(UserError, match="leave nothing to search"):
         space(max_size_px=8)
     with pytest.raises(UserError, match="no motion"):

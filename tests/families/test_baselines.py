@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network, diagram_of, find_architecture
 from vidnas.families.baselines import R2Plus1D
-from vidnas.families.baselines.network import ResidualBlock, SpaceTimeConv
+from vidnas.families.baselines.network import ResidualBlock, SplitConv
 from vidnas.layers.frames import clip_to_frames
 
 
@@ -39,7 +39,7 @@ def test_a_block_computes_what_3d_convolutions_compute():
             return F.conv3d(x, conv.weight.unsqueeze(-1), None, stride, padding)
         return F.conv3d(x, conv.weight.unsqueeze(2), None, (1, *conv.stride), (0, *conv.padding))
 
-    def space_time(part: SpaceTimeConv, x: Tensor) -> Tensor:
+    def space_time(part: SplitConv, x: Tensor) -> Tensor:
         conv, norm, _ = part.space
         x = torch.relu(normed(norm, conv3d(conv, x, over_time=False)))
         return normed(part.norm, conv3d(part.time.layer, x, over_time=True))
@@ -110,7 +110,7 @@ def test_onnx_agrees_for_any_batch(tmp_path):
 
 
 def test_on_flow_only_the_first_convolution_differs():
-    rgb, flow = (R2Plus1D(width=0.125, in_channels=channels) for channels in (3, 2))
+    rgb, flow = (R2Plus1D(width=0.125, modality=modality) for modality in ("rgb", "flow"))
     assert flow.inputs[0].shape() == (1, 2, 16, 112, 112)
     with torch.device("meta"):
         shapes = [

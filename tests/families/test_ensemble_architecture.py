@@ -22,11 +22,11 @@ from vidnas.report.drawing import draw_svg
 
 def tiny(**genes: object) -> Architecture:
     block = {"filters": 8, "spatial_kernel": 3, "spatial_stride": 2, "temporal_kernel": 3}
-    value = {"family": "tinyvideonet", "image_size": 16, "frames": 4, "blocks": [block]}
+    value = {"family": "tinyvideonet", "size_px": 16, "frames": 4, "blocks": [block]}
     return architecture_from_json(json.dumps(value | genes))
 
 
-RGB, LONG, FLOW = tiny(), tiny(frames=6), tiny(in_channels=2)
+RGB, LONG, FLOW = tiny(), tiny(frames=6), tiny(modality="flow")
 OTHER = architecture_from_json(
     '{"family": "baselines", "width": 0.0625, "frames": 4, "frame_stride": 1, "size_px": 16}'
 )

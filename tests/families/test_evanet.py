@@ -62,12 +62,12 @@ architectures = st.builds(
     frames=st.integers(1, 12),
     frame_stride=st.integers(1, 3),
     size_px=st.integers(5, 40),
-    in_channels=st.sampled_from((2, 3)),
+    modality=st.sampled_from(("rgb", "flow")),
     width=st.sampled_from((0.01, 0.05)),
     stem_conv=convs,
     stem_time=times,
     pool_times=st.tuples(times, times, times, times),
-    stages=st.tuples(modules, modules, modules, modules),
+    modules=st.tuples(modules, modules, modules, modules),
     profile=st.sampled_from(("evanet", "cauchy", "gaussian")),
 )
 
@@ -77,7 +77,7 @@ def small(branch: Branch | None = None, **genes: Any) -> EvaNet:
     pointwise = Module(branches=(Branch(kind="1x1"),))
     first = Module(branches=(branch or Branch(kind="1x1"),), repeats=genes.pop("repeats", 1))
     stages = (first.model_copy(update=genes.pop("module", {})), pointwise, pointwise, pointwise)
-    return EvaNet(**{"frames": 8, "size_px": 32, "width": 0.05, "stages": stages, **genes})
+    return EvaNet(**{"frames": 8, "size_px": 32, "width": 0.05, "modules": stages, **genes})
 
 
 def official_small(**genes: Any) -> EvaNet:
@@ -97,12 +97,12 @@ def test_published_parameters_and_macs(name: str) -> None:
     cost = count_cost(architecture, 400)
     assert cost.parameters == rgb
     assert cost.macs / 1e9 == pytest.approx(gmacs, abs=0.05)
-    assert count_cost(architecture.model_copy(update={"in_channels": 2}), 400).parameters == flow
+    assert count_cost(architecture.model_copy(update={"modality": "flow"}), 400).parameters == flow
 
 
 def test_flow_is_an_input() -> None:
     with torch.device("meta"):
-        network = vidnas.create_network("evanet_a", num_classes=400, in_channels=2)
+        network = vidnas.create_network("evanet_a", num_classes=400, modality="flow")
     expected = ClipSpec(modality="flow", frames=64, frame_stride=1, size_px=224)
     assert network.architecture.inputs == (expected,)
 
@@ -128,8 +128,8 @@ def test_original_format_round_trip_or_a_reason(architecture: EvaNet) -> None:
     assert to_official(again) == text
     genes = ("stem_conv", "stem_time", "pool_times")
     assert all(getattr(again, gene) == getattr(architecture, gene) for gene in genes)
-    assert [stage.canonical() for stage in again.stages] == [
-        stage.canonical() for stage in architecture.stages
+    assert [stage.canonical() for stage in again.modules] == [
+        stage.canonical() for stage in architecture.modules
     ]
 
 
@@ -225,7 +225,7 @@ def test_genes_that_matter_enter_the_digest() -> None:
     variants = [
         small(),
         small(frame_stride=2),
-        small(in_channels=2),
+        small(modality="flow"),
         small(pool_times=(3, 1, 1, 1)),
         small(stem_conv="3d"),
         small(module={"non_local": True}),
@@ -247,9 +247,9 @@ def test_genes_that_matter_enter_the_digest() -> None:
 def test_widths_are_multiplied_and_shared_evenly() -> None:
     three = Module(branches=(Branch(kind="1x1"),) * 3)
     six = Module(branches=(Branch(kind="conv2"),) * 6)
-    architecture = EvaNet(width=0.25, stages=(three, six, three, three))
+    architecture = EvaNet(width=0.25, modules=(three, six, three, three))
     assert architecture.stem_channels == 16
-    assert architecture.stage_filters == (64 // 3, 128 // 6, 256 // 3, 512 // 3)
+    assert architecture.module_filters == (64 // 3, 128 // 6, 256 // 3, 512 // 3)
     shapes = kernels(architecture)
     assert shapes["stages.1.0.shortcut.conv.weight"] == (21 * 6, 21 * 3, 1, 1)
     branch = "stages.1.0.branches.branches.5"
@@ -347,7 +347,7 @@ def test_exported_network_is_folded_and_agrees_for_any_batch() -> None:
     pointwise = Module(branches=(Branch(kind="1x1"),))
     architecture = EvaNet(
         frames=9, size_px=41, width=0.04, stem_conv="itgm", stem_time=5, pool_times=(3, 1, 5, 9),
-        stages=(everything, pointwise, everything, pointwise),
+        modules=(everything, pointwise, everything, pointwise),
     )  # fmt: skip
     network = create_network(architecture, 5).train()
     network(torch.rand(architecture.inputs[0].shape(batch=4)))

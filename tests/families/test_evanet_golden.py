@@ -31,26 +31,26 @@ from vidnas.layers.spacetime import SpaceTimeConv
 
 pytestmark = needs_vectors
 NETWORKS = [
-    (name, architecture, channels)
-    for name, architecture, channels in (
-        ("evanet_rgb1", "evanet_a", 3),
-        ("evanet_rgb1_odd", "evanet_a", 3),
-        ("evanet_flow1", "evanet_a", 2),
-        ("evanet_rgb2", "evanet_b", 3),
-        ("evanet_rgb2_odd", "evanet_b", 3),
-        ("evanet_flow2", "evanet_b", 2),
+    (name, architecture, modality)
+    for name, architecture, modality in (
+        ("evanet_rgb1", "evanet_a", "rgb"),
+        ("evanet_rgb1_odd", "evanet_a", "rgb"),
+        ("evanet_flow1", "evanet_a", "flow"),
+        ("evanet_rgb2", "evanet_b", "rgb"),
+        ("evanet_rgb2_odd", "evanet_b", "rgb"),
+        ("evanet_flow2", "evanet_b", "flow"),
     )
     if (VECTORS / f"{name}.json").exists()
 ]
 
 
-@pytest.mark.parametrize(("name", "architecture", "channels"), NETWORKS)
-def test_network(name: str, architecture: str, channels: int) -> None:
+@pytest.mark.parametrize(("name", "architecture", "modality"), NETWORKS)
+def test_network(name: str, architecture: str, modality: str) -> None:
     description, expected = recorded(name)
-    network = vidnas.create_network(architecture, num_classes=400, in_channels=channels).eval()
+    network = vidnas.create_network(architecture, num_classes=400, modality=modality).eval()
     released = description["serialized_dna_base64"]
     assert to_official(network.architecture) == released  # type: ignore[arg-type]
-    assert from_official(released).stages == network.architecture.stages  # type: ignore[attr-defined]
+    assert from_official(released).modules == network.architecture.modules  # type: ignore[attr-defined]
     names = [variable["name"] for variable in description["variables"]]
     assert list(official_variables(network)) == names  # in the order of creation
     fill_network(network, description)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from vidnas.families.evanet.places import INCEPTION_LIKE
 
 from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network, official_variables
 from vidnas.families.evanet import Branch, EvaNetInception, Module
 from vidnas.families.evanet.inception_network import EvaNetInceptionNetwork
-from vidnas.families.evanet.places import INCEPTION_LIKE
 from vidnas.families.evanet.space import inception_space
 
 KINDS = (
@@ -75,7 +75,7 @@ def test_other_sizes_than_the_genes_pass() -> None:
 
 
 def test_flow_has_two_channels() -> None:
-    architecture = network_of(in_channels=2)
+    architecture = network_of(modality="flow")
     assert architecture.inputs[0].modality == "flow"
     assert create_network(architecture, 5).eval()(torch.rand(1, 2, 8, 32, 32)).shape == (1, 5)
 

@@ -12,22 +12,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidnas.core import UserError, modality_of
+from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network
 from vidnas.families.evanet import FAMILY, INCEPTION
 from vidnas.families.evanet.architecture import EvaNet
+from vidnas.families.evanet.bounds import random_module
 from vidnas.families.evanet.module import Branch, Module
-from vidnas.families.evanet.mutation import MODULE_MUTATIONS, NETWORK_MUTATIONS
-from vidnas.families.evanet.sampling import random_module
-from vidnas.families.evanet.space import ModuleSpace, inception_space, space
+from vidnas.families.evanet.space import (
+    MODULE_MUTATIONS,
+    NETWORK_MUTATIONS,
+    ModuleSpace,
+    inception_space,
+    space,
+)
 
 SPACES = {"evanet": space, "evanet_inception": inception_space}
 VALUES, BUILT = 2000, 16
-CORNERS = [(16, 1, 3), (16, 64, 2), (40, 3, 3), (128, 32, 2), (160, 64, 3)]
+CORNERS = [(16, 1, "rgb"), (16, 64, "flow"), (40, 3, "rgb"), (128, 32, "flow"), (160, 64, "rgb")]
 
 
 def modules_of(architecture: Any) -> tuple[Module, ...]:
-    return architecture.stages if isinstance(architecture, EvaNet) else architecture.modules
+    return architecture.modules
 
 
 def check_network(architecture: Any) -> None:
@@ -63,15 +68,14 @@ def test_two_thousand_random_and_mutated_architectures(name: str) -> None:
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(CORNERS), st.sampled_from(list(SPACES)))
 def test_clips_of_any_extent(seed: int, extent: tuple[int, int, Any], name: str) -> None:
-    size_px, frames, in_channels = extent
+    size_px, frames, modality = extent
     rng = np.random.default_rng(seed)
-    modality = modality_of(in_channels)
     walked = SPACES[name](max_size_px=size_px, max_frames=frames, modalities=(modality,))
     architecture = walked.random(rng)
     for _ in range(5):
         architecture, _ = walked.mutate(architecture, rng)
     (spec,) = architecture.inputs
-    assert spec.channels == in_channels
+    assert spec.modality == modality
     assert spec.size_px <= size_px
     assert (spec.frames - 1) * spec.frame_stride + 1 <= frames
     check_network(architecture)
@@ -107,7 +111,8 @@ def test_each_mutation_of_a_module_changes_one_gene(name: str) -> None:
         change = MODULE_MUTATIONS[name](parent, rng, bounds)
         if change is None:
             continue
-        child, phrase = change
+        genes, phrase = change
+        child = parent.model_copy(update=genes)
         changed += 1
         assert " " in phrase
         if name in ("add_branch", "remove_branch"):
@@ -150,8 +155,8 @@ def test_mutations_are_said_in_peoples_words() -> None:
 
 
 def changed_module(parent: EvaNet, **genes: Any) -> EvaNet:
-    first = parent.stages[0].model_copy(update=genes)
-    return parent.model_copy(update={"stages": (first, *parent.stages[1:])})
+    first = parent.modules[0].model_copy(update=genes)
+    return parent.model_copy(update={"modules": (first, *parent.modules[1:])})
 
 
 @pytest.fixture
@@ -171,7 +176,7 @@ def test_contains_is_exact(default: ModuleSpace) -> None:
         *(
             inside.model_copy(update={gene: value})
             for gene, value in {
-                "width": 0.25, "in_channels": 2, "dropout": 0.5, "profile": "cauchy",
+                "width": 0.25, "modality": "flow", "dropout": 0.5, "profile": "cauchy",
                 "size_px": 65, "frames": 9, "frame_stride": 16,
             }.items()
         ),
@@ -188,9 +193,9 @@ def test_non_local_blocks_are_bounded() -> None:
     parent = wide.random(rng).model_copy(update={"frames": 64, "frame_stride": 1, "size_px": 128})
     # 16 x 32 x 32 positions in the first stage, and 16 x 16 x 16 in the second.
     assert not wide.contains(changed_module(parent, non_local=True))
-    stages = tuple(stage.model_copy(update={"non_local": False}) for stage in parent.stages)
+    stages = tuple(stage.model_copy(update={"non_local": False}) for stage in parent.modules)
     second = stages[1].model_copy(update={"non_local": True})
-    held = parent.model_copy(update={"stages": (stages[0], second, *stages[2:])})
+    held = parent.model_copy(update={"modules": (stages[0], second, *stages[2:])})
     assert wide.contains(held)
 
 

@@ -18,9 +18,9 @@ from vidnas.profiling.onnx import export_onnx
 # Lengths and sizes that do not divide each other, widths that need a projection.
 NETWORK = TinyStreams(
     streams=(
-        Stream(image_size=33, frames=7),
-        Stream(image_size=32, frames=5, frame_stride=2),
-        Stream(modality="flow", image_size=20, frames=4),
+        Stream(size_px=33, frames=7),
+        Stream(size_px=32, frames=5, frame_stride=2),
+        Stream(modality="flow", size_px=20, frames=4),
     ),
     nodes=(
         Node(block=Block(filters=8, spatial_kernel=3, spatial_stride=3), inputs=(0, 1)),

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from vidnas.core import Evaluation, Modality, UserError
 from vidnas.families import create_network
-from vidnas.families.tinystreams import FAMILY, TinyStreams
-from vidnas.families.tinystreams.mutation import MUTATIONS
-from vidnas.families.tinystreams.space import TinyStreamsSpace, space
+from vidnas.families.tinystreams import FAMILY
+from vidnas.families.tinystreams.space import MUTATIONS, TinyStreamsSpace, space
 from vidnas.families.tinyvideonet.space import space as chains
 from vidnas.profiling.counting import count_cost
 
@@ -39,7 +38,7 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
         assert phrase
         network = child
     for stream in network.streams:
-        assert stream.image_size <= size_px
+        assert stream.size_px <= size_px
         assert (stream.frames - 1) * stream.frame_stride + 1 <= frames
         assert stream.modality in wanted
     with torch.device("meta"):
@@ -50,15 +49,6 @@ def test_a_walk_from_a_random_start_stays_in_the_space(
 @pytest.fixture
 def default() -> TinyStreamsSpace:
     return space(max_size_px=64, max_frames=16, modalities=("rgb", "flow"))
-
-
-def edges(network: TinyStreams) -> set[str]:
-    names, first = network.node_names, len(network.streams)
-    return {
-        f"{names[source]}->{names[first + index]}"
-        for index, node in enumerate(network.nodes)
-        for source in node.inputs
-    }
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -76,7 +66,10 @@ def test_each_mutation_changes_its_own(name: str, default: TinyStreamsSpace) -> 
         changed += 1
         kept = [name for name in child.node_names if name in parent.node_names]
         assert kept == [name for name in parent.node_names if name in child.node_names]
-        new, gone = edges(child) - edges(parent), edges(parent) - edges(child)
+        new, gone = (
+            child.graph.edges.keys() - parent.graph.edges.keys(),
+            parent.graph.edges.keys() - child.graph.edges.keys(),
+        )
         grown = {"add_stream": (1, 0), "remove_stream": (-1, 0), "add_node": (0, 1),
                  "remove_node": (0, -1)}.get(name, (0, 0))  # fmt: skip
         assert len(child.streams) - len(parent.streams) == grown[0]
@@ -111,7 +104,7 @@ def test_learned_weights_decide_which_edge_is_replaced(default: TinyStreamsSpace
         if change is None:  # every edge that could be there is there
             continue
         child = parent.model_copy(update=change[0])
-        assert edges(parent) - edges(child) == {weak}
+        assert parent.graph.edges.keys() - child.graph.edges.keys() == {weak}
         assert change[1].startswith(f"edge {weak}: replaced by ")
         replaced += 1
 

@@ -65,7 +65,7 @@ def small(**genes: Any) -> TinyVideoNet:
     """Two blocks on four frames, the genes going to the first."""
     first = {"filters": 8, "spatial_kernel": 3, "temporal_kernel": 3, **genes}
     return TinyVideoNet(
-        image_size=16, frames=4, frame_stride=2, blocks=(Block(**first), Block(filters=8))
+        size_px=16, frames=4, frame_stride=2, blocks=(Block(**first), Block(filters=8))
     )
 
 
@@ -150,11 +150,11 @@ def test_invalid_genes_are_named(genes: dict[str, Any], message: str) -> None:
 
 def test_published_rules_load_what_searches_may_not_use() -> None:
     genes = {"filters": 4, "temporal_stride": 2, "spatial_stride": 3, "expand": 0}
-    architecture = TinyVideoNet(image_size=8, frames=4, blocks=(Block(**genes),), rules="published")
+    architecture = TinyVideoNet(size_px=8, frames=4, blocks=(Block(**genes),), rules="published")
     assert architecture.units[-1].exit.frames == 4
     with pytest.raises(ValidationError, match="gates are 4 wide and its features 3"):
         TinyVideoNet(
-            image_size=8,
+            size_px=8,
             frames=4,
             blocks=(Block(**genes, context_gate=True),),
             rules="published",
@@ -174,7 +174,7 @@ def test_published_rules_load_what_searches_may_not_use() -> None:
 )
 def test_skips(genes: dict[str, Any], rules: Any, skips: list[str]) -> None:
     block = Block(repeats=2, skip=True, spatial_kernel=3, temporal_kernel=3, **genes)
-    architecture = TinyVideoNet(image_size=9, frames=5, blocks=(block,), rules=rules)
+    architecture = TinyVideoNet(size_px=9, frames=5, blocks=(block,), rules=rules)
     assert [unit.skip for unit in architecture.units] == skips
     clip = torch.rand(2, *architecture.inputs[0].shape()[1:])
     assert create_network(architecture, 3).eval()(clip).shape == (2, 3)
@@ -298,7 +298,7 @@ blocks = st.builds(
 @st.composite
 def architectures(draw: st.DrawFn) -> TinyVideoNet:
     genes = {
-        "image_size": draw(st.integers(1, 9)),
+        "size_px": draw(st.integers(1, 9)),
         "frames": draw(st.integers(1, 4)),
         "frame_stride": draw(st.integers(1, 3)),
         "blocks": tuple(draw(st.lists(blocks, min_size=1, max_size=3))),

@@ -15,7 +15,7 @@ from vidnas.families.tinyvideonet import Block, TinyVideoNet
 
 # Even kernels, odd strides, every layer kind: nothing is left to symmetric padding.
 EVERYTHING = TinyVideoNet(
-    image_size=33,
+    size_px=33,
     frames=5,
     blocks=(
         Block(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import Box, Cost, Diagram, Edge, Evaluation
+from vidnas.deploy import ModelCard
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import diagram_of, families, find_architecture
 from vidnas.report import plots
@@ -18,7 +19,7 @@ from vidnas.report.drawing import draw_svg
 from vidnas.report.layout import lay_out
 from vidnas.report.page import render
 from vidnas.report.palette import UNUSED, shade
-from vidnas.report.study import StudyReport, Winner
+from vidnas.report.study import StudyReport
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "<img src=x onerror=alert(1)>"
@@ -118,6 +119,23 @@ def test_every_edge_of_a_published_graph_has_its_weight() -> None:
     assert (shade(0.25), pytest.approx(1.175, abs=0.01)) in strokes(draw_svg(weighted))
 
 
+def leads_to(end: str, diagram: Diagram) -> set[str]:
+    """Names of the boxes from which a path leads to this one."""
+    found = {end}
+    while more := {e.source for e in diagram.edges if e.target in found} - found:
+        found |= more
+    return found
+
+
+def test_boxes_that_lead_nowhere_are_unused() -> None:
+    unreached = 0
+    for diagram in DIAGRAMS.values():
+        unused = {box.name for box in diagram.boxes if box.unused}
+        assert {box.name for box in diagram.boxes} - leads_to("classifier", diagram) == unused
+        unreached += len(unused)
+    assert unreached
+
+
 def test_unused_boxes_are_greyed() -> None:
     greyed, plain = draw_svg(chain(1.0, unused=True)), draw_svg(chain(1.0))
     assert greyed.count("stroke-dasharray") == 2 and "stroke-dasharray" not in plain
@@ -205,7 +223,7 @@ def test_the_network_is_drawn_with_the_weights_of_its_trial(finished: bool) -> N
     report = study([{"0->5": 0.5}, {"8->12": 0.123}])
     if finished:
         first = report.trials[0]
-        winner = Winner(number=first.number, architecture=first.architecture, cost=COST)
+        winner = ModelCard(trial=first.number, cost=COST)
         report = StudyReport(
             title="t", folder="f", trials=report.trials, classes=("a", "b"), winner=winner
         )

@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 import pytest
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
+from vidnas.deploy import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
 from vidnas.report import plots
 from vidnas.report.page import render, write_report
-from vidnas.report.study import StudyReport, Winner
+from vidnas.report.study import StudyReport
 from vidnas.training import Metrics
 
 EVIL = "<script>alert(1)</script>"
@@ -68,10 +69,7 @@ TEST = Metrics(clips=5, loss=0.4, top1=0.8, top5=1.0, mean_class=0.75, confusion
 
 
 def report(**changes) -> StudyReport:
-    winner = Winner(
-        number=3, architecture=find_architecture("tvn1"), cost=cost(8.0), test=TEST,
-        export_difference=2e-6,
-    )  # fmt: skip
+    winner = ModelCard(trial=3, cost=cost(8.0), test=TEST, export_difference=2e-6)
     fields = {
         "title": f"clips {EVIL}", "folder": f"/tmp/{EVIL} x", "trials": TRIALS,
         "classes": (EVIL, "walk & run"),
@@ -232,7 +230,7 @@ def test_an_unfinished_study_says_so(trials) -> None:
 
 
 def test_a_winner_without_test_split() -> None:
-    winner = Winner(number=0, architecture=find_architecture("tvn1"), cost=cost(None))
+    winner = ModelCard(trial=0, cost=cost(None))
     text = Page(render(report(winner=winner, limits=Limits()))).text
     assert "There is no test split." in text and "not measured" in text
 

@@ -10,7 +10,7 @@ import pytest
 from commands import Vidnas, read_json
 
 from vidnas.core import UserError
-from vidnas.workflows.ensemble import make_ensemble
+from vidnas.workflows.ensemble import ensemble_studies
 
 ENSEMBLE = ("--top", 3, "--pool", 3)
 
@@ -73,7 +73,7 @@ def test_studies_together(vidnas: Vidnas, voting: Path, tmp_path: Path) -> None:
     shutil.copytree(voting, other, ignore=shutil.ignore_patterns(".lock", "ensemble"))
     before = (other / "report.html").read_bytes()
     chosen = read_json(
-        vidnas("ensemble", other, voting, "--top", 2, "--pool", 4, "--out", out, "--json")
+        vidnas("ensemble", other, voting, "--votes", 2, "--pool", 4, "--out", out, "--json")
     )
     assert chosen["pool"] == 4
     assert {m["name"].split()[0] for m in chosen["members"]} <= {"other", "study"}
@@ -95,7 +95,7 @@ def stranger(voting: Path, tmp_path: Path) -> Path:
 def test_what_does_not_belong_together(voting: Path, clips: Path, stranger: Path) -> None:
     def complaint(*folders: Path, out: Path = voting / "ensemble") -> str:
         with pytest.raises(UserError) as found:
-            make_ensemble(folders, top=2, pool=2, train_s=None, workers=1, clips=None, out=out)
+            ensemble_studies(folders, votes=2, pool=2, workers=1, out=out)
         return str(found.value)
 
     assert "request.json" in complaint(clips)

@@ -42,10 +42,7 @@ def command(*, json: Json = False) -> None:
             (
                 name,
                 architecture.family,
-                ", ".join(
-                    f"{spec.modality} {spec.frames} x {spec.size_px} px, stride {spec.frame_stride}"
-                    for spec in architecture.inputs
-                ),
+                ", ".join(map(str, architecture.inputs)),
                 format_count(costs[name].parameters),
                 format_count(costs[name].macs),
             )

@@ -1,6 +1,6 @@
 """The values that every floor speaks of: clips, costs, evaluations, diagrams, errors for people."""
 
-from vidnas.core.clip import Channels, ClipSpec, Modality, channels_of, modality_of
+from vidnas.core.clip import ClipSpec, Modality
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
 from vidnas.core.diagram import Box, Diagram, Edge
 from vidnas.core.errors import UserError, WorkerLost
@@ -8,7 +8,6 @@ from vidnas.core.evaluation import Evaluation, Status
 
 __all__ = [
     "Box",
-    "Channels",
     "ClipSpec",
     "Cost",
     "Diagram",
@@ -20,6 +19,4 @@ __all__ = [
     "Status",
     "UserError",
     "WorkerLost",
-    "channels_of",
-    "modality_of",
 ]

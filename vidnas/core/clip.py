@@ -10,26 +10,13 @@ from vidnas.core.value import Value
 
 Modality = Literal["rgb", "flow", "objects"]
 """Frames; optical flow, horizontal and vertical, 8 bit, of which 128 is no motion; or maps of the
-classes of ADE20K, one channel a class and one for none, as semantic segmentation gives them."""
-
-Channels = Literal[2, 3]
-"""Channels of a clip, for architectures on a single clip: 3 for RGB, 2 for optical flow."""
+classes of ADE20K, one channel per class and one for none, as semantic segmentation gives them."""
 
 _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 
 
-def modality_of(channels: Channels) -> Modality:
-    """The modality that has so many channels."""
-    return "flow" if channels == _CHANNELS["flow"] else "rgb"
-
-
-def channels_of(modality: Literal["rgb", "flow"]) -> Channels:
-    """The channels of this modality."""
-    return 2 if modality == "flow" else 3
-
-
 class ClipSpec(Value):
-    """Which clip a network eats: a tensor `(N, channels, frames, size_px, size_px)` in [0, 1]."""
+    """The clip that a network takes: `(N, channels, frames, size_px, size_px)` in [0, 1]."""
 
     modality: Modality = "rgb"
     frames: PositiveInt
@@ -45,3 +32,7 @@ class ClipSpec(Value):
     def shape(self, batch: int = 1) -> tuple[int, int, int, int, int]:
         """Return `(N, C, T, H, W)`."""
         return (batch, self.channels, self.frames, self.size_px, self.size_px)
+
+    def __str__(self) -> str:
+        """How people are told of the clip: "rgb 8 x 64 px, stride 2"."""
+        return f"{self.modality} {self.frames} x {self.size_px} px, stride {self.frame_stride}"

@@ -1,6 +1,6 @@
 """Quantities as people read them: "26.4 M", "12 MB", "0.78 ms", "80.0%".
 
-The one place where numbers are rounded for people; `durations.py` does it for times of a clock.
+The one place where numbers are rounded for people; `durations.py` does the same for durations.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from vidnas.core import Evaluation, Modality, UserError
+from vidnas.core import Evaluation
 from vidnas.families.architecture import Architecture
 
 
@@ -46,19 +46,3 @@ class Space(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The bounds as JSON-ready values: a study compares them when it is resumed."""
-
-
-def single_modality(modalities: tuple[Modality, ...]) -> Literal["rgb", "flow"]:
-    """The modality of a search in a family whose networks take one clip.
-
-    Raises:
-        UserError: there are several modalities, or object maps.
-    """
-    if modalities == ("rgb",):
-        return "rgb"
-    if modalities == ("flow",):
-        return "flow"
-    raise UserError(
-        f"The family takes one kind of clip, rgb or flow, and not {' and '.join(modalities)}; "
-        "choose one of the two, or a family with several input streams."
-    )

@@ -1,4 +1,8 @@
-"""Where the boxes and arrows of a diagram go: columns left to right, boxes sized to their text."""
+"""Where the boxes and arrows of a diagram go: columns left to right, boxes sized to their text.
+
+No library does it, because Graphviz needs a system package or a wheel that takes 110 MB installed,
+and neither keeps columns, rows and bars where a family puts them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,7 @@ class Layout:
 
 
 def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
-    """Width of a text, on the safe side."""
+    """Return the width of a text, rather too large than too small."""
     ems = sum(_EM.get(sign, _OTHER_EM if sign.isascii() else _WIDE_EM) for sign in text)
     return ems * size_px * (_BOLD if bold else 1.0)
 
@@ -64,7 +68,7 @@ def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
 def wrap(text: str, size_px: float, width_px: float, *, bold: bool = False) -> tuple[str, ...]:
     """Break each line of a text, at commas where it can be, into lines of at most that width.
 
-    They become about equally long; a word that is longer stays whole.
+    The lines become about equally long; a word that is longer stays whole.
     """
     broken: list[str] = []
     for line in text.splitlines():
@@ -99,7 +103,7 @@ def _fill(words: list[str], size_px: float, width_px: float, bold: bool) -> list
 
 def lay_out(diagram: Diagram) -> Layout:
     """Decide the place of every column, box and arrow."""
-    # Which way the arrows take is known once the boxes have places; then it gets the room it needs.
+    # The way of each arrow is known once the boxes are placed; placing them again gives it room.
     columns, boxes = _place(diagram, Counter())
     passages = find_passages(diagram.edges, columns, boxes)
     columns, boxes = _place(diagram, Counter(gap for gaps in passages.values() for gap in gaps))
@@ -119,7 +123,7 @@ def lay_out(diagram: Diagram) -> Layout:
 def _place(
     diagram: Diagram, traffic: Counter[Passage]
 ) -> tuple[list[PlacedColumn], dict[str, PlacedBox]]:
-    """Columns and boxes, with bands that are wide enough for the arrows in each passage."""
+    """Place columns and boxes, with bands that are wide enough for the arrows in each passage."""
     titles = [wrap(title, TITLE_PX, _WRAP_PX, bold=True) for title in diagram.columns]
     stacks = [[box for box in diagram.boxes if box.column == index] for index in range(len(titles))]
     ports = _ports(diagram)
@@ -161,14 +165,14 @@ def _place(
 
 
 def _ports(diagram: Diagram) -> Counter[str]:
-    """How many arrows meet the more crowded side of each box."""
+    """Count the arrows at the more crowded side of each box."""
     return Counter(edge.source for edge in diagram.edges) | Counter(
         edge.target for edge in diagram.edges
     )
 
 
 def _bands(column: int, rows: int, traffic: Counter[Passage]) -> list[float]:
-    """Heights of the free bands above, between and below the rows of a column."""
+    """Return the heights of the free bands above, between and below the rows of a column."""
     least = [_LANES_PX, *[STACK_GAP] * (rows - 1), _LANES_PX] if rows else [2 * _LANES_PX]
     return [
         max(height, _LANE_PX * (traffic[column, index] + 1)) for index, height in enumerate(least)
@@ -176,7 +180,7 @@ def _bands(column: int, rows: int, traffic: Counter[Passage]) -> list[float]:
 
 
 def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int) -> float:
-    """Width between a column and the next."""
+    """Return the width between a column and the next."""
     both = titles[column] and any(titles[column + 1 : column + 2])
     place = {box.name: box.column for box in diagram.boxes}
     arrows = sum(place[edge.source] <= column < place[edge.target] for edge in diagram.edges)
@@ -184,7 +188,7 @@ def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int) -> flo
 
 
 def _has_chain(diagram: Diagram) -> bool:
-    """Whether an arrow leads from one box of a column to another one that is not in its row."""
+    """Return whether an arrow leads from a box to another one of its column but not of its row."""
     box_of = {box.name: box for box in diagram.boxes}
     ends = [(box_of[edge.source], box_of[edge.target]) for edge in diagram.edges]
     return any(
@@ -194,7 +198,7 @@ def _has_chain(diagram: Diagram) -> bool:
 
 
 def _rows(stack: list[Box]) -> list[list[Box]]:
-    """Boxes of one lane stand side by side; a box without a lane stands alone."""
+    """Return a column's rows: boxes of one lane stand side by side, one without a lane alone."""
     return [
         list(row)
         for _, row in groupby(stack, key=lambda box: box.name if box.lane is None else box.lane)
@@ -208,7 +212,7 @@ def _lines(box: Box) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _size(box: Box) -> tuple[float, float]:
-    """Width and height that the text of a box needs."""
+    """Return the width and height that the text of a box needs."""
     label, detail = _lines(box)
     widths = [text_width(line, LABEL_PX, bold=True) for line in label]
     widths += [text_width(line, DETAIL_PX) for line in detail]
@@ -233,7 +237,7 @@ def _column_width(title: tuple[str, ...], stack: list[Box]) -> float:
 def _place_row(
     row: list[Box], x: float, y: float, width: float, height: float
 ) -> Iterator[PlacedBox]:
-    """Place boxes side by side; they share what the column is wider than the row."""
+    """Place boxes side by side; they share the width that the row leaves free in its column."""
     more = (width - _row_width(row)) / len(row)
     for box in row:
         wide = _size(box)[0] + more

@@ -26,7 +26,7 @@ _LOG_TICKS = [digit * 10.0**power for power in range(-2, 12) for digit in (1, 2,
 
 
 def accuracy_against_cost(report: StudyReport) -> go.Figure:
-    """Every candidate by its cost; those rejected for it in a strip below, the limit as a line."""
+    """Plot every candidate by its cost; the rejected ones in a strip below, the limit as a line."""
     ok = report.of_status("ok")
     by_latency = any(_latency_ms(one) is not None for one in ok)
     cost_of = _latency_ms if by_latency else _macs
@@ -72,7 +72,7 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
 
 
 def progress(report: StudyReport) -> go.Figure:
-    """Each trained candidate and the best so far, by evaluations and by minutes."""
+    """Plot each trained candidate and the best so far, by evaluations and by minutes."""
     ok = report.of_status("ok")
     fitness = [one.fitness for one in ok]
     best = list(accumulate(fitness, max))
@@ -100,7 +100,7 @@ def progress(report: StudyReport) -> go.Figure:
 
 
 def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
-    """Clips of each true class by predicted class; colour is the share of the class."""
+    """Plot the clips of each true class by predicted class; colour is the share of the class."""
     counts = metrics.confusion
     names = [_label(name) for name in classes]
     labelled = len(names) <= _MOST_LABELLED_CLASSES
@@ -124,7 +124,7 @@ def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
 
 
 def edge_weights(line: Sequence[Trial], neutral: float) -> go.Figure:
-    """The learned weight of each edge (row) in each trial of a lineage (column).
+    """Plot the learned weight of each edge (row) in each trial of a lineage (column).
 
     Weights below the neutral one are orange, those above it blue.
     """
@@ -160,14 +160,14 @@ def edge_weights(line: Sequence[Trial], neutral: float) -> go.Figure:
 
 
 def _numbers_by_value(name: str) -> list[tuple[str, int]]:
-    """Sort key by which b9 comes before b10."""
+    """Return a sort key by which b9 comes before b10."""
     return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _by_cost(
     trials: Sequence[Trial], cost_of: Callable[[Trial], float | None]
 ) -> list[tuple[Trial, float]]:
-    """Trials whose cost is known, with that cost."""
+    """Return the trials whose cost is known, with that cost."""
     costs = ((trial, cost_of(trial)) for trial in trials)
     return [(trial, cost) for trial, cost in costs if cost is not None]
 
@@ -183,7 +183,7 @@ def _macs(trial: Trial) -> float | None:
 
 
 def _front(trained: Sequence[tuple[Trial, float]]) -> list[tuple[Trial, float]]:
-    """Those that no cheaper candidate equals, by rising cost."""
+    """Return the trials that no cheaper one equals, by rising cost."""
     front: list[tuple[Trial, float]] = []
     for trial, cost in sorted(trained, key=lambda one: (one[1], -one[0].fitness)):
         if not front or trial.fitness > front[-1][0].fitness:
@@ -199,7 +199,7 @@ def _hover(trial: Trial) -> str:
 
 
 def _label(text: str) -> str:
-    """Text that Plotly shows as it is, though it reads HTML in every label."""
+    """Return text that Plotly shows as it is, although it reads HTML in every label."""
     return str(escape(printable(text)))
 
 

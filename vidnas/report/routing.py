@@ -1,4 +1,7 @@
-"""How arrows find their way between placed boxes: through the gaps of the columns they skip."""
+"""How arrows find their way between placed boxes: through the gaps of the columns they skip.
+
+No library does it, for the reasons that `layout.py` gives.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class PlacedBox:
 
     @property
     def middle(self) -> float:
-        """Height of its middle."""
+        """The height of its middle."""
         return self.y + self.height / 2
 
 
@@ -48,7 +51,7 @@ class PlacedColumn:
 
 @dataclass(frozen=True)
 class Route:
-    """An arrow by the points it passes.
+    """An arrow, given by the points that it passes.
 
     `down` leads to the next box of the same column, `loop` to another one of the same column, and
     `across` to another column or to the next box of the same row.
@@ -121,7 +124,7 @@ def _lanes(
     columns: Sequence[PlacedColumn],
     boxes: Mapping[str, PlacedBox],
 ) -> dict[tuple[Edge, Passage], float]:
-    """Height of each arrow in each of its passages: those that come from above stay above."""
+    """Return the height of each arrow in each passage: those that come from above stay above."""
     users: dict[Passage, list[tuple[float, float, Edge]]] = defaultdict(list)
     for edge, gaps in passages.items():
         ends = (boxes[edge.source].middle, boxes[edge.target].middle)

@@ -1,4 +1,4 @@
-"""What the page of a study is made from; it knows nothing of how a study is stored."""
+"""What the page of a study shows, whatever the study is stored in."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class EnsembleStep(Value):
     """One step of the selection."""
 
     member: int
-    """Which one was added, as an index."""
+    """The index of the member that was added."""
     validation_top1: float
-    """Of the ensemble with it."""
+    """The accuracy of the ensemble with it."""
     validation_loss: float
 
 
 class TopByAccuracy(Value):
-    """What the same number of networks reach that are chosen for their accuracy alone."""
+    """What as many networks reach if they are chosen for their accuracy alone."""
 
     names: tuple[str, ...]
     validation_top1: float
@@ -49,12 +49,12 @@ class TopByAccuracy(Value):
 
 
 class EnsembleReport(Value):
-    """An ensemble and how it came about; all accuracies are means over several clips a video."""
+    """An ensemble and how it was selected; accuracies are means over several clips per video."""
 
     members: tuple[EnsembleMember, ...]
     steps: tuple[EnsembleStep, ...]
     disagreement: tuple[tuple[float, ...], ...]
-    """Share of the validation clips on which two members differ, by their indices."""
+    """The share of the validation clips on which two members differ, by their indices."""
     pool: int
     """How many networks were trained to choose from."""
     by_accuracy: TopByAccuracy
@@ -63,7 +63,7 @@ class EnsembleReport(Value):
 
     @property
     def best_member(self) -> EnsembleMember:
-        """The most accurate on the test split."""
+        """The member that is most accurate on the test split."""
         return max(self.members, key=lambda member: member.test_top1)
 
     @property

@@ -19,10 +19,12 @@ from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.training import TrainingSettings
 from vidnas.workflows.request import SearchRequest
 
-_TRAINING_SHARE = 1 / 3
-"""The share of the final training, of the time that the rest leaves."""
-_REST_SHARE, _LEAST_REST_S = 0.05, 12.0
-"""Start-up, testing, export and the page; the least was measured on generated clips."""
+_TRAINING_SHARE, _REST_SHARE = 0.3, 0.05
+"""Shares of the budget: the final training, and start-up, testing, export and the page."""
+_OF_WORK = _TRAINING_SHARE / (1 - _REST_SHARE)
+"""The share of the final training in what is left for search and training."""
+_LEAST_REST_S = 12.0
+"""What start-up, testing, export and the page took on generated clips."""
 _STARTING_S = 4.0
 """Until the workers have imported torch and measured a first latency."""
 _CANDIDATES = 60
@@ -60,7 +62,7 @@ class Plan(Value):
         rest_s, search_s = _LEAST_REST_S, None
         if budget_s is not None:
             rest_s = max(_REST_SHARE * budget_s, _LEAST_REST_S)
-            train_s = request.train_time_s or _TRAINING_SHARE * (budget_s - rest_s)
+            train_s = request.train_time_s or _OF_WORK * (budget_s - rest_s)
             search_s = budget_s - rest_s - train_s
             if request.candidate_time_s is None:
                 low, high = _CANDIDATE_S
@@ -102,9 +104,7 @@ def _require_enough(request: SearchRequest, search_s: float, candidate_s: float)
     if search_s >= needed_s:
         return
     least_s = _LEAST_REST_S + (
-        needed_s + request.train_time_s
-        if request.train_time_s
-        else needed_s / (1 - _TRAINING_SHARE)
+        needed_s + request.train_time_s if request.train_time_s else needed_s / (1 - _OF_WORK)
     )
     raise UserError(
         f"--budget {format_duration(request.budget_s or 0)} leaves "

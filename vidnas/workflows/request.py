@@ -59,9 +59,9 @@ class SearchRequest(Request):
     latency_threads: Annotated[LatencyThreads, LIMITS] = 1
 
     strategy: Annotated[StrategyName, EVOLUTION] = "evolution"
-    """evolution towards accuracy; pareto towards all trade-offs between the objectives; local: one
-    climb after another; random. The final training is always for the most accurate within the
-    limits."""
+    """Strategy of the proposals: evolution towards accuracy, pareto towards all trade-offs between
+    the objectives, local for one climb after another, or random. The most accurate within the
+    limits are always the ones to be trained in full."""
     objectives: Annotated[
         tuple[Literal["accuracy", "latency", "macs", "parameters"], ...], EVOLUTION
     ] = ()
@@ -167,9 +167,9 @@ class EnsembleRequest(Request):
     """What `vidnas ensemble` is asked for."""
 
     studies: Annotated[tuple[Path, ...], SUBJECT, Parameter(metavar="STUDY")]
-    """Finished studies of the same clips, RGB or flow."""
+    """Folders of finished studies of the same clips, RGB or flow."""
     clips: Annotated[Path | None, SUBJECT] = None
-    """The clips of the studies, if they have moved."""
+    """Labelled clips of the studies, if they have moved."""
     votes: Annotated[PositiveInt, SUBJECT] = 4
     """Number of votes; a network may have several."""
     pool: Annotated[int | None, Field(ge=2), SUBJECT] = None

@@ -7,6 +7,7 @@ google-research/assemblenet; where that has defects, `rules` says which of the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -14,6 +15,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from vidnas.core import ClipSpec, Modality
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture, scaled
+from vidnas.families.clips import ClipGenes
+from vidnas.families.graph import Graph
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
     26: (2, 2, 2, 2),
@@ -80,13 +83,12 @@ class Block(Value):
     """Kept along a lineage, so that its connections can be followed; no name is the index."""
 
 
-class AssembleNet(Architecture):
+class AssembleNet(ClipGenes, Architecture):
     """Stems, and blocks on four levels, each of which fuses blocks or stems of lower levels."""
 
     family: ClassVar[str] = "assemblenet"
 
     frames: PositiveInt = 32
-    frame_stride: PositiveInt = 1
     size_px: PositiveInt = 224
     stems: Annotated[tuple[Stem, ...], Field(min_length=1)]
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
@@ -127,6 +129,13 @@ class AssembleNet(Architecture):
             )
         return self
 
+    def connected(self, graph: Graph, new: Mapping[str, Block]) -> tuple[Block, ...]:
+        """The blocks, and new ones by name, as the graph connects them."""
+        blocks = {**dict(zip(self.node_names[len(self.stems) :], self.blocks, strict=True)), **new}
+        return tuple(
+            blocks[name].model_copy(update={"inputs": graph.inputs(name)}) for name in graph.sources
+        )
+
     def _check_block(self, index: int, block: Block) -> None:
         name = f"block {self.node_names[index]}"
         wrong = [i for i in block.inputs if i >= index or self.level(i) >= block.level]
@@ -146,7 +155,7 @@ class AssembleNet(Architecture):
 
     @property
     def node_names(self) -> tuple[str, ...]:
-        """Of stems, then blocks."""
+        """The names of stems, then blocks."""
         stems = tuple(str(index) for index in range(len(self.stems)))
         return stems + tuple(
             block.name or str(index) for index, block in enumerate(self.blocks, len(stems))
@@ -161,15 +170,17 @@ class AssembleNet(Architecture):
         return self.blocks[node - len(self.stems)]
 
     @property
+    def graph(self) -> Graph:
+        """What each block takes."""
+        return Graph(self.node_names, [block.inputs for block in self.blocks])
+
+    @property
     def live(self) -> frozenset[int]:
         """Nodes from which the head can be reached."""
-        live: set[int] = set()
-        for node in reversed(range(len(self.stems), len(self.node_names))):
-            if self.level(node) == LEVELS - 1:
-                live.add(node)
-            if node in live:
-                live.update(self.block(node).inputs)
-        return frozenset(live)
+        names = self.node_names
+        top = [name for node, name in enumerate(names) if self.level(node) == LEVELS - 1]
+        reached = self.graph.leading_to(top)
+        return frozenset(node for node, name in enumerate(names) if name in reached)
 
     @property
     def built(self) -> tuple[int, ...]:
@@ -189,16 +200,7 @@ class AssembleNet(Architecture):
         """RGB, precomputed flow and object maps, as far as there are stems for them."""
         wanted = {self.stems[node].modality for node in self.built if node < len(self.stems)}
         order: tuple[Modality, ...] = ("rgb", "flow", "objects")
-        return tuple(
-            ClipSpec(
-                modality=modality,
-                frames=self.frames,
-                frame_stride=self.frame_stride,
-                size_px=self.size_px,
-            )
-            for modality in order
-            if modality in wanted
-        )
+        return tuple(self.clip(modality) for modality in order if modality in wanted)
 
     def scaled(self, filters: int) -> int:
         """A published number of channels at this width."""
@@ -236,14 +238,20 @@ class AssembleNet(Architecture):
     def canonical(self) -> AssembleNet:
         """The same network with every gene that cannot matter set to its neutral value."""
         stems = tuple(self._canonical_stem(node) for node in range(len(self.stems)))
-        kept = [node for node in self.built if node >= len(self.stems)]
-        renumbered = {node: index for index, node in enumerate((*range(len(self.stems)), *kept))}
-        blocks = tuple(self._canonical_block(node, renumbered) for node in kept)
-        changes: dict[str, Any] = {"stems": stems, "blocks": blocks}
+        graph, names = self.graph, self.node_names
+        graph.keep([*graph.entries, *(names[node] for node in self.built)])
+        blocks = tuple(
+            self._canonical_block(block, graph.inputs(name))
+            for name, block in zip(names[len(stems) :], self.blocks, strict=True)
+            if name in graph.sources
+        )
+        changes: dict[str, Any] = {
+            "stems": stems, "blocks": blocks, "frame_stride": self.neutral_stride
+        }  # fmt: skip
         if not any(stem.kind == "flow" for stem in stems):
             changes |= {"flow_iterations": 40, "flow_normalization": "sample"}
         if self.frames == 1:
-            changes |= {"frame_stride": 1, "max_pool_predictions": False}
+            changes["max_pool_predictions"] = False
         return self.model_copy(update=changes)
 
     def _canonical_stem(self, node: int) -> Stem:
@@ -255,13 +263,12 @@ class AssembleNet(Architecture):
         )
         return Stem(kind=stem.kind, dilation=1 if still else min(stem.dilation, self.frames))
 
-    def _canonical_block(self, node: int, renumbered: dict[int, int]) -> Block:
-        block = self.block(node)
-        single = len(block.inputs) == 1
+    def _canonical_block(self, block: Block, inputs: tuple[int, ...]) -> Block:
+        single = len(inputs) == 1
         over_time = self.module == "inverted" or self.repeats[block.level] > 1
         return block.model_copy(
             update={
-                "inputs": tuple(renumbered[i] for i in block.inputs),
+                "inputs": inputs,
                 "dilation": min(block.dilation, self.frames) if over_time else 1,
                 "edge_weights": None if single else block.edge_weights,
                 "fused": None

@@ -50,12 +50,8 @@ def draw(architecture: AssembleNet) -> Diagram:
 
 
 def _clip_box(clip: ClipSpec) -> Box:
-    every = f", every {clip.frame_stride}" if clip.frame_stride > 1 else ""
     name = _CLIPS[clip.modality]
-    return Box(
-        name=name, column=0, kind="input", label=name,
-        detail=f"{clip.frames} x {clip.size_px}²{every}",
-    )  # fmt: skip
+    return Box(name=name, column=0, kind="input", label=name, detail=str(clip))
 
 
 def _node_boxes(architecture: AssembleNet, levels: list[int]) -> Iterator[Box]:

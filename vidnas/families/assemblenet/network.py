@@ -13,6 +13,7 @@ from vidnas.families.assemblenet.architecture import LEVEL_WIDTHS, AssembleNet, 
 from vidnas.families.assemblenet.attention import PeerAttention, SelfAttention
 from vidnas.families.assemblenet.inverted import InvertedBottleneck, SpaceThenTime
 from vidnas.families.assemblenet.modules import Bottleneck, ClipStem, ObjectStem
+from vidnas.families.graph import edge_name
 from vidnas.families.network import Network
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import clip_to_frames, mean_over_space, use_channels_last
@@ -154,7 +155,7 @@ class AssembleNetwork(Network):
         for node, block in self.blocks():
             values = block.fusion.edge_weights.tolist()
             for source, value in zip(block.inputs, values, strict=True):
-                weights[f"{names[source]}->{names[node]}"] = float(value)
+                weights[edge_name(names[source], names[node])] = float(value)
         return weights
 
     def blocks(self) -> Iterator[tuple[int, FusedBlock]]:

@@ -1,17 +1,26 @@
-"""The AssembleNet networks that a search may visit, and what their connections tell it."""
+"""The AssembleNet networks that a search may visit, and their mutations.
+
+Each mutation changes one block, stem or gene, and says so. Splitting and merging keep the filters
+of a level, so that networks of different graphs compare.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+from typing import cast
 
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, UserError
 from vidnas.families.architecture import Architecture
-from vidnas.families.assemblenet.architecture import AssembleNet, StemKind
-from vidnas.families.assemblenet.bounds import Bounds
+from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet, Block, Stem, StemKind
+from vidnas.families.assemblenet.bounds import GRAIN, AssembleNetBounds, random_network, shares
 from vidnas.families.assemblenet.guidance import exchange_edges, random_weights
-from vidnas.families.assemblenet.mutation import MUTATIONS
-from vidnas.families.assemblenet.sampling import random_network
-from vidnas.families.mutating import Change, MutatingSpace, clip_sizes_px, pick
+from vidnas.families.bounded import BoundedSpace
+from vidnas.families.clips import CLIP_GENES, change_clip
+from vidnas.families.genes import Change, pick, redraw
 
 _FRAMES = (4, 6, 8, 12, 16, 24, 32, 48, 64)
 _STEMS: dict[frozenset[Modality], tuple[StemKind, ...]] = {
@@ -20,7 +29,7 @@ _STEMS: dict[frozenset[Modality], tuple[StemKind, ...]] = {
 }
 
 
-class AssembleNetSpace(MutatingSpace[AssembleNet, Bounds]):
+class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
     """Graphs of two streams of appearance and two of motion, within bounds."""
 
     architecture = AssembleNet
@@ -59,10 +68,6 @@ class AssembleNetSpace(MutatingSpace[AssembleNet, Bounds]):
         """Change one block, stem or gene."""
         return pick(rng, tuple(MUTATIONS.values()))(parent, rng, self.bounds)
 
-    def contains(self, architecture: Architecture) -> bool:
-        """Whether the architecture is valid and within the bounds."""
-        return isinstance(architecture, AssembleNet) and self.bounds.hold(architecture)
-
 
 def space(
     *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
@@ -83,10 +88,100 @@ def space(
     if max_frames < 2:
         raise UserError(f"There is no motion in clips of {max_frames} frame(s); use 2 or more.")
     return AssembleNetSpace(
-        Bounds(
-            size_px=clip_sizes_px(max_size_px, max_frames),
-            frames=tuple(count for count in _FRAMES if count <= max_frames) or (max_frames,),
-            max_frames=max_frames,
-            stems=stems,
-        )
+        AssembleNetBounds.for_videos(max_size_px, max_frames, _FRAMES, stems=stems)
     )
+
+
+Mutation = Callable[[AssembleNet, np.random.Generator, AssembleNetBounds], Change | None]
+"""Returns None where there is nothing to change."""
+
+_DEPTH_NAMES = {modules: str(depth) for depth, modules in DEPTHS.items()}
+
+
+def _dilation(
+    parent: AssembleNet, rng: np.random.Generator, bounds: AssembleNetBounds
+) -> Change | None:
+    nodes: list[Stem | Block] = [*parent.stems, *parent.blocks]
+    index = int(rng.integers(len(nodes)))
+    change = redraw(nodes[index], "dilation", bounds.dilations, rng, label="dilation")
+    if change is None:
+        return None
+    nodes[index] = nodes[index].model_copy(update=change[0])
+    first = len(parent.stems)
+    kind = "stem" if index < first else "block"
+    genes = {"stems": tuple(nodes[:first]), "blocks": tuple(nodes[first:])}
+    return genes, f"{kind} {parent.node_names[index]}: {change[1]}"
+
+
+def _split(
+    parent: AssembleNet, rng: np.random.Generator, bounds: AssembleNetBounds
+) -> Change | None:
+    """Two blocks of half the filters, with the inputs and the outputs of one."""
+    place = int(rng.integers(len(parent.blocks)))
+    block = parent.blocks[place]
+    level = [other for other in parent.blocks if other.level == block.level]
+    if len(level) >= bounds.max_blocks[block.level] or _filters(block) < 2 * GRAIN:
+        return None
+    new = f"b{max(map(_number, parent.blocks)) + 1}"
+    halves = {
+        name: block.model_copy(update={"name": name, "filters": filters})
+        for name, filters in zip((block.name, new), shares(_filters(block), 2), strict=True)
+    }
+    graph = parent.graph
+    for sources in graph.sources.values():
+        if block.name in sources:
+            sources.add(new)
+    graph.add(new, graph.sources[block.name], place + 1)
+    genes = {"blocks": parent.connected(graph, halves)}
+    return genes, f"block {block.name} split into {block.name} and {new}"
+
+
+def _merge(
+    parent: AssembleNet, rng: np.random.Generator, bounds: AssembleNetBounds
+) -> Change | None:
+    """One block of the filters, the inputs and the outputs of two."""
+    pairs = [(a, b) for a, b in combinations(parent.blocks, 2) if a.level == b.level]
+    if not pairs:
+        return None
+    # The younger name stays, so that no later block can be given it again.
+    gone, kept = sorted(pick(rng, pairs), key=_number)
+    merged = kept.model_copy(update={"filters": _filters(gone) + _filters(kept)})
+    graph = parent.graph
+    graph.sources[kept.name] |= graph.sources[gone.name]
+    graph.remove(gone.name, heirs=[kept.name])
+    genes = {"blocks": parent.connected(graph, {kept.name: merged})}
+    return genes, f"block {gone.name} merged into {kept.name}"
+
+
+def _network_gene(
+    parent: AssembleNet,
+    rng: np.random.Generator,
+    bounds: AssembleNetBounds,
+    *,
+    gene: str,
+    label: str = "",
+) -> Change | None:
+    values = bounds.network_genes[gene]
+    return redraw(parent, gene, values, rng, label=label or gene, names=_DEPTH_NAMES)
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "dilation": _dilation,
+    "split": _split,
+    "merge": _merge,
+    **{gene: partial(change_clip, gene) for gene in CLIP_GENES},
+    "width": partial(_network_gene, gene="width"),
+    "repeats": partial(_network_gene, gene="repeats", label="depth"),
+    "attention": partial(_network_gene, gene="attention"),
+}
+"""One mutation per gene kind."""
+
+
+def _filters(block: Block) -> int:
+    return cast("int", block.filters)  # of the bottlenecks that are searched
+
+
+def _number(block: Block) -> int:
+    """12 of the name "b12"."""
+    digits = block.name[1:]
+    return int(digits) if digits.isdecimal() else 0

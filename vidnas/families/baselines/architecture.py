@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from vidnas.families.architecture import scaled
-from vidnas.families.single_clip import SingleClip
+from vidnas.families.clips import SingleClip
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _WIDTHS = (64, 128, 256, 512)
@@ -42,7 +42,7 @@ class R2Plus1D(SingleClip):
 
     def canonical(self) -> R2Plus1D:
         """The value itself, but for the stride of a single frame, which cannot matter."""
-        return self.model_copy(update={"frame_stride": 1}) if self.frames == 1 else self
+        return self.model_copy(update={"frame_stride": self.neutral_stride})
 
 
 def middle_channels(channels: int, out_channels: int) -> int:

@@ -10,10 +10,8 @@ from vidnas.families.baselines.architecture import R2Plus1D
 
 def draw(architecture: R2Plus1D) -> Diagram:
     """A chain: stem, four stages, classifier."""
-    extent = f"{architecture.frames} x {architecture.size_px} px"
-    clip = "clip" if architecture.in_channels == 3 else "optical flow"
     chain = [
-        ("clip", "input", clip, extent),
+        ("clip", "input", "clip", str(architecture.inputs[0])),
         ("stem", "(2+1)D conv", "1x7x7, 3x1x1", f"{architecture.stem_channels[1]} channels"),
         *(
             (f"stage {number}", "(2+1)D residual", f"{blocks} blocks", f"{width} channels")

@@ -24,8 +24,8 @@ class R2Plus1DNetwork(Network):
     def __init__(self, architecture: R2Plus1D, num_classes: int) -> None:
         super().__init__(architecture, num_classes)
         middle, channels = architecture.stem_channels
-        self.stem = SpaceTimeConv(
-            architecture.in_channels, middle, channels, kernel=7, stride=(1, 2)
+        self.stem = SplitConv(
+            architecture.inputs[0].channels, middle, channels, kernel=7, stride=(1, 2)
         )
         self.blocks = nn.ModuleList()
         for stage, (count, width) in enumerate(architecture.stages):
@@ -49,7 +49,7 @@ class R2Plus1DNetwork(Network):
         return logits
 
 
-class SpaceTimeConv(nn.Module):
+class SplitConv(nn.Module):
     """A `1 x k x k` convolution, batch norm, ReLU, a `3 x 1 x 1` convolution, batch norm."""
 
     def __init__(
@@ -85,8 +85,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         middle = middle_channels(channels, out_channels)
-        self.first = SpaceTimeConv(channels, middle, out_channels, stride=(stride, stride))
-        self.second = SpaceTimeConv(out_channels, middle, out_channels)
+        self.first = SplitConv(channels, middle, out_channels, stride=(stride, stride))
+        self.second = SplitConv(out_channels, middle, out_channels)
         self.stride = stride
         self.shortcut = nn.Sequential()
         if stride > 1 or channels != out_channels:

@@ -15,8 +15,8 @@ def draw(architecture: Ensemble) -> Diagram:
             name=name,
             column=0,
             kind="input",
-            label=f"{spec.modality} clip",
-            detail=f"{spec.frames} frames, {spec.size_px} px, stride {spec.frame_stride}",
+            label="clip",
+            detail=str(spec),
         )
         for spec, name in clips.items()
     ]

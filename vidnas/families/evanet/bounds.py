@@ -1,29 +1,35 @@
-"""The bounds of a search: which values each gene may take."""
+"""The bounds of a search for EvaNets, and random draws: every value of a gene is equally likely."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from vidnas.core import Channels
-from vidnas.core.value import Value
-from vidnas.families.evanet.architecture import EvaNet
-from vidnas.families.evanet.genes import LAYER_GENES
-from vidnas.families.evanet.inception import EvaNetInception
-from vidnas.families.evanet.module import MAX_BRANCHES, BranchKind, ConvKind, Module, Time
-from vidnas.families.evanet.places import Place
+from vidnas.families.bounded import Bounds
+from vidnas.families.clips import VideoModality
+from vidnas.families.evanet.modular import ModularNet
+from vidnas.families.evanet.module import (
+    LAYER_GENES,
+    MAX_BRANCHES,
+    Branch,
+    BranchKind,
+    ConvKind,
+    Module,
+    Time,
+)
+from vidnas.families.genes import pick
 from vidnas.layers.spacetime import Profile
 
+_NON_LOCAL = 0.1
+"""Share of modules with a non-local block, which is costly; the published networks have none."""
+_FIXED = ("modality", "width", "profile", "dropout")
 
-class Bounds(Value):
-    """Values that each gene may take; `in_channels`, `width` and the last two take only one."""
 
-    size_px: tuple[PositiveInt, ...]
-    frames: tuple[PositiveInt, ...]
-    frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
-    max_frames: PositiveInt
-    """Longest stretch of video that a clip may span."""
+class EvaNetBounds(Bounds):
+    """The values that each gene may take: of the modality and the last three, only one."""
+
     branch_kinds: tuple[BranchKind, ...]
     conv_kinds: tuple[ConvKind, ...] = ("3d", "2+1d", "itgm")
     times: tuple[Time, ...] = (1, 3, 5, 7, 9, 11)
@@ -32,37 +38,26 @@ class Bounds(Value):
     non_local: tuple[bool, ...] = (False, True)
     max_positions: PositiveInt = 4096
     """Most positions (T x H x W) that a non-local block may attend from."""
-    in_channels: Channels = 3
+    modality: VideoModality = "rgb"
     width: PositiveFloat = 0.125
-    """Of every network: an eighth of the published widths suits two CPU cores."""
+    """The width of every network: an eighth of the published widths suits two CPU cores."""
     profile: Profile = "evanet"
     dropout: float = 0.0
-    """Of every network: in brief training it hides what a network could learn."""
+    """The dropout of every network: in brief training runs it hides what a network could learn."""
 
-    def span(self, frames: int, frame_stride: int) -> bool:
-        """Whether a clip of so many frames fits into the longest stretch of video."""
-        return (frames - 1) * frame_stride < self.max_frames
-
-    def hold(
-        self,
-        architecture: EvaNet | EvaNetInception,
-        modules: Sequence[Module],
-        places: Sequence[Place],
-    ) -> bool:
-        """Whether an architecture, with these modules at these places, is within the bounds."""
-        fixed = ("in_channels", "width", "profile", "dropout")
-        chosen = ("size_px", "frames", "frame_stride")
-        extents = [place.extent(architecture.frames, architecture.size_px) for place in places]
+    def hold(self, architecture: ModularNet) -> bool:
+        """Whether the architecture lies within the bounds."""
         return (
-            all(getattr(architecture, gene) == getattr(self, gene) for gene in fixed)
-            and all(getattr(architecture, gene) in getattr(self, gene) for gene in chosen)
-            and self.span(architecture.frames, architecture.frame_stride)
+            all(getattr(architecture, gene) == getattr(self, gene) for gene in _FIXED)
+            and self.hold_clip(architecture)
             and architecture.stem_conv in self.conv_kinds
             and architecture.stem_time in self.times
             and all(time in self.times for time in architecture.pool_times)
             and all(
                 self._hold_module(module, positions=frames * size_px**2)
-                for module, (frames, size_px) in zip(modules, extents, strict=True)
+                for module, (frames, size_px) in zip(
+                    architecture.modules, architecture.extents, strict=True
+                )
             )
         )
 
@@ -72,13 +67,47 @@ class Bounds(Value):
             and module.repeats in self.repeats
             and module.non_local in self.non_local
             and not (module.non_local and positions > self.max_positions)
-            and all(
-                branch.kind in self.branch_kinds
-                and all(
-                    (conv is None or getattr(branch, conv) in self.conv_kinds)
-                    and getattr(branch, time) in self.times
-                    for conv, time in LAYER_GENES[branch.kind]
-                )
-                for branch in module.branches
-            )
+            and all(self._hold_branch(branch) for branch in module.branches)
         )
+
+    def _hold_branch(self, branch: Branch) -> bool:
+        return branch.kind in self.branch_kinds and all(
+            (conv is None or getattr(branch, conv) in self.conv_kinds)
+            and getattr(branch, time) in self.times
+            for conv, time in LAYER_GENES[branch.kind]
+        )
+
+
+def random_genes(rng: np.random.Generator, bounds: EvaNetBounds) -> dict[str, Any]:
+    """Draw every gene of a network but its modules."""
+    frames = pick(rng, bounds.frames)
+    return {
+        "frames": frames,
+        "frame_stride": pick(rng, bounds.strides(frames)),
+        "size_px": pick(rng, bounds.size_px),
+        "stem_conv": pick(rng, bounds.conv_kinds),
+        "stem_time": pick(rng, bounds.times),
+        "pool_times": tuple(pick(rng, bounds.times) for _ in range(4)),
+        **{gene: getattr(bounds, gene) for gene in _FIXED},
+    }
+
+
+def random_module(rng: np.random.Generator, bounds: EvaNetBounds) -> Module:
+    """Draw the branches of a module and how often it is repeated."""
+    branches = int(rng.integers(1, bounds.max_branches + 1))
+    return Module(
+        branches=tuple(random_branch(rng, bounds) for _ in range(branches)),
+        repeats=pick(rng, bounds.repeats),
+        non_local=True in bounds.non_local and bool(rng.random() < _NON_LOCAL),
+    )
+
+
+def random_branch(rng: np.random.Generator, bounds: EvaNetBounds) -> Branch:
+    """Draw a kind and the genes that it uses."""
+    kind = pick(rng, bounds.branch_kinds)
+    genes: dict[str, Any] = {}
+    for conv, time in LAYER_GENES[kind]:
+        if conv:
+            genes[conv] = pick(rng, bounds.conv_kinds)
+        genes[time] = pick(rng, bounds.times)
+    return Branch(kind=kind, **genes)

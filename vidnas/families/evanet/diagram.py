@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from vidnas.core import Box, ClipSpec, Diagram, Edge
 from vidnas.families.evanet.architecture import EvaNet
-from vidnas.families.evanet.genes import CONV_NAMES, layers
 from vidnas.families.evanet.inception import EvaNetInception
-from vidnas.families.evanet.module import Module
-from vidnas.families.evanet.places import INCEPTION_LIKE, RESNET_LIKE, Place
+from vidnas.families.evanet.modular import ModularNet, Place
+from vidnas.families.evanet.module import CONV_NAMES, Module, layers
 
 _KINDS = {"1x1": "1x1 conv", **{name: f"{name} conv" for name in CONV_NAMES.values()}}
 
@@ -18,14 +19,16 @@ def draw(architecture: EvaNet) -> Diagram:
     drawing = _Drawing(spec)
     drawing.convolution(CONV_NAMES[architecture.stem_conv], 7, architecture.stem_time)
     drawing.pool(3, first)
-    for index, (place, stage) in enumerate(zip(RESNET_LIKE, architecture.stages, strict=True)):
+    for index, (place, stage) in enumerate(
+        zip(architecture.places, architecture.modules, strict=True)
+    ):
         if index:
             drawing.pool(2, pools[index - 1])
-        channels = architecture.stage_filters[index] * len(stage.branches)
+        channels = architecture.module_filters[index] * len(stage.branches)
         drawing.module(place, stage, channels, "concatenate, add shortcut")
     repeated = any(
         branch.without_time() != branch
-        for stage in architecture.stages
+        for stage in architecture.modules
         if stage.repeats > 1
         for branch in stage.branches
     )
@@ -43,12 +46,18 @@ def draw_inception(architecture: EvaNetInception) -> Diagram:
     drawing.bar("1x1 conv", "1x1")
     drawing.convolution(stem, 3, architecture.stem_time)
     drawing.pool(3, pools[1])
-    for index, (place, module) in enumerate(zip(INCEPTION_LIKE, architecture.modules, strict=True)):
+    for index, (place, module) in enumerate(
+        zip(architecture.places, architecture.modules, strict=True)
+    ):
         if index in architecture.group_pools:
             drawing.pool(*architecture.group_pools[index])
         channels = architecture.module_filters[index] * len(module.branches)
         drawing.module(place, module, channels, "concatenate")
     return drawing.finish("EvaNet, Inception-like")
+
+
+def _modules(architecture: ModularNet) -> Iterator[tuple[int, tuple[Place, Module]]]:
+    return enumerate(zip(architecture.places, architecture.modules, strict=True))
 
 
 class _Drawing:
@@ -61,9 +70,7 @@ class _Drawing:
         self.edges: list[Edge] = []
         self.open: list[str] = []
         """Boxes that lead to the next layer."""
-        every = f", every {spec.frame_stride}" if spec.frame_stride > 1 else ""
-        modality = "RGB" if spec.modality == "rgb" else spec.modality
-        self.bar("input", f"{modality}, {spec.frames} x {spec.size_px}²{every}")
+        self.bar("input", str(spec))
 
     def bar(self, kind: str, label: str) -> None:
         """A layer on everything before it."""

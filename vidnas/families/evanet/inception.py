@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from vidnas.families.architecture import scaled
-from vidnas.families.evanet.module import ConvKind, Module, Time, plain, shortest_pooling
-from vidnas.families.evanet.places import INCEPTION_LIKE
-from vidnas.families.single_clip import SingleClip
-from vidnas.layers.spacetime import Profile
+from vidnas.families.evanet.modular import ModularNet, Place
+from vidnas.families.evanet.module import ConvKind, Module, Time, shortest_pooling
 
 STEM_WIDTHS = (64, 64, 192)
-MODULE_WIDTHS = (256, 480, 512, 512, 512, 528, 832, 832, 1024)
-"""Of the concatenated branches of Inception-v1's modules 3b to 5c."""
 
 
-class EvaNetInception(SingleClip):
+class EvaNetInception(ModularNet):
     """Inception-v1 inflated in time, each of whose nine modules has its own parallel layers.
 
     Our own reading of the paper, whose published code has no Inception-like networks: the strides,
@@ -33,26 +29,23 @@ class EvaNetInception(SingleClip):
     """
 
     family: ClassVar[str] = "evanet_inception"
+    places = (
+        *(Place(f"module {name}", 2, 8) for name in ("3b", "3c")),
+        *(Place(f"module {name}", 4, 16) for name in ("4b", "4c", "4d", "4e", "4f")),
+        *(Place(f"module {name}", 8, 32) for name in ("5b", "5c")),
+    )
+    widths = (256, 480, 512, 512, 512, 528, 832, 832, 1024)
 
-    frames: PositiveInt = 64
-    size_px: PositiveInt = 224
-    width: PositiveFloat = 1.0
-    """Multiplies the widths of Inception-v1."""
     stem_conv: ConvKind = "3d"
-    """Of the stem's 7x7 and 3x3 convolutions."""
-    stem_time: Time = 3
-    """Temporal length of the same two."""
+    """The kind of the stem's 7x7 and 3x3 convolutions; `stem_time` is the length of both."""
     pool_times: tuple[Time, Time, Time, Time] = (1, 1, 3, 3)
     """Temporal lengths of the max-pools: two in the stem, and before modules 4b and 5b."""
     modules: Annotated[tuple[Module, ...], Field(min_length=9, max_length=9)]
     """3b and 3c, 4b to 4f, 5b and 5c."""
-    profile: Profile = "evanet"
-    """Temporal profile of the iTGM layers."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     @model_validator(mode="after")
     def _is_not_repeated(self) -> EvaNetInception:
-        for place, module in zip(INCEPTION_LIKE, self.modules, strict=True):
+        for place, module in zip(self.places, self.modules, strict=True):
             if module.repeats != 1:
                 raise ValueError(
                     f"{place.name} has {module.repeats} repeats; Inception-like modules have 1"
@@ -65,37 +58,18 @@ class EvaNetInception(SingleClip):
         return tuple(scaled(width, self.width) for width in STEM_WIDTHS)
 
     @property
-    def module_filters(self) -> tuple[int, ...]:
-        """Channels of one branch of each module; a module has as many for each of its branches."""
-        return tuple(
-            module.filters(scaled(width, self.width))
-            for module, width in zip(self.modules, MODULE_WIDTHS, strict=True)
-        )
-
-    @property
     def group_pools(self) -> dict[int, tuple[int, int]]:
         """Kernel in space and in time of the max-pool before each group, by its first module."""
         return {2: (3, self.pool_times[2]), 7: (2, self.pool_times[3])}
 
     def canonical(self) -> EvaNetInception:
         """The same network with every gene that cannot matter set to its neutral value."""
-        frames = [place.extent(self.frames, self.size_px)[0] for place in INCEPTION_LIKE]
-        modules = tuple(
-            module.canonical(seen) for module, seen in zip(self.modules, frames, strict=True)
-        )
-        stem_conv = plain(self.stem_conv, self.stem_time)
-        profiles = stem_conv == "itgm" or any(module.uses_profiles for module in modules)
+        frames = [frames for frames, _ in self.extents]
         first, second, third, fourth = self.pool_times
-        changes = {
-            "modules": modules,
-            "stem_conv": stem_conv,
-            "pool_times": (
-                shortest_pooling(first, frames[0]),
-                shortest_pooling(second, frames[0]),
-                shortest_pooling(third, frames[0], stride=2),
-                shortest_pooling(fourth, frames[2], stride=2),
-            ),
-            "profile": self.profile if profiles else "evanet",
-            "frame_stride": self.frame_stride if self.frames > 1 else 1,
-        }
-        return self.model_copy(update=changes)
+        pool_times = (
+            shortest_pooling(first, frames[0]),
+            shortest_pooling(second, frames[0]),
+            shortest_pooling(third, frames[0], stride=2),
+            shortest_pooling(fourth, frames[2], stride=2),
+        )
+        return self.model_copy(update={**self.neutral_genes(), "pool_times": pool_times})

@@ -25,7 +25,7 @@ class InceptionStem(nn.Module):
         first, middle, last = architecture.stem_channels
         self.conv7 = SpaceTimeConvNorm(
             kind,
-            architecture.in_channels,
+            architecture.inputs[0].channels,
             first,
             (time, 7, 7),
             (2, 2, 2),

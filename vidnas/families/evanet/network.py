@@ -157,7 +157,7 @@ class EvaNetNetwork(Network):
         profile, channels = architecture.profile, architecture.stem_channels
         self.stem = SpaceTimeConvNorm(
             architecture.stem_conv,
-            architecture.in_channels,
+            architecture.inputs[0].channels,
             channels,
             (architecture.stem_time, 7, 7),
             (2, 2, 2),
@@ -168,7 +168,7 @@ class EvaNetNetwork(Network):
         self.pools = nn.ModuleList([SpaceTimePool("maxpool", (first, 3, 3), (2, 2, 2))])
         self.pools.extend(SpaceTimePool("maxpool", (time, 2, 2), (1, 2, 2)) for time in others)
         self.stages = nn.ModuleList()
-        for module, filters in zip(architecture.stages, architecture.stage_filters, strict=True):
+        for module, filters in zip(architecture.modules, architecture.module_filters, strict=True):
             stage = nn.ModuleList()
             for repeat in range(module.repeats):
                 stage.append(ResidualModule(module, channels, filters, profile, repeat))

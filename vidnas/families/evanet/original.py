@@ -56,7 +56,7 @@ def from_official(genome: str) -> EvaNet:
             stem_time=message.number(_STEM_TIME),
             stem_conv=_choice(_CONVS, message.number(_STEM_CONV)),
             pool_times=(pool1, pool1, pool3, pool4),
-            stages=tuple(_read_block(block) for block in message.messages(_BLOCKS)),
+            modules=tuple(_read_block(block) for block in message.messages(_BLOCKS)),
         )
     except ValueError as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
@@ -86,7 +86,7 @@ def to_official(architecture: EvaNet) -> str:
         (_POOL1, pool1),
         (_POOL3, pool3),
         (_POOL4, pool4),
-        *((_BLOCKS, _write_block(stage)) for stage in architecture.stages),
+        *((_BLOCKS, _write_block(stage)) for stage in architecture.modules),
     ]
     return base64.b64encode(_encode(fields)).decode()
 

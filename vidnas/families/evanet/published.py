@@ -1,6 +1,6 @@
 """The published architectures, as released in google-research/evanet (Apache-2.0).
 
-RGB and optical flow networks of the published ensemble have the same genes but for `in_channels`.
+The RGB and optical flow networks of the published ensemble differ in their `modality` alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _conv2(conv: ConvKind, time: int, conv2: ConvKind, time2: int) -> Branch:
 def _evanet_a() -> EvaNet:
     return EvaNet(
         pool_times=(1, 1, 1, 9),
-        stages=(
+        modules=(
             Module(repeats=2, branches=(_conv("3d", 1), _pool(7))),
             Module(
                 repeats=4,
@@ -43,7 +43,7 @@ def _evanet_a() -> EvaNet:
 def _evanet_b() -> EvaNet:
     return EvaNet(
         pool_times=(1, 1, 3, 9),
-        stages=(
+        modules=(
             Module(
                 repeats=2,
                 branches=(

@@ -1,49 +1,57 @@
-"""The EvaNet networks that a search may visit, of either meta-architecture."""
+"""The EvaNet networks that a search may visit, of either meta-architecture, and their mutations.
+
+Each mutation changes one gene and says so: the four of the paper (Piergiovanni et al., ICCV 2019),
+which are the type of a space-time convolution, a temporal length, a parallel layer more or less and
+the repeats; and one for each gene outside the modules.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from vidnas.core import Evaluation, Modality, channels_of
-from vidnas.families.architecture import Architecture
+from vidnas.core import Evaluation, Modality
+from vidnas.core.value import Value
+from vidnas.families.bounded import BoundedSpace
+from vidnas.families.clips import CLIP_GENES, change_clip, single_modality
 from vidnas.families.evanet.architecture import EvaNet
-from vidnas.families.evanet.bounds import Bounds
+from vidnas.families.evanet.bounds import EvaNetBounds, random_branch, random_genes, random_module
 from vidnas.families.evanet.inception import EvaNetInception
-from vidnas.families.evanet.module import BranchKind
-from vidnas.families.evanet.mutation import MODULE_MUTATIONS, NETWORK_MUTATIONS
-from vidnas.families.evanet.places import INCEPTION_LIKE, RESNET_LIKE, Place
-from vidnas.families.evanet.sampling import random_genes, random_module
-from vidnas.families.mutating import Change, MutatingSpace, clip_sizes_px, pick
-from vidnas.families.space import single_modality
+from vidnas.families.evanet.modular import ModularNet
+from vidnas.families.evanet.module import (
+    CONV_NAMES,
+    LAYER_GENES,
+    Branch,
+    BranchKind,
+    Module,
+    layer_name,
+    layers,
+)
+from vidnas.families.genes import Change, pick, redraw
 
 # Networks shorten clips four to eight times: fewer frames leave nothing for temporal lengths.
 _FRAMES = (8, 12, 16, 24, 32, 48, 64)
 
 
-class ModuleSpace(MutatingSpace[EvaNet | EvaNetInception, Bounds]):
+class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
     """Networks of one meta-architecture, whose modules evolve, within bounds."""
 
-    modules_gene: ClassVar[str]
-    places: ClassVar[tuple[Place, ...]]
+    def __init__(self, architecture: type[ModularNet], bounds: EvaNetBounds) -> None:
+        super().__init__(bounds)
+        self.architecture = architecture
 
-    def draw(self, rng: np.random.Generator) -> EvaNet | EvaNetInception:
+    def draw(self, rng: np.random.Generator) -> ModularNet:
         """Draw every gene; the network may lie outside the bounds."""
-        modules = tuple(random_module(rng, self.bounds) for _ in self.places)
-        genes = {**random_genes(rng, self.bounds), self.modules_gene: modules}
+        modules = tuple(random_module(rng, self.bounds) for _ in self.architecture.places)
+        genes = {**random_genes(rng, self.bounds), "modules": modules}
         return self.architecture.model_validate(genes)
-
-    def contains(self, architecture: Architecture) -> bool:
-        """Whether the architecture is valid and within the bounds."""
-        if not isinstance(architecture, self.architecture):
-            return False
-        modules = getattr(architecture, self.modules_gene)
-        return self.bounds.hold(architecture, modules, self.places)
 
     def change(
         self,
-        parent: EvaNet | EvaNetInception,
+        parent: ModularNet,
         rng: np.random.Generator,
         evaluation: Evaluation | None,
     ) -> Change | None:
@@ -51,67 +59,152 @@ class ModuleSpace(MutatingSpace[EvaNet | EvaNetInception, Bounds]):
         name = pick(rng, (*MODULE_MUTATIONS, *NETWORK_MUTATIONS))
         if name in NETWORK_MUTATIONS:
             return NETWORK_MUTATIONS[name](parent, rng, self.bounds)
-        modules = list(getattr(parent, self.modules_gene))
+        modules = list(parent.modules)
         index = int(rng.integers(len(modules)))
         change = MODULE_MUTATIONS[name](modules[index], rng, self.bounds)
         if change is None:
             return None
-        modules[index], phrase = change
-        return {self.modules_gene: tuple(modules)}, f"{self.places[index].name}, {phrase}"
-
-
-class EvaNetSpace(ModuleSpace):
-    """ResNet-like networks: four stages of repeated modules."""
-
-    architecture = EvaNet
-    modules_gene = "stages"
-    places = RESNET_LIKE
-
-
-class EvaNetInceptionSpace(ModuleSpace):
-    """Inception-like networks: nine modules, which may also average."""
-
-    architecture = EvaNetInception
-    modules_gene = "modules"
-    places = INCEPTION_LIKE
+        genes, phrase = change
+        modules[index] = modules[index].model_copy(update=genes)
+        return {"modules": tuple(modules)}, f"{parent.places[index].name}, {phrase}"
 
 
 def space(
     *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
-) -> EvaNetSpace:
+) -> ModuleSpace:
     """The default ResNet-like space for clips of up to this size and length.
 
     Raises:
         UserError: the clips are too small, have no frames, or are of several modalities.
     """
     kinds: tuple[BranchKind, ...] = ("1x1", "conv", "conv2", "maxpool")
-    return EvaNetSpace(_bounds(max_size_px, max_frames, modalities, kinds, repeats=(1, 2, 3, 4)))
+    bounds = _bounds(max_size_px, max_frames, modalities, branch_kinds=kinds, repeats=(1, 2, 3, 4))
+    return ModuleSpace(EvaNet, bounds)
 
 
 def inception_space(
     *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
-) -> EvaNetInceptionSpace:
+) -> ModuleSpace:
     """The default Inception-like space for clips of up to this size and length.
 
     Raises:
         UserError: the clips are too small, have no frames, or are of several modalities.
     """
     kinds: tuple[BranchKind, ...] = ("1x1", "conv", "conv2", "maxpool", "avgpool")
-    return EvaNetInceptionSpace(_bounds(max_size_px, max_frames, modalities, kinds, repeats=(1,)))
+    bounds = _bounds(max_size_px, max_frames, modalities, branch_kinds=kinds, repeats=(1,))
+    return ModuleSpace(EvaNetInception, bounds)
 
 
 def _bounds(
-    max_size_px: int,
-    max_frames: int,
-    modalities: tuple[Modality, ...],
-    branch_kinds: tuple[BranchKind, ...],
-    repeats: tuple[int, ...],
-) -> Bounds:
-    return Bounds(
-        size_px=clip_sizes_px(max_size_px, max_frames),
-        frames=tuple(count for count in _FRAMES if count <= max_frames) or (max_frames,),
-        max_frames=max_frames,
-        branch_kinds=branch_kinds,
-        repeats=repeats,
-        in_channels=channels_of(single_modality(modalities)),
-    )
+    max_size_px: int, max_frames: int, modalities: tuple[Modality, ...], **others: Any
+) -> EvaNetBounds:
+    modality = single_modality(modalities)
+    return EvaNetBounds.for_videos(max_size_px, max_frames, _FRAMES, modality=modality, **others)
+
+
+Mutation = Callable[[Any, np.random.Generator, EvaNetBounds], Change | None]
+"""Changes a module, or a network; returns None where the gene cannot change."""
+
+
+def _conv_kind(module: Module, rng: np.random.Generator, bounds: EvaNetBounds) -> Change | None:
+    genes = [
+        (index, conv)
+        for index, branch in enumerate(module.branches)
+        for conv, _ in LAYER_GENES[branch.kind]
+        if conv
+    ]
+    if not genes or len(bounds.conv_kinds) == 1:
+        return None
+    index, conv = pick(rng, genes)
+    branch = module.branches[index]
+    change = redraw(branch, conv, bounds.conv_kinds, rng, names=CONV_NAMES)
+    return _changed_branch(module, index, change)
+
+
+def _time(module: Module, rng: np.random.Generator, bounds: EvaNetBounds) -> Change | None:
+    genes = [
+        (index, conv, time)
+        for index, branch in enumerate(module.branches)
+        for conv, time in LAYER_GENES[branch.kind]
+    ]
+    if not genes or len(bounds.times) == 1:
+        return None
+    index, conv, time = pick(rng, genes)
+    branch = module.branches[index]
+    change = redraw(branch, time, bounds.times, rng, label=layer_name(branch, conv))
+    return _changed_branch(module, index, change)
+
+
+def _changed_branch(module: Module, index: int, change: Change | None) -> Change | None:
+    if change is None:
+        return None
+    genes, phrase = change
+    branches = list(module.branches)
+    branches[index] = branches[index].model_copy(update=genes)
+    return {"branches": tuple(branches)}, f"branch {index + 1}: {phrase}"
+
+
+def _add_branch(module: Module, rng: np.random.Generator, bounds: EvaNetBounds) -> Change | None:
+    if len(module.branches) >= bounds.max_branches:
+        return None
+    branches = (*module.branches, random_branch(rng, bounds))
+    return {"branches": branches}, f"branch {len(branches)}: added ({_describe(branches[-1])})"
+
+
+def _remove_branch(module: Module, rng: np.random.Generator, bounds: EvaNetBounds) -> Change | None:
+    if len(module.branches) == 1:
+        return None
+    index = int(rng.integers(len(module.branches)))
+    branches = (*module.branches[:index], *module.branches[index + 1 :])
+    phrase = f"branch {index + 1}: removed ({_describe(module.branches[index])})"
+    return {"branches": branches}, phrase
+
+
+def _gene(
+    owner: Value,
+    rng: np.random.Generator,
+    bounds: EvaNetBounds,
+    *,
+    gene: str,
+    values: str,
+    label: str,
+) -> Change | None:
+    """Redraw a gene of a module or of a network, whose values the bounds have under a name."""
+    return redraw(owner, gene, getattr(bounds, values), rng, label=label, names=CONV_NAMES)
+
+
+def _pool_time(parent: ModularNet, rng: np.random.Generator, bounds: EvaNetBounds) -> Change | None:
+    times = list(parent.pool_times)
+    index = int(rng.integers(len(times)))
+    pool = Branch(kind="maxpool", time=times[index])
+    change = redraw(pool, "time", bounds.times, rng, label=f"pool {index + 1}: length")
+    if change is None:
+        return None
+    genes, phrase = change
+    times[index] = genes["time"]
+    return {"pool_times": tuple(times)}, phrase
+
+
+MODULE_MUTATIONS: dict[str, Mutation] = {
+    "conv": _conv_kind,
+    "time": _time,
+    "add_branch": _add_branch,
+    "remove_branch": _remove_branch,
+    "repeats": partial(_gene, gene="repeats", values="repeats", label="repeats"),
+    "non_local": partial(_gene, gene="non_local", values="non_local", label="non-local"),
+}
+"""One mutation of a random module per gene kind."""
+
+NETWORK_MUTATIONS: dict[str, Mutation] = {
+    "stem_conv": partial(_gene, gene="stem_conv", values="conv_kinds", label="stem"),
+    "stem_time": partial(_gene, gene="stem_time", values="times", label="stem: length"),
+    "pool_times": _pool_time,
+    **{gene: partial(change_clip, gene) for gene in CLIP_GENES},
+}
+"""One mutation per gene kind outside the modules."""
+
+
+def _describe(branch: Branch) -> str:
+    if branch.kind == "1x1":
+        return "1x1"
+    return ", ".join(f"{name} {time}" for name, time in layers(branch))

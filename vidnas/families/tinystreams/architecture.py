@@ -8,13 +8,15 @@ the weighted sum of AssembleNet (Ryoo et al., ICLR 2020, arXiv 1905.13209).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from vidnas.core import ClipSpec
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture
+from vidnas.families.clips import ClipGenes, VideoModality
+from vidnas.families.graph import Graph
 from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.unit import (
     Extent,
@@ -27,28 +29,18 @@ from vidnas.families.tinyvideonet.unit import (
 HEAD = "classifier"
 """Name of the head among the boxes of the diagram; no stream or node may have it."""
 
-StreamModality = Literal["rgb", "flow"]
 
-
-class Stream(Value):
+class Stream(ClipGenes):
     """A clip of its own size, length and pace."""
 
-    modality: StreamModality = "rgb"
-    image_size: PositiveInt
-    frames: PositiveInt
-    frame_stride: PositiveInt = 1
+    modality: VideoModality = "rgb"
     name: str = ""
-    """As of a node."""
+    """Kept along a lineage, as that of a node."""
 
     @property
-    def clip(self) -> ClipSpec:
-        """What the stream takes."""
-        return ClipSpec(
-            modality=self.modality,
-            frames=self.frames,
-            frame_stride=self.frame_stride if self.frames > 1 else 1,
-            size_px=self.image_size,
-        )
+    def spec(self) -> ClipSpec:
+        """The clip that the stream takes."""
+        return self.clip(self.modality)
 
 
 class Node(Value):
@@ -56,9 +48,9 @@ class Node(Value):
 
     block: Block
     inputs: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    """In ascending order: streams count from 0, nodes go on from there."""
+    """In ascending order: streams count from 0, nodes follow."""
     name: str = ""
-    """Kept along a lineage, so that its connections can be followed; no name is the index."""
+    """Kept along a lineage, so that its connections can be followed; by default the index."""
 
 
 class TinyStreams(Architecture):
@@ -93,7 +85,7 @@ class TinyStreams(Architecture):
 
     @property
     def node_names(self) -> tuple[str, ...]:
-        """Of streams, then nodes."""
+        """The names of streams, then nodes."""
         names = [*(stream.name for stream in self.streams), *(node.name for node in self.nodes)]
         return tuple(name or str(index) for index, name in enumerate(names))
 
@@ -106,28 +98,27 @@ class TinyStreams(Architecture):
         return tuple(depths)
 
     @property
-    def live(self) -> frozenset[int]:
-        """Streams and nodes that lead to the last node."""
-        first, last = len(self.streams), len(self.streams) + len(self.nodes) - 1
-        live = {last}
-        for index in range(last, first - 1, -1):
-            if index in live:
-                live.update(self.nodes[index - first].inputs)
-        return frozenset(live)
+    def graph(self) -> Graph:
+        """What each node takes."""
+        return Graph(self.node_names, [node.inputs for node in self.nodes])
+
+    @property
+    def live(self) -> frozenset[str]:
+        """Names of the streams and nodes that lead to the last node."""
+        return frozenset(self.graph.leading_to(self.node_names[-1:]))
 
     @property
     def inputs(self) -> tuple[ClipSpec, ...]:
         """The clips of the streams that are built; streams with the same clip share it."""
         live = self.live
-        clips = [stream.clip for index, stream in enumerate(self.streams) if index in live]
-        return tuple(dict.fromkeys(clips))
+        names = zip(self.node_names, self.streams, strict=False)
+        return tuple(dict.fromkeys(stream.spec for name, stream in names if name in live))
 
     @property
     def units(self) -> tuple[tuple[Unit, ...], ...]:
         """The repeats of each node's block, resolved to layers."""
         exits = [
-            Extent(stream.frames, stream.image_size, stream.clip.channels)
-            for stream in self.streams
+            Extent(stream.frames, stream.size_px, stream.spec.channels) for stream in self.streams
         ]
         units = []
         for index, node in enumerate(self.nodes):
@@ -138,26 +129,15 @@ class TinyStreams(Architecture):
 
     def pruned(self) -> TinyStreams:
         """The streams and nodes that are built, under the names that they have."""
-        kept = sorted(self.live)
-        place = {old: new for new, old in enumerate(kept)}
-        names, first = self.node_names, len(self.streams)
-        streams = [
-            self.streams[index].model_copy(update={"name": names[index]})
-            for index in kept
-            if index < first
-        ]
-        nodes = []
-        for index in kept[len(streams) :]:
-            node = self.nodes[index - first]
-            inputs = tuple(place[i] for i in node.inputs)
-            nodes.append(Node(block=node.block, inputs=inputs, name=names[index]))
-        return self.model_copy(update={"streams": tuple(streams), "nodes": tuple(nodes)})
+        graph, parts = self.graph, Parts(self)
+        graph.keep(self.live)
+        return self.model_copy(update=parts.genes(graph))
 
     def canonical(self) -> TinyStreams:
         """The same network with every gene that cannot matter set to its neutral value."""
         pruned = self.pruned()
         streams = tuple(
-            stream.model_copy(update={"frame_stride": stream.clip.frame_stride, "name": ""})
+            stream.model_copy(update={"frame_stride": stream.neutral_stride, "name": ""})
             for stream in pruned.streams
         )
         units = pruned.units
@@ -174,6 +154,25 @@ class TinyStreams(Architecture):
                 "max_pool_predictions": self.max_pool_predictions and units[-1][-1].exit.frames > 1,
             }
         )
+
+
+class Parts:
+    """The streams and blocks of a network by name, which a graph puts together again."""
+
+    def __init__(self, network: TinyStreams) -> None:
+        names, first = network.node_names, len(network.streams)
+        self.streams = dict(zip(names[:first], network.streams, strict=True))
+        blocks = [node.block for node in network.nodes]
+        self.blocks = dict(zip(names[first:], blocks, strict=True))
+
+    def genes(self, graph: Graph) -> dict[str, Any]:
+        """The genes of a network that has the streams and nodes of the graph."""
+        streams = [self.streams[name].model_copy(update={"name": name}) for name in graph.entries]
+        nodes = [
+            Node(block=self.blocks[name], inputs=graph.inputs(name), name=name)
+            for name in graph.sources
+        ]
+        return {"streams": tuple(streams), "nodes": tuple(nodes)}
 
 
 def _fused(inputs: Sequence[Extent]) -> Extent:

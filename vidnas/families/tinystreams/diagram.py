@@ -14,7 +14,7 @@ def draw(architecture: TinyStreams) -> Diagram:
     names, live, depths = architecture.node_names, architecture.live, architecture.depths
     first = len(architecture.streams)
     boxes = [
-        _stream_box(stream, names[index], unused=index not in live)
+        _stream_box(stream, names[index], unused=names[index] not in live)
         for index, stream in enumerate(architecture.streams)
     ]
     edges = []
@@ -26,14 +26,14 @@ def draw(architecture: TinyStreams) -> Diagram:
             Box(
                 name=names[index],
                 column=depths[index],
-                unused=index not in live,
-                kind="block" if index in live else _PRUNED,
+                unused=names[index] not in live,
+                kind="block" if names[index] in live else _PRUNED,
                 label=f"{names[index]}, {node.block.repeats}x",
                 detail=f"{layers}\n{extent_label(units[-1].exit)}",
             )
         )
         # What flows into a node that is not built has no weight in the result.
-        weight = 1.0 if index in live else 0.0
+        weight = 1.0 if names[index] in live else 0.0
         edges += [Edge(source=names[i], target=names[index], weight=weight) for i in node.inputs]
     edges.append(Edge(source=names[-1], target=HEAD))
     last = max(depths) + 1
@@ -57,14 +57,5 @@ def draw(architecture: TinyStreams) -> Diagram:
 
 
 def _stream_box(stream: Stream, name: str, *, unused: bool) -> Box:
-    modality = "RGB" if stream.modality == "rgb" else stream.modality
-    clip = stream.clip
-    every = f", every {clip.frame_stride}" if clip.frame_stride > 1 else ""
-    return Box(
-        name=name,
-        column=0,
-        unused=unused,
-        kind=_PRUNED if unused else "input",
-        label=f"{name}, {modality}",
-        detail=f"{clip.frames} x {clip.size_px}²{every}",
-    )
+    kind = _PRUNED if unused else "input"
+    return Box(name=name, column=0, unused=unused, kind=kind, label=name, detail=str(stream.spec))

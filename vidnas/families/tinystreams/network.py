@@ -7,6 +7,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from vidnas.families.graph import edge_name
 from vidnas.families.network import Network
 from vidnas.families.tinystreams.architecture import TinyStreams
 from vidnas.families.tinyvideonet.network import TinyVideoUnit
@@ -43,7 +44,7 @@ class TinyStreamsNetwork(Network):
     def __init__(self, architecture: TinyStreams, num_classes: int) -> None:
         super().__init__(architecture, num_classes)
         self.built = architecture.pruned()
-        channels = [stream.clip.channels for stream in self.built.streams]
+        channels = [stream.spec.channels for stream in self.built.streams]
         self.nodes = nn.ModuleList()
         for node, units in zip(self.built.nodes, self.built.units, strict=True):
             self.nodes.append(TinyNode([channels[i] for i in node.inputs], units))
@@ -57,14 +58,14 @@ class TinyStreamsNetwork(Network):
         use_channels_last(self)
 
     def forward(self, *clips: Tensor) -> Tensor:
-        """`(N, C, T, H, W)` in [0, 1] an input to logits `(N, num_classes)`, for any sizes."""
+        """`(N, C, T, H, W)` in [0, 1] per input to logits `(N, num_classes)`, for any sizes."""
         entering = {
             spec: (clip_to_frames(normalize(clip)), int(clip.shape[2]))
             for spec, normalize, clip in zip(
                 self.built.inputs, self.normalizations, clips, strict=True
             )
         }
-        features: list[Features] = [entering[stream.clip] for stream in self.built.streams]
+        features: list[Features] = [entering[stream.spec] for stream in self.built.streams]
         for node, module in zip(self.built.nodes, self.nodes, strict=True):
             features.append(module([features[i] for i in node.inputs]))
         logits: Tensor = self.head(*features[-1])
@@ -77,5 +78,5 @@ class TinyStreamsNetwork(Network):
         for node, module in zip(self.built.nodes, modules, strict=True):
             learned = module.fusion.edge_weights.tolist()
             for source, weight in zip(node.inputs, learned, strict=True):
-                weights[f"{names[source]}->{node.name}"] = weight
+                weights[edge_name(names[source], node.name)] = weight
         return weights

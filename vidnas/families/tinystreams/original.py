@@ -60,7 +60,7 @@ def to_official(architecture: TinyStreams) -> dict[str, Any]:
         block = write_block(node.block, mobile=True)
         blocks.append({**block, "current_size": size, "inputs": list(node.inputs)})
     streams = [
-        {**write_clip(stream.clip), "current_size": [stream.image_size, stream.frames]}
+        {**write_clip(stream.spec), "current_size": [stream.size_px, stream.frames]}
         for stream in architecture.streams
     ]
     return {"input_streams": streams, "blocks": blocks}

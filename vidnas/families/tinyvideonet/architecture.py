@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from vidnas.core import Channels, ClipSpec, modality_of
-from vidnas.families.architecture import Architecture
+from vidnas.families.clips import SingleClip
 from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.unit import (
     Extent,
@@ -24,16 +23,11 @@ from vidnas.families.tinyvideonet.unit import (
 )
 
 
-class TinyVideoNet(Architecture):
+class TinyVideoNet(SingleClip):
     """A chain of blocks on one clip."""
 
     family: ClassVar[str] = "tinyvideonet"
 
-    image_size: PositiveInt
-    frames: PositiveInt
-    frame_stride: PositiveInt = 1
-    in_channels: Channels = 3
-    """3 for RGB, 2 for optical flow."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
     max_pool_predictions: bool = False
     """Classify each frame and pool the logits, instead of pooling the features."""
@@ -58,20 +52,14 @@ class TinyVideoNet(Architecture):
         return self
 
     @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """One clip."""
-        spec = ClipSpec(
-            modality=modality_of(self.in_channels),
-            frames=self.frames,
-            frame_stride=self.frame_stride,
-            size_px=self.image_size,
-        )
-        return (spec,)
+    def entry(self) -> Extent:
+        """What enters the first block."""
+        return Extent(self.frames, self.size_px, self.inputs[0].channels)
 
     @property
     def units(self) -> tuple[Unit, ...]:
         """All repeats of all blocks, resolved to layers."""
-        extent = Extent(self.frames, self.image_size, channels=self.in_channels)
+        extent = self.entry
         units: list[Unit] = []
         for index, block in enumerate(self.blocks):
             units.extend(block_units(block, index, extent, self.rules))
@@ -85,15 +73,13 @@ class TinyVideoNet(Architecture):
 
 @lru_cache(maxsize=1024)  # a candidate is asked for its digest many times
 def _canonical(architecture: TinyVideoNet) -> TinyVideoNet:
-    extent = Extent(architecture.frames, architecture.image_size, channels=architecture.in_channels)
+    extent = architecture.entry
     blocks = []
     for index, original in enumerate(architecture.blocks):
         blocks.append(canonical_block(original, extent, architecture.rules))
         extent = block_units(original, index, extent, architecture.rules)[-1].exit
     same = architecture.model_copy(update={"blocks": tuple(blocks)})
-    changes: dict[str, Any] = {}
-    if architecture.frames == 1:
-        changes["frame_stride"] = 1
+    changes: dict[str, Any] = {"frame_stride": architecture.neutral_stride}
     if extent.frames == 1:
         changes["max_pool_predictions"] = False
     corrected = same.model_copy(update={"rules": "corrected"})

@@ -19,8 +19,8 @@ _KINDS = {
 def draw(architecture: TinyVideoNet) -> Diagram:
     """One column a block, with the layers of its first repeat, and the head."""
     columns = [f"input\n{extent_label(architecture.units[0].entry)}"]
-    clip = "clip" if architecture.in_channels == 3 else "optical flow"
-    boxes = [Box(name="clip", column=0, kind="input", label=clip, detail=_stride(architecture))]
+    clip = str(architecture.inputs[0])
+    boxes = [Box(name="clip", column=0, kind="input", label="clip", detail=clip)]
     for index, block in enumerate(architecture.blocks):
         units = [unit for unit in architecture.units if unit.name.startswith(f"Block-{index}-")]
         columns.append(f"block {index + 1}, {block.repeats}x\n{extent_label(units[-1].exit)}")
@@ -81,9 +81,3 @@ def _operation(axis: str, op: Operation, channels: int) -> tuple[str, str, str]:
 def extent_label(extent: Extent) -> str:
     """Frames, size and channels."""
     return f"{extent.frames} x {extent.size_px}² x {extent.channels}"
-
-
-def _stride(architecture: TinyVideoNet) -> str:
-    if architecture.frames == 1:
-        return "1 frame"
-    return f"{architecture.frames} frames, every {architecture.frame_stride}"

@@ -21,7 +21,7 @@ from vidnas.families.tinyvideonet.network import TinyVideoNetwork, TinyVideoUnit
 from vidnas.families.tinyvideonet.unit import Extent
 from vidnas.layers.convolution import ConvNorm
 
-_CLIP_GENES = {"image_size": "image_size", "num_frames": "frames", "frame_stride": "frame_stride"}
+_CLIP_GENES = {"image_size": "size_px", "num_frames": "frames", "frame_stride": "frame_stride"}
 _RENAMED = {"inv-bottle": "inverted_bottleneck"}
 _ACTS = ("act", "spatial_act", "temporal_act")
 _INFORMATIONAL = {"current_size", "input_size", "output_size", "inputs"}
@@ -53,7 +53,7 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
         UserError: the original code would build another network, because a skip or the input
             differs.
     """
-    if architecture.in_channels != 3:
+    if architecture.modality != "rgb":
         raise UserError(
             "This architecture takes optical flow, and the original format only knows RGB; "
             "write it with to_json() instead."

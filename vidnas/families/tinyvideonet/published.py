@@ -15,7 +15,7 @@ from vidnas.layers.activation import Activation
 
 def _tvn1() -> TinyVideoNet:
     return TinyVideoNet(
-        image_size=224,
+        size_px=224,
         frames=2,
         frame_stride=4,
         rules="published",
@@ -44,7 +44,7 @@ def _tvn1() -> TinyVideoNet:
 
 def _tvn2() -> TinyVideoNet:
     return TinyVideoNet(
-        image_size=256,
+        size_px=256,
         frames=2,
         frame_stride=7,
         rules="published",
@@ -82,7 +82,7 @@ def _tvn2() -> TinyVideoNet:
 
 def _tvn3() -> TinyVideoNet:
     return TinyVideoNet(
-        image_size=160,
+        size_px=160,
         frames=8,
         frame_stride=2,
         rules="published",
@@ -112,7 +112,7 @@ def _tvn3() -> TinyVideoNet:
 
 def _tvn4() -> TinyVideoNet:
     return TinyVideoNet(
-        image_size=128,
+        size_px=128,
         frames=8,
         frame_stride=4,
         rules="published",
@@ -137,7 +137,7 @@ def _tvn4() -> TinyVideoNet:
 
 def _mobile(repeats: int, first_act: Activation) -> TinyVideoNet:
     return TinyVideoNet(
-        image_size=224,
+        size_px=224,
         frames=2,
         frame_stride=1,
         rules="published",

@@ -1,31 +1,101 @@
-"""The Tiny Video Networks that a search may visit."""
+"""The Tiny Video Networks that a search may visit: bounds, random networks and mutations."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import numpy as np
+from pydantic import Field, PositiveInt, field_validator
 
-from vidnas.core import Evaluation, Modality, channels_of
-from vidnas.families.architecture import Architecture
-from vidnas.families.mutating import Change, MutatingSpace, pick
-from vidnas.families.space import single_modality
+from vidnas.core import Evaluation, Modality
+from vidnas.core.value import Value
+from vidnas.families.bounded import BoundedSpace, Bounds
+from vidnas.families.clips import CLIP_GENES, VideoModality, change_clip, single_modality
+from vidnas.families.genes import Change, chance, genes_of, pick, redraw
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
-from vidnas.families.tinyvideonet.bounds import Bounds
-from vidnas.families.tinyvideonet.mutation import MUTATIONS
-from vidnas.families.tinyvideonet.sampling import random_network
+from vidnas.families.tinyvideonet.block import Block, low
+from vidnas.families.tinyvideonet.unit import Unit
+
+FRAMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+GENES = genes_of(Block)
+REACH = 2
+"""Numbers move by up to so many values of their list."""
+_FIRST_WIDTH = 64
 
 
-class TinyVideoSpace(MutatingSpace[TinyVideoNet, Bounds]):
+class BlockBounds(Value):
+    """What holds for each block of a network, and for all networks."""
+
+    genes: dict[str, tuple[Any, ...]] = Field(default_factory=dict, validate_default=True)
+    """Values that genes of blocks may take; by default those that the genes are declared with."""
+    dropout: float = 0.0
+    """The dropout of every network: in brief training runs it hides what a network could learn."""
+    max_width: PositiveInt = 1024
+    """Most channels anywhere."""
+    max_positions: PositiveInt = 4096
+    """Most positions (T x H x W) that a non-local block may attend from."""
+    min_size_px: PositiveInt = 2
+    """Smallest side of the last features."""
+
+    @field_validator("genes")
+    @classmethod
+    def _are_genes(cls, genes: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for name, values in genes.items():
+            for value in values:
+                Block.model_validate({"filters": 1, name: value})
+        return {name: gene.values for name, gene in GENES.items() if gene.values} | genes
+
+    def hold_block(self, block: Block) -> bool:
+        """Whether the genes of a block lie within the bounds."""
+        return all(getattr(block, gene) in values for gene, values in self.genes.items())
+
+    def afford(self, unit: Unit) -> bool:
+        """Whether one repeat of a block is neither too wide nor attends to too much."""
+        positions = unit.exit.frames * unit.exit.size_px**2
+        return unit.width <= self.max_width and (
+            unit.non_local == 0 or positions <= self.max_positions
+        )
+
+
+class TinyVideoBounds(BlockBounds, Bounds):
+    """The bounds of chains of blocks on one clip."""
+
+    modality: VideoModality = "rgb"
+    max_blocks: PositiveInt = 8
+
+    def hold(self, architecture: TinyVideoNet) -> bool:
+        """Whether the architecture lies within the bounds."""
+        return (
+            architecture.rules == "corrected"
+            and architecture.dropout == self.dropout
+            and architecture.modality == self.modality
+            and self.hold_clip(architecture)
+            and len(architecture.blocks) <= self.max_blocks
+            and all(self.hold_block(block) for block in architecture.blocks)
+            and architecture.units[-1].exit.size_px >= self.min_size_px
+            and all(self.afford(unit) for unit in architecture.units)
+        )
+
+
+class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
     """Tiny Video Networks within bounds."""
 
     architecture = TinyVideoNet
 
     def draw(self, rng: np.random.Generator) -> TinyVideoNet:
-        """Draw a clip and its blocks; the network may lie outside the bounds."""
-        return random_network(rng, self.bounds)
-
-    def contains(self, architecture: Architecture) -> bool:
-        """Whether the architecture is valid and within the bounds."""
-        return isinstance(architecture, TinyVideoNet) and self.bounds.hold(architecture)
+        """Draw a clip and two to five blocks; the network may lie outside the bounds."""
+        bounds, frames = self.bounds, pick(rng, self.bounds.frames)
+        blocks = min(int(rng.integers(2, 6)), bounds.max_blocks)
+        return TinyVideoNet(
+            size_px=pick(rng, bounds.size_px),
+            frames=frames,
+            modality=bounds.modality,
+            dropout=bounds.dropout,
+            frame_stride=pick(rng, bounds.strides(frames)),
+            blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),
+        )
 
     def change(
         self, parent: TinyVideoNet, rng: np.random.Generator, evaluation: Evaluation | None
@@ -42,5 +112,107 @@ def space(
     Raises:
         UserError: the clips are too small, have no frames, or are of several modalities.
     """
-    in_channels = channels_of(single_modality(modalities))
-    return TinyVideoSpace(Bounds.for_clips(max_size_px, max_frames, in_channels=in_channels))
+    modality = single_modality(modalities)
+    return TinyVideoSpace(
+        TinyVideoBounds.for_videos(max_size_px, max_frames, FRAMES, modality=modality)
+    )
+
+
+def random_block(rng: np.random.Generator, bounds: BlockBounds, index: int) -> Block:
+    """Draw a block for a position: early ones stride more and are narrower."""
+    values = bounds.genes
+    # Widths may double with every block, because each tends to quarter the resolution.
+    expand, widest = low(rng, values["expand"]), _FIRST_WIDTH * 2**index
+    filters = [count for count in values["filters"] if count * expand <= widest]
+    spatial_stride = _stride(rng, values["spatial_stride"], 0.9 if index == 0 else 0.5)
+    temporal_stride = _stride(rng, values["temporal_stride"], 0.3)
+    drawn: dict[str, Any] = {
+        "expand": expand,
+        "spatial_stride": spatial_stride,
+        "temporal_stride": temporal_stride,
+    }
+    fitting: dict[str, Sequence[Any]] = {
+        **values,
+        "filters": filters or values["filters"][:1],
+        "spatial_kernel": _kernels(values["spatial_kernel"], spatial_stride),
+        "temporal_kernel": _kernels(values["temporal_kernel"], temporal_stride),
+    }
+    for name, gene in GENES.items():
+        if name not in drawn:
+            drawn[name] = gene.draw(rng, fitting.get(name, ()))
+    return Block(**drawn)
+
+
+def change_block(
+    gene: str, block: Block, rng: np.random.Generator, bounds: BlockBounds
+) -> tuple[Block, str] | None:
+    """Redraw a gene of a block; the block, and a phrase for people."""
+    fresh, label = GENES[gene].fresh, GENES[gene].label or gene.replace("_", " ")
+    values = (fresh(rng, getattr(block, gene)),) if fresh else bounds.genes[gene]
+    change = redraw(block, gene, values, rng, label=label, reach=REACH)
+    if change is None:
+        return None
+    genes, phrase = change
+    return block.model_copy(update=genes), phrase
+
+
+Mutation = Callable[[TinyVideoNet, np.random.Generator, TinyVideoBounds], Change | None]
+"""Returns None where the gene cannot change."""
+
+
+def _block_gene(
+    gene: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
+) -> Change | None:
+    index = int(rng.integers(len(parent.blocks)))
+    changed = change_block(gene, parent.blocks[index], rng, bounds)
+    if changed is None:
+        return None
+    block, phrase = changed
+    return _with_blocks(parent, index, 1, [block]), f"block {index + 1}: {phrase}"
+
+
+def _add_block(
+    parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
+) -> Change | None:
+    if len(parent.blocks) >= bounds.max_blocks:
+        return None
+    index = int(rng.integers(len(parent.blocks) + 1))
+    block = random_block(rng, bounds, index)
+    phrase = f"block {index + 1}: added ({block.spatial_type}, {block.width} wide)"
+    return _with_blocks(parent, index, 0, [block]), phrase
+
+
+def _remove_block(
+    parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
+) -> Change | None:
+    if len(parent.blocks) == 1:
+        return None
+    index = int(rng.integers(len(parent.blocks)))
+    return _with_blocks(parent, index, 1, []), f"block {index + 1}: removed"
+
+
+MUTATIONS: dict[str, Mutation] = {
+    **{gene: partial(change_clip, gene, reach=REACH) for gene in CLIP_GENES},
+    "add_block": _add_block,
+    "remove_block": _remove_block,
+    **{gene: partial(_block_gene, gene) for gene in GENES},
+}
+"""One mutation per gene kind."""
+
+
+def _with_blocks(
+    parent: TinyVideoNet, index: int, removed: int, added: list[Block]
+) -> dict[str, Any]:
+    blocks = parent.blocks
+    return {"blocks": (*blocks[:index], *added, *blocks[index + removed :])}
+
+
+def _stride(rng: np.random.Generator, values: Sequence[int], probability: float) -> int:
+    """Draw a stride above one with this probability, two being the likeliest."""
+    above = [value for value in values if value > 1]
+    return low(rng, above) if above and chance(rng, probability) else values[0]
+
+
+def _kernels(values: Sequence[int], stride: int) -> list[int]:
+    """The kernels that may have this stride; one is no operation and cannot stride."""
+    return [value for value in values if stride == 1 or value > 1]

@@ -191,16 +191,10 @@ def refuse_published_genes(block: Block, name: str) -> None:
 
 
 def _neutral_genes(block: Block) -> Iterator[dict[str, Any]]:
-    """Neutral values to try, one after the other."""
-    yield {"temporal_kernel": 1, "temporal_stride": 1}
-    yield {"temporal_stride": 1}
-    yield {"temporal_type": "1d"}
-    yield {"temporal_act": "relu"}
-    yield {"spatial_stride": 1}
-    yield {"spatial_type": "std"}
-    yield {"spatial_act": "relu"}
-    yield {"skip": False}
-    yield {"inverted_bottleneck": False}
+    """Yield neutral values to try, one after the other."""
+    for name, field in Block.model_fields.items():
+        if not field.is_required():
+            yield {name: field.default}
     if block.expand:
         yield {"filters": block.width, "expand": 1}
     if block.squeeze:

@@ -14,7 +14,7 @@ from vidnas.families.tinyvideonet.space import TinyVideoSpace, space
 
 RNG = np.random.default_rng(0)
 BLOCK = Block(filters=16, spatial_kernel=3, spatial_stride=2)
-PARENT = TinyVideoNet(frames=4, image_size=32, blocks=(BLOCK,), dropout=0)
+PARENT = TinyVideoNet(frames=4, size_px=32, blocks=(BLOCK,), dropout=0)
 
 
 class Scripted(TinyVideoSpace):
@@ -47,17 +47,17 @@ def test_a_later_change_does_not_undo_an_earlier_one() -> None:
 
 
 def test_every_change_sees_the_evaluation_of_the_parent() -> None:
-    walked = Scripted({"frames": 8}, {"image_size": 48})
+    walked = Scripted({"frames": 8}, {"size_px": 48})
     evaluation = Evaluation(status="ok", fitness=0.5)
     walked.mutate(PARENT, RNG, evaluation, strength=2)
     assert walked.seen == [evaluation, evaluation]
 
 
 def test_bounds_too_narrow_and_foreign_parents_are_refused() -> None:
-    with pytest.raises(UserError, match="mutations lie outside Bounds"):
+    with pytest.raises(UserError, match="mutations lie outside TinyVideoBounds"):
         Scripted(*[None] * 1000).mutate(PARENT, RNG)
     bounds = space(max_size_px=64, max_frames=16).bounds
-    with pytest.raises(UserError, match="random networks lie outside Bounds"):
+    with pytest.raises(UserError, match="random networks lie outside TinyVideoBounds"):
         TinyVideoSpace(bounds.model_copy(update={"max_width": 1})).random(RNG)
     with pytest.raises(TypeError, match="R2Plus1D is no TinyVideoNet"):
         TinyVideoSpace(bounds).mutate(find_architecture("r2plus1d_18"), RNG)

@@ -1,52 +1,38 @@
-"""Spaces that draw, or change genes, until an architecture lies within their bounds."""
+"""Spaces within bounds: they draw, or change genes, until an architecture lies inside."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
 from vidnas.core import Evaluation, UserError
-from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture
+from vidnas.families.clips import ClipBounds
+from vidnas.families.genes import Change
 from vidnas.families.space import Space
-
-ArchitectureT = TypeVar("ArchitectureT", bound=Architecture)
-BoundsT = TypeVar("BoundsT", bound=Value)
-T = TypeVar("T")
-
-Change = tuple[dict[str, Any], str]
-"""Genes of the architecture to replace, and a phrase for people."""
 
 _ATTEMPTS = 1000
 
 
-def clip_sizes_px(max_size_px: int, max_frames: int) -> tuple[int, ...]:
-    """Sizes of clips for a search among videos of this size and length, in ascending order.
+class Bounds(ClipBounds):
+    """The values that each gene of an architecture may take."""
 
-    Raises:
-        UserError: the videos are too small or have no frames.
-    """
-    if max_size_px < 16 or max_frames < 1:
-        raise UserError(
-            f"Clips of {max_frames} frame(s) of {max_size_px} px leave nothing to search; use at "
-            "least 1 frame of 16 px."
-        )
-    return tuple(range(min(32, max_size_px), max_size_px + 1, 16))
+    @abstractmethod
+    def hold(self, architecture: Any) -> bool:
+        """Whether an architecture of the family lies within the bounds."""
 
 
-def pick(rng: np.random.Generator, values: Sequence[T]) -> T:
-    """Draw one of the values; all are equally likely."""
-    return values[int(rng.integers(len(values)))]
+ArchitectureT = TypeVar("ArchitectureT", bound=Architecture)
+BoundsT = TypeVar("BoundsT", bound=Bounds)
 
 
-class MutatingSpace(Space, Generic[ArchitectureT, BoundsT]):
+class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
     """Architectures of one kind within bounds; each mutation is one change.
 
-    A sub-class sets `architecture` and says how to draw, to change and what it contains.
+    A sub-class sets `architecture` and says how to draw one and how to change one.
     """
 
     architecture: type[ArchitectureT]
@@ -64,8 +50,12 @@ class MutatingSpace(Space, Generic[ArchitectureT, BoundsT]):
     ) -> Change | None:
         """Draw a change of the parent; None where the one drawn does not apply.
 
-        The child may lie outside the bounds, or be invalid: another change is drawn then.
+        Where the child lies outside the bounds or is invalid, another change is drawn.
         """
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether the architecture is of this kind and within the bounds."""
+        return isinstance(architecture, self.architecture) and self.bounds.hold(architecture)
 
     def random(self, rng: np.random.Generator) -> ArchitectureT:
         """Draw a random architecture of the space.
@@ -96,8 +86,8 @@ class MutatingSpace(Space, Generic[ArchitectureT, BoundsT]):
         child, phrases = parent, []
         for left in reversed(range(strength)):
             # A later mutation must not undo an earlier one in the end.
-            refused = {child.digest} if left else {child.digest, parent.digest}
-            child, phrase = self._mutate_once(child, rng, evaluation, refused)
+            excluded = {child.digest} if left else {child.digest, parent.digest}
+            child, phrase = self._mutate_once(child, rng, evaluation, excluded)
             phrases.append(phrase)
         return child, tuple(phrases)
 
@@ -110,7 +100,7 @@ class MutatingSpace(Space, Generic[ArchitectureT, BoundsT]):
         parent: ArchitectureT,
         rng: np.random.Generator,
         evaluation: Evaluation | None,
-        refused: set[str],
+        excluded: set[str],
     ) -> tuple[ArchitectureT, str]:
         for _ in range(_ATTEMPTS):
             change = self.change(parent, rng, evaluation)
@@ -121,6 +111,6 @@ class MutatingSpace(Space, Generic[ArchitectureT, BoundsT]):
                 child = self.architecture.model_validate({**dict(parent), **genes})
             except ValidationError:
                 continue
-            if self.contains(child) and child.digest not in refused:
+            if self.contains(child) and child.digest not in excluded:
                 return child, phrase
         raise UserError(f"{_ATTEMPTS} mutations lie outside {self.bounds!r}; widen these.")

@@ -1,0 +1,148 @@
+"""The genes of clips and their bounds, the same in all families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+from pydantic import PositiveInt
+from typing_extensions import Self
+
+from vidnas.core import ClipSpec, Modality, UserError
+from vidnas.core.value import Value
+from vidnas.families.architecture import Architecture
+from vidnas.families.genes import Change, redraw
+
+VideoModality = Literal["rgb", "flow"]
+"""What a stream of video is made of: frames, or the optical flow between them."""
+_VIDEO: tuple[VideoModality, ...] = get_args(VideoModality)
+
+CLIP_GENES = {"size_px": "size", "frames": "frames", "frame_stride": "frame stride"}
+"""The genes that a search changes, and what people call them."""
+
+
+class ClipGenes(Value):
+    """The genes of a clip but for its modality."""
+
+    frames: PositiveInt
+    frame_stride: PositiveInt = 1
+    """Distance between two frames of the clip, in frames of the video."""
+    size_px: PositiveInt
+
+    @property
+    def neutral_stride(self) -> int:
+        """The stride, which cannot matter to a single frame."""
+        return self.frame_stride if self.frames > 1 else 1
+
+    def clip(self, modality: Modality) -> ClipSpec:
+        """The clip of this modality."""
+        return ClipSpec(
+            modality=modality,
+            frames=self.frames,
+            frame_stride=self.neutral_stride,
+            size_px=self.size_px,
+        )
+
+
+class SingleClip(ClipGenes, Architecture):
+    """An architecture on one clip, of RGB or of optical flow."""
+
+    modality: VideoModality = "rgb"
+
+    @property
+    def inputs(self) -> tuple[ClipSpec, ...]:
+        """The one clip."""
+        return (self.clip(self.modality),)
+
+
+class ClipBounds(Value):
+    """The values that each gene of a clip may take, in ascending order."""
+
+    size_px: tuple[PositiveInt, ...]
+    frames: tuple[PositiveInt, ...]
+    frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
+    max_frames: PositiveInt
+    """Longest stretch of video that a clip may span."""
+
+    @classmethod
+    def for_videos(
+        cls, max_size_px: int, max_frames: int, frames: Sequence[int], **others: Any
+    ) -> Self:
+        """The bounds of a search among videos of this size and length.
+
+        Args:
+            max_size_px: size of the largest clips.
+            max_frames: length of the videos.
+            frames: numbers of frames that suit the family, as far as the videos have them.
+            others: values of other bounds.
+
+        Raises:
+            UserError: the videos are too small or have no frames.
+        """
+        if max_size_px < 16 or max_frames < 1:
+            raise UserError(
+                f"Clips of {max_frames} frame(s) of {max_size_px} px leave nothing to search; use "
+                "at least 1 frame of 16 px."
+            )
+        return cls(
+            size_px=tuple(range(min(32, max_size_px), max_size_px + 1, 16)),
+            frames=tuple(count for count in frames if count <= max_frames) or (max_frames,),
+            max_frames=max_frames,
+            **others,
+        )
+
+    def strides(self, frames: int) -> list[int]:
+        """Frame strides of clips of so many frames that fit into the longest stretch of video."""
+        return [stride for stride in self.frame_stride if (frames - 1) * stride < self.max_frames]
+
+    def hold_clip(self, genes: ClipGenes) -> bool:
+        """Whether a clip lies within the bounds."""
+        return (
+            genes.size_px in self.size_px
+            and genes.frames in self.frames
+            and genes.frame_stride in self.strides(genes.frames)
+        )
+
+
+def change_clip(
+    gene: str,
+    genes: ClipGenes,
+    rng: np.random.Generator,
+    bounds: ClipBounds,
+    *,
+    reach: int | None = None,
+) -> Change | None:
+    """Redraw one of `CLIP_GENES`; see `redraw`."""
+    values = getattr(bounds, gene)
+    return redraw(genes, gene, values, rng, label=CLIP_GENES[gene], reach=reach)
+
+
+def video_modalities(modalities: Sequence[Modality]) -> tuple[VideoModality, ...]:
+    """The modalities of a search in a family that takes video.
+
+    Raises:
+        UserError: there are object maps among them.
+    """
+    found = tuple(one for one in _VIDEO if one in modalities)
+    if len(found) < len(modalities):
+        raise UserError(
+            "The family takes rgb and flow, and no object maps; choose among these, or another "
+            "family."
+        )
+    return found
+
+
+def single_modality(modalities: Sequence[Modality]) -> VideoModality:
+    """The modality of a search in a family whose networks take one clip.
+
+    Raises:
+        UserError: there are several modalities, or object maps.
+    """
+    for modality in _VIDEO:
+        if tuple(modalities) == (modality,):
+            return modality
+    raise UserError(
+        f"The family takes one kind of clip, rgb or flow, and not {' and '.join(modalities)}; "
+        "choose one of the two, or a family with several input streams."
+    )

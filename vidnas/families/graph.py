@@ -1,0 +1,73 @@
+"""The graph of a genome taken apart, so that nodes and edges can come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Edge = tuple[str, str]
+"""Names of its source and its target."""
+
+
+class Graph:
+    """What each node takes, by name, in topological order; entries take a clip and no node."""
+
+    def __init__(self, names: Sequence[str], inputs: Sequence[Sequence[int]]) -> None:
+        """Take the names of entries, then nodes, and the places of each node's inputs in these."""
+        first = len(names) - len(inputs)
+        self.entries = list(names[:first])
+        self.sources = {
+            name: {names[i] for i in taken}
+            for name, taken in zip(names[first:], inputs, strict=True)
+        }
+
+    @property
+    def order(self) -> list[str]:
+        """Names of entries, then nodes."""
+        return [*self.entries, *self.sources]
+
+    def inputs(self, name: str) -> tuple[int, ...]:
+        """The places of a node's sources, in ascending order."""
+        return tuple(i for i, other in enumerate(self.order) if other in self.sources[name])
+
+    @property
+    def edges(self) -> dict[str, Edge]:
+        """All edges by name, as `Network.connection_weights` has them."""
+        order = self.order
+        return {
+            edge_name(source, target): (source, target)
+            for target, sources in self.sources.items()
+            for source in order
+            if source in sources
+        }
+
+    def leading_to(self, ends: Iterable[str]) -> set[str]:
+        """The ends, and all from which one of them can be reached."""
+        reached = set(ends)
+        for name in reversed(self.sources):
+            if name in reached:
+                reached |= self.sources[name]
+        return reached
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Drop all entries and nodes but these, of which none takes one that is dropped."""
+        kept = set(names)
+        self.entries = [name for name in self.entries if name in kept]
+        self.sources = {name: s for name, s in self.sources.items() if name in kept}
+
+    def add(self, name: str, sources: Iterable[str], place: int) -> None:
+        """Insert a node before the one at this place among the nodes."""
+        nodes = list(self.sources.items())
+        self.sources = dict([*nodes[:place], (name, set(sources)), *nodes[place:]])
+
+    def remove(self, name: str, heirs: Iterable[str]) -> None:
+        """Remove a node; the nodes that took it take its heirs instead."""
+        del self.sources[name]
+        for sources in self.sources.values():
+            if name in sources:
+                sources.remove(name)
+                sources.update(heirs)
+
+
+def edge_name(source: str, target: str) -> str:
+    """What an edge is called wherever it is named."""
+    return f"{source}->{target}"
