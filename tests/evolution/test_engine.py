@@ -158,7 +158,7 @@ def test_an_endless_search_is_rejected(tmp_path):
         ("nan", "ValidationError"),
     ],
 )
-def test_accidents_are_recorded_and_the_search_goes_on(tmp_path, workers, accident, reason):
+def test_accidents_are_recorded_and_the_search_continues(tmp_path, workers, accident, reason):
     last = search(
         tmp_path,
         evaluator=ClumsyEvaluator(accident),

@@ -67,7 +67,7 @@ def test_a_larger_number_extends_a_study(tmp_path: Path) -> None:
     assert [t.proposal for t in after] == [t.proposal for t in at_once]
 
 
-def test_a_fork_goes_on_by_itself(tmp_path: Path) -> None:
+def test_a_fork_continues_by_itself(tmp_path: Path) -> None:
     source = search(tmp_path / "source", 8)
     config = toy_config(strategy=RandomSearch(), seed=5)
     assert fork_study(source, tmp_path / "fork", config, trials=6) == 6

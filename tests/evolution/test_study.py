@@ -126,7 +126,7 @@ def test_optuna_sees_what_became_of_each(folder):
     assert seen.best_value == 0.5
 
 
-def test_a_moved_study_goes_on(folder, tmp_path):
+def test_a_moved_study_resumes(folder, tmp_path):
     with Study.create_or_resume(folder, toy_config()) as study:
         fill(study)
     folder.rename(tmp_path / "elsewhere")
@@ -145,7 +145,7 @@ def test_a_moved_study_goes_on(folder, tmp_path):
         ({"strategy": RandomSearch()}, "strategy.name is evolution there and random"),
     ],
 )
-def test_a_study_of_something_else_is_refused(folder, changes, named):
+def test_a_study_of_something_else_is_rejected(folder, changes, named):
     Study.create_or_resume(folder, toy_config()).close()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UserError) as caught:
@@ -171,7 +171,7 @@ def test_another_version(folder):
         Study.create_or_resume(folder, toy_config())
 
 
-def test_a_second_process_is_refused_until_the_first_ends(folder):
+def test_a_second_process_is_rejected_until_the_first_ends(folder):
     study = Study.create_or_resume(folder, toy_config())
     script = (
         "import sys; from pathlib import Path; from search_toys import toy_config\n"
@@ -186,7 +186,7 @@ def test_a_second_process_is_refused_until_the_first_ends(folder):
     Study.create_or_resume(folder, toy_config()).close()
 
 
-def test_other_folders_are_refused(tmp_path):
+def test_other_folders_are_rejected(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="holds files but no study"):
         Study.create_or_resume(tmp_path, toy_config())

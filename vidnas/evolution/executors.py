@@ -45,7 +45,7 @@ class InlineExecutor:
         return future
 
     def shutdown(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing: nothing runs any more."""
 
 
 class LocalExecutor(WorkerPool):

@@ -52,7 +52,7 @@ class Storage(Protocol):
         """Return whether the study was made, whole."""
 
     def create(self) -> None:
-        """Make the study, empty; nobody finds it half made."""
+        """Make the study, empty; it is never found half made."""
 
     def open(self) -> optuna.Study:
         """Open the study that is there; this writes nothing, so that it may be done at any time."""

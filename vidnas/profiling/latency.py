@@ -1,4 +1,4 @@
-"""The latency of one clip, measured so that it is right beside busy cores, too.
+"""The latency of one clip, measured so that other busy cores do not change it.
 
 A candidate is timed while other workers train, and neighbours on one machine share caches, memory
 and clock: even the CPU time of one network then drifts by tens of per cent. It drifts together with
@@ -81,9 +81,9 @@ def measure_latency(
         threads: threads on the CPU. One is compared with the reference by CPU time, more by wall
             time.
         warmup: runs that do not count.
-        repeats: runs that count; beside a reference fewer, but ten, where all would take over 3 s.
-        reference: from `calibrate`, for a latency that is right beside busy cores; if unset, plain
-            wall time is measured.
+        repeats: runs that count; with a reference fewer, but at least ten, if all took over 3 s.
+        reference: from `calibrate`, for a latency that other busy cores do not change; if unset,
+            plain wall time is measured.
         give_up_ms: stop early once the network is clearly slower: the fastest of the first n runs
             takes more than `1 + 2 / n` times as long. The protocol records how many runs there
             were.

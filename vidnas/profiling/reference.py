@@ -1,4 +1,4 @@
-"""The fixed network that candidates are timed beside."""
+"""The fixed network with which candidates are timed in alternation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReferenceNetwork(nn.Module):
         self.classifier = nn.Linear(128, 10)
 
     def forward(self, clip: Tensor) -> Tensor:
-        """`(1, 3, T, H, W)` to `(1, 10)`."""
+        """Return logits `(1, 10)` of a clip `(1, 3, T, H, W)`."""
         features = self.spatial(clip[0].transpose(0, 1))  # (T, C, H', W')
         features = features.flatten(2).permute(1, 0, 2).unsqueeze(0)  # (1, C, T, H' W')
         features = self.temporal(features).relu().mean((2, 3))

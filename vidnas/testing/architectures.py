@@ -14,7 +14,7 @@ from vidnas.families import Architecture, create_network, diagram_of
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Check a frozen value that travels as JSON and by pickle, its canonical form and its drawing.
+    """Check that it is a frozen value that survives JSON and pickle, and has a canonical form.
 
     Raises:
         AssertionError: a promise is broken.
@@ -44,8 +44,7 @@ def _check_diagram(architecture: Architecture) -> None:
 
 
 def check_network(architecture: Architecture) -> None:
-    """Check that a network builds without weights, takes any batch, and is that of its canonical
-    form.
+    """Check that it builds without weights, takes any batch, and equals its canonical form.
 
     Raises:
         AssertionError: a promise is broken.
