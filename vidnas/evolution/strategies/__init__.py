@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from vidnas.core import UserError
+from vidnas.core.names import suggest
 from vidnas.evolution.strategies.base import Strategy
 from vidnas.evolution.strategies.local_search import LocalSearch
 from vidnas.evolution.strategies.pareto import ParetoEvolution
@@ -39,7 +40,7 @@ def strategy_settings(name: str) -> tuple[str, ...]:
         UserError: there is no such strategy.
     """
     if name not in STRATEGIES:
-        raise UserError(f"There is no strategy {name!r}; choose one of {', '.join(STRATEGIES)}.")
+        raise UserError(f"There is no strategy {name!r}; {suggest(name, STRATEGIES)}")
     return tuple(one.name for one in fields(STRATEGIES[name]))
 
 
