@@ -254,10 +254,10 @@ def test_a_full_disk_keeps_what_was_recorded(folder):
         "        study.record(Proposal(architecture), Evaluation(status='failed'), 0.0)\n"
         "        print('recorded', i)\n"
         "except UserError as error:\n"
-        "    print('refused', error)\n",
+        "    print('rejected', error)\n",
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 100_000},) * 2)\n",
     )
-    assert "refused" in printed
+    assert "rejected" in printed
     assert "free some space and run the same command again" in printed
     count = printed.count("recorded")
     assert count > 0
@@ -284,9 +284,9 @@ def test_no_permission(tmp_path):
         "try:\n"
         "    Study.create_or_resume(folder, toy_config())\n"
         "except UserError as error:\n"
-        "    print('refused', error)\n",
+        "    print('rejected', error)\n",
         # The superuser may write anywhere: be nobody. The folder is entered while still allowed.
         f"import os; os.chdir({str(tmp_path)!r})\nif os.getuid() == 0: os.setuid(65534)\n",
     )
-    assert "refused study cannot be written (Permission denied)" in printed
+    assert "rejected study cannot be written (Permission denied)" in printed
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What a training keeps to: its budget, its deadline, its recipe; and that it learns."""
+"""What a training run respects: its budget, its deadline, its recipe; and that it learns."""
 
 from __future__ import annotations
 

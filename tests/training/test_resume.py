@@ -1,4 +1,4 @@
-"""Interrupted trainings go on as if nothing had happened, or say why they cannot."""
+"""Interrupted training runs resume as if nothing had happened, or say why they cannot."""
 
 from __future__ import annotations
 

@@ -55,7 +55,11 @@ class Storage(Protocol):
         """Make the study, empty; it is never found half made."""
 
     def open(self) -> optuna.Study:
-        """Open the study that is there; this writes nothing, so that it may be done at any time."""
+        """Open the study that is there; this writes nothing, so that it may be done at any time.
+
+        Raises:
+            UserError: the database holds no such study.
+        """
 
     def locked(self) -> AbstractContextManager[Any]:
         """Keep searches on other machines out, where they could reach the trials.
@@ -78,36 +82,33 @@ def find_storage(folder: Path, url: str | None) -> Storage:
     """
     record = _ServerRecord.read(folder)
     if url is None and record is None:
-        return FileStorage(folder / DATABASE_NAME)
+        return _FileStorage(folder / DATABASE_NAME)
     if url is not None and (folder / DATABASE_NAME).exists():
         raise UserError(
             f"The trials of {folder} are in its {DATABASE_NAME}, not on a server; leave the "
             "storage out, or copy them there with vidnas study fork --storage."
         )
     name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
-    return ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
+    return _ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
 
 
 @dataclass(frozen=True)
-class FileStorage:
+class _FileStorage:
     """SQLite in one file."""
 
     path: Path
 
     @property
     def place(self) -> str:
-        """The name of it in messages."""
         return str(self.path)
 
     def require_reachable(self) -> None:
-        """Do nothing: using the folder says what is wrong with it."""
+        pass  # using the folder says what is wrong with it
 
     def exists(self) -> bool:
-        """Return whether the file is there; it appears whole."""
         return self.path.is_file()
 
     def create(self) -> None:
-        """Make the file elsewhere, then put it in place."""
         # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
         with tempfile.TemporaryDirectory(prefix=".", dir=self.path.parent) as temporary:
             made = Path(temporary) / DATABASE_NAME
@@ -115,16 +116,14 @@ class FileStorage:
             made.replace(self.path)
 
     def open(self) -> optuna.Study:
-        """Open the file that is there."""
         return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
 
     def locked(self) -> AbstractContextManager[None]:
-        """Do nothing: the lock of the folder is enough."""
-        return nullcontext()
+        return nullcontext()  # the lock of the folder is enough
 
 
 @dataclass(frozen=True)
-class ServerStorage:
+class _ServerStorage:
     """A database that holds many studies; `storage.json` in the folder says which is ours."""
 
     folder: Path
@@ -133,20 +132,16 @@ class ServerStorage:
 
     @property
     def place(self) -> str:
-        """The URL without its password."""
         return _without_password(self.url)
 
     def require_reachable(self) -> None:
-        """Connect once."""
         with self._connected():
             pass
 
     def exists(self) -> bool:
-        """Return whether the study was made."""
         return (self.folder / SERVER_NAME).is_file()
 
     def create(self) -> None:
-        """Make the study, then say in the folder where it is."""
         with self._connected() as connection:
             connection.execute(sqlalchemy.text(_TABLE_LOCKS[self.url.get_backend_name()]))
             _make(self._text, self.study)
@@ -155,11 +150,6 @@ class ServerStorage:
             temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def open(self) -> optuna.Study:
-        """Open the study of this name.
-
-        Raises:
-            UserError: the database holds no such study.
-        """
         try:
             return _open(self._text, self.study)
         except KeyError as error:
@@ -170,7 +160,6 @@ class ServerStorage:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold a lock of the server on the study's name."""
         with self._connected() as connection:
             statement = sqlalchemy.text(_LOCKS[self.url.get_backend_name()])
             if not connection.execute(statement, {"name": self.study}).scalar():
