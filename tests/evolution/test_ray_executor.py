@@ -180,7 +180,7 @@ class Noting:
     def evaluate(self, architecture, seed, deadline_s):
         node = ray.get_runtime_context().get_node_id()
         (self.notes / f"{architecture.digest}-{node}").touch()
-        return ToyEvaluator(1.0).evaluate(architecture, seed, deadline_s)
+        return ToyEvaluator(1.5 + seed % 4 / 2).evaluate(architecture, seed, deadline_s)
 
 
 def test_a_node_killed_in_a_search_costs_nothing(nodes, tmp_path):
@@ -191,8 +191,13 @@ def test_a_node_killed_in_a_search_costs_nothing(nodes, tmp_path):
 
     def kill(event):
         recorded = {trial.architecture.digest for trial in study.trials}
-        begun = {note.name.partition("-")[0] for note in notes.glob(f"*-{victim.node_id}")}
-        running = begun - recorded
+        # Those that began just now: older ones may be finished, and not yet recorded.
+        begun = [
+            note
+            for note in notes.glob(f"*-{victim.node_id}")
+            if time.time() - note.stat().st_mtime < 1.0
+        ]
+        running = {note.name.partition("-")[0] for note in begun} - recorded
         if not killed and event.evaluations >= 4 and running:
             nodes.cluster.remove_node(victim, allow_graceful=False)
             killed.append(running)

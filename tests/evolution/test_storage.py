@@ -69,10 +69,10 @@ def test_looking_at_a_study_while_it_is_made_disturbs_nobody(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("study.db", "is no database URL"),
+        ("study.db", "is not a valid database URL"),
         ("sqlite:///study.db", "cannot be kept in 'sqlite'"),
         ("postgresql+nothing://me@host/db", "a driver that is not installed"),
-        ("postgresql://me@127.0.0.1:9/db", "look whether the server runs"),
+        ("postgresql://me@127.0.0.1:9/db", "check that the server is running"),
     ],
 )
 def test_a_storage_that_cannot_be_used_leaves_no_folder(

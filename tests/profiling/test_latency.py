@@ -124,11 +124,11 @@ def test_reference_network_is_the_same_every_time() -> None:
 def test_impossible_wishes_are_sentences(network) -> None:
     with pytest.raises(UserError, match="'tflite' is unknown; choose one of onnxruntime"):
         measure_latency(network, runtime="tflite")
-    with pytest.raises(UserError, match="use runtime 'torch'"):
+    with pytest.raises(UserError, match="use torch instead"):
         measure_latency(network, device="cuda")
     with pytest.raises(UserError, match="'abacus' is unknown"):
         measure_latency(network, runtime="torch", device="abacus")
-    with pytest.raises(UserError, match="'cuda:99' is not here"):
+    with pytest.raises(UserError, match="'cuda:99' does not exist"):
         measure_latency(network, runtime="torch", device="cuda:99")
     with pytest.raises(UserError, match="no reference network"):
         calibrate(runtime="torch", device="cuda")
