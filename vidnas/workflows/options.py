@@ -9,6 +9,7 @@ is ready in 70 ms.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -73,11 +74,11 @@ def _read_input(value: object) -> object:
 
 
 def _read_share(value: object) -> object:
-    try:
-        if value == "auto" or 0 <= (value := float(value)) <= 1:  # type: ignore[arg-type]
-            return value
-    except (TypeError, ValueError):
-        pass
+    if value == "auto":
+        return value
+    with suppress(TypeError, ValueError):
+        if 0 <= (share := float(value)) <= 1:  # type: ignore[arg-type]
+            return share
     raise ValueError(
         f"{value!r} is not a valid GPU share; give a number from 0 to 1, such as 0.25, or auto"
     )
@@ -207,7 +208,7 @@ class Request(Value):
 
     @classmethod
     def _sentence(cls, problem: ErrorDetails) -> str:
-        name, value = str(problem["loc"][0]), problem["input"]
+        name, value = str((*problem["loc"], "request")[0]), problem["input"]
         option = cls._option(name)
         if problem["type"] == "extra_forbidden":
             known = suggest(name, map(without_unit, cls.model_fields))
