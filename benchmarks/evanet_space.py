@@ -14,15 +14,14 @@ import numpy as np
 import torch
 
 from benchmarks.results import options, print_environment
-from vidnas.families import architecture_from_json, create_network, families
+from benchmarks.searching import space_of
+from vidnas.families import architecture_from_json, create_network
 
 ARCHITECTURES = 2000
 
 
 def check(name: str) -> None:
-    build_space = families()[name].space
-    assert build_space is not None
-    space, rng = build_space(max_size_px=128, max_frames=32), np.random.default_rng(0)
+    space, rng = space_of(name, max_size_px=128, max_frames=32), np.random.default_rng(0)
     parameters, digests, started = [], set(), time.perf_counter()
     architecture = space.random(rng)
     for index in range(ARCHITECTURES):

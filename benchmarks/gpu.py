@@ -35,7 +35,7 @@ from vidnas.training import TrainingSettings, train
 from vidnas.training.device import mixed_precision, usable_device
 
 PUBLISHED = ("tvn1", "tvn2", "tvn3", "tvn4")
-SMALL = {"frames": 2, "image_size": 32}
+SMALL = {"frames": 2, "size_px": 32}
 FLOAT32_TOLERANCE, BFLOAT16_TOLERANCE = 1e-3, 0.05
 """Largest difference of a logit, as a share of the largest logit."""
 

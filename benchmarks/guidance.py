@@ -91,13 +91,21 @@ def train_winners(
     from vidnas.deploy import load_model
     from vidnas.deploy.finalists import train_finalist
     from vidnas.evolution import LocalExecutor
-    from vidnas.training import TrainingSettings, evaluate
+    from vidnas.families import families
+    from vidnas.training import TrainingRun, TrainingSettings, evaluate
 
     settings = TrainingSettings.full(budget_s=60 * minutes)
     folders = {key: out / f"{key[0]}-{key[1]}-winner" for key in winners}
     with LocalExecutor() as executor:
         pending = [
-            executor.submit(train_finalist, cache.directory, trial, settings, key[1], folders[key])
+            executor.submit(
+                train_finalist,
+                cache.directory,
+                trial,
+                TrainingRun(settings=settings, seed=key[1], clips=cache.settings(["rgb"])),
+                folders[key],
+                families()["assemblenet"],
+            )
             for key, trial in winners.items()
         ]
         for future in pending:

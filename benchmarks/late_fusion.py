@@ -12,11 +12,9 @@ only reports.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from benchmarks.lips import compare
-from benchmarks.results import Results, options
+from benchmarks.lips import compare, comparison_options
 
 
 def two_streams(architecture: Any) -> Any:
@@ -36,22 +34,12 @@ def two_streams(architecture: Any) -> Any:
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("study", type=Path)
-    parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = comparison_options(__doc__, minutes=2).parse_args()
 
-    from vidnas.data.cache import build_cache
-    from vidnas.data.datasets import load_dataset
     from vidnas.evolution import Study
 
     fused = Study.read(arguments.study).fittest(1)[0].architecture
-    networks = {"fused": fused, "late fusion": two_streams(fused)}
-    cache = build_cache(load_dataset(arguments.clips), size_px=64)
-    results = Results("late_fusion", arguments)
-    compare(results, networks, cache, arguments.minutes, arguments.seeds)
+    compare("late_fusion", {"fused": fused, "late fusion": two_streams(fused)}, arguments)
 
 
 if __name__ == "__main__":

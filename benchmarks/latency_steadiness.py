@@ -63,7 +63,7 @@ def build(name: str) -> Network:
     from vidnas.families import create_network
 
     if name == DEFAULT:
-        return create_network("tvn1", num_classes=10, image_size=64).eval()
+        return create_network("tvn1", num_classes=10, size_px=64).eval()
     return resolve_network(name, 10).eval()
 
 

@@ -12,6 +12,7 @@ side on the same machine, with three seeds; the test split is used once, at the 
 
 from __future__ import annotations
 
+import argparse
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,15 +40,17 @@ def train_and_test(
     return {"top1": test.top1, "mean_class": test.mean_class, "epochs": report.epochs}
 
 
-def compare(
-    results: Results, networks: Mapping[str, Any], cache: Any, minutes: float, seeds: int
-) -> None:
+def compare(benchmark: str, networks: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     """Train the networks side by side with each seed, print the table and keep it."""
+    from vidnas.data.cache import build_cache
+    from vidnas.data.datasets import load_dataset
     from vidnas.evolution import LocalExecutor
     from vidnas.families import create_network
     from vidnas.profiling import count_cost, measure_latency
 
-    classes = len(cache.classes)
+    cache = build_cache(load_dataset(arguments.clips), size_px=64)
+    classes, minutes = len(cache.classes), arguments.minutes
+    results = Results(benchmark, arguments)
     rows: dict[str, Line] = {}
     for name, architecture in networks.items():
         cost = count_cost(architecture, classes)
@@ -59,12 +62,10 @@ def compare(
             "runs": [],
         }
     with LocalExecutor(workers=2) as executor:
-        for seed in range(seeds):
+        for seed in range(arguments.seeds):
             pending = {
-                name: executor.submit(
-                    train_and_test, cache.directory, value.to_json(), minutes, seed
-                )
-                for name, value in networks.items()
+                name: executor.submit(train_and_test, cache.directory, one.to_json(), minutes, seed)
+                for name, one in networks.items()
                 if not results.find(network=name, seed=seed)
             }
             for name in networks:
@@ -91,17 +92,21 @@ def compare(
     results.finish(networks=rows)
 
 
-def main() -> None:
-    parser = options(__doc__)
+def comparison_options(doc: str, minutes: float) -> argparse.ArgumentParser:
+    """Return the parser of a comparison of trained networks."""
+    parser = options(doc)
     parser.add_argument("clips", type=Path)
     parser.add_argument("study", type=Path)
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=minutes)
     parser.add_argument("--seeds", type=int, default=3)
+    return parser
+
+
+def main() -> None:
+    parser = comparison_options(__doc__, minutes=8)
     parser.add_argument("--baseline-frames", type=int, default=16, choices=(8, 16))
     arguments = parser.parse_args()
 
-    from vidnas.data.cache import build_cache
-    from vidnas.data.datasets import load_dataset
     from vidnas.deploy import load_model
     from vidnas.families import find_architecture
 
@@ -110,9 +115,7 @@ def main() -> None:
         update={"frames": frames, "frame_stride": 16 // frames, "size_px": 64}
     )
     networks = {"searched": load_model(arguments.study).architecture, "(2+1)D ResNet-18": baseline}
-    cache = build_cache(load_dataset(arguments.clips), size_px=64)
-    results = Results("lips", arguments)
-    compare(results, networks, cache, arguments.minutes, arguments.seeds)
+    compare("lips", networks, arguments)
 
 
 if __name__ == "__main__":

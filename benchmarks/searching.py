@@ -26,7 +26,8 @@ def evaluator_of(
     device: str = "cpu",
 ) -> ClipEvaluator:
     """Return what evaluates candidates as `vidnas search` does."""
+    known = families()[family]
     settings = ClipEvaluation(
-        training=training, clips=cache.settings(("rgb",)), fitness=families()[family].fitness
+        training=training, clips=cache.settings(("rgb",)), fitness=known.fitness
     )
-    return ClipEvaluator(cache.directory, settings, limits or Limits(), device=device)
+    return ClipEvaluator(cache.directory, settings, limits or Limits(), known, device=device)

@@ -29,8 +29,8 @@ BATCH = 16
 ROUNDS = 2
 NETWORKS: dict[str, dict[str, int]] = {
     "small": {"frames": 8, "size_px": 112},
-    "tvn1": {"frames": 2, "image_size": 64},
-    "tvn_mobile_1": {"frames": 2, "image_size": 64},
+    "tvn1": {"frames": 2, "size_px": 64},
+    "tvn_mobile_1": {"frames": 2, "size_px": 64},
 }
 """Names with the genes that differ from the published ones."""
 Sample = tuple[float, int]

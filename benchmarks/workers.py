@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.results import options, print_environment, print_table
 
 WANTED = 0.97
-GENES = {"frames": 2, "image_size": 32}
+GENES = {"frames": 2, "size_px": 32}
 
 
 def train_candidate(cache_directory: Path, seed: int) -> float:

@@ -25,20 +25,20 @@ def load_variables(network: Network, variables: Mapping[str, np.ndarray]) -> Non
         UserError: a variable is missing, unexpected or misshapen; it is named.
     """
     expected = official_variables(network)
-    _refuse("missing", [name for name in expected if name not in variables])
-    _refuse("unexpected", [name for name in variables if name not in expected])
+    _reject("missing", [name for name in expected if name not in variables])
+    _reject("unexpected", [name for name in variables if name not in expected])
     misshapen = [
         f"{name} is {tuple(variables[name].shape)} instead of {slot.shape}"
         for name, slot in expected.items()
         if tuple(variables[name].shape) != slot.shape
     ]
-    _refuse("misshapen", misshapen)
+    _reject("misshapen", misshapen)
     with torch.no_grad():
         for name, slot in expected.items():
             slot.target.copy_(slot.convert(torch.from_numpy(np.array(variables[name]))))
 
 
-def _refuse(what: str, names: list[str]) -> None:
+def _reject(what: str, names: list[str]) -> None:
     if names:
         rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise UserError(

@@ -87,7 +87,7 @@ def test_networks_on_flow(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
     assert read_json(vidnas("eval", study, clips, "--json"))["top1"] == card["test"]["top1"]
     other = vidnas(*asked, check=False)
     assert other.returncode == 2
-    assert "space.in_channels is 2 there and 3 now" in other.stderr
+    assert "space.modality is flow there and rgb now" in other.stderr
 
 
 def test_models_lists_the_published(vidnas: Vidnas) -> None:

@@ -38,7 +38,7 @@ def test_a_merger_of_a_study_with_its_fork(vidnas: Vidnas, study: Path, tmp_path
     assert kept == [t.architecture for t in Study.read(study).trials]
     refused = vidnas("study", "merge", study, study, "--out", study, check=False)
     assert refused.returncode == 2
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
 
 
 def test_a_study_and_its_clips_move(

@@ -137,7 +137,7 @@ def test_a_disk_that_is_too_small(
     own = copied(cache, tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage(9, 9, 0))
-    with pytest.raises(UserError, match=r"the flow needs 0.0 GB, but 0.0 GB are free"):
+    with pytest.raises(UserError, match=r"the flow needs 768 kB, but 0 B are free"):
         build_flow(dataset, own, method="farneback")
 
 

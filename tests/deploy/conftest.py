@@ -11,7 +11,7 @@ import torch
 from vidnas.deploy import Model, ModelCard
 from vidnas.families import architecture_from_json, create_network
 
-TINY = """{"family": "tinyvideonet", "image_size": 32, "frames": 4, "frame_stride": 2, "blocks": [
+TINY = """{"family": "tinyvideonet", "size_px": 32, "frames": 4, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2,
    "temporal_type": "1d", "temporal_kernel": 3, "repeats": 1},
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "repeats": 1}]}"""

@@ -112,9 +112,9 @@ CONFIG = StudyConfig(
 )  # fmt: skip
 
 
-def tiny(frames: int, channels: int = 3):
+def tiny(frames: int, modality: str = "rgb"):
     block = {"filters": 4, "spatial_kernel": 3, "spatial_stride": 2, "temporal_kernel": 3}
-    genes = {"image_size": 16, "frames": frames, "in_channels": channels, "blocks": [block]}
+    genes = {"size_px": 16, "frames": frames, "modality": modality, "blocks": [block]}
     return architecture_from_json(json.dumps({"family": "tinyvideonet", **genes}))
 
 
@@ -220,7 +220,7 @@ def test_the_model_is_exported_as_one_graph(candidates: list[Candidate], tmp_pat
 
 def test_the_method_of_the_flow_is_kept(candidates: list[Candidate]) -> None:
     rgb = candidates[0]
-    network = create_network(tiny(2, channels=2), 2).eval()
+    network = create_network(tiny(2, modality="flow"), 2).eval()
     card = ModelCard(training_runs=(run(0, "farneback"),))
     flow = Candidate(Path("f"), Model(network, rgb.model.classes, card), rgb.cache)
     model = assemble([rgb, flow], [0, 1])

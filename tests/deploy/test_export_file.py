@@ -44,7 +44,7 @@ def test_a_graph_that_computes_something_else_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_places_that_cannot_be_written_are_refused(model: Model, tmp_path: Path) -> None:
+def test_places_that_cannot_be_written_are_rejected(model: Model, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing" / "model.onnx"):
         with pytest.raises(UserError, match="name a file in a folder that exists"):
             export_model(model, path)

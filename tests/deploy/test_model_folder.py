@@ -62,7 +62,7 @@ def test_a_save_that_fails_leaves_the_old_model(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_folders_that_are_no_model_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_are_not_models_are_rejected(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         load_model(tmp_path / "nothing")
     with pytest.raises(UserError, match="is a file, not a model"):
@@ -73,7 +73,7 @@ def test_folders_that_are_no_model_are_refused(folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 99}', "\x00\xff binary"])
-def test_a_description_that_is_none_is_refused(folder: Path, text: str) -> None:
+def test_a_text_that_is_not_a_description_is_rejected(folder: Path, text: str) -> None:
     (folder / MODEL_FILE).write_text(text)
     with pytest.raises(UserError, match=r"model\.json is damaged or from another version"):
         load_model(folder)
@@ -93,7 +93,7 @@ def test_missing_weights_are_named(folder: Path) -> None:
         load_model(folder)
 
 
-def test_cut_or_foreign_weights_are_refused(folder: Path) -> None:
+def test_cut_or_foreign_weights_are_rejected(folder: Path) -> None:
     path = folder / WEIGHTS_FILE
     content = path.read_bytes()
     for damaged in (content[:-100], b"", b"not weights" * 100):
@@ -113,7 +113,7 @@ def test_a_pickle_is_not_executed(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-def test_weights_of_another_network_are_refused(model: Model, folder: Path) -> None:
+def test_weights_of_another_network_are_rejected(model: Model, folder: Path) -> None:
     state = load_file(folder / WEIGHTS_FILE)
     name = "classifier.weight" if "classifier.weight" in state else next(iter(state))
     for change in (
@@ -129,7 +129,7 @@ def test_weights_of_another_network_are_refused(model: Model, folder: Path) -> N
         load_model(folder)
 
 
-def test_one_class_too_many_is_refused(folder: Path) -> None:
+def test_one_class_too_many_is_rejected(folder: Path) -> None:
     description = json.loads((folder / MODEL_FILE).read_text())
     description["classes"].append("surplus")
     (folder / MODEL_FILE).write_text(json.dumps(description))
@@ -148,7 +148,7 @@ def test_architectures_resolve_from_names_files_and_folders(
     assert resolve_network(str(folder), 7).num_classes == len(model.classes)
 
 
-def test_what_is_no_architecture_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_an_architecture_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'tvn9' is neither a published architecture"):
         resolve_architecture("tvn9")
     video = tmp_path / "clip.mp4"

@@ -40,7 +40,7 @@ class PostgresServer:
 
 
 def run_as(user: str, *command: str | Path) -> None:
-    """Run as a user that is not root, whom the server refuses."""
+    """Run as a user that is not root, which the server rejects."""
     other = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": ()}
     subprocess.run(
         command, check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=60,

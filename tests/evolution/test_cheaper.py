@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from search_toys import Toy, ToyEvaluator, ToySpace, toy_config
+from search_toys import FAMILY, Toy, ToyEvaluator, ToySpace, toy_config
 
 from vidnas.core import Evaluation, UserError
 from vidnas.data.cache import ClipCache, build_cache
@@ -48,7 +48,9 @@ def evaluator(cache, tmp_path) -> ClipEvaluator:
         inherit=True,
     )
     weights = WeightFolder(tmp_path / "weights")
-    return ClipEvaluator(cache.directory, settings, Limits(), runtime="torch", weights=weights)
+    return ClipEvaluator(
+        cache.directory, settings, Limits(), FAMILY, runtime="torch", weights=weights
+    )
 
 
 def changed(evaluator: ClipEvaluator, inherit: bool = True, **training: object) -> ClipEvaluator:

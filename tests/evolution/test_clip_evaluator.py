@@ -1,10 +1,13 @@
 import math
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
-from search_toys import Toy, ToyNetwork, toy_config
+from search_toys import FAMILY, Toy, ToyNetwork, toy_config
 
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
@@ -31,7 +34,7 @@ def cache(tmp_path_factory) -> ClipCache:
 def evaluator_of(cache, limits=None, fitness=("likelihood",), **settings) -> ClipEvaluator:
     training = TrainingSettings(**{"epochs": 1, "batch_size": 4, **settings})
     evaluation = ClipEvaluation(training=training, clips=cache.settings(["rgb"]), fitness=fitness)
-    return ClipEvaluator(cache.directory, evaluation, limits or Limits())
+    return ClipEvaluator(cache.directory, evaluation, limits or Limits(), FAMILY)
 
 
 def test_a_candidate_is_measured_trained_and_scored(cache):
@@ -150,4 +153,47 @@ def test_settings_read_back_from_a_study(cache, tmp_path):
 def test_inheriting_needs_a_folder(cache):
     settings = evaluator_of(cache).settings.model_copy(update={"inherit": True})
     with pytest.raises(UserError, match="pass weights"):
-        ClipEvaluator(cache.directory, settings, Limits())
+        ClipEvaluator(cache.directory, settings, Limits(), FAMILY)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from search_toys import Toy, ToyNetwork
+from vidnas.data.cache import ClipCache
+from vidnas.deploy.finalists import train_finalists
+from vidnas.evolution import ClipEvaluation, ClipEvaluator, Limits, LocalExecutor, Proposal, Trial
+from vidnas.families import Family
+from vidnas.training import TrainingSettings
+
+class Mine(Toy):
+    family = "mine"
+
+def main():
+    family = Family("mine", Mine, network=ToyNetwork)  # in this process only
+    cache, mine = ClipCache(Path(sys.argv[1])), Mine(widths=(4,))
+    settings = TrainingSettings(epochs=1, batch_size=4)
+    evaluation = ClipEvaluation(training=settings, clips=cache.settings(["rgb"]))
+    evaluator = ClipEvaluator(cache.directory, evaluation, Limits(), family)
+    with LocalExecutor(1) as executor:
+        outcome = executor.submit(evaluator.evaluate, mine, 0, None).result()
+        assert outcome.status == "ok", outcome
+    with LocalExecutor(1) as executor:
+        trial = Trial(7, Proposal(mine), outcome, 0.0)
+        (model,) = train_finalists([trial], cache, settings, executor, sys.argv[2], seed=0)
+        print(model.card.trial, model)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_workers_know_a_family_that_only_the_driver_constructed(cache, tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, str(path), str(cache.directory), str(tmp_path / "models")],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout == "7 Model(mine, 2 classes)\n", done.stderr

@@ -120,11 +120,11 @@ def test_what_is_finished_ahead_of_its_turn_is_not_evaluated_again(tmp_path: Pat
     with Study.create_or_resume(tmp_path, config) as study:
         architecture = Toy(widths=(1, 2, 3, 4))
         kept = Evaluation(status="ok", fitness=0.5)
-        study.keep_ahead(architecture, kept)
-        study.keep_ahead(architecture, kept)
+        study.keep_unrecorded(architecture, kept)
+        study.keep_unrecorded(architecture, kept)
     with Study.create_or_resume(tmp_path, config) as study:
         assert study.trials == []
-        assert study.ahead == {architecture.digest: kept}
+        assert study.unrecorded == {architecture.digest: kept}
 
 
 def test_a_longer_search_begins_as_the_shorter_one(tmp_path: Path, expected: list[object]) -> None:

@@ -100,7 +100,7 @@ class RejectingEvaluator:
     [(Limits(parameters=20), ToyEvaluator()), (Limits(latency_ms=0.1), RejectingEvaluator())],
 )
 def test_impossible_limits_end_with_a_sentence(tmp_path, monkeypatch, limits, evaluator):
-    monkeypatch.setattr(engine, "HOPELESS_AFTER", 30)
+    monkeypatch.setattr(engine, "GIVE_UP_AFTER", 30)
     for _ in range(2):  # the second time it is resumed
         with pytest.raises(UserError) as caught:
             search(tmp_path, limits=limits, evaluator=evaluator, evaluations=5)
@@ -158,7 +158,7 @@ def test_an_endless_search_is_rejected(tmp_path):
         ("nan", "ValidationError"),
     ],
 )
-def test_accidents_are_recorded_and_the_search_goes_on(tmp_path, workers, accident, reason):
+def test_accidents_are_recorded_and_the_search_continues(tmp_path, workers, accident, reason):
     last = search(
         tmp_path,
         evaluator=ClumsyEvaluator(accident),

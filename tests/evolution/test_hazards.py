@@ -114,7 +114,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("mount"), reason="there is no mount")
-def test_a_full_disk_is_named_and_the_search_goes_on_once_there_is_room(small_disk):
+def test_a_full_disk_is_named_and_the_search_continues_once_there_is_room(small_disk):
     study = small_disk / "study"
     before, sentence = run_search_process(study, 120)
     assert before

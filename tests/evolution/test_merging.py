@@ -67,7 +67,7 @@ def test_a_larger_number_extends_a_study(tmp_path: Path) -> None:
     assert [t.proposal for t in after] == [t.proposal for t in at_once]
 
 
-def test_a_fork_goes_on_by_itself(tmp_path: Path) -> None:
+def test_a_fork_continues_by_itself(tmp_path: Path) -> None:
     source = search(tmp_path / "source", 8)
     config = toy_config(strategy=RandomSearch(), seed=5)
     assert fork_study(source, tmp_path / "fork", config, trials=6) == 6
@@ -121,7 +121,7 @@ def test_a_merger_keeps_each_architecture_once(tmp_path: Path) -> None:
     [
         ({"data_fingerprint": "other"}, "data_fingerprint is other there and none now"),
         ({"space": {"depth": 5, "most": 32}}, "space.depth is 5 there and 4 now"),
-        ({"training": {"budget_s": 5}}, "training.budget_s is 5 there and not set now"),
+        ({"evaluator": {"budget_s": 5}}, "evaluator.budget_s is 5 there and not set now"),
         ({"classes": ("up", "down")}, "classes is"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_folder_that_holds_something_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     fork_study(source, tmp_path / "there")  # empty
     before = (tmp_path / "there" / "study.db").read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         fork_study(source, tmp_path / "there")
     assert (tmp_path / "there" / "study.db").read_bytes() == before
 

@@ -22,7 +22,7 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 import psutil
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-from search_toys import CLASSES, Toy, ToyEvaluator, ToySpace, toy_config
+from search_toys import CLASSES, FAMILY, Toy, ToyEvaluator, ToySpace, toy_config
 from test_executors import (
     ExecutorContract,
     allocate,
@@ -255,7 +255,7 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
 def test_candidates_train_on_every_node(nodes, cache):
     training = TrainingSettings(epochs=1, batch_size=4)
     settings = ClipEvaluation(training=training, clips=cache.settings(["rgb"]))
-    clips = ClipEvaluator(cache.directory, settings, Limits())
+    clips = ClipEvaluator(cache.directory, settings, Limits(), FAMILY)
     evaluator = ClusterClipEvaluator.of(clips)
     assert evaluator.describe() == clips.describe()
     with RayExecutor() as executor:

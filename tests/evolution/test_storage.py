@@ -167,7 +167,7 @@ def test_one_searcher_a_study_on_all_machines(server: PostgresServer, tmp_path: 
 
 
 @pytest.mark.usefixtures("password")
-def test_a_database_without_the_study_is_refused(server: PostgresServer, tmp_path: Path) -> None:
+def test_a_database_without_the_study_is_rejected(server: PostgresServer, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     Study.create_or_resume(folder, toy_config(), server.url).close()
     record_file = folder / "storage.json"
@@ -177,7 +177,7 @@ def test_a_database_without_the_study_is_refused(server: PostgresServer, tmp_pat
 
 
 @pytest.mark.usefixtures("password")
-def test_a_killed_search_goes_on(server: PostgresServer, tmp_path: Path) -> None:
+def test_a_killed_search_continues(server: PostgresServer, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     script = (
         "import sys; from pathlib import Path; from search_toys import *\n"

@@ -1,3 +1,5 @@
+import csv
+import io
 import os
 import shutil
 import subprocess
@@ -12,9 +14,11 @@ from search_toys import Toy, toy_config
 import vidnas
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.merging import fork_study
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
-from vidnas.evolution.trial import Proposal
+from vidnas.evolution.trial import Proposal, trial_rows
+from vidnas.families.family import REGISTERED
 
 TOYS = str(Path(__file__).parent)
 COST = Cost(parameters=10, macs=20, activation_bytes=30)
@@ -25,7 +29,7 @@ OUTCOMES = [
     ),
     (
         Proposal(Toy(widths=(9, 2)), 0, ("layer 0: width 1 -> 9",)),
-        Evaluation(status="rejected", cost=COST, reason="macs 20 > 10"),
+        Evaluation(status="rejected", cost=COST, reason="macs 20 > 10", broken_limit="macs"),
     ),
     (
         Proposal(Toy(widths=(3, 2)), 0, ("layer 0: width 1 -> 3", "again")),
@@ -62,6 +66,56 @@ def test_round_trip(folder):
     assert Study.read(folder).config.limits.macs == 10
 
 
+def test_rows_are_plain_and_have_the_same_columns(folder):
+    with Study.create_or_resume(str(folder), toy_config()) as study:
+        assert study.rows() == []
+        fill(study)
+        rows = study.rows()
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    read = list(csv.DictReader(io.StringIO(file.getvalue())))
+    assert [row["status"] for row in read] == ["ok", "rejected", "failed", "ok"]
+    assert [row["top1"] for row in rows] == [0.25, None, None, None]
+    assert (rows[1]["broken_limit"], rows[1]["macs"], rows[1]["latency_ms"]) == ("macs", 20, None)
+    assert (rows[2]["parent"], rows[2]["mutations"]) == (0, "layer 0: width 1 -> 3; again")
+    assert (rows[2]["seconds"], rows[2]["elapsed_s"]) == (1.5, 2.0)
+
+
+def test_a_study_and_its_trials_show_as_one_short_line(folder):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+        assert repr(study) == f"Study({str(folder)!r}, toy, 4 trials, best fitness 0.5)"
+    assert [repr(trial) for trial in study.trials] == [
+        "Trial(0, random, ok: fitness 0.25)",
+        "Trial(1, child of 0, rejected: macs 20 > 10)",
+        "Trial(2, child of 0, failed: out of memory)",
+        "Trial(3, child of 0, ok: fitness 0.5)",
+    ]
+    assert repr(study.trials[3].evaluation) == "Evaluation(status='ok', fitness=0.5)"
+
+
+def test_a_study_of_an_unknown_family_can_be_read_but_not_resumed(folder, tmp_path, monkeypatch):
+    with Study.create_or_resume(folder, toy_config()) as study:
+        fill(study)
+    known = study.trials
+    with monkeypatch.context() as patch:
+        patch.delitem(REGISTERED, "toy")
+        study = Study.read(folder)
+        assert [trial.evaluation for trial in study.trials] == [one.evaluation for one in known]
+        assert study.rows() == trial_rows(known)
+        for there, here in zip(study.trials, known, strict=True):
+            assert there.architecture.digest == here.architecture.digest
+            assert there.architecture.family == "toy"
+            assert there.architecture.to_json() == here.architecture.to_json()
+        with pytest.raises(UserError, match="family 'toy', which is unknown; import"):
+            Study.create_or_resume(folder, toy_config())
+        fork_study(study, tmp_path / "fork")
+    assert Study.read(tmp_path / "fork").fittest(9)[0].architecture == known[3].architecture
+    Study.create_or_resume(folder, toy_config()).close()
+
+
 def test_optuna_sees_what_became_of_each(folder):
     with Study.create_or_resume(folder, toy_config()) as study:
         fill(study)
@@ -72,7 +126,7 @@ def test_optuna_sees_what_became_of_each(folder):
     assert seen.best_value == 0.5
 
 
-def test_a_moved_study_goes_on(folder, tmp_path):
+def test_a_moved_study_resumes(folder, tmp_path):
     with Study.create_or_resume(folder, toy_config()) as study:
         fill(study)
     folder.rename(tmp_path / "elsewhere")
@@ -91,7 +145,7 @@ def test_a_moved_study_goes_on(folder, tmp_path):
         ({"strategy": RandomSearch()}, "strategy.name is evolution there and random"),
     ],
 )
-def test_a_study_of_something_else_is_refused(folder, changes, named):
+def test_a_study_of_something_else_is_rejected(folder, changes, named):
     Study.create_or_resume(folder, toy_config()).close()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(UserError) as caught:
@@ -117,7 +171,7 @@ def test_another_version(folder):
         Study.create_or_resume(folder, toy_config())
 
 
-def test_a_second_process_is_refused_until_the_first_ends(folder):
+def test_a_second_process_is_rejected_until_the_first_ends(folder):
     study = Study.create_or_resume(folder, toy_config())
     script = (
         "import sys; from pathlib import Path; from search_toys import toy_config\n"
@@ -132,7 +186,7 @@ def test_a_second_process_is_refused_until_the_first_ends(folder):
     Study.create_or_resume(folder, toy_config()).close()
 
 
-def test_other_folders_are_refused(tmp_path):
+def test_other_folders_are_rejected(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="holds files but no study"):
         Study.create_or_resume(tmp_path, toy_config())
@@ -200,10 +254,10 @@ def test_a_full_disk_keeps_what_was_recorded(folder):
         "        study.record(Proposal(architecture), Evaluation(status='failed'), 0.0)\n"
         "        print('recorded', i)\n"
         "except UserError as error:\n"
-        "    print('refused', error)\n",
+        "    print('rejected', error)\n",
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 100_000},) * 2)\n",
     )
-    assert "refused" in printed
+    assert "rejected" in printed
     assert "free some space and run the same command again" in printed
     count = printed.count("recorded")
     assert count > 0
@@ -230,9 +284,9 @@ def test_no_permission(tmp_path):
         "try:\n"
         "    Study.create_or_resume(folder, toy_config())\n"
         "except UserError as error:\n"
-        "    print('refused', error)\n",
+        "    print('rejected', error)\n",
         # The superuser may write anywhere: be nobody. The folder is entered while still allowed.
         f"import os; os.chdir({str(tmp_path)!r})\nif os.getuid() == 0: os.setuid(65534)\n",
     )
-    assert "refused study cannot be written (Permission denied)" in printed
+    assert "rejected study cannot be written (Permission denied)" in printed
     assert list(tmp_path.iterdir()) == []

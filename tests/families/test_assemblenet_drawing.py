@@ -55,7 +55,7 @@ def test_levels_run_from_left_to_right() -> None:
 
 def test_boxes_say_their_stream_and_what_reaches_them() -> None:
     found = boxes(diagram_of(network()))
-    assert found["RGB clip"].detail == "8 x 64², every 2"
+    assert found["RGB clip"].detail == "rgb 8 x 64 px, stride 2"
     streams = [(found[name].label, found[name].detail) for name in "0123"]
     assert streams == [
         ("0: RGB", "dilation 4"),

@@ -370,5 +370,5 @@ def test_bounds_are_json() -> None:
 
 def test_another_familys_parent_is_refused(default: AssembleNetSpace) -> None:
     rng = np.random.default_rng(15)
-    with pytest.raises(TypeError, match="EvaNet is no AssembleNet"):
+    with pytest.raises(TypeError, match="EvaNet is not an AssembleNet"):
         default.mutate(evanet_space().random(rng), rng)

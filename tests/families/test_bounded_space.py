@@ -59,7 +59,7 @@ def test_bounds_too_narrow_and_foreign_parents_are_refused() -> None:
     bounds = space(max_size_px=64, max_frames=16).bounds
     with pytest.raises(UserError, match="random networks lie outside TinyVideoBounds"):
         TinyVideoSpace(bounds.model_copy(update={"max_width": 1})).random(RNG)
-    with pytest.raises(TypeError, match="R2Plus1D is no TinyVideoNet"):
+    with pytest.raises(TypeError, match="R2Plus1D is not a TinyVideoNet"):
         TinyVideoSpace(bounds).mutate(find_architecture("r2plus1d_18"), RNG)
 
 

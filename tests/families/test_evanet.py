@@ -165,9 +165,9 @@ def changed(field_and_value: bytes, replacement: bytes) -> str:
     ("text", "reason"),
     [
         ("no base64!", "not an EvaNet in its original format"),
-        ("", "field 2 is missing"),
-        (base64.b64encode(b"\x08\x03\x10").decode(), "ends too early"),
-        (base64.b64encode(b"\x0d\x00\x00\x00\x00").decode(), "neither a number nor a message"),
+        ("", "stem_dilation is missing"),
+        (base64.b64encode(b"\x08\x03\x10").decode(), "rror parsing"),
+        (base64.b64encode(b"\x0d\x00\x00\x00\x00").decode(), "stem_dilation is missing"),
         (changed(b"\x18\x05\x20\x01", b"\x18\x05\x20\x02"), "temporal dilation 2"),
         (changed(b"\x18\x05\x20\x01", b"\x18\x04\x20\x01"), "temporal length 4 is even"),
         (changed(b"\x08\x01\x10\x00\x18\x05", b"\x08\x04\x10\x00\x18\x05"), "type 4 is unknown"),

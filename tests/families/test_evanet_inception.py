@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from vidnas.families.evanet.places import INCEPTION_LIKE
 
 from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network, official_variables
@@ -47,7 +46,7 @@ def extents_seen(architecture: EvaNetInception) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize(("frames", "size_px"), [(16, 64), (5, 50), (1, 16)])
 def test_every_module_sits_where_its_place_says(frames: int, size_px: int) -> None:
     architecture = network_of(frames=frames, size_px=size_px)
-    expected = [place.extent(frames, size_px) for place in INCEPTION_LIKE]
+    expected = [place.extent(frames, size_px) for place in EvaNetInception.places]
     channels = [6 * filters for filters in architecture.module_filters]
     assert channels == [30, 60, 60, 60, 60, 66, 102, 102, 126]
     assert extents_seen(architecture) == [

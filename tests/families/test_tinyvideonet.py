@@ -134,7 +134,7 @@ def test_what_the_original_code_would_build_differently_is_not_written() -> None
 @pytest.mark.parametrize(
     ("genes", "message"),
     [
-        ({"spatial_kernel": 1, "spatial_stride": 2}, "block 1: spatial kernel 1 is no operation"),
+        ({"spatial_kernel": 1, "spatial_stride": 2}, "block 1: spatial kernel 1 does nothing"),
         ({"temporal_kernel": 1, "temporal_stride": 2}, "block 1: temporal kernel 1"),
         ({"expand": 0}, "block 1: expand is 0"),
         ({"squeeze": 1.5}, "less than or equal to 1"),

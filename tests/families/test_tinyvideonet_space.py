@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network
@@ -16,7 +17,7 @@ from vidnas.families.clips import VideoModality
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.original import to_official
 from vidnas.families.tinyvideonet.published import PUBLISHED
-from vidnas.families.tinyvideonet.space import MUTATIONS, TinyVideoSpace, space
+from vidnas.families.tinyvideonet.space import MUTATIONS, TinyVideoBounds, TinyVideoSpace, space
 
 extents = st.tuples(st.integers(16, 160), st.integers(1, 64), st.sampled_from(("rgb", "flow")))
 
@@ -117,6 +118,21 @@ def test_bounds_are_json(default: TinyVideoSpace) -> None:
     described = default.describe()
     assert json.loads(json.dumps(described)) == described
     assert described != space(max_size_px=96, max_frames=16).describe()
+
+
+def test_bounds_of_genes_narrow_the_declared_ones(default: TinyVideoSpace) -> None:
+    few = {"filters": (16, 24), "skip": (False,)}
+    bounds = TinyVideoBounds.model_validate({**dict(default.bounds), "genes": few})
+    assert bounds.genes["expand"] == default.bounds.genes["expand"]
+    narrow, rng = TinyVideoSpace(bounds), np.random.default_rng(3)
+    architecture = narrow.random(rng)
+    for _ in range(20):
+        architecture, phrases = narrow.mutate(architecture, rng)
+        assert all(block.filters in (16, 24) and not block.skip for block in architecture.blocks)
+        assert "skip" not in phrases[0]
+    for wrong in ({"filters": (0,)}, {"colour": ("red",)}, {"act": ("tanh",)}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            TinyVideoBounds.model_validate({**dict(default.bounds), "genes": wrong})
 
 
 @pytest.mark.parametrize(("size_px", "frames"), [(8, 4), (64, 0)])

@@ -38,7 +38,7 @@ def test_disturbance_that_both_feel_cancels_out() -> None:
     assert samples.warmup == 2
 
 
-def test_hopeless_networks_are_given_up_after_two_runs() -> None:
+def test_much_too_slow_networks_are_given_up_after_two_runs() -> None:
     clock = FakeClock()
     run = clock.takes(iter([500.0] * 100))
     samples = _times_ms(run, clock, warmup=3, repeats=30, give_up=100)

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
-from vidnas.families import create_network, families, find_architecture
+from vidnas.families import create_network, families
 from vidnas.profiling.onnx import export_onnx, input_names
 
 
@@ -67,7 +67,6 @@ def test_exporting_in_training_mode_exports_inference(network) -> None:
     "name", [next(iter(family.published)) for family in families().values() if family.published]
 )
 def test_every_family_exports(name: str) -> None:
-    size = next(g for g in ("image_size", "size_px") if g in find_architecture(name).model_dump())
-    network = create_network(name, num_classes=4, **{size: 32}).eval()
+    network = create_network(name, num_classes=4, size_px=32).eval()
     largest, scale = differences(network, network.architecture.inputs)
     assert largest <= 1e-4 * scale

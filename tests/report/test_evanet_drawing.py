@@ -92,7 +92,7 @@ def test_a_genome_is_drawn_as_it_is_known() -> None:
     titles = [title.splitlines()[0] for title in diagram.columns if title]
     assert titles == ["stage 2, 2x", "stage 3, 3x", "stage 4, 5x", "stage 5, 4x"]
     bars = [box.label for box in diagram.boxes if box.upright]
-    assert bars[:3] == ["RGB, 64 x 224²", "(2+1)D 7x7, t = 3", "max-pool 3x3, t = 1"]
+    assert bars[:3] == ["rgb 64 x 224 px, stride 1", "(2+1)D 7x7, t = 3", "max-pool 3x3, t = 1"]
     assert bars.count("max-pool 2x2, t = 9") == 1
     assert diagram.note == "Convolutions of every second repeat have t = 1."
 

@@ -98,7 +98,7 @@ def test_what_cannot_be_trained(clips, tmp_path, arguments, sentence):
     assert not out.exists()
 
 
-def test_a_training_that_diverges_is_told_in_a_sentence(clips, tmp_path, monkeypatch):
+def test_a_run_that_diverges_is_told_in_a_sentence(clips, tmp_path, monkeypatch):
     recipe = TrainingSettings.full
 
     def wild(**settings: object) -> TrainingSettings:

@@ -1,4 +1,4 @@
-"""What a training keeps to: its budget, its deadline, its recipe; and that it learns."""
+"""What a training run respects: its budget, its deadline, its recipe; and that it learns."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_spent_is_the_larger_share():
     assert settings.spent(5, 80) == 0.8
 
 
-def test_a_training_without_an_end_is_refused():
+def test_a_run_without_an_end_is_rejected():
     with pytest.raises(ValidationError, match="epochs, budget_s or both"):
         TrainingSettings()
 

@@ -1,4 +1,4 @@
-"""Interrupted trainings go on as if nothing had happened, or say why they cannot."""
+"""Interrupted training runs resume as if nothing had happened, or say why they cannot."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def test_time_budget_counts_over_resumptions(cache, fresh, tmp_path):
 @pytest.mark.parametrize(
     ("change", "seed", "named"), [({"epochs": 5}, 0, "settings"), ({}, 1, "seed")]
 )
-def test_checkpoint_of_another_training_is_refused(cache, fresh, tmp_path, change, seed, named):
+def test_checkpoint_of_another_run_is_rejected(cache, fresh, tmp_path, change, seed, named):
     checkpoint = tmp_path / "other.pt"
     train(fresh(), cache, recipe(epochs=1), seed=0, checkpoint=checkpoint)
     with pytest.raises(UserError, match=rf"other\.pt .*differs in its .*{named}"):
         train(fresh(), cache, recipe(**{"epochs": 1, **change}), seed=seed, checkpoint=checkpoint)
 
 
-def test_damaged_checkpoint_is_refused(cache, fresh, tmp_path):
+def test_damaged_checkpoint_is_rejected(cache, fresh, tmp_path):
     checkpoint = tmp_path / "damaged.pt"
     train(fresh(), cache, recipe(epochs=1), seed=0, checkpoint=checkpoint)
     for content in (b"", b"not a checkpoint", checkpoint.read_bytes()[:-2000]):

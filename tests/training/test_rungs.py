@@ -1,4 +1,4 @@
-"""Rungs: a training is looked at on its way and may end there."""
+"""Rungs: a training run is measured on its way and may end there."""
 
 from __future__ import annotations
 

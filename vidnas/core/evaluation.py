@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -45,6 +46,11 @@ class Evaluation(Value):
         if self.broken_limit is not None and self.status != "rejected":
             raise ValueError(f"an evaluation that is {self.status} broke {self.broken_limit}")
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        yield "status", self.status
+        facts = ("fitness", self.fitness), ("reason", self.reason), ("seconds", self.seconds)
+        yield from ((name, value) for name, value in facts if value)
 
     @classmethod
     def failed_by(cls, error: BaseException, cost: Cost | None = None) -> Evaluation:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are whole or do not exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` that takes its place when the block succeeds."""
+    """Give a temporary name beside `path`; the file takes its place when the block succeeds."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

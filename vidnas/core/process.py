@@ -12,9 +12,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 def prepare_process(threads: int) -> None:
     """Fix the number of threads and keep freed memory in the process.
 
-    glibc hands big tensors back to the kernel at every free, and their pages must be mapped again
-    at the next step (`benchmarks/training_step.py`); passive waiting keeps idle OpenMP threads
-    from stealing the core of another worker.
+    glibc returns large tensors to the kernel at every free, and their pages must be mapped again at
+    the next step (`benchmarks/training_step.py`); passive waiting keeps idle OpenMP threads from
+    taking the core of another worker.
     """
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -27,7 +27,7 @@ def prepare_process(threads: int) -> None:
 
 
 def available_cores() -> int:
-    """Number of cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

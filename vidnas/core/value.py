@@ -1,4 +1,4 @@
-"""The base of every value that is stored: frozen, comparable, strict about unknown keys."""
+"""The base of every stored value: frozen, comparable, strict about unknown keys."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -4,6 +4,9 @@ Not one of the well-kept pools, because theirs share a queue and its lock betwee
 worker that is killed while it holds the lock stops them all, and a pool that breaks forgets what
 was just submitted (Pebble 5.2, seen by `benchmarks/kill_resume.py`). Here each worker has a pipe
 and a thread of its own.
+
+A worker imports the script that started it. One without a `__main__` guard would do its work again
+there, and start workers of its own.
 """
 
 from __future__ import annotations
@@ -23,11 +26,30 @@ from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from vidnas.core.errors import WorkerLost
+from vidnas.core.errors import UserError, WorkerLost
 from vidnas.core.process import prepare_process
 
 Result = TypeVar("Result")
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+
+
+_MAIN_GUARD = (
+    "put what the script does into a function main(), and call it under "
+    "if __name__ == '__main__': at its end"
+)
+
+
+def require_main_guard() -> None:
+    """Stop a script that does its work again in the worker that imports it.
+
+    Raises:
+        UserError: this is such a worker.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UserError(
+            f"A worker process imports the script that started it, and must not do its work again; "
+            f"{_MAIN_GUARD}."
+        )
 
 
 class WorkerPool:
@@ -37,10 +59,13 @@ class WorkerPool:
 
     Args:
         workers: number of processes; each starts with its first call.
-        threads: threads a worker.
+        threads: threads per worker.
         timeout_s: time after which a running call is stopped and its worker replaced.
         memory_bytes: what a worker may allocate (enforced on Linux), so that a call gets an
-            exception and not the kernel's killer.
+            exception and is not killed.
+
+    Raises:
+        UserError: the script that started the workers has no `__main__` guard.
     """
 
     def __init__(
@@ -51,6 +76,7 @@ class WorkerPool:
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
     ) -> None:
+        require_main_guard()
         self.slots = workers
         self.timeout_s = timeout_s
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
@@ -99,8 +125,8 @@ class _Worker:
     """One process, its replacements after it, and the pipe to it; used by one thread."""
 
     _family = threading.Lock()
-    """Held to start or bury a process. The environment is changed meanwhile; and who starts one
-    looks for children that died, and would take their exit code from whoever waits for it."""
+    """Held to start or bury a process. The environment is changed meanwhile; and starting one reaps
+    children that died, which would take their exit code from the thread that waits for it."""
 
     def __init__(self, threads: int, memory_bytes: int | None) -> None:
         self._settings = threads, memory_bytes
@@ -109,11 +135,15 @@ class _Worker:
         self._process: SpawnProcess | None = None
 
     def _start(self) -> SpawnProcess:
-        """Start a process, unless `stop` was called.
+        """Start a process, unless `stop` was called, and wait until it is ready.
 
         The script that started all this is imported first of all in a spawned process, and often
         imports torch: the number of threads must be in the environment by then. And Ctrl-C is the
         driver's business from the process's first moment.
+
+        Raises:
+            WorkerLost: the process was stopped or killed.
+            UserError: it cannot be started.
         """
         variable, threads = "OMP_NUM_THREADS", str(self._settings[0])
         pipe, theirs = multiprocessing.Pipe()
@@ -136,15 +166,26 @@ class _Worker:
                     os.environ[variable] = before
             self._process, self._pipe = process, pipe
         theirs.close()
+        try:
+            self._receive(process, None)
+        except (EOFError, OSError):
+            how = self._bury(process)
+            if self._stopped or (process.exitcode or 0) <= 0:
+                raise WorkerLost(how) from None
+            raise UserError(
+                f"The worker processes end as they start (exit code {process.exitcode}): they "
+                f"cannot import the script that started them; {_MAIN_GUARD}."
+            ) from None
         return process
 
     def call(
         self, function: Callable[..., Any], args: tuple[Any, ...], timeout_s: float | None
     ) -> Any:
-        """The function's result, or its exception.
+        """Return the function's result, or raise its exception.
 
         Raises:
             WorkerLost: the process died, ran out of time or was stopped.
+            UserError: no process can be started.
         """
         process = self._process
         if process is None or connection.wait([process.sentinel], 0):  # it died in its last call
@@ -180,7 +221,7 @@ class _Worker:
                 self._bury(self._process)
 
     def _bury(self, process: SpawnProcess) -> str:
-        """Wait for a process that is dying; how it died."""
+        """Wait for a process that is dying, and say how it died."""
         with self._family:
             process.join()
         exit_code = process.exitcode
@@ -191,13 +232,14 @@ class _Worker:
 
 
 def _work(pipe: Any, threads: int, memory_bytes: int | None) -> None:
-    """What a worker process does: answer calls until the driver is gone."""
+    """Answer calls in a worker process until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     prepare_process(threads)
     if memory_bytes is not None:
         limit_memory(memory_bytes)
     with suppress(EOFError, ConnectionError):  # the driver is gone
+        pipe.send(None)  # ready
         while True:
             _answer(pipe)
 
@@ -221,7 +263,7 @@ def _raise(error: Exception) -> None:
 
 
 def limit_memory(size_bytes: int) -> None:
-    """Let this process get an exception, where it can, before the kernel's killer comes."""
+    """Let this process get an exception, where it can, before the kernel kills it."""
     if sys.platform == "linux":
         import resource
 

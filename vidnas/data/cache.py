@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vidnas.core import Modality, UserError
 from vidnas.core.value import Value
+from vidnas.core.workers import require_main_guard
 from vidnas.data.cache_writer import (
     FLOW_INDEX,
     INDEX,
@@ -185,6 +186,8 @@ def build_cache(
     root.mkdir(parents=True, exist_ok=True)
     identity = dataset.fingerprint()
     target = root / f"{dataset.source.resolve().stem}-{identity}-{size_px}px-v{VERSION}"
+    if not (target / INDEX).is_file():
+        require_main_guard()  # before the lock, which the process that started this one holds
     with FileLock(f"{target}.lock"):  # a second builder waits, and then finds it finished
         if not (target / INDEX).is_file():
             partial_folder = target.with_name(target.name + ".partial")
@@ -223,6 +226,7 @@ def build_flow(
     method = method or cache.flow_method or DEFAULT_METHOD
     if method == cache.flow_method:
         return cache
+    require_main_guard()
     with FileLock(f"{cache.directory}.lock"):
         write_flow(dataset, cache.directory, method, on_progress)
     return ClipCache(cache.directory)

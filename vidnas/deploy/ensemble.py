@@ -43,7 +43,7 @@ class Candidate:
 
 
 def require_same_data(studies: Sequence[Study]) -> None:
-    """Refuse studies whose networks cannot vote together or be judged on the same clips.
+    """Reject studies whose networks cannot vote together or be judged on the same clips.
 
     Raises:
         UserError: classes, clips, splits or the method of the optical flow differ.
@@ -66,13 +66,13 @@ def require_same_data(studies: Sequence[Study]) -> None:
 
 
 def choose_pool(studies: Sequence[Study], size: int) -> list[list[Trial]]:
-    """The fittest candidates of each study, `size` of all together, as equally many as there are.
+    """Return the fittest candidates of each study, `size` in all, as many from each as possible.
 
-    Fitness is compared within a study only: one of optical flow may be less accurate than one of
-    RGB, and help it most.
+    Fitness is compared within a study only: a network of optical flow may be less accurate than one
+    of RGB, and help it most.
 
     Raises:
-        UserError: there are not two candidates.
+        UserError: there are fewer than two candidates.
     """
     turns = zip_longest(*(study.fittest(size) for study in studies))
     chosen = [
@@ -90,7 +90,7 @@ def choose_pool(studies: Sequence[Study], size: int) -> list[list[Trial]]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What several networks say of the same videos, and the truth."""
+    """What several networks predict for the same videos, and the truth."""
 
     logits: Tensor
     """`(networks, videos, clips, num_classes)`."""
@@ -111,14 +111,14 @@ class Predictions:
         )
 
     def score(self, votes: Sequence[int]) -> Metrics:
-        """How well the mean of the logits of these networks, repeated or not, classifies."""
+        """Measure how the mean of the logits of these networks, repeated or not, classifies."""
         return score(self._probabilities(votes), self.labels)
 
     def select(self, size: int) -> list[int]:
         """Add, `size` times, the network that makes the ensemble most accurate, chosen or not.
 
-        Of equally accurate ones it is the one with the lower cross-entropy. The size is what was
-        asked for, where the paper goes back to the best of the nested ensembles.
+        Of equally accurate networks it is the one with the lower cross-entropy. The size is what
+        was asked for, where the paper returns to the best of the nested ensembles.
         """
         votes: list[int] = []
         for _ in range(size):
@@ -128,12 +128,12 @@ class Predictions:
         return votes
 
     def most_accurate(self, size: int) -> list[int]:
-        """The networks that are best alone."""
+        """Return the networks that are best alone."""
         alone = [self.score([index]).rank for index in range(len(self.logits))]
         return sorted(range(len(alone)), key=alone.__getitem__, reverse=True)[:size]
 
     def disagreement(self, first: int, second: int) -> float:
-        """Share of the videos that two networks predict differently."""
+        """Return the share of the videos that two networks predict differently."""
         taken = [self._probabilities([index]).argmax(dim=1) for index in (first, second)]
         return (taken[0] != taken[1]).double().mean().item()
 
@@ -143,7 +143,7 @@ class Predictions:
 
 
 def _logits(candidate: Candidate, split: Split) -> Tensor:
-    """`(videos, clips, num_classes)` of one network, in the order of the split."""
+    """Return `(videos, clips, num_classes)` of one network, in the order of the split."""
     network = candidate.model.network.eval()
     batches = test_batches(
         candidate.cache,

@@ -22,12 +22,12 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class ExportCheck:
-    """How far the exported graph is from the network on random clips."""
+    """How much the exported graph differs from the network on random clips."""
 
     largest_difference: float
-    """Of any logit, absolute."""
+    """The largest absolute difference of any logit."""
     relative_difference: float
-    """The same over the largest logit."""
+    """The largest difference over the largest logit."""
 
 
 def export_model(model: Model, path: Path | str) -> ExportCheck:
@@ -36,8 +36,8 @@ def export_model(model: Model, path: Path | str) -> ExportCheck:
     The metadata of the file holds `classes`, `inputs` and `architecture` as JSON.
 
     Raises:
-        UserError: there is no such folder to write to, or the graph computes something else than
-            the network; nothing is written then.
+        UserError: there is no such folder to write to, or the graph does not compute what the
+            network does; nothing is written then.
     """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():

@@ -17,7 +17,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.trial import Trial
-from vidnas.families import create_network
+from vidnas.families import Family, create_network, family_of
 from vidnas.training import Metrics, TrainingRun, TrainingSettings, train
 
 _TICK_S = 0.5
@@ -54,10 +54,13 @@ def train_finalists(
         UserError: not one of them could be trained.
     """
     folders = [Path(folder) / f"trial-{trial.number}" for trial in trials]
-    futures = [
-        executor.submit(train_finalist, cache.directory, trial, settings, seed, place)
-        for trial, place in zip(trials, folders, strict=True)
-    ]
+    futures = []
+    for trial, place in zip(trials, folders, strict=True):
+        architecture = trial.architecture
+        clips = cache.settings(spec.modality for spec in architecture.inputs)
+        run = TrainingRun(settings=settings, seed=seed, clips=clips)
+        family = family_of(architecture)
+        futures.append(executor.submit(train_finalist, cache.directory, trial, run, place, family))
     running = set(futures)
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
@@ -77,20 +80,21 @@ def train_finalists(
 
 
 def train_finalist(
-    cache_directory: Path, trial: Trial, settings: TrainingSettings, seed: int, folder: Path
+    cache_directory: Path, trial: Trial, run: TrainingRun, folder: Path, family: Family
 ) -> Metrics:
-    """Train one candidate in full, save it as a model and return its validation metrics."""
-    cache, architecture = ClipCache(cache_directory), trial.architecture
-    clips = cache.settings(spec.modality for spec in architecture.inputs)
-    run = TrainingRun(settings=settings, seed=seed, clips=clips)
+    """Train one candidate in full, save it as a model and return its validation metrics.
+
+    Unpickling the family makes it known in a worker.
+    """
+    cache = ClipCache(cache_directory)
     if (folder / MODEL_FILE).exists():
         card = load_card(folder)
         if card.training_runs == (run,) and card.validation is not None:
             return card.validation
-    torch.manual_seed(seed)
-    network = create_network(architecture, len(cache.classes))
-    checkpoint = folder / f"budget-{settings.budget_s or settings.epochs}.checkpoint"
-    report = train(network, cache, settings, seed=seed, checkpoint=checkpoint)
+    torch.manual_seed(run.seed)
+    network = create_network(trial.architecture, len(cache.classes))
+    checkpoint = folder / f"budget-{run.settings.budget_s or run.settings.epochs}.checkpoint"
+    report = train(network, cache, run.settings, seed=run.seed, checkpoint=checkpoint)
     if report.validation is None:
         raise UserError(
             f"{cache.directory} has no validation clips to choose the best network by; give some "

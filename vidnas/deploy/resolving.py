@@ -1,4 +1,4 @@
-"""Architectures by whatever people have at hand: a name, a file, a folder."""
+"""Architectures by what people have at hand: a name, a file, a folder."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from vidnas.families import (
 )
 
 
-def resolve_architecture(text: str) -> Architecture:
-    """Take a published name, an architecture's JSON file, or the folder of a model or study.
+def resolve_architecture(text: str | Path) -> Architecture:
+    """Find an architecture by a published name, a JSON file, or the folder of a model or study.
 
     Raises:
         UserError: it is none of these.
     """
-    path = Path(text)
-    if text in list_architectures():
-        return find_architecture(text)
+    path, name = Path(text), str(text)
+    if name in list_architectures():
+        return find_architecture(name)
     if path.is_dir():
         return load_architecture(path)
     if path.is_file():
@@ -34,12 +34,12 @@ def resolve_architecture(text: str) -> Architecture:
         except (UserError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: {error}") from error
     raise UserError(
-        f"{text!r} is neither a published architecture nor a file or folder that exists; "
-        f"{suggest(text, list_architectures())}"
+        f"{name!r} is neither a published architecture nor a file or folder that exists; "
+        f"{suggest(name, list_architectures())}"
     )
 
 
-def resolve_network(text: str, num_classes: int) -> Network:
+def resolve_network(text: str | Path, num_classes: int) -> Network:
     """Build the architecture that `resolve_architecture` finds; a folder's network comes trained.
 
     Raises:
@@ -47,20 +47,18 @@ def resolve_network(text: str, num_classes: int) -> Network:
     """
     architecture = resolve_architecture(text)
     return (
-        load_model(Path(text)).network
-        if _is_folder(text)
-        else create_network(architecture, num_classes)
+        load_model(text).network if _is_folder(text) else create_network(architecture, num_classes)
     )
 
 
-def resolve_connection_weights(text: str) -> dict[str, float]:
-    """What the connections of a folder's network learned; nothing for what is not trained.
+def resolve_connection_weights(text: str | Path) -> dict[str, float]:
+    """Return what the connections of a folder's network learned; nothing for what is not trained.
 
     Raises:
-        UserError: the folder is no model, or damaged.
+        UserError: the folder is not a model, or damaged.
     """
-    return load_model(Path(text)).network.connection_weights() if _is_folder(text) else {}
+    return load_model(text).network.connection_weights() if _is_folder(text) else {}
 
 
-def _is_folder(text: str) -> bool:
-    return text not in list_architectures() and Path(text).is_dir()
+def _is_folder(text: str | Path) -> bool:
+    return str(text) not in list_architectures() and Path(text).is_dir()

@@ -29,30 +29,26 @@ if TYPE_CHECKING:
     from vidnas.evolution.trial import Proposal as Proposal
     from vidnas.evolution.trial import Trial as Trial
 
-_MODULES = {
-    "AdaptiveEvaluator": "evaluator",
-    "ClipEvaluation": "clip_evaluator",
-    "ClipEvaluator": "clip_evaluator",
-    "ClusterClipEvaluator": "cluster_clips",
-    "Evaluator": "evaluator",
-    "Event": "engine",
-    "Executor": "executors",
-    "FunctionEvaluator": "evaluator",
-    "InlineExecutor": "executors",
-    "Limits": "limits",
-    "LocalExecutor": "executors",
-    "LocalSearch": "strategies",
-    "ParetoEvolution": "strategies",
-    "Proposal": "trial",
-    "RandomSearch": "strategies",
-    "RayExecutor": "ray_executor",
-    "Strategy": "strategies",
-    "Study": "study",
-    "StudyConfig": "config",
-    "TournamentEvolution": "strategies",
-    "Trial": "trial",
-    "run_search": "engine",
+_NAMES = {
+    "clip_evaluator": ("ClipEvaluation", "ClipEvaluator"),
+    "cluster_clips": ("ClusterClipEvaluator",),
+    "config": ("StudyConfig",),
+    "engine": ("Event", "run_search"),
+    "evaluator": ("AdaptiveEvaluator", "Evaluator", "FunctionEvaluator"),
+    "executors": ("Executor", "InlineExecutor", "LocalExecutor"),
+    "limits": ("Limits",),
+    "ray_executor": ("RayExecutor",),
+    "strategies": (
+        "LocalSearch",
+        "ParetoEvolution",
+        "RandomSearch",
+        "Strategy",
+        "TournamentEvolution",
+    ),
+    "study": ("Study",),
+    "trial": ("Proposal", "Trial"),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = list(_MODULES)
 
 

@@ -82,7 +82,7 @@ class ClipEvaluator:
     cache_directory: Path | str
     settings: ClipEvaluation
     limits: Limits
-    family: Family | None = None
+    family: Family
     """The family of the candidates; unpickling it makes it known in a worker."""
     reference: Reference | None = None
     """Calibrated on the idle machine: keeps latencies steady while other workers train."""

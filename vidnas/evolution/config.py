@@ -46,7 +46,7 @@ class StudyConfig(Value):
         """Read what `write` wrote.
 
         Raises:
-            UserError: the file is damaged, or of a version whose settings were others.
+            UserError: the file is damaged, or from a version whose settings were others.
         """
         try:
             read = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ class StudyConfig(Value):
             ) from error
 
     def require_same(self, asked: StudyConfig, folder: Path) -> None:
-        """Refuse to resume a study with anything but what it was started with.
+        """Reject a request for anything but what the study was started with.
 
         Raises:
             UserError: something differs; it is named with both values.
@@ -72,9 +72,9 @@ class StudyConfig(Value):
             )
 
     def differences(self, asked: StudyConfig) -> str:
-        """What is another in the two, with both values; empty if nothing is.
+        """Return what differs, with both values; nothing if they are the same.
 
-        The version does not count: `read` refuses those whose trials mean something else.
+        The version does not count: `read` rejects those whose trials mean something else.
         """
         mine, theirs = (
             _flat(one.model_dump(mode="json", exclude={"vidnas"})) for one in (self, asked)
@@ -94,8 +94,8 @@ def _require_readable(read: Any, path: Path) -> None:
     if version and _minor(str(version)) != _minor(VERSION):
         raise UserError(
             f"{path} is of vidnas {version}, this is {VERSION}, and their trials cannot "
-            f"be mixed; run pip install 'vidnas=={version}' to go on with it, or start a new study "
-            "in another folder."
+            f"be mixed; run pip install 'vidnas=={version}' to resume it, or start a new study in "
+            "another folder."
         )
 
 
@@ -104,7 +104,7 @@ def _minor(version: str) -> list[str]:
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested JSON as `{"space.blocks.most": 4}`; lists are compared whole."""
+    """Return nested JSON as `{"space.blocks.most": 4}`; lists are compared whole."""
     if not isinstance(value, dict):
         return {name: value}
     return {

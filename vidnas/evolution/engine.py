@@ -1,4 +1,4 @@
-"""The search itself: keep all workers busy, reject cheaply, record durably, then go on."""
+"""The search itself: keep all workers busy, reject cheaply, record durably, then decide."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from vidnas.core import Evaluation, UserError
 from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.interruption import CtrlC
-from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
+from vidnas.evolution.tally import Tally, per_minute
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, Space
 from vidnas.profiling.counting import count_cost
 
-HOPELESS_AFTER = 200
+GIVE_UP_AFTER = 200
 """Rejections after which a search that never accepted a candidate gives up."""
 LOOKAHEAD = 8
-"""Candidates that a deterministic search may be ahead of what its strategy has seen: more workers
-than that stay idle."""
+"""How many candidates a deterministic search may start before its strategy sees the first of them:
+more workers than that stay idle."""
 _STRATEGY_TRIES = 100
 _RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
-_GLANCE_S = 0.5  # how often a waiting search looks whether Ctrl-C was pressed
+_POLL_S = 0.5  # how often a waiting search checks whether Ctrl-C was pressed
 
 EventKind = Literal["started", "ok", "rejected", "failed", "stopping", "ended"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """How a search stands; what it tells is already on disk."""
+    """What happened in a search, and how far it is; all of it is already on disk."""
 
     kind: EventKind
-    """Stopping is said once, when Ctrl-C was pressed while candidates are in flight."""
+    """"stopping" is announced once, when Ctrl-C was pressed while candidates are in flight."""
     trial: Trial | None
     """The trial just recorded; None where the event is not about one."""
     counts: Mapping[str, int]
     """Trials by status, over all resumptions; a status that did not occur is missing."""
     rejections: Mapping[str, int]
-    """Rejected candidates by the limit that they broke."""
+    """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
     best: Trial | None
     elapsed_s: float
     """Search time, over all resumptions."""
     remaining_s: float | None
     """Estimate of what is left; None as long as nothing was evaluated."""
     exhausted: bool = False
-    """Whether no architecture is left that was not tried."""
+    """Whether every architecture that can be found was tried."""
 
     @property
     def evaluations(self) -> int:
-        """Candidates that were trained, successfully or not."""
+        """How many candidates were trained, successfully or not."""
         return self.counts.get("ok", 0) + self.counts.get("failed", 0)
 
     @property
@@ -79,21 +79,21 @@ def run_search(
 ) -> Event:
     """Search until the study holds enough evaluations or has taken enough time.
 
-    The study's trials are replayed first, so that the same call goes on after a kill. Limits,
+    The study's trials are replayed first, so that the same call resumes after a kill. Limits,
     classes and seed are those of the study's config. Every trial is on disk before it is announced
     and before the strategy sees it. After Ctrl-C no candidate is started and those in flight are
-    finished; a second one stops at once and loses only those.
+    finished; a second Ctrl-C stops at once and loses only those.
 
     A deterministic study (see its config) has the same history with any number of workers, killed
     or not, as far as its evaluations are reproducible: trials are recorded in the order of their
     proposals, and proposal n sees the first `n - LOOKAHEAD + 1` trials, whatever is finished. What
-    is finished ahead of its turn is kept on disk until then.
+    is finished before its turn is kept on disk until then.
 
     Args:
-        study: empty, or to be resumed.
-        space: what to search.
-        evaluator: what candidates are worth.
-        strategy: fresh; it observes the trials of the study and those to come.
+        study: an empty study, or one to resume.
+        space: the architectures to search.
+        evaluator: says what candidates are worth.
+        strategy: a fresh one; it observes the trials of the study and those to come.
         executor: where evaluations run; the caller shuts it down.
         evaluations: number of evaluated candidates (ok or failed, not rejected) to end at.
         budget_s: search time, over all resumptions, after which no more evaluations are started.
@@ -104,8 +104,8 @@ def run_search(
         The last event.
 
     Raises:
-        UserError: neither end is given, no candidate kept the limits, or the study cannot be
-            written.
+        UserError: neither end is given, no candidate kept the limits, the study cannot be written,
+            or an evaluation raised it, so that it is not the candidate's fault.
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     if evaluations is None and budget_s is None:
@@ -117,7 +117,7 @@ def run_search(
 
 @dataclass
 class _Search:
-    """The state of a running search: what is in flight, and sums over the recorded trials."""
+    """The state of a running search: what is in flight, and a tally of the recorded trials."""
 
     study: Study
     space: Space
@@ -136,7 +136,7 @@ class _Search:
     exhausted: bool = False
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.evaluations, self.budget_s)
+        self.tally = Tally(self.evaluations, self.budget_s)
         trials = self.study.trials
         self.clock_zero = time.monotonic() - (trials[-1].elapsed_s if trials else 0.0)
         for trial in trials:
@@ -152,12 +152,12 @@ class _Search:
                 raise
         if self.ctrl_c.pressed:
             raise KeyboardInterrupt
-        if self.hopeless:
-            raise UserError(self.why_hopeless())
+        if self.nothing_fits:
+            raise UserError(self.why_nothing_fits())
         return self.announce("ended")
 
     def loop(self) -> None:
-        """Until nothing more is wanted and nothing is in flight."""
+        """Start and record candidates until none is wanted and none is in flight."""
         while True:
             if self.ctrl_c.pressed and self.running and not self.stopping:
                 self.stopping = True
@@ -168,7 +168,7 @@ class _Search:
             elif not self.running:
                 break
             unfinished = [future for future in self.running if not future.done()]
-            wait(unfinished, timeout=0 if room else _GLANCE_S, return_when=FIRST_COMPLETED)
+            wait(unfinished, timeout=0 if room else _POLL_S, return_when=FIRST_COMPLETED)
             self.finish()
 
     @property
@@ -176,20 +176,20 @@ class _Search:
         return time.monotonic() - self.clock_zero
 
     @property
-    def hopeless(self) -> bool:
-        counts = self.progress.counts
-        return not self.progress.evaluated and counts["rejected"] >= HOPELESS_AFTER
+    def nothing_fits(self) -> bool:
+        counts = self.tally.counts
+        return not self.tally.evaluated and counts["rejected"] >= GIVE_UP_AFTER
 
     def wants_more(self) -> bool:
-        if self.ctrl_c.pressed or self.exhausted or self.hopeless:
+        if self.ctrl_c.pressed or self.exhausted or self.nothing_fits:
             return False
         if self.budget_s is not None and self.elapsed_s >= self.budget_s:
             return False
-        started = self.progress.evaluated + len(self.running)
+        started = self.tally.evaluated + len(self.running)
         return self.evaluations is None or started < self.evaluations
 
     def has_room(self) -> bool:
-        """Whether a worker is free and, in a deterministic search, the next proposal is due."""
+        """Return whether a worker is free and, if deterministic, the next proposal is due."""
         if self.study.config.deterministic and len(self.running) >= LOOKAHEAD:
             return False
         return sum(not future.done() for future in self.running) < self.executor.slots
@@ -202,7 +202,7 @@ class _Search:
             return
         architecture = proposal.architecture
         self.seen.add(architecture.digest)
-        known = self.study.ahead.get(architecture.digest) or self.reject(architecture)
+        known = self.study.unrecorded.get(architecture.digest) or self.reject(architecture)
         if known is not None:
             future: Future[Evaluation] = Future()
             future.set_result(known)
@@ -226,10 +226,10 @@ class _Search:
         return self.evaluator.for_candidate(proposal, trials)
 
     def propose(self) -> Proposal | None:
-        """A candidate that was not tried before, or None if none can be found.
+        """Return a candidate that was not tried before, or None if none can be found.
 
-        The generator depends on the study's seed and on how many candidates came before, so that
-        one that is resumed does not begin its sequence of random numbers anew.
+        The generator depends on the study's seed and on how many candidates came before, so that a
+        resumed study does not restart its sequence of random numbers.
         """
         before = len(self.study.trials) + len(self.running)
         self.teach(before - LOOKAHEAD)
@@ -257,7 +257,7 @@ class _Search:
     def finish(self) -> None:
         """Record finished evaluations, in the order in which they were started.
 
-        In a deterministic search one that is ahead of its turn waits for it on disk.
+        In a deterministic search one that is finished before its turn waits for it on disk.
         """
         user_error: UserError | None = None
         must_wait = False
@@ -272,17 +272,17 @@ class _Search:
                 must_wait = self.study.config.deterministic
                 continue
             if must_wait:
-                self.study.keep_ahead(proposal.architecture, evaluation)
+                self.study.keep_unrecorded(proposal.architecture, evaluation)
             else:
                 self.record(proposal, evaluation, future)
         if user_error is not None:
             raise user_error
 
     def outcome(self, future: Future[Evaluation]) -> Evaluation:
-        """What a finished evaluation came to; it is rejected if its cost breaks a limit after all.
+        """Return a finished evaluation, rejected if its cost breaks a limit after all.
 
         Raises:
-            UserError: the evaluation raised it, so it is no fault of the candidate.
+            UserError: the evaluation raised it, so it is not the candidate's fault.
         """
         error = future.exception()
         if isinstance(error, UserError):
@@ -303,7 +303,7 @@ class _Search:
     def take(self, trial: Trial) -> None:
         """Learn from a trial that is on disk."""
         self.seen.add(trial.architecture.digest)
-        self.progress.take(trial)
+        self.tally.take(trial)
         self.unobserved.append(trial)
         if not self.study.config.deterministic:
             self.teach(trial.number)
@@ -322,17 +322,17 @@ class _Search:
         event = Event(
             kind,
             trial,
-            dict(self.progress.counts),
-            dict(self.progress.rejections),
-            self.progress.best,
+            dict(self.tally.counts),
+            dict(self.tally.rejections),
+            self.tally.best,
             elapsed_s,
-            self.progress.remaining_s(elapsed_s),
+            self.tally.remaining_s(elapsed_s),
             self.exhausted,
         )
         self.on_event(event)
         return event
 
-    def why_hopeless(self) -> str:
+    def why_nothing_fits(self) -> str:
         limits = self.study.config.limits
         costs = [trial.evaluation.cost for trial in self.study.trials if trial.evaluation.cost]
         return (
@@ -342,6 +342,6 @@ class _Search:
 
 
 def evaluation_seed(study_seed: int, architecture: Architecture) -> int:
-    """The same candidate of the same study is always trained with the same seed."""
+    """Return the seed of a candidate: the same for the same candidate of the same study."""
     entropy = (study_seed, int(architecture.digest, 16))
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])

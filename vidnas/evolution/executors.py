@@ -45,7 +45,7 @@ class InlineExecutor:
         return future
 
     def shutdown(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing: nothing runs any more."""
 
 
 class LocalExecutor(WorkerPool):
@@ -56,10 +56,13 @@ class LocalExecutor(WorkerPool):
 
     Args:
         workers: number of processes; all cores by default.
-        threads: threads a worker.
+        threads: threads per worker.
         timeout_s: time after which a running function is stopped and its worker replaced.
         memory_share: share of the memory available now that all workers together may allocate
-            (enforced on Linux), so that a candidate gets an exception and not the kernel's killer.
+            (enforced on Linux), so that a candidate gets an exception and is not killed.
+
+    Raises:
+        UserError: the script that started the workers has no `__main__` guard.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class LocalExecutor(WorkerPool):
 
 
 def available_memory_bytes() -> int:
-    """Memory that can be allocated without swapping; a container's limit counts."""
+    """Return the memory that can be allocated without swapping; a container's limit counts."""
     available: int = psutil.virtual_memory().available
     container = Path("/sys/fs/cgroup/memory.max")
     text = container.read_text().strip() if container.exists() else "max"

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class CtrlC:
-    """Counts Ctrl-C in the main thread; from the second on it raises `KeyboardInterrupt`."""
+    """Counts Ctrl-C in the main thread; from the second one on it raises `KeyboardInterrupt`."""
 
     def __init__(self) -> None:
         self._presses = 0
@@ -18,12 +18,12 @@ class CtrlC:
 
     @property
     def pressed(self) -> bool:
-        """Whether the search is to end."""
+        """Whether Ctrl-C was pressed, so that the search is to end."""
         return self._presses > 0
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Watch for it; elsewhere than in the main thread there is nothing to watch."""
+        """Watch for Ctrl-C; outside the main thread there is nothing to watch."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -35,7 +35,7 @@ class CtrlC:
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """Let nothing cut what is done here short: a trial is recorded once, or not at all."""
+        """Hold Ctrl-C back until the block ends: a trial is recorded whole, or not at all."""
         self._held_back = True
         try:
             yield

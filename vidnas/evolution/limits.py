@@ -1,4 +1,4 @@
-"""Hard bounds on what a candidate may cost, and how people write them."""
+"""Hard bounds on the cost of a candidate, and how people write them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Limits(Value):
     """Hard bounds; a candidate that breaks one is rejected before any training."""
 
     latency_ms: PositiveFloat | None = None
-    """On the median latency of one clip."""
+    """Bound on the median latency of one clip."""
     parameters: PositiveInt | None = None
     macs: PositiveInt | None = None
     memory_bytes: PositiveInt | None = None
-    """On the peak of live activations, at batch 1."""
+    """Bound on the peak of live activations, at batch 1."""
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Limits:
         """Read limits such as `latency=40ms`, `parameters=2M`, `macs=500M` and `memory=64MB`.
 
         Raises:
-            UserError: a limit is unknown, given twice, has no number above zero or a unit that
-                does not fit.
+            UserError: a limit is unknown, given twice, or has no positive number or no fitting
+                unit.
         """
         found: dict[str, float] = {}
         for text in texts:
@@ -80,7 +80,7 @@ class Limits(Value):
         )
 
     def least(self, costs: Sequence[Cost]) -> str:
-        """How near the costs came to each limit ("; the fastest took 3.2 ms")."""
+        """Say how near the costs came to each limit ("; the fastest took 3.2 ms")."""
         phrases = []
         for quantity in _QUANTITIES.values():
             values = [value for value in map(quantity.value, costs) if value is not None]
@@ -115,7 +115,7 @@ class _Quantity:
         value = int(value) if self.whole else value
         if value <= 0:
             raise UserError(
-                f"The limit {text!r} is not above zero, so no network keeps it; write it like "
+                f"The limit {text!r} is not positive, so no network keeps it; write it like "
                 f"{self.example}."
             )
         return value

@@ -1,7 +1,7 @@
 """New studies from old ones: a fork begins with another's trials, a merger with those of several.
 
 Trials can be compared where all that a fitness depends on is the same: the space, the data and the
-training. Limits, strategy and seed only say where to look, so these may change.
+evaluator. Limits, strategy and seed only decide where to look, so these may change.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
 
-Progress = Callable[[int, int], None]
-
 
 def fork_study(
     source: Study,
-    folder: Path,
+    folder: Path | str,
     config: StudyConfig | None = None,
     *,
     trials: int | None = None,
     storage_url: str | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Make a study that begins with the trials of another.
 
@@ -35,11 +33,12 @@ def fork_study(
     was rejected though it keeps them is left out, so that it may be tried.
 
     Args:
-        source: stays as it is.
-        folder: new or empty; it appears whole or not at all.
-        config: as the source's but for limits, strategy, seed and determinism; None: the same.
-        trials: how many to take, the first ones; None: all.
-        storage_url: as of `Study.create_or_resume`.
+        source: the other study, which stays as it is.
+        folder: the new folder, or an empty one; the study appears whole or not at all.
+        config: the source's config with other limits, strategy, seed or determinism; if unset, the
+            same.
+        trials: how many to take, from the first; if unset, all.
+        storage_url: where to keep the trials, as in `Study.create_or_resume`.
         on_progress: called with the numbers of trials done and in all.
 
     Returns:
@@ -49,6 +48,7 @@ def fork_study(
         UserError: the folder holds something, or the config differs in what trials depend on.
     """
     config = config or source.config
+    folder = Path(folder)
     _require_comparable(source, config, str(folder))
     taken = _Union(config.limits)
     taken.add(source.trials[:trials])
@@ -56,7 +56,10 @@ def fork_study(
 
 
 def merge_studies(
-    sources: Sequence[Study], folder: Path, *, on_progress: Progress = lambda done, total: None
+    sources: Sequence[Study],
+    folder: Path | str,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Make a study of the trials of several, with the limits, strategy and seed of the first.
 
@@ -64,8 +67,8 @@ def merge_studies(
     with the first evaluation that is ok; the search times add up.
 
     Args:
-        sources: of the same space, data and training; they stay as they are.
-        folder: new or empty; it appears whole or not at all.
+        sources: studies of the same space, data and evaluator; they stay as they are.
+        folder: the new folder, or an empty one; the study appears whole or not at all.
         on_progress: called with the numbers of trials done and in all.
 
     Returns:
@@ -74,7 +77,7 @@ def merge_studies(
     Raises:
         UserError: the folder holds something, or the studies cannot be compared.
     """
-    config = sources[0].config
+    folder, config = Path(folder), sources[0].config
     union = _Union(config.limits)
     for source in sources:
         _require_comparable(source, config, str(sources[0].folder))
@@ -119,7 +122,7 @@ class _Union:
 
 
 def _judged(evaluation: Evaluation, limits: Limits) -> Evaluation | None:
-    """What the evaluation is under these limits; None where it would have to be made."""
+    """Return the evaluation under these limits, or None where it would have to be made."""
     if evaluation.status == "rejected" and not (evaluation.cost and limits.judge(evaluation.cost)):
         return None
     return limits.judge_again(evaluation)
@@ -130,11 +133,11 @@ def _write(
     folder: Path,
     config: StudyConfig,
     storage_url: str | None,
-    on_progress: Progress,
+    on_progress: Callable[[int, int], None],
 ) -> int:
     """Write a study beside its folder, then put it in place."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already; choose a new or empty folder.")
+        raise UserError(f"{folder} exists already; choose a new or empty folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name

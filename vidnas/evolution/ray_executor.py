@@ -21,35 +21,35 @@ try:
     from ray import exceptions
 except ImportError as error:
     raise UserError(
-        "Ray is not installed, so nothing can run on it; pip install 'vidnas[ray]'."
+        "Ray is not installed; run pip install 'vidnas[ray]', or search without a cluster."
     ) from error
 
 Result = TypeVar("Result")
 
 _TRIES = 5
-"""Nodes that a function may outlive: one that takes its node down with it must end as well."""
+"""How many nodes a function may outlive: one that takes its node down must end as well."""
 _MOST_IN_FLIGHT = 10_000
 _ROOM_TO_SPARE = 1.5
-"""What a candidate may need of a GPU's memory, over what the largest so far has needed."""
+"""How much of a GPU's memory a candidate may need, over what the largest so far needed."""
 _CONTEXT_BYTES = 600 << 20
-"""What CUDA itself takes of a GPU in each process."""
+"""How much of a GPU's memory CUDA itself takes in each process."""
 
 
 class RayExecutor:
     """Workers on the nodes of a Ray cluster, which may come and go.
 
     What a lost node was running is run again on another; a worker that dies or hangs is replaced
-    and only its own future fails. Workers stay, so that they import torch once. Each may allocate
-    its share of the memory that Ray found on its node, unless it computes on a GPU.
+    and only its own future fails. Workers are persistent, so that each imports torch once. A worker
+    may allocate its share of the memory that Ray found on its node, unless it computes on a GPU.
 
     Args:
         address: "host:port" of the cluster's head, "auto" for the cluster that this machine is a
-            node of, "local" for a new one of this machine alone; None for "auto" or else "local".
+            node of, "local" for a new one of this machine alone; if unset, "auto" or else "local".
             A session of Ray that the script has opened already is used, and left open.
-        threads: threads a worker, a core each.
-        gpus_per_candidate: share of a GPU that a worker holds: with 0.25, four use one GPU. "auto"
-            gives the first a GPU each, and measures what they need of its memory: from then on as
-            many use one as have room.
+        threads: threads per worker, each with a core of its own.
+        gpus_per_candidate: share of a GPU that a worker holds: with 0.25, four use one GPU. With
+            "auto" the first candidates have a GPU each, and how much of its memory they need is
+            measured: from then on as many share one as have room.
         timeout_s: time after which a running function is stopped; waiting for a node is free.
 
     Raises:
@@ -81,12 +81,12 @@ class RayExecutor:
         self._task = ray.remote(_run)
         self._running: set[Any] = set()
         self._stopped = False
-        # A thread for each candidate in flight: all that it does is wait.
+        # A thread for each candidate in flight: it only waits.
         self._waiting = ThreadPoolExecutor(_MOST_IN_FLIGHT)
 
     @property
     def slots(self) -> int:
-        """How many functions the nodes have room for now; where there is none, one may wait."""
+        """How many functions the nodes have room for now; at least one, which then waits."""
         return max(self._room(), 1)
 
     def submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
@@ -123,7 +123,7 @@ class RayExecutor:
         return places
 
     def _outlive(self, payload: bytes) -> Any:
-        """The function's result, or what it raised, however many nodes it takes."""
+        """Return the function's result, or raise what it raised, on one node or another."""
         for _ in range(_TRIES):
             try:
                 return self._run_once(payload)
@@ -137,10 +137,10 @@ class RayExecutor:
                 raise WorkerLost("the worker was stopped") from error
             except exceptions.RayTaskError as error:
                 raise error.cause from None  # as raised there, without Ray's copy of the traceback
-            except exceptions.RayError as error:  # no fault of a candidate
+            except exceptions.RayError as error:  # not the candidate's fault
                 raise UserError(
                     f"The Ray cluster is gone ({type(error).__name__}); start it and run the same "
-                    "again, which resumes the search."
+                    "command again, which resumes the search."
                 ) from error
         raise WorkerLost(f"the worker's node died, {_TRIES} times")
 
@@ -168,7 +168,7 @@ class RayExecutor:
             self._running.discard(items)
 
     def _make_room(self, used: float) -> None:
-        """Let as many candidates share a GPU as have room, by the largest so far."""
+        """Let as many candidates share a GPU as have room for the largest so far."""
         if used > self._largest:
             self._largest = used
             self._gpus = 1 / max(int(1 / (_ROOM_TO_SPARE * used)), 1)
@@ -177,10 +177,12 @@ class RayExecutor:
 def _connect(address: str | None) -> None:
     if address is not None and "://" in address:
         raise UserError(
-            f"The address {address!r} is of a remote client, which cannot share its clips; run the "
-            "search on a node of the cluster, with --address auto."
+            f"The address {address!r} is that of a remote client, which cannot share its clips; "
+            "run the search on a node of the cluster, with --address auto."
         )
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unasked
+    os.environ.setdefault(
+        "RAY_USAGE_STATS_ENABLED", "0"
+    )  # nothing is sent anywhere unless asked for
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -193,7 +195,7 @@ def _connect(address: str | None) -> None:
 def _run(
     threads: int, limited: bool, measure: Callable[[], float] | None, payload: bytes
 ) -> Iterator[Any]:
-    """Runs in a worker: first a sign that it has begun, then the result and what it needed."""
+    """Run in a worker: yield a sign that it has begun, then the result and what it needed."""
     _prepare_worker(threads, limited)
     yield None
     function, args = pickle.loads(payload)
@@ -201,7 +203,7 @@ def _run(
 
 
 def _gpu_memory_used() -> float:
-    """Share of the GPU's memory that this worker needed at most since it was last asked."""
+    """Return the largest share of the GPU's memory that this worker needed since the last call."""
     import torch
 
     needed = torch.cuda.max_memory_reserved() + _CONTEXT_BYTES
@@ -210,7 +212,7 @@ def _gpu_memory_used() -> float:
     return needed / torch.cuda.mem_get_info()[1]
 
 
-@cache  # once a worker
+@cache  # once per worker
 def _prepare_worker(threads: int, limited: bool) -> None:
     prepare_process(threads)
     if limited:  # CUDA maps far more than it uses

@@ -26,12 +26,12 @@ SERVER_NAME = "storage.json"
 _STUDY_NAME = "vidnas"
 
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
-# Both locks belong to their connection: a searcher that dies gives its study free.
+# Both locks belong to their connection: a search that dies releases its study.
 _LOCKS = {
     "postgresql": "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))",
     "mysql": "SELECT GET_LOCK(:name, 0)",
 }
-# Optuna makes its tables in several steps, which two processes must not take at once.
+# Optuna makes its tables in several steps, which two processes must not interleave.
 _TABLE_LOCKS = {
     "postgresql": "SELECT pg_advisory_lock(hashtextextended('vidnas', 0))",
     "mysql": "SELECT GET_LOCK('vidnas', 60)",
@@ -39,75 +39,76 @@ _TABLE_LOCKS = {
 
 
 class Storage(Protocol):
-    """The database of one study."""
+    """Where the trials of one study are kept."""
 
     @property
     def place(self) -> str:
-        """How messages name it."""
+        """The name of it in messages."""
 
     def require_reachable(self) -> None:
-        """Raise what the database raises where it cannot be reached."""
+        """Connect once; raises what the database raises where it cannot be reached."""
 
     def exists(self) -> bool:
-        """Whether the study was made, whole."""
+        """Return whether the study was made, whole."""
 
     def create(self) -> None:
-        """Make the study, empty; nobody finds it half made."""
+        """Make the study, empty; it is never found half made."""
 
     def open(self) -> optuna.Study:
-        """Open the study that is there; makes nothing, so that one may look at any time."""
-
-    def locked(self) -> AbstractContextManager[Any]:
-        """Keep searchers on other machines out, where they could reach it.
+        """Open the study that is there; this writes nothing, so that it may be done at any time.
 
         Raises:
-            UserError: one is there.
+            UserError: the database holds no such study.
+        """
+
+    def locked(self) -> AbstractContextManager[Any]:
+        """Keep searches on other machines out, where they could reach the trials.
+
+        Raises:
+            UserError: one is running.
         """
 
 
 def find_storage(folder: Path, url: str | None) -> Storage:
-    """The storage of the study in a folder, or the one to be if there is none yet.
+    """Return the storage of the study in a folder, or of the one that is about to be made there.
 
     Args:
-        folder: of the study.
-        url: of a PostgreSQL or MySQL database; if None, what the study was started with, and for a
-            new one `study.db` in its folder.
+        folder: the study's folder.
+        url: a PostgreSQL or MySQL database; if unset, the one that the study was started with, and
+            for a new study `study.db` in its folder.
 
     Raises:
         UserError: the URL cannot be used, or the study is kept in `study.db`.
     """
     record = _ServerRecord.read(folder)
     if url is None and record is None:
-        return FileStorage(folder / DATABASE_NAME)
+        return _FileStorage(folder / DATABASE_NAME)
     if url is not None and (folder / DATABASE_NAME).exists():
         raise UserError(
             f"The trials of {folder} are in its {DATABASE_NAME}, not on a server; leave the "
-            "storage out, or take them there with vidnas study fork --storage."
+            "storage out, or copy them there with vidnas study fork --storage."
         )
     name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
-    return ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
+    return _ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
 
 
 @dataclass(frozen=True)
-class FileStorage:
+class _FileStorage:
     """SQLite in one file."""
 
     path: Path
 
     @property
     def place(self) -> str:
-        """How messages name it."""
         return str(self.path)
 
     def require_reachable(self) -> None:
-        """The folder itself says what is wrong with it."""
+        pass  # using the folder says what is wrong with it
 
     def exists(self) -> bool:
-        """Whether the file is there; it appears whole."""
         return self.path.is_file()
 
     def create(self) -> None:
-        """Make the file elsewhere, then put it in place."""
         # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
         with tempfile.TemporaryDirectory(prefix=".", dir=self.path.parent) as temporary:
             made = Path(temporary) / DATABASE_NAME
@@ -115,16 +116,14 @@ class FileStorage:
             made.replace(self.path)
 
     def open(self) -> optuna.Study:
-        """Open the file that is there."""
         return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
 
     def locked(self) -> AbstractContextManager[None]:
-        """The lock of the folder is enough."""
-        return nullcontext()
+        return nullcontext()  # the lock of the folder is enough
 
 
 @dataclass(frozen=True)
-class ServerStorage:
+class _ServerStorage:
     """A database that holds many studies; `storage.json` in the folder says which is ours."""
 
     folder: Path
@@ -133,20 +132,16 @@ class ServerStorage:
 
     @property
     def place(self) -> str:
-        """The URL without its password."""
         return _without_password(self.url)
 
     def require_reachable(self) -> None:
-        """Connect once."""
         with self._connected():
             pass
 
     def exists(self) -> bool:
-        """Whether the study was made."""
         return (self.folder / SERVER_NAME).is_file()
 
     def create(self) -> None:
-        """Make the study, then say in the folder where it is."""
         with self._connected() as connection:
             connection.execute(sqlalchemy.text(_TABLE_LOCKS[self.url.get_backend_name()]))
             _make(self._text, self.study)
@@ -155,11 +150,6 @@ class ServerStorage:
             temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def open(self) -> optuna.Study:
-        """Open the study of this name.
-
-        Raises:
-            UserError: the database holds no such study.
-        """
         try:
             return _open(self._text, self.study)
         except KeyError as error:
@@ -170,7 +160,6 @@ class ServerStorage:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold a lock of the server on the study's name."""
         with self._connected() as connection:
             statement = sqlalchemy.text(_LOCKS[self.url.get_backend_name()])
             if not connection.execute(statement, {"name": self.study}).scalar():
@@ -220,7 +209,9 @@ def _read_url(text: str) -> sqlalchemy.URL:
     try:
         url = sqlalchemy.make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise UserError(f"The storage is no database URL; write one like {example}.") from error
+        raise UserError(
+            f"The storage is not a valid database URL; write one like {example}."
+        ) from error
     backend, _, driver = url.drivername.partition("+")
     if backend not in _DRIVERS:
         raise UserError(
@@ -264,3 +255,34 @@ def _open(url: str, name: str, **engine: Any) -> optuna.Study:
     optuna.logging.set_verbosity(logging.WARNING)
     storage = optuna.storages.RDBStorage(url, engine_kwargs=engine, skip_table_creation=True)
     return optuna.load_study(study_name=name, storage=storage)
+
+
+_DATABASE_CURES = {
+    "full": "the disk is full; free some space and run the same command again",
+    "disk i/o": "the disk is full or failing; free some space and run the same command again",
+    "not a database": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "malformed": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "locked": "another program is writing to it; close that and run the same command again",
+    "readonly": "it is read-only; make it writable, or copy the study to another folder",
+    "unable to open": "it cannot be opened; check the folder's permissions",
+    "no such table": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "access denied": "put the password into the URL or into a file that its ?read_default_file= "
+    "names",
+    "password": "put it into the URL, or for PostgreSQL into ~/.pgpass or PGPASSWORD",
+    "connect": "check that the server is running and give the same command again; nothing that was "
+    "recorded is lost",
+}
+
+
+@contextmanager
+def plain_storage_errors(place: str) -> Iterator[None]:
+    """Say in one sentence what a database error means."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        innermost: BaseException = error
+        while innermost.__cause__ is not None:
+            innermost = innermost.__cause__
+        text = " ".join(str(innermost).split()).rstrip(".?")
+        cures = [cure for sign, cure in _DATABASE_CURES.items() if sign in text.lower()]
+        raise UserError("; ".join([f"{place}: {text}", *cures[:1]]) + ".") from error

@@ -1,4 +1,4 @@
-"""What candidates have learned, on disk, for their children to start from."""
+"""The weights of candidates, on disk, for their children to start from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNUSABLE = (OSError, SafetensorError)
 
 @dataclass(frozen=True)
 class WeightFolder:
-    """Weights by the digest of their architecture; what was not used for longest goes first.
+    """Weights by the digest of their architecture; the least recently used are removed first.
 
     Nothing here makes a candidate fail: one whose parent's weights are gone or damaged trains from
     scratch, and weights that the disk has no room for are not kept.
@@ -26,19 +26,19 @@ class WeightFolder:
 
     path: Path
     most_bytes: int = 1 << 30
-    """What the folder may grow to."""
+    """The most that the folder may grow to."""
 
     def read(self, digest: str) -> dict[str, Tensor]:
-        """The weights of a network by name, on the CPU; nothing where there are none to use."""
+        """Return the weights of a network by name, on the CPU; nothing where none can be used."""
         try:
             weights = load_file(self._file(digest))
-            os.utime(self._file(digest))  # in use: the last to go
+            os.utime(self._file(digest))  # in use: the last to be removed
         except _UNUSABLE:
             return {}
         return weights
 
     def write(self, digest: str, network: nn.Module) -> None:
-        """Keep what a network has learned."""
+        """Keep the weights of a network."""
         state = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
         with suppress(*_UNUSABLE):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class WeightFolder:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove the files that were not used for longest, those of killed workers among them."""
+        """Remove the least recently used files, those of killed workers among them."""
         files = [(file.stat(), file) for file in self.path.iterdir()]
         total = 0
         for stat, file in sorted(files, key=lambda one: one[0].st_mtime, reverse=True):

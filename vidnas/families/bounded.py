@@ -82,7 +82,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
             UserError: the bounds leave too little to find a child.
         """
         if not isinstance(parent, self.architecture):
-            raise TypeError(f"a {type(parent).__name__} is no {self.architecture.__name__}")
+            raise TypeError(f"a {type(parent).__name__} is not a {self.architecture.__name__}")
         child, phrases = parent, []
         for left in reversed(range(strength)):
             # A later mutation must not undo an earlier one in the end.

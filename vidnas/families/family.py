@@ -87,9 +87,9 @@ class Family:
 
 
 REGISTERED: dict[str, Family] = {}
-"""Families constructed in this process by name, of which `vidnas.families.families` is the view."""
+"""The families constructed in this process, by name; read them with `vidnas.families.families`."""
 
 
 def _path(family: Family) -> str:
-    """Names the class: one that was pickled by value, or run again in a notebook, keeps it."""
+    """Name the class; one that was pickled by value, or defined again in a notebook, keeps it."""
     return f"{family.architecture.__module__}.{family.architecture.__qualname__}"

@@ -1,4 +1,4 @@
-"""How a search draws a gene and redraws it, and what it says of that."""
+"""How a search draws genes and redraws them, and how it tells people."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Gene:
 
     values: tuple[Any, ...] = ()
     """The values that a search visits unless its bounds name fewer, in ascending order; empty where
-    they are no list."""
+    there is no list of them."""
     draw: Draw = pick
     """Draws one of the values for a random network."""
     fresh: Callable[[np.random.Generator, Any], Any] | None = None
-    """Draws another value than this one, where the values are no list."""
+    """Draws another value than this one, where there is no list of values."""
     label: str = ""
     """What people call the gene; by default its name."""
 

@@ -18,8 +18,8 @@ from vidnas.families.original import OfficialVariable
 
 
 def families() -> dict[str, Family]:
-    """All families by name: the built-in ones, those of installed packages, and those that were
-    constructed in this process."""
+    """All families by name: those of this and other installed packages, and those constructed in
+    this process."""
     _load_installed()
     return dict(sorted(REGISTERED.items()))
 

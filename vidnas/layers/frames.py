@@ -44,7 +44,7 @@ def scale_clip(x: Tensor, scale: Tensor, frames: int) -> Tensor:
 def use_channels_last(network: nn.Module) -> None:
     """Store 2D convolution kernels channels-last, as the frames of clips lie in memory.
 
-    `Module.to(memory_format=...)` would refuse networks that also hold 5D kernels.
+    `Module.to(memory_format=...)` rejects networks that also hold 5D kernels.
     """
     for parameter in network.parameters():
         if parameter.dim() == 4:

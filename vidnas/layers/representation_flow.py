@@ -17,9 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from vidnas.layers.convolution import ConvNorm, SameConv2d
-from vidnas.layers.frames import per_frame
-
 FlowNormalization = Literal["sample", "batch"]
 """What scales the brightness to 0..255: the range of the clip itself, or of the whole batch, as in
 the published code, where a clip's flow depends on its batch mates."""
@@ -39,8 +36,8 @@ class RepresentationFlow(nn.Module):
     """Optical flow between consecutive frames, in float32 also under autocast.
 
     Args:
-        iterations: of TV-L1.
-        normalization: of the brightness.
+        iterations: how many of TV-L1.
+        normalization: what scales the brightness.
         learned: make parameters of the kernels, theta, lambda and tau; otherwise they are buffers,
             and nothing is differentiated unless the clip asks for it.
     """
@@ -98,31 +95,26 @@ class RepresentationFlow(nn.Module):
         The last frame has the flow of the one before it; a single frame has none.
         """
         # Not `mean`: where channels are last in memory, it would reduce rows of three.
-        return self.per_channel((reduce(torch.add, clip.unbind(1)) / clip.shape[1])[:, None])
-
-    def per_channel(self, clip: Tensor) -> Tensor:
-        """`(N, C, T, H, W)` to the flow of every channel, `(N * T, 2 C, H, W)`: all u, all v."""
-        channels, frames, height, width = (int(size) for size in clip.shape[1:])
+        grey = reduce(torch.add, clip.unbind(1)) / clip.shape[1]  # (N, T, H, W)
+        frames, height, width = (int(size) for size in grey.shape[1:])
         if frames == 1 or clip.is_meta:  # on the meta device only shapes are asked for
-            flow = clip.new_zeros(clip.shape[0] * frames, height, width, 2 * channels)
-            return flow.permute(0, 3, 1, 2)
+            return clip.new_zeros(len(grey) * frames, height, width, 2).permute(0, 3, 1, 2)
         wanted = torch.is_grad_enabled() and (self.learned or clip.requires_grad)
         differentiable = wanted and not torch.onnx.is_in_onnx_export()
         in_float32 = torch.autocast(clip.device.type, enabled=False)
         with torch.set_grad_enabled(differentiable), in_float32:
-            clip = self._normalize(clip.float())
-            first = clip[:, :, :-1].reshape(-1, height, width)
-            second = clip[:, :, 1:].reshape(-1, height, width)
-            flow = self._solve(first, second).permute(1, 2, 3, 0)  # (N * C * (T - 1), H, W, 2)
-            flow = flow.reshape(-1, channels, frames - 1, height, width, 2)
-            flow = flow.permute(0, 2, 3, 4, 5, 1)
-            flow = torch.cat((flow, flow[:, -1:]), 1)  # (N, T, H, W, 2, C)
-            return flow.reshape(-1, height, width, 2 * channels).permute(0, 3, 1, 2)
+            grey = self._normalize(grey.float())
+            first = grey[:, :-1].reshape(-1, height, width)
+            second = grey[:, 1:].reshape(-1, height, width)
+            flow = self._solve(first, second).permute(1, 2, 3, 0)  # (N * (T - 1), H, W, 2)
+            flow = flow.reshape(-1, frames - 1, height, width, 2)
+            flow = torch.cat((flow, flow[:, -1:]), 1)  # (N, T, H, W, 2)
+            return flow.reshape(-1, height, width, 2).permute(0, 3, 1, 2)
 
-    def _normalize(self, clip: Tensor) -> Tensor:
-        axes = (1, 2, 3, 4) if self.normalization == "sample" else (0, 1, 2, 3, 4)
-        low, high = clip.amin(axes, keepdim=True), clip.amax(axes, keepdim=True)
-        return 255 * (clip - low) / (high - low).clamp(min=_SMALLEST_RANGE)
+    def _normalize(self, grey: Tensor) -> Tensor:
+        axes = (1, 2, 3) if self.normalization == "sample" else (0, 1, 2, 3)
+        low, high = grey.amin(axes, keepdim=True), grey.amax(axes, keepdim=True)
+        return 255 * (grey - low) / (high - low).clamp(min=_SMALLEST_RANGE)
 
     def _solve(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow of pairs of frames, `(P, H, W)` each, as `(2, P, H, W)`."""
@@ -136,7 +128,7 @@ class RepresentationFlow(nn.Module):
         return torch.cat([self._iterate(*chunk, reuse=True) for chunk in chunks], 1)
 
     def _iterate(self, first: Tensor, second: Tensor, *, reuse: bool) -> Tensor:
-        """As `_solve`; `reuse` the memory of each iteration, where nothing is differentiated."""
+        """Solve a chunk; `reuse` the memory of each iteration, where nothing is differentiated."""
         theta = self.theta.abs() + _EPSILON
         rate, bound = self.tau / theta, self.tau * self.lambda_
         beside = _parts(F.pad(second, (1, 1)), _X, 3)
@@ -169,37 +161,8 @@ class RepresentationFlow(nn.Module):
         taps = kernel.flatten()
         if not self.learned and taps.tolist() == [-1, 1]:
             return None
-        # Views of parameters require gradients even where none are computed; traces refuse them.
+        # Views of parameters require gradients even where none are computed; traces reject them.
         return taps if torch.is_grad_enabled() else taps.detach()
-
-
-class FlowBlock(nn.Module):
-    """Adds to features the representation flow of a few channels made of them.
-
-    Args:
-        channels: of the features.
-        bottleneck: channels to take the flow of.
-        iterations: of TV-L1.
-        normalization: of the channels' values.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        bottleneck: int,
-        iterations: int = 20,
-        normalization: FlowNormalization = "sample",
-    ) -> None:
-        super().__init__()
-        self.reduce = SameConv2d(channels, bottleneck) if channels != bottleneck else nn.Identity()
-        self.flow = RepresentationFlow(iterations, normalization)
-        self.project = ConvNorm(2 * bottleneck, channels)
-        nn.init.zeros_(self.project.norm.weight)
-
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        """`(N * T, C, H, W)` to the same shape."""
-        flow = self.flow.per_channel(per_frame(self.reduce(x), frames).transpose(1, 2))
-        return torch.relu(x + self.project(flow))
 
 
 class _Memory(NamedTuple):
@@ -305,7 +268,7 @@ def _loop(
     start: Tensor,
     images: _Fields,
 ) -> Tensor:
-    """Repeat a step as one `Loop` of the exported graph, not as a copy an iteration."""
+    """Repeat a step as one `Loop` of the exported graph, not as a copy per iteration."""
     inputs = start, start, start, images
     with ThreadPoolExecutor(1) as other:  # traces do not nest, but every thread has its own
         traced = other.submit(torch.jit.trace, step, inputs, check_trace=False).result()

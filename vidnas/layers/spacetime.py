@@ -19,11 +19,11 @@ from vidnas.layers.padding import pad_same, same_padding
 from vidnas.layers.pooling import Pooling, SamePool2d
 
 Profile = Literal["evanet", "cauchy", "gaussian"]
-"""Of the iTGM layers, over time: as in EvaNet's published code; a Cauchy distribution, as in that
-of temporal Gaussian mixtures (TGM, Piergiovanni, Ryoo, ICML 2019); a Gaussian."""
+"""The temporal profile of iTGM layers: as in EvaNet's published code; a Cauchy distribution, as in
+that of temporal Gaussian mixtures (TGM, Piergiovanni, Ryoo, ICML 2019); a Gaussian."""
 
 Size = tuple[int, int, int]
-"""Of a kernel or stride: in time, height and width."""
+"""The size of a kernel or stride in time, height and width."""
 
 
 class SpaceTimeConv(nn.Module):
@@ -87,7 +87,7 @@ def convolve(
     """Convolve clips with SAME padding in time and space: one 2D convolution of stacked frames.
 
     oneDNN 3.12 corrupts memory in the backward pass of 3D convolutions with long kernels, in
-    bfloat16 and in float32. This form takes the memory of its input once a tap.
+    bfloat16 and in float32. This form takes the memory of its input once per tap.
 
     Args:
         x: `(N * T, C, H, W)`.

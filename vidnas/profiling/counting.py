@@ -24,7 +24,7 @@ _IN_PLACE = {torch.ops.aten.relu_.default, torch.ops.aten.hardswish_.default}
 
 
 def count_cost(architecture: Architecture, num_classes: int) -> Cost:
-    """Count what the network costs for one clip, on the meta device: tens of milliseconds.
+    """Count what the network costs for one clip, on the meta device, in tens of milliseconds.
 
     MACs are those of convolutions and matrix products, for inference. The activation memory is the
     peak of the live tensors, the clip included and views not counted twice, when eager PyTorch runs
@@ -43,12 +43,13 @@ def count_cost(architecture: Architecture, num_classes: int) -> Cost:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Add up the FLOPs and follow which storages are alive, weights left out, while a network runs.
+    """Adds up the FLOPs and follows which storages are alive, weights left out, while a network
+    runs.
 
     The formulas are those of torch's `FlopCounterMode`; its per-module bookkeeping, which nobody
     reads here, would double the time.
@@ -69,7 +70,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result: Any
-        # Two thirds of a meta run are the decompositions of these: known to keep the shape.
+        # Two thirds of a run on meta are the decompositions of these, which keep the shape.
         if func is _BATCH_NORM:
             result = (torch.empty_like(args[0]), *torch.empty(2, 0, device="meta"))
         elif func in _KEEP_SHAPE:

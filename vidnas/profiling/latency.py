@@ -1,9 +1,9 @@
-"""Latency of one clip, measured so that it holds beside busy cores.
+"""The latency of one clip, measured so that other busy cores do not change it.
 
 A candidate is timed while other workers train, and neighbours on one machine share caches, memory
-and clock: even the CPU time of one network then wanders by tens of per cent. It wanders together
-with that of another network which runs in between, so what is kept is the median of the pairwise
-ratios, times the latency that the reference network was seen to have on the undisturbed machine
+and clock: even the CPU time of one network then drifts by tens of per cent. It drifts together with
+that of another network that runs in between, so what is kept is the median of the pairwise ratios,
+times the latency that the reference network had on the undisturbed machine
 (`benchmarks/latency_steadiness.py`).
 """
 
@@ -38,13 +38,13 @@ class Reference(Value):
 
 
 def calibrate(*, runtime: str = "onnxruntime", threads: int = 1, device: str = "cpu") -> Reference:
-    """Time the reference network: the best of ten short blocks, by their medians; 1.5 s.
+    """Time the reference network: the best of ten short blocks, by their medians. Takes 1.5 s.
 
     Raises:
         UserError: the runtime or the device cannot be used, or the device is not the CPU.
     """
     if device != "cpu":
-        raise UserError(f"Device {device!r} has no reference network; time it without one.")
+        raise UserError(f"Device {device!r} has no reference network; measure without one.")
     prepared = _prepared_reference(runtime, threads)
     blocks = [
         _times_ms(prepared.run, _clock(threads), warmup=1, repeats=_CALIBRATION_REPEATS)
@@ -77,14 +77,16 @@ def measure_latency(
     Args:
         network: any network; its weights do not matter.
         runtime: "onnxruntime", "openvino" or "torch".
-        device: "cpu"; with "torch" also "cuda" or "cuda:N", where the clip is there already.
-        threads: on the CPU. With one, the reference is compared by CPU time, else by wall time.
+        device: "cpu"; with "torch" also "cuda" or "cuda:N", with the clip on the device already.
+        threads: threads on the CPU. One is compared with the reference by CPU time, more by wall
+            time.
         warmup: runs that do not count.
-        repeats: runs that do; beside a reference fewer, but ten, where all would take over 3 s.
-        reference: from `calibrate`, for a latency that holds beside busy cores; None takes plain
-            wall time.
+        repeats: runs that count; with a reference fewer, but at least ten, if all took over 3 s.
+        reference: from `calibrate`, for a latency that other busy cores do not change; if unset,
+            plain wall time is measured.
         give_up_ms: stop early once the network is clearly slower: the fastest of the first n runs
-            takes more than `1 + 2 / n` times as long. The protocol tells how many runs there were.
+            takes more than `1 + 2 / n` times as long. The protocol records how many runs there
+            were.
 
     Raises:
         UserError: the runtime or the device cannot be used, or the reference was calibrated for
@@ -130,7 +132,7 @@ def _ratios(
     repeats: int,
     give_up: float | None = None,
 ) -> _Samples:
-    """Time of `run` over that of the reference right before it."""
+    """Measure the time of `run` over that of the reference right before it."""
 
     def pair() -> float:
         beside_ms = _elapsed_ms(reference, clock)

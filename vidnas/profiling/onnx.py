@@ -1,4 +1,4 @@
-"""A network as an ONNX graph: what the latency oracle times and what ships."""
+"""A network as an ONNX graph: what is timed and what is exported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPSET = 18
 
 
 def input_names(inputs: Sequence[ClipSpec]) -> tuple[str, ...]:
-    """Names of the graph's inputs: the modalities, numbered where one occurs twice."""
+    """Return the names of the graph's inputs: the modalities, numbered where one occurs twice."""
     modalities = [spec.modality for spec in inputs]
     return tuple(
         name if modalities.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(modalities)

@@ -1,4 +1,4 @@
-"""The fixed network that candidates are timed beside."""
+"""The fixed network with which candidates are timed in alternation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ REFERENCE_INPUTS = (ClipSpec(frames=4, frame_stride=1, size_px=96),)
 class ReferenceNetwork(nn.Module):
     """Spatial, depth-wise, point-wise and temporal convolutions: about 6 ms on one core.
 
-    The mixture, belonging to no family, makes it slow down as candidates do when another process
-    takes caches, memory bandwidth or clock.
+    The mixture, of no family, slows down as candidates do when another process takes caches, memory
+    bandwidth or clock.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class ReferenceNetwork(nn.Module):
         self.classifier = nn.Linear(128, 10)
 
     def forward(self, clip: Tensor) -> Tensor:
-        """`(1, 3, T, H, W)` to `(1, 10)`."""
+        """Return logits `(1, 10)` of a clip `(1, 3, T, H, W)`."""
         features = self.spatial(clip[0].transpose(0, 1))  # (T, C, H', W')
         features = features.flatten(2).permute(1, 0, 2).unsqueeze(0)  # (1, C, T, H' W')
         features = self.temporal(features).relu().mean((2, 3))
@@ -42,7 +42,7 @@ class ReferenceNetwork(nn.Module):
 
 
 def reference_network() -> ReferenceNetwork:
-    """Build it with weights that do not depend on, or move, torch's generator."""
+    """Build the network with weights that neither depend on torch's generator nor advance it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return ReferenceNetwork().eval()

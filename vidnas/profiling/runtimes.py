@@ -1,4 +1,4 @@
-"""The runtimes in which a network can be timed, each as a callable that runs one clip."""
+"""The runtimes in which a network can be timed, each as a function that runs one clip."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def prepare(
     if runtime not in RUNTIMES:
         raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
     if runtime != "torch" and device != "cpu":
-        raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use runtime 'torch'.")
+        raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use torch instead.")
     generator = torch.Generator().manual_seed(0)
     clips = tuple(torch.rand(spec.shape(), generator=generator) for spec in inputs)
     return RUNTIMES[runtime](network, inputs, clips, device, threads)
@@ -120,7 +120,9 @@ def _torch_device(device: str) -> torch.device:
     if place.type == "cuda":
         count = torch.cuda.device_count()
         if (place.index or 0) >= count:
-            raise UserError(f"Device {device!r} is not here: torch sees {count} CUDA device(s).")
+            raise UserError(
+                f"Device {device!r} does not exist: torch sees {count} CUDA device(s); use another."
+            )
     return place
 
 

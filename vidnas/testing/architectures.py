@@ -14,7 +14,7 @@ from vidnas.families import Architecture, create_network, diagram_of
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """A frozen value that travels as JSON and by pickle, with a canonical form and a drawing.
+    """Check that it is a frozen value that survives JSON and pickle, and has a canonical form.
 
     Raises:
         AssertionError: a promise is broken.
@@ -44,7 +44,7 @@ def _check_diagram(architecture: Architecture) -> None:
 
 
 def check_network(architecture: Architecture) -> None:
-    """Builds without weights, takes any batch, and is the network of its canonical form.
+    """Check that it builds without weights, takes any batch, and equals its canonical form.
 
     Raises:
         AssertionError: a promise is broken.
@@ -63,7 +63,7 @@ def check_network(architecture: Architecture) -> None:
 
 
 class _NoStridedPointwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses strided 1x1 convolutions: see `vidnas.layers.convolution.subsample`."""
+    """Rejects strided 1x1 convolutions: see `vidnas.layers.convolution.subsample`."""
 
     def __torch_dispatch__(
         self, operator: Any, types: Any, args: Any = (), kwargs: Any = None

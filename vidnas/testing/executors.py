@@ -11,7 +11,7 @@ _PATIENCE_S = 60.0
 
 
 class ExecutorContract:
-    """Of every executor; a sub-class gives the fixture `executor`."""
+    """The promises of every executor; a sub-class gives the fixture `executor`."""
 
     def test_has_a_slot(self, executor: Executor) -> None:
         assert executor.slots >= 1
@@ -28,7 +28,7 @@ class ExecutorContract:
 
 
 class WorkerContract(ExecutorContract):
-    """Of an executor with worker processes; a sub-class gives the fixture `executor`."""
+    """The promises of executors with worker processes; a sub-class gives the fixture `executor`."""
 
     def test_runs_elsewhere(self, executor: Executor) -> None:
         assert executor.submit(os.getpid).result(_PATIENCE_S) != os.getpid()

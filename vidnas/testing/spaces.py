@@ -15,7 +15,7 @@ _WALKS = 15
 
 
 class SpaceContract:
-    """Of every space; a sub-class gives the fixture `space`."""
+    """The promises of every space; a sub-class gives the fixture `space`."""
 
     def test_random_architectures_and_their_children(self, space: Space) -> None:
         rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ class SpaceContract:
 
 
 class NetworkSpaceContract(SpaceContract):
-    """Of a space whose architectures are networks; a sub-class gives the fixture `space`."""
+    """The promises of spaces of networks; a sub-class gives the fixture `space`."""
 
     def test_networks_can_be_built(self, space: Space) -> None:
         rng = np.random.default_rng(0)

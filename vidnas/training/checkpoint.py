@@ -67,13 +67,13 @@ def load_checkpoint(
         found = saved["identity"]
     except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{path} is not a checkpoint of a training run; remove it to start afresh."
+            f"{path} is not a checkpoint of a training run; remove it to start again."
         ) from error
     differing = [name for name in identity if identity[name] != found.get(name)]
     if differing:
         raise UserError(
             f"{path} is of a training run that differs in its {' and '.join(differing)}; repeat "
-            "that run as it was, or remove the file to start afresh."
+            "that run as it was, or remove the file to start again."
         )
     network.load_state_dict(saved["network"])
     optimizer.load_state_dict(saved["optimizer"])

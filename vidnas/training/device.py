@@ -1,4 +1,4 @@
-"""Where a network computes, and in which numbers."""
+"""The device that a network computes on, and the numbers that it computes in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vidnas.core import UserError
 
 
 def usable_device(name: str) -> torch.device:
-    """The device of that name.
+    """Return the device of that name.
 
     Raises:
-        UserError: there is none on this machine.
+        UserError: this machine has none.
     """
     try:
         device = torch.device(name)
@@ -28,14 +28,14 @@ def usable_device(name: str) -> torch.device:
 def mixed_precision(
     precision: Literal["auto", "float32", "bfloat16"], device: torch.device
 ) -> AbstractContextManager[Any]:
-    """Return the context in which forward passes run: bfloat16 autocast, or nothing."""
+    """Return the context in which forward passes run: bfloat16 autocast, or none."""
     if precision == "bfloat16" or (precision == "auto" and _computes_in_bfloat16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
 def _computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 here, not merely emulated."""
+    """Return whether the chip computes in bfloat16 and does not merely emulate it."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     chip = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

@@ -1,4 +1,4 @@
-"""Why a training ends before its budget does: a search records these and goes on."""
+"""Why training ends before its budget does: a search records these and continues."""
 
 
 class NotFinite(ArithmeticError):

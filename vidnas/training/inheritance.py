@@ -1,4 +1,4 @@
-"""A child starts from what its parent has learned instead of from random weights."""
+"""Weight inheritance: a child starts from its parent's weights instead of random ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vidnas.families.network import Normalization
 def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> float:
     """Copy into a network every tensor that another one has by the same name in the same shape.
 
-    As in Real et al., Large-Scale Evolution of Image Classifiers, ICML 2017 ("Weight inheritance"),
-    where a layer keeps its weights if the shapes match. The statistics of the input clips stay the
+    Layers keep their weights if the shapes match, as in Real et al., Large-Scale Evolution of Image
+    Classifiers, ICML 2017 ("Weight inheritance"). The statistics of the input clips stay the
     network's own: they belong to the data.
 
     Args:
-        network: freshly built; what is not inherited keeps its random weights.
+        network: a freshly built one; what is not inherited keeps its random weights.
         weights: the parent's `state_dict`, on any device and of any floating-point type.
 
     Returns:

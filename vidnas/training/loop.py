@@ -286,7 +286,7 @@ def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.opt
 
 
 def balanced_weights(cache: ClipCache) -> Tensor:
-    """Return weights `(num_classes,)` that make all classes of the training split count alike."""
+    """Return weights `(num_classes,)` that make up for the unequal sizes of the classes."""
     labels = torch.from_numpy(cache.labels[cache.videos("train")])
     counts = torch.bincount(labels, minlength=len(cache.classes))
     return len(labels) / (len(cache.classes) * counts.clamp(min=1))

@@ -21,28 +21,28 @@ _SMALLEST_PROBABILITY = 1e-12  # keeps the loss finite where a network is certai
 
 
 class Metrics(Value):
-    """Measured on the videos of one split; shares are between 0 and 1."""
+    """How well a network classifies the videos of one split; shares are between 0 and 1."""
 
     clips: int
     loss: float
     """Mean cross-entropy of the predicted probabilities, without smoothing or weights."""
     top1: float
     top5: float
-    """Top-n for n = min(5, number of classes)."""
+    """Top-n accuracy for n = min(5, number of classes)."""
     mean_class: float
-    """Mean over the classes present of the share of their clips that was recognised."""
+    """Mean recall of the classes that are present."""
     confusion: tuple[tuple[int, ...], ...]
-    """Clips of true class [row] that were taken for class [column]."""
+    """Number of clips of true class [row] that were taken for class [column]."""
 
     @property
     def rank(self) -> tuple[float, float]:
-        """What trained networks are ordered by, the greater the better: top-1, then the loss."""
+        """The key that orders trained networks, the greater the better: top-1, then the loss."""
         return (self.top1, -self.loss)
 
     @property
     def likelihood(self) -> float:
-        """Geometric mean of the probability that the right class was given: the loss as a share,
-        the greater the better."""
+        """The geometric mean of the probability that the right class was given: the loss as a
+        share, the greater the better."""
         return math.exp(-self.loss)
 
 
@@ -60,7 +60,7 @@ def evaluate(
     The network computes in float32, as it will where it is used.
 
     Raises:
-        UserError: the split is empty, or the device is not there.
+        UserError: the split is empty, or the device does not exist.
         NotFinite: the network predicted numbers that are not finite.
     """
     if not len(cache.videos(split)):
@@ -93,7 +93,7 @@ def evaluate(
 def predict_probabilities(
     network: nn.Module, clips: tuple[Tensor, ...], device: torch.device
 ) -> Tensor:
-    """Class probabilities `(N, num_classes)` on the CPU of uint8 clips `(N, C, T, H, W)`.
+    """Return class probabilities `(N, num_classes)` on the CPU for uint8 clips `(N, C, T, H, W)`.
 
     Raises:
         NotFinite: they are not finite.
@@ -106,7 +106,7 @@ def predict_probabilities(
 
 
 def to_input(clip: Tensor, device: torch.device) -> Tensor:
-    """What a network eats, of a uint8 clip: float in [0, 1]."""
+    """Convert a uint8 clip to what a network takes: float in [0, 1]."""
     return clip.to(device, non_blocking=True).float().div_(255)
 
 
@@ -114,7 +114,7 @@ def score(probabilities: Tensor, labels: Tensor) -> Metrics:
     """Compare predicted probabilities `(N, num_classes)` with true labels `(N,)`."""
     count, classes = probabilities.shape
     ranked = probabilities.argsort(dim=1, descending=True)
-    hits = ranked == labels[:, None]  # (N, num_classes), one True a row
+    hits = ranked == labels[:, None]  # (N, num_classes), one True per row
     confusion = torch.bincount(labels * classes + ranked[:, 0], minlength=classes**2)
     confusion = confusion.view(classes, classes)
     present = confusion.sum(dim=1) > 0

@@ -1,4 +1,4 @@
-"""How a network is trained: one recipe, frozen, for the brief proxy training and the full one."""
+"""How a network is trained: one frozen recipe, for the brief training run and for the full one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _FIRST_SHARE = 0.01  # a warm-up from exactly zero would waste its first step
 
 
 class TrainingSettings(Value):
-    """The recipe. The defaults train tiny networks from scratch on a few hundred clips."""
+    """A recipe; the defaults train tiny networks from scratch on a few hundred clips."""
 
     epochs: PositiveFloat | None = None
     budget_s: PositiveFloat | None = None
-    """Wall-clock time of training and validation. Given both limits, the nearer one ends it."""
+    """Wall-clock time of training and validation. Given both limits, the nearer ends the run."""
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -28,7 +28,7 @@ class TrainingSettings(Value):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Nesterov momentum of SGD; beta 1 of AdamW."""
     weight_decay: NonNegativeFloat = 0.05
-    """Of convolution and dense kernels; biases, gates and normalisation are not decayed."""
+    """Decay of convolution and dense kernels; biases, gates and normalisation do not decay."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the budget in which the learning rate rises linearly."""
     clip_norm: PositiveFloat | None = 1.0
@@ -42,14 +42,14 @@ class TrainingSettings(Value):
     """How often the validation split is measured, evenly over the budget; the last at its end."""
     rungs: tuple[float, ...] = ()
     """Rising shares of the budget, between 0 and 1, at which the validation split is measured as
-    well, within an epoch too, and the training may be stopped."""
+    well, within an epoch too, and the run may be stopped."""
     keep: Literal["last", "best"] = "last"
     """Which weights remain: the last, or those of the best validation (by top-1, then by loss)."""
 
     @model_validator(mode="after")
-    def _ends_some_day(self) -> TrainingSettings:
+    def _has_an_end(self) -> TrainingSettings:
         if self.epochs is None and self.budget_s is None:
-            raise ValueError("a training needs an end: set epochs, budget_s or both")
+            raise ValueError("a training run needs an end: set epochs, budget_s or both")
         return self
 
     @classmethod
@@ -61,7 +61,7 @@ class TrainingSettings(Value):
         flip: bool = False,
         class_weights: Literal["none", "balanced"] = "none",
     ) -> Self:
-        """The recipe for a network that will be used: more variety, and the best weights kept."""
+        """Return the recipe for a network that will be used: more variety, best weights kept."""
         return cls(
             epochs=epochs,
             budget_s=budget_s,
@@ -72,13 +72,13 @@ class TrainingSettings(Value):
         )
 
     def spent(self, epochs: float, seconds: float) -> float:
-        """Share of the budget that is used up; 1 or more is the end."""
+        """Return the share of the budget that is used up; 1 or more is the end."""
         by_epochs = epochs / self.epochs if self.epochs else 0.0
         by_time = seconds / self.budget_s if self.budget_s else 0.0
         return max(by_epochs, by_time)
 
     def learning_rate_at(self, spent: float) -> float:
-        """Linear warm-up, then half a cosine down to zero (Loshchilov and Hutter, 2017)."""
+        """Return the rate: linear warm-up, half a cosine to zero (Loshchilov, Hutter 2017)."""
         if spent < self.warmup:
             return self.learning_rate * max(spent / self.warmup, _FIRST_SHARE)
         falling = min((spent - self.warmup) / (1 - self.warmup), 1.0)

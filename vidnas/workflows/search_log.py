@@ -11,7 +11,7 @@ from typing_extensions import Self
 from vidnas.core import Evaluation
 from vidnas.core.value import Value
 from vidnas.evolution.engine import Event
-from vidnas.evolution.progress import Progress
+from vidnas.evolution.tally import Tally
 from vidnas.evolution.trial import Trial
 from vidnas.workflows.listener import Listener
 
@@ -97,15 +97,15 @@ class SearchLog(Listener):
 
 def _past_events(trials: Iterable[Trial]) -> Iterator[Event]:
     """Yield the events with which the trials were recorded."""
-    progress = Progress()
+    tally = Tally()
     for trial in trials:
-        progress.take(trial)
+        tally.take(trial)
         yield Event(
             trial.evaluation.status,
             trial,
-            dict(progress.counts),
-            dict(progress.rejections),
-            progress.best,
+            dict(tally.counts),
+            dict(tally.rejections),
+            tally.best,
             trial.elapsed_s,
             remaining_s=None,
         )

@@ -10,9 +10,8 @@ from typing import Any
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.progress import Progress, per_minute
 from vidnas.evolution.study import Study
-from vidnas.evolution.watching import is_searching, last_recorded
+from vidnas.evolution.tally import Tally, per_minute
 from vidnas.workflows.page import read_winner
 from vidnas.workflows.plan import Plan
 from vidnas.workflows.records import read_record
@@ -67,17 +66,17 @@ def read_status(folder: Path) -> StudyStatus:
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
     search_s = Plan.of(request, workers=1).search_s if request else None
-    progress = Progress(request.evaluations if request else None, search_s)
+    progress = Tally(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
         progress.take(trial)
         if trial.evaluation.status == "failed":
             reasons[trial.evaluation.reason] += 1
     elapsed_s = study.trials[-1].elapsed_s if study.trials else 0.0
-    last = last_recorded(study)
+    last = study.last_recorded
     return StudyStatus(
         study=str(folder),
-        searching=is_searching(folder),
+        searching=study.is_being_searched(),
         family=study.config.family,
         strategy=study.config.strategy,
         limits=study.config.limits,

@@ -29,7 +29,7 @@ DEPTHS: dict[int, tuple[int, int, int, int]] = {
 """Modules of a block on each level, by the depth that the network is named after."""
 
 LEVEL_WIDTHS = (64, 128, 256, 512)
-"""Of the 3x3 convolutions of a level, whatever the filters of its blocks."""
+"""The width of the 3x3 convolutions of each level, whatever the filters of its blocks."""
 LEVELS = len(LEVEL_WIDTHS)
 EXPANSION = 4
 """A bottleneck block has so many times its filters at its exit."""
@@ -54,11 +54,11 @@ class Stem(Value):
     """`flow` is computed in the network from the RGB clip; `precomputed_flow` is a clip of its own;
     `objects` are maps of object classes."""
     dilation: PositiveInt = 1
-    """Of the convolution over time."""
+    """The dilation of the convolution over time."""
 
     @property
     def modality(self) -> Modality:
-        """Of the clip that the stream is made from."""
+        """The modality of the clip that the stream is made from."""
         return _MODALITIES[self.kind]
 
 
@@ -67,20 +67,20 @@ class Block(Value):
 
     level: Annotated[int, Field(ge=0, lt=LEVELS)]
     inputs: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    """Nodes of lower levels, in ascending order: stems count from 0, blocks go on from there."""
+    """Nodes of lower levels, in ascending order: stems count from 0, blocks follow."""
     filters: PositiveInt | tuple[PositiveInt, PositiveInt, PositiveInt]
-    """Of a bottleneck; of the three convolutions of an inverted one."""
+    """The width of a bottleneck; the widths of the three convolutions of an inverted one."""
     dilation: PositiveInt = 1
-    """Of the convolutions over time."""
+    """The dilation of the convolutions over time."""
     stride: PositiveInt = 2
-    """In space, of the first module."""
+    """The stride in space of the first module."""
     edge_weights: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
-    """One weight an input, fixed; None learns them."""
+    """One fixed weight per input; None learns them."""
     fused: PositiveInt | None = None
-    """Channels of the fused inputs; None takes those of the widest. The published ++lite takes the
+    """Channels of the fused inputs; by default those of the widest. The published ++lite takes the
     width of the picture instead."""
     name: str = ""
-    """Kept along a lineage, so that its connections can be followed; no name is the index."""
+    """Kept along a lineage, so that its connections can be followed; by default the index."""
 
 
 class AssembleNet(ClipGenes, Architecture):

@@ -23,7 +23,7 @@ _NOTES = {
 
 
 def draw(architecture: AssembleNet) -> Diagram:
-    """One column a level; edges have the weights that the architecture fixes, or one."""
+    """Draw one column per level; edges have the weights that the architecture fixes, or one."""
     levels = sorted({block.level for block in architecture.blocks})
     modules = [architecture.repeats[level] for level in levels]
     titles = [

@@ -25,7 +25,7 @@ _LITE_HEAD_WIDTHS = (432, 2048)
 
 
 class Features:
-    """What the nodes gave in one forward pass; pooled and averaged once, whoever asks."""
+    """The output of each node in one forward pass, pooled and averaged once."""
 
     def __init__(self) -> None:
         self.maps: dict[int, Tensor] = {}
@@ -135,7 +135,7 @@ class AssembleNetwork(Network):
         use_channels_last(self)
 
     def forward(self, *clips: Tensor) -> Tensor:
-        """One `(N, C, T, H, W)` in [0, 1] an input to `(N, num_classes)`, for any N, T, H, W."""
+        """One `(N, C, T, H, W)` in [0, 1] per input to `(N, num_classes)`, for any N, T, H, W."""
         streams, frames = self._streams(clips), int(clips[0].shape[2])
         features = Features()
         for node, module in zip(self.architecture.built, self.nodes, strict=True):

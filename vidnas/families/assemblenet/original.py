@@ -81,7 +81,7 @@ def to_official(architecture: AssembleNet) -> tuple[list[Any], list[Any]]:
     Raises:
         UserError: the published code would build another network.
     """
-    _refuse_others(architecture)
+    _reject_others(architecture)
     stems = [[_STEM_NUMBERS[stem.kind], stem.dilation] for stem in architecture.stems]
     blocks = [_write_block(block) for block in architecture.blocks]
     weights = [[list(b.edge_weights)] if b.edge_weights else [] for b in architecture.blocks]
@@ -106,32 +106,32 @@ def _write_block(block: Block) -> list[Any]:
     return [block.level, list(block.inputs), filters, block.dilation, block.stride, 0]
 
 
-def _refuse_others(architecture: AssembleNet) -> None:
-    """Refuse what the published code builds otherwise or not at all."""
+def _reject_others(architecture: AssembleNet) -> None:
+    """Reject what the published code builds otherwise or not at all."""
     bottleneck = architecture.module == "bottleneck"
     kinds = {stem.kind for stem in architecture.stems}
     published = architecture.model_copy(update={"rules": "published"})
     if "precomputed_flow" in kinds:
-        _refuse("a stem of precomputed flow")
+        _reject("a stem of precomputed flow")
     if "objects" in kinds and not bottleneck:
-        _refuse("a stem of objects before inverted modules")
+        _reject("a stem of objects before inverted modules")
     if architecture.width != 1:
-        _refuse(f"width {architecture.width:g}")
+        _reject(f"width {architecture.width:g}")
     fused = [b.fused for b in architecture.canonical().blocks if b.fused is not None]
     if bottleneck and fused:
-        _refuse(f"inputs fused to {fused[0]} channels")
+        _reject(f"inputs fused to {fused[0]} channels")
     if architecture.rules == "corrected":
         if published.built != architecture.built:
-            _refuse("blocks that reach no head and are left out")
+            _reject("blocks that reach no head and are left out")
         if published.heads != architecture.heads:
-            _refuse(f"a head on {len(architecture.heads)} blocks")
+            _reject(f"a head on {len(architecture.heads)} blocks")
         if bottleneck and "flow" in kinds:
-            _refuse("convolutions over time in stems of flow")
+            _reject("convolutions over time in stems of flow")
         if architecture.attention == "self":
-            _refuse("self attention without the layers of peer attention")
+            _reject("self attention without the layers of peer attention")
 
 
-def _refuse(what: str) -> None:
+def _reject(what: str) -> None:
     raise UserError(
         f"This architecture has {what}, which the published code does not build; keep it as JSON "
         "(to_json) instead."

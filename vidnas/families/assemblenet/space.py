@@ -48,10 +48,10 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
         """Exchange edges, then apply `strength` changes.
 
         The parent's connection weights decide which edges go. Without an evaluation, or with one
-        that has no such weights, random ones do. Where every edge stays there is no phrase for it.
+        that has no such weights, random ones do. If every edge stays, there is no phrase for it.
         """
         if not isinstance(parent, AssembleNet):
-            raise TypeError(f"a {type(parent).__name__} is no AssembleNet")
+            raise TypeError(f"a {type(parent).__name__} is not an AssembleNet")
         weights = evaluation.connection_weights if evaluation else {}
         weights = weights or random_weights(parent, rng)
         exchange = exchange_edges(parent, rng, weights, self.bounds.edge_threshold)
@@ -77,7 +77,7 @@ def space(
     Motion is computed from the frames, or comes as a clip of optical flow.
 
     Raises:
-        UserError: the clips are too small or too short, or there are no frames among them.
+        UserError: the clips are too small or too short, or none of them is of RGB.
     """
     stems = _STEMS.get(frozenset(modalities))
     if stems is None:

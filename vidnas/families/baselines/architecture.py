@@ -34,7 +34,7 @@ class R2Plus1D(SingleClip):
 
     @property
     def stages(self) -> tuple[tuple[int, int], ...]:
-        """Of the four stages: number of blocks and channels."""
+        """The number of blocks and the channels of each of the four stages."""
         return tuple(
             (blocks, scaled(width, self.width))
             for blocks, width in zip(_BLOCKS[self.depth], _WIDTHS, strict=True)

@@ -9,7 +9,7 @@ from vidnas.families.baselines.architecture import R2Plus1D
 
 
 def draw(architecture: R2Plus1D) -> Diagram:
-    """A chain: stem, four stages, classifier."""
+    """Draw a chain: stem, four stages, classifier."""
     chain = [
         ("clip", "input", "clip", str(architecture.inputs[0])),
         ("stem", "(2+1)D conv", "1x7x7, 3x1x1", f"{architecture.stem_channels[1]} channels"),

@@ -80,7 +80,7 @@ class SplitConv(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two (2+1)D convolutions beside a shortcut; the stride is of time and space."""
+    """Two (2+1)D convolutions beside a shortcut; the stride is the same in time and space."""
 
     def __init__(self, channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Ensemble(Architecture):
 
     @property
     def size(self) -> int:
-        """Number of votes: that of the members, each as often as it counts."""
+        """The number of votes: the sum of the members' weights."""
         return sum(member.weight for member in self.members)
 
     def canonical(self) -> Ensemble:

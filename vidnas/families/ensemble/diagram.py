@@ -8,7 +8,7 @@ from vidnas.families.registry import diagram_of
 
 
 def draw(architecture: Ensemble) -> Diagram:
-    """The clips, the members in parallel, the mean of their logits."""
+    """Draw the clips, the members in parallel, and the mean of their logits."""
     clips = {spec: f"clip {number}" for number, spec in enumerate(architecture.inputs, 1)}
     boxes = [
         Box(

@@ -1,4 +1,4 @@
-"""The members side by side, and the mean of what they say."""
+"""The members side by side, and the mean of their logits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EnsembleNetwork(Network):
         self.eval()
 
     def forward(self, *clips: Tensor) -> Tensor:
-        """One `(N, C, T, H, W)` an input to logits `(N, num_classes)`."""
+        """One `(N, C, T, H, W)` per input to logits `(N, num_classes)`."""
         votes = [
             share * member(*(clips[index] for index in inputs))
             for member, inputs, share in zip(self.members, self._inputs, self._shares, strict=True)

@@ -14,7 +14,7 @@ _KINDS = {"1x1": "1x1 conv", **{name: f"{name} conv" for name in CONV_NAMES.valu
 
 
 def draw(architecture: EvaNet) -> Diagram:
-    """One column a stage."""
+    """Draw one column per stage."""
     spec, (first, *pools) = architecture.inputs[0], architecture.pool_times
     drawing = _Drawing(spec)
     drawing.convolution(CONV_NAMES[architecture.stem_conv], 7, architecture.stem_time)
@@ -37,7 +37,7 @@ def draw(architecture: EvaNet) -> Diagram:
 
 
 def draw_inception(architecture: EvaNetInception) -> Diagram:
-    """One column a module."""
+    """Draw one column per module."""
     spec, pools = architecture.inputs[0], architecture.pool_times
     stem = CONV_NAMES[architecture.stem_conv]
     drawing = _Drawing(spec)

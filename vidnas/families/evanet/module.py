@@ -65,7 +65,7 @@ class Branch(Value):
         )
 
     def without_time(self) -> Branch:
-        """The branch as odd repeats have it: convolutions of length one, pooling as it is."""
+        """The branch in odd repeats: convolutions of length one, the pooling unchanged."""
         return self if self.pools else self.model_copy(update={"time": 1, "time2": 1})
 
 
@@ -76,8 +76,8 @@ LAYER_GENES: dict[BranchKind, tuple[tuple[str | None, str], ...]] = {
     "maxpool": ((None, "time"),),
     "avgpool": ((None, "time"),),
 }
-"""The gene of the type, if there is one, and of the length of each layer that a branch has over
-time."""
+"""The genes of each layer that has a temporal length: that of its type, if it has one, and that of
+its length."""
 
 CONV_NAMES: dict[ConvKind, str] = {"3d": "3D", "itgm": "iTGM", "2+1d": "(2+1)D"}
 _KIND_NAMES: dict[BranchKind, str] = {"1x1": "1x1", "maxpool": "max-pool", "avgpool": "avg-pool"}

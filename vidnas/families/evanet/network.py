@@ -148,7 +148,7 @@ class EvaNetHead(nn.Module):
 
 
 class EvaNetNetwork(Network):
-    """Stem, and four times a max-pool and a stage of repeated modules; a classifier."""
+    """A stem, four times a max-pool and a stage of repeated modules, and a classifier."""
 
     architecture: EvaNet
 

@@ -23,7 +23,7 @@ from vidnas.families.tinyvideonet.unit import (
     Unit,
     block_units,
     canonical_block,
-    refuse_published_genes,
+    reject_published_genes,
 )
 
 HEAD = "classifier"
@@ -35,7 +35,7 @@ class Stream(ClipGenes):
 
     modality: VideoModality = "rgb"
     name: str = ""
-    """Kept along a lineage, as that of a node."""
+    """Kept along a lineage, as the name of a node is."""
 
     @property
     def spec(self) -> ClipSpec:
@@ -75,7 +75,7 @@ class TinyStreams(Architecture):
         if len({*names, HEAD}) <= len(names):
             raise ValueError(f"names {', '.join(names)} are not all different, or one is {HEAD!r}")
         for index, node in enumerate(self.nodes, len(self.streams)):
-            refuse_published_genes(node.block, f"node {names[index]}")
+            reject_published_genes(node.block, f"node {names[index]}")
             wrong = [i for i in node.inputs if i >= index]
             if wrong:
                 raise ValueError(f"node {names[index]}: inputs {wrong} do not come before {index}")

@@ -10,7 +10,7 @@ _PRUNED = "pruned"
 
 
 def draw(architecture: TinyStreams) -> Diagram:
-    """Streams on the left, nodes by their depth; a node's box has the layers of its block."""
+    """Draw streams on the left, nodes by depth; a node's box has the layers of its block."""
     names, live, depths = architecture.node_names, architecture.live, architecture.depths
     first = len(architecture.streams)
     boxes = [

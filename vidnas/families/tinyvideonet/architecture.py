@@ -19,7 +19,7 @@ from vidnas.families.tinyvideonet.unit import (
     Unit,
     block_units,
     canonical_block,
-    refuse_published_genes,
+    reject_published_genes,
 )
 
 
@@ -41,7 +41,7 @@ class TinyVideoNet(SingleClip):
     def _is_buildable(self) -> TinyVideoNet:
         for number, block in enumerate(self.blocks, 1):
             if self.rules == "corrected":
-                refuse_published_genes(block, f"block {number}")
+                reject_published_genes(block, f"block {number}")
         for unit in self.units:
             gated = unit.context_gate or unit.hidden
             if gated and unit.gated_channels != unit.width:

@@ -17,7 +17,7 @@ _KINDS = {
 
 
 def draw(architecture: TinyVideoNet) -> Diagram:
-    """One column a block, with the layers of its first repeat, and the head."""
+    """Draw one column per block, with the layers of its first repeat, and the head."""
     columns = [f"input\n{extent_label(architecture.units[0].entry)}"]
     clip = str(architecture.inputs[0])
     boxes = [Box(name="clip", column=0, kind="input", label="clip", detail=clip)]

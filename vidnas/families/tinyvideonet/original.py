@@ -36,7 +36,7 @@ def from_official(genome: Mapping[str, Any] | str) -> TinyVideoNet:
     """
     with reading_genome():
         genome = json.loads(genome) if isinstance(genome, str) else genome
-        _refuse_branches(genome)
+        _reject_branches(genome)
         return TinyVideoNet(
             **read_clip(genome["input_streams"][0] if "input_streams" in genome else genome),
             blocks=tuple(read_block(block) for block in genome["blocks"]),
@@ -83,7 +83,7 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
 
 @contextmanager
 def reading_genome() -> Iterator[None]:
-    """Say of what cannot be read as a genome that it is none."""
+    """Turn what goes wrong in reading a genome into an error for people."""
     try:
         yield
     except (json.JSONDecodeError, KeyError, TypeError, IndexError, ValidationError) as error:
@@ -126,7 +126,7 @@ def _entries(architecture: TinyVideoNet) -> list[Extent]:
     return [unit.entry for unit in architecture.units if unit.name.endswith("-0")]
 
 
-def _refuse_branches(genome: Mapping[str, Any]) -> None:
+def _reject_branches(genome: Mapping[str, Any]) -> None:
     chained = all(
         block.get("inputs", [index]) == [index] for index, block in enumerate(genome["blocks"])
     )

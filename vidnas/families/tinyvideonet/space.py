@@ -26,7 +26,7 @@ _FIRST_WIDTH = 64
 
 
 class BlockBounds(Value):
-    """What holds for each block of a network, and for all networks."""
+    """The bounds that hold for every block, and for every network of blocks."""
 
     genes: dict[str, tuple[Any, ...]] = Field(default_factory=dict, validate_default=True)
     """Values that genes of blocks may take; by default those that the genes are declared with."""
@@ -214,5 +214,5 @@ def _stride(rng: np.random.Generator, values: Sequence[int], probability: float)
 
 
 def _kernels(values: Sequence[int], stride: int) -> list[int]:
-    """The kernels that may have this stride; one is no operation and cannot stride."""
+    """The kernels that may have this stride; a kernel of one does nothing and cannot stride."""
     return [value for value in values if stride == 1 or value > 1]

@@ -1,4 +1,4 @@
-"""One repeat of a block, resolved: exactly the layers that are built, with their widths."""
+"""Blocks resolved to the layers that are built: one unit per repeat."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Unit:
     """1x1 convolution that closes an inverted bottleneck."""
     skip: Literal["none", "identity", "projection"]
     skip_stride: tuple[int, int]
-    """In time and in space."""
+    """The strides in time and in space."""
     act: Activation
     non_local: int
     exit: Extent
@@ -173,8 +173,8 @@ def canonical_block(block: Block, entry: Extent, rules: Rules) -> Block:
     return block
 
 
-def refuse_published_genes(block: Block, name: str) -> None:
-    """Refuse genes that only the `published` rules give a meaning.
+def reject_published_genes(block: Block, name: str) -> None:
+    """Reject genes that only the `published` rules give a meaning.
 
     Raises:
         ValueError: a kernel of one strides, or expand is 0.
@@ -183,7 +183,7 @@ def refuse_published_genes(block: Block, name: str) -> None:
         kernel, stride = getattr(block, f"{axis}_kernel"), getattr(block, f"{axis}_stride")
         if kernel == 1 and stride > 1:
             raise ValueError(
-                f"{name}: {axis} kernel 1 is no operation and cannot stride by {stride}; use a "
+                f"{name}: {axis} kernel 1 does nothing and cannot stride by {stride}; use a "
                 "larger kernel or stride 1"
             )
     if block.expand == 0:

@@ -9,8 +9,8 @@ from vidnas.evolution.trial import Trial
 
 
 @dataclass
-class Progress:
-    """What the trials of a search come to, one after the other.
+class Tally:
+    """Sums over the trials of a search, one after the other.
 
     Args:
         evaluations: number of evaluated candidates to end at, if one was given.
@@ -22,7 +22,7 @@ class Progress:
     counts: Counter[str] = field(default_factory=Counter)
     """Trials by status; a status that did not occur is missing."""
     rejections: Counter[str] = field(default_factory=Counter)
-    """Rejected candidates by the limit that they broke; "other" where an evaluator gave none."""
+    """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
     best: Trial | None = None
 
     def take(self, trial: Trial) -> None:
@@ -36,11 +36,11 @@ class Progress:
 
     @property
     def evaluated(self) -> int:
-        """Candidates that were trained, successfully or not."""
+        """How many candidates were trained, successfully or not."""
         return self.counts["ok"] + self.counts["failed"]
 
     def remaining_s(self, elapsed_s: float) -> float | None:
-        """Estimate of what is left after this search time; None as long as nothing is known."""
+        """Estimate what is left after this search time; None as long as nothing is known."""
         estimates = []
         if self.budget_s is not None:
             estimates.append(max(self.budget_s - elapsed_s, 0.0))
@@ -51,5 +51,5 @@ class Progress:
 
 
 def per_minute(evaluated: int, elapsed_s: float) -> float:
-    """Evaluated candidates by search time."""
+    """Return evaluated candidates by search time."""
     return 60 * evaluated / elapsed_s if elapsed_s else 0.0
