@@ -39,7 +39,8 @@ class Limits(Value):
             name = text.partition("=")[0].strip()
             quantity = _QUANTITIES.get(name)
             if quantity is None:
-                raise UserError(f"The limit {text!r} is unknown; {suggest(name, _QUANTITIES)}")
+                cure = suggest(name, _QUANTITIES).rstrip(".")
+                raise UserError(f"The limit {text!r} is unknown; {cure}, as in latency=40ms.")
             if quantity.field in found:
                 raise UserError(f"The limit {text!r} repeats an earlier one; keep one of them.")
             found[quantity.field] = quantity.read(text)
