@@ -1,9 +1,8 @@
 """What the options of all jobs share: groups, types that read what people write, and errors.
 
-An option is declared once, as a field of a `Request`: from it Cyclopts derives the command line,
-and Python passes the same fields. Of tyro, pydantic-settings, Typer and Cyclopts, only the last
-reads pydantic's fields with groups, help and defaults, suggests names, imports commands lazily and
-is ready in 70 ms.
+An option is declared once, as a field of a `Request`: from it the command line is derived, and
+Python passes the same fields. Cyclopts derives it, because it reads the fields of pydantic with their
+groups, help and defaults, suggests names and imports commands lazily.
 """
 
 from __future__ import annotations
@@ -34,10 +33,9 @@ from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
 
-CLIPS_PER_VIDEO = 3
-"""The default of every test."""
-
 SUBJECT = Parameter(group=Group("What to search", sort_key=1))
+TRAINED = Parameter(group=Group("What to train", sort_key=1))
+MEMBERS = Parameter(group=Group("What to put together", sort_key=1))
 LIMITS = Parameter(group=Group("Limits and budget", sort_key=2))
 EVOLUTION = Parameter(group=Group("Evolution", sort_key=3))
 TRAINING = Parameter(group=Group("Training", sort_key=4))
