@@ -1,8 +1,8 @@
 """What the options of all jobs share: groups, types that read what people write, and errors.
 
 An option is declared once, as a field of a `Request`: from it the command line is derived, and
-Python passes the same fields. Cyclopts derives it, because it reads the fields of pydantic with their
-groups, help and defaults, suggests names and imports commands lazily.
+Python passes the same fields. Cyclopts derives it, because it reads the fields of pydantic with
+their groups, help and defaults, suggests names and imports commands lazily.
 """
 
 from __future__ import annotations
