@@ -14,12 +14,11 @@ split only reports.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Results, options, print_table
+from benchmarks.results import Results, options, percent_by_seed, print_table
 
 
 def compare(
@@ -96,7 +95,7 @@ def report(rows: dict[str, list[dict[str, Any]]]) -> None:
     tested = {name: [run["test"] for run in runs] for name, runs in rows.items()}
     print_table(
         ("networks", "top-1 %, mean", "by seed"),
-        ((name, *_mean_and_seeds(top1, ".1f")) for name, top1 in tested.items()),
+        ((name, *percent_by_seed(top1)) for name, top1 in tested.items()),
     )
     greedy, alone = (
         next(runs for name, runs in rows.items() if name.startswith(kind))
@@ -113,19 +112,13 @@ def report(rows: dict[str, list[dict[str, Any]]]) -> None:
         (
             (
                 name,
-                *_mean_and_seeds(
+                *percent_by_seed(
                     [run["test"] - o for run, o in zip(greedy, top1, strict=True)], "+.1f"
                 ),
             )
             for name, top1 in others.items()
         ),
     )
-
-
-def _mean_and_seeds(values: Sequence[float], form: str) -> tuple[str, str]:
-    """Format the mean and each value of some shares in percent."""
-    percent = [100 * value for value in values]
-    return format(statistics.mean(percent), form), ", ".join(format(p, form) for p in percent)
 
 
 def _best_member(rows: dict[str, list[dict[str, Any]]], run: dict[str, Any]) -> float:

@@ -9,7 +9,6 @@ CUDA has. That shows that it works and measures nothing. A full run is kept in r
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import statistics
 import subprocess
@@ -50,7 +49,8 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     results = Results("gpu", arguments, keep=not quick)
     found: dict[str, Any] = {}
-    results.add(device=name_of(device))
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    results.add(device=name)
     with temporary_cache(clips_per_class=16 if quick else 80) as (_, cache):
         sections: dict[str, Callable[[], Any]] = {
             "logits": partial(compare_logits, device),
@@ -59,17 +59,13 @@ def main() -> None:
             "latency_ms": partial(latencies_ms, device, quick),
             "candidates": partial(candidates, cache, device, quick),
         }
-        for name, measure in sections.items():
-            found[name] = results.measure(measure, section=name)
-            print(json.dumps({name: found[name]}, indent=1), flush=True)
+        for section, measure in sections.items():
+            found[section] = results.measure(measure, section=section)
+            print(json.dumps({section: found[section]}, indent=1), flush=True)
     results.finish()
-    wrong = [name for name in ("logits", "training", "batches") if not found[name]["right"]]
-    print(f"{name_of(device)}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
+    wrong = [one for one in ("logits", "training", "batches") if not found[one]["right"]]
+    print(f"{name}: {'wrong: ' + ', '.join(wrong) if wrong else 'as on the CPU'}")
     raise SystemExit(bool(wrong))
-
-
-def name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def compare_logits(device: torch.device) -> dict[str, Any]:

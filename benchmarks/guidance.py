@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Results, options, over_seeds, print_table
+from benchmarks.results import Results, options, over_seeds, percent_by_seed, print_table
 
 STRATEGIES = ("guided", "unguided", "random")
 FRAMES, SIZE_PX, DEPTH, WIDTH = 8, 32, 26, 0.125
@@ -178,10 +178,7 @@ def report(
     print(f"\ntest top-1 % of the winners, {arguments.minutes:g} minutes of training")
     print_table(
         ("search", "mean", "by seed"),
-        (
-            (name, f"{100 * statistics.mean(top1):.1f}", ", ".join(f"{100 * v:.1f}" for v in top1))
-            for name, top1 in test.items()
-        ),
+        ((name, *percent_by_seed(top1)) for name, top1 in test.items()),
     )
 
 

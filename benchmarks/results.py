@@ -122,3 +122,9 @@ def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
     """Return mean, minimum and maximum over seeds, such as "66.3 (63.5 to 69.0)"."""
     mean, low, high = (format(f(values), form) for f in (statistics.mean, min, max))
     return f"{mean} ({low} to {high})"
+
+
+def percent_by_seed(values: Sequence[float], form: str = ".1f") -> tuple[str, str]:
+    """Format the mean and each value of some shares in percent."""
+    percent = [100 * value for value in values]
+    return format(statistics.mean(percent), form), ", ".join(format(p, form) for p in percent)

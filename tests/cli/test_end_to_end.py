@@ -38,7 +38,9 @@ def test_search_goes_on_where_it_stopped(vidnas: Vidnas, clips: Path, tmp_path: 
     assert after[: len(before)] == before
     assert sum(trial.evaluation.status != "rejected" for trial in after) == 3
     assert "Resuming" in done.stderr
-    assert set(read_json(done)) >= {"test", "cost", "within_limits", "report", "export_difference"}
+    found = read_json(done)
+    assert set(found) == {"model", "onnx", "report", "card", "seconds"}
+    assert set(found["card"]) >= {"test", "cost", "within_limits", "export_difference"}
 
 
 def test_predict_names_classes(vidnas: Vidnas, study: Path, clips: Path) -> None:

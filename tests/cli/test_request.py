@@ -11,7 +11,7 @@ from commands import call
 from vidnas.core import UserError
 from vidnas.evolution.strategies import STRATEGIES
 from vidnas.evolution.strategies.pareto import Objective
-from vidnas.workflows.request import EnsembleRequest, SearchRequest, TrainRequest
+from vidnas.workflows.request import REQUEST_FILE, EnsembleRequest, SearchRequest, TrainRequest
 
 
 def test_an_option_is_its_field_without_the_unit(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_people_write(
         ("objective", "speed", "choose one of accuracy, latency, macs, parameters."),
         ("input", "rgb+flw", "'rgb+flw' is not an input; did you mean rgb+flow"),
         ("size", "3", "--size 3 must be greater than or equal to 16."),
-        ("gpus-per-candidate", "2", "2.0 is not a valid GPU share; give a number from 0 to 1"),
+        ("gpus-per-candidate", "2", "'2' is not a valid GPU share; give a number from 0 to 1"),
         ("gpus-per-candidate", "many", "'many' is not a valid GPU share"),
     ],
 )
@@ -79,6 +79,15 @@ def test_a_missing_folder_is_said_first(command: str, tmp_path: Path) -> None:
     done = call(*command.split(), tmp_path / "nowhere", *rest)
     assert done.returncode == 2
     assert "nowhere does not exist" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"budget_s": 3}', '{"clips": ".", "crop": 1}']
+)
+def test_a_damaged_record(tmp_path: Path, text: str) -> None:
+    (tmp_path / REQUEST_FILE).write_text(text)
+    with pytest.raises(UserError, match="damaged or from another version"):
+        SearchRequest.read(tmp_path)
 
 
 def test_clips_of_an_earlier_request_may_have_moved(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_of_a_finished_search(vidnas: Vidnas, study: Path) -> None:
     assert told["evaluations_asked"] == 3
     assert told["remaining_s"] == 0
     assert told["limits"]["latency_ms"] == 20
-    assert told["winner"]["number"] < sum(told["trials"].values())
+    assert told["winner"]["trial"] < sum(told["trials"].values())
     said = vidnas("status", study).stdout
     assert "on the test clips" in said
     assert "evolution in tinyvideonet, 3 evaluations, latency 20 ms" in said

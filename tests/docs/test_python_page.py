@@ -14,8 +14,7 @@ def test_every_cell_runs(tmp_path: Path) -> None:
     cells = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.S | re.M)
     # As in a notebook, the main module is no file that workers could import.
     done = subprocess.run(
-        [sys.executable, "-"],
-        input="\n".join(cells),
+        [sys.executable, "-c", "\n".join(cells)],
         cwd=tmp_path,
         capture_output=True,
         text=True,

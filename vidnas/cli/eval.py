@@ -7,8 +7,8 @@ from typing import Literal
 from vidnas.cli.console import Json, show_json
 from vidnas.cli.live import Display
 from vidnas.cli.scores import show_metrics
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.workflows.options import (
-    CLIPS_PER_VIDEO,
     Clips,
     ClipsPerVideo,
     Device,

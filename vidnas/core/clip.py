@@ -15,6 +15,10 @@ classes of ADE20K, one channel per class and one for none, as semantic segmentat
 _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 
 
+CLIPS_PER_VIDEO = 3
+"""Evenly spaced clips of a video over which tests and predictions average, by default."""
+
+
 class ClipSpec(Value):
     """The clip that a network takes: `(N, channels, frames, size_px, size_px)` in [0, 1]."""
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from vidnas.core import UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
@@ -28,7 +29,6 @@ from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training.errors import NotFinite
 from vidnas.training.metrics import Metrics, score, to_input
 
-CLIPS_PER_VIDEO = 3
 _BATCH_SIZE = 32
 
 

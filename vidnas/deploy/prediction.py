@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.flow import read_flow, resize_flow
 from vidnas.data.reading import Frames, read_video
 from vidnas.data.sampling import clips_of
@@ -14,7 +15,7 @@ from vidnas.training.metrics import predict_probabilities
 
 
 def predict_video(
-    model: Model, path: Path | str, *, clips_per_video: int = 4
+    model: Model, path: Path | str, *, clips_per_video: int = CLIPS_PER_VIDEO
 ) -> list[tuple[str, float]]:
     """Average the class probabilities over clips spread evenly over the video.
 

@@ -1,14 +1,14 @@
 """What the options of all jobs share: groups, types that read what people write, and errors.
 
-An option is declared once, as a field of a `Request`: from it Cyclopts derives the command line,
-and Python passes the same fields. Of tyro, pydantic-settings, Typer and Cyclopts, only the last
-reads pydantic's fields with groups, help and defaults, suggests names, imports commands lazily and
-is ready in 70 ms.
+An option is declared once, as a field of a `Request`: from it the command line is derived, and
+Python passes the same fields. Cyclopts derives it, because it reads the fields of pydantic with
+their groups, help and defaults, suggests names and imports commands lazily.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,10 +33,9 @@ from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
 
-CLIPS_PER_VIDEO = 3
-"""The default of every test."""
-
 SUBJECT = Parameter(group=Group("What to search", sort_key=1))
+TRAINED = Parameter(group=Group("What to train", sort_key=1))
+MEMBERS = Parameter(group=Group("What to put together", sort_key=1))
 LIMITS = Parameter(group=Group("Limits and budget", sort_key=2))
 EVOLUTION = Parameter(group=Group("Evolution", sort_key=3))
 TRAINING = Parameter(group=Group("Training", sort_key=4))
@@ -73,11 +72,11 @@ def _read_input(value: object) -> object:
 
 
 def _read_share(value: object) -> object:
-    try:
-        if value == "auto" or 0 <= (value := float(value)) <= 1:  # type: ignore[arg-type]
-            return value
-    except (TypeError, ValueError):
-        pass
+    if value == "auto":
+        return value
+    with suppress(TypeError, ValueError):
+        if 0 <= (share := float(value)) <= 1:  # type: ignore[arg-type]
+            return share
     raise ValueError(
         f"{value!r} is not a valid GPU share; give a number from 0 to 1, such as 0.25, or auto"
     )
@@ -207,7 +206,7 @@ class Request(Value):
 
     @classmethod
     def _sentence(cls, problem: ErrorDetails) -> str:
-        name, value = str(problem["loc"][0]), problem["input"]
+        name, value = str((*problem["loc"], "request")[0]), problem["input"]
         option = cls._option(name)
         if problem["type"] == "extra_forbidden":
             known = suggest(name, map(without_unit, cls.model_fields))

@@ -9,13 +9,15 @@ from cyclopts import Parameter
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from vidnas.core import UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.workflows.options import (
-    CLIPS_PER_VIDEO,
     EVOLUTION,
     LIMITS,
     MACHINES,
+    MEMBERS,
     OUTPUT,
     SUBJECT,
+    TRAINED,
     TRAINING,
     ArchitectureName,
     Clips,
@@ -141,9 +143,9 @@ class SearchRequest(Request):
 class TrainRequest(Request):
     """What `vidnas train` is asked for."""
 
-    clips: Annotated[Clips, SUBJECT]
-    architecture: Annotated[ArchitectureName, SUBJECT]
-    genes: Annotated[tuple[str, ...], SUBJECT, Parameter(metavar="NAME=VALUE")] = ()
+    clips: Annotated[Clips, TRAINED]
+    architecture: Annotated[ArchitectureName, TRAINED]
+    genes: Annotated[tuple[str, ...], TRAINED, Parameter(metavar="NAME=VALUE")] = ()
     """Gene of the architecture to change, such as frames=8; repeatable."""
 
     epochs: Annotated[PositiveFloat | None, TRAINING] = None
@@ -167,13 +169,13 @@ class TrainRequest(Request):
 class EnsembleRequest(Request):
     """What `vidnas ensemble` is asked for."""
 
-    studies: Annotated[tuple[Path, ...], SUBJECT, Parameter(metavar="STUDY")]
+    studies: Annotated[tuple[Path, ...], MEMBERS, Parameter(metavar="STUDY")]
     """Folders of finished studies of the same clips, RGB or flow."""
-    clips: Annotated[Path | None, SUBJECT] = None
+    clips: Annotated[Path | None, MEMBERS] = None
     """Labelled clips: those of the studies, if they have moved."""
-    votes: Annotated[PositiveInt, SUBJECT] = 4
+    votes: Annotated[PositiveInt, MEMBERS] = 4
     """Number of votes; a network may have several."""
-    pool: Annotated[int | None, Field(ge=2), SUBJECT] = None
+    pool: Annotated[int | None, Field(ge=2), MEMBERS] = None
     """Number of networks to train in full and choose from; twice the votes by default."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time of the full training run of each; that of the study's finalists by default."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidnas.core import UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
@@ -32,7 +33,6 @@ from vidnas.training import TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.options import CLIPS_PER_VIDEO
 from vidnas.workflows.page import BEST_FOLDER, PAGE_FILE, write_page
 from vidnas.workflows.plan import (
     Plan,
