@@ -29,3 +29,13 @@ def test_families_import_at_the_top_of_their_files(path: Path) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom)) and node is not statement
     ]
     assert all(name and name.split(".")[0] in HEAVY for name in local)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.py")), ids=str)
+def test_workflows_print_nothing(path: Path) -> None:
+    used = {
+        name.id if isinstance(name, ast.Name) else name.module
+        for name in ast.walk(ast.parse(path.read_text()))
+        if isinstance(name, (ast.Name, ast.ImportFrom))
+    }
+    assert not [name for name in used if name == "print" or str(name).startswith("rich")]
