@@ -83,6 +83,18 @@ def test_no_name_is_cut_in_80_columns(
     assert names[-1] in "".join(line.split(" ")[0] for line in lines)
 
 
+def test_no_heading_is_cut_where_rows_have_no_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.results, "width", 80)
+    titles = ("Votes", "Val", "Test", "Params", "MACs", "p50 ms")
+    rows = [("trial 10", "2", "63.8%", "63.2%", "262 k", "64 M", "1.3"), ("the best " * 5, "2")]
+    show_table("Network", figures=titles, rows=rows)
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["Network", *" ".join(titles).split()]
+    assert "…" not in "".join(lines)
+
+
 def test_the_published_architectures_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console.results, "width", 80)
     lines = call("models").stdout.splitlines()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -58,9 +59,10 @@ def show_table(
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     cells = list(rows)
-    widths = [max(map(len, column)) for column in zip(*filter(None, cells), strict=False)]
-    left = results.width - sum(widths[1 + len(titles) :], 3 * len(figures))
-    table.add_column(key, overflow="fold", no_wrap=max(widths[:1], default=0) <= left)
+    lines = [(key, *titles, *figures), *cells]
+    longest = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
+    left = results.width - sum(longest[1 + len(titles) :], 3 * len(figures))
+    table.add_column(key, overflow="fold", no_wrap=longest[0] <= left)
     for title in titles:
         table.add_column(title, overflow="fold")
     for title in figures:
