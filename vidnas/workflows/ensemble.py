@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class EnsembleResult:
 
     folder: Path
     """Of the model; `vidnas.load_model` reads it."""
-    report: EnsembleReport
+    report: EnsembleReport = field(repr=False)
 
 
 def ensemble_studies(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class SearchResult:
 
     study: Study
     """With all trials; `study.rows()` gives them as a table."""
-    card: ModelCard
+    card: ModelCard = field(repr=False)
     """What is known of the network: metrics, cost, the trial that found it."""
     seconds: float
 
@@ -115,12 +115,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
-    cache = open_clips(
-        dataset,
-        listener,
-        size_px=request.size_px,
-        modalities=request.input,
-    )
+    cache = open_clips(dataset, listener, size_px=request.size_px, modalities=request.input)
     space = planned_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
     evaluator = _evaluator(request, plan, cache, limits)
     study = open_study(
