@@ -24,9 +24,9 @@ _TRAINING_SHARE, _REST_SHARE = 0.3, 0.05
 _OF_WORK = _TRAINING_SHARE / (1 - _REST_SHARE)
 """The share of the final training in what is left for search and training."""
 _LEAST_REST_S = 12.0
-"""What start-up, testing, export and the page took on generated clips."""
+"""Allowed for start-up, testing, export and the page, however small the budget is."""
 _STARTING_S = 4.0
-"""Until the workers have imported torch and measured a first latency."""
+"""Allowed until the workers have imported torch and measured a first latency."""
 _CANDIDATES = 60
 """Evaluations that the default time per candidate leaves room for."""
 _CANDIDATE_S = (6.0, 60.0)

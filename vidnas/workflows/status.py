@@ -66,29 +66,32 @@ def read_status(folder: Path) -> StudyStatus:
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
     search_s = Plan.of(request, workers=1).search_s if request else None
-    progress = Tally(request.evaluations if request else None, search_s)
+    tally = Tally(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
-        progress.take(trial)
+        tally.take(trial)
         if trial.evaluation.status == "failed":
             reasons[trial.evaluation.reason] += 1
     elapsed_s = study.trials[-1].elapsed_s if study.trials else 0.0
-    last = study.last_recorded
+    winner = read_winner(folder)
+    last, searching = study.last_recorded, study.is_being_searched()
+    # A search stops starting candidates a little before its time is up.
+    ended = winner is not None and not searching
     return StudyStatus(
         study=str(folder),
-        searching=study.is_being_searched(),
+        searching=searching,
         family=study.config.family,
         strategy=study.config.strategy,
         limits=study.config.limits,
-        evaluations_asked=progress.evaluations,
-        search_budget_s=progress.budget_s,
-        trials=dict(progress.counts),
-        rejections=dict(progress.rejections),
+        evaluations_asked=tally.evaluations,
+        search_budget_s=tally.budget_s,
+        trials=dict(tally.counts),
+        rejections=dict(tally.rejections),
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
-        best=TrialFacts.of(progress.best),
+        best=TrialFacts.of(tally.best),
         elapsed_s=elapsed_s,
         since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
-        remaining_s=progress.remaining_s(elapsed_s),
-        candidates_per_minute=per_minute(progress.evaluated, elapsed_s),
-        winner=read_winner(folder),
+        remaining_s=0.0 if ended else tally.remaining_s(elapsed_s),
+        candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
+        winner=winner,
     )
