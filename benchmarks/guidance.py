@@ -31,6 +31,7 @@ def small_space() -> Any:
         "size_px": (SIZE_PX,),
         "frames": (FRAMES,),
         "frame_stride": (2,),
+        "sampling": ("dense",),
         "depths": (DEPTH,),
         "widths": (WIDTH,),
         "attentions": ("none",),

@@ -47,6 +47,16 @@ def test_past_the_end_the_last_frame_is_repeated() -> None:
     assert _times(clips[0]) == [0, 2, 3, 3]
 
 
+def test_uniform_frames_are_spread_over_the_whole_video() -> None:
+    spec = ClipSpec(frames=3, frame_stride=1, size_px=16, sampling="uniform")
+    (clips,) = clips_of(_numbered(21), [spec], 3)
+    assert [_times(clip) for clip in clips] == [[0, 7, 14], [3, 10, 17], [6, 13, 20]]
+    (middle,) = clips_of(_numbered(21), [spec])
+    assert _times(middle[0]) == [3, 10, 17]
+    (short,) = clips_of(_numbered(2), [spec])
+    assert _times(short[0]) == [0, 0, 1]
+
+
 def test_the_centre_is_taken_and_resized() -> None:
     frames = np.zeros((2, 20, 40, 3), dtype=np.uint8)
     frames[:, :, 10:30] = 200

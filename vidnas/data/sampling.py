@@ -36,7 +36,8 @@ class View:
     """A moment and a square, the same for every input of the network."""
 
     moment: float
-    """0 is the earliest start of the clip within the video, 1 the latest."""
+    """0 is the earliest start of the clip within the video, or within each of the parts that its
+    frames are spread over; 1 is the latest."""
     top: int
     left: int
     side: int
@@ -192,6 +193,11 @@ def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augment
 
 def frame_numbers(moment: float, spec: ClipSpec, count: int) -> NDArray[np.int64]:
     """Return which of `count` frames make up the clip that starts at this moment, `(T,)`."""
+    if spec.sampling == "uniform":
+        # One frame of each of so many equal parts of the video, at the same place in each.
+        part = count / spec.frames
+        places = part * np.arange(spec.frames) + moment * max(0.0, part - 1)
+        return np.minimum(places.astype(np.int64), count - 1)
     span = (spec.frames - 1) * spec.frame_stride + 1
     start = round(moment * max(0, count - span))
     # Past the end the last frame is repeated.
