@@ -25,9 +25,10 @@ from torch import Tensor
 from benchmarks.clips import THREE_MOTIONS, temporary_cache
 from benchmarks.results import Results, options
 from benchmarks.searching import evaluator_of, space_of
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import ResidentClips, cut_resident
-from vidnas.data.sampling import Augmentation, Cut, cut_from_file, train_batches
+from vidnas.data.sampling import Cut, cut_from_file, train_batches
 from vidnas.evolution import LocalExecutor
 from vidnas.families import Network, create_network
 from vidnas.training import TrainingSettings, train

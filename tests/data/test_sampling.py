@@ -8,9 +8,10 @@ import torch
 
 from vidnas.core import ClipSpec
 from vidnas.data import sampling
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
-from vidnas.data.sampling import Augmentation, clips_of, train_batches
+from vidnas.data.sampling import clips_of, train_batches
 
 SPEC = ClipSpec(frames=8, frame_stride=2, size_px=24)
 

@@ -9,26 +9,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from vidnas.core import ClipSpec
-from vidnas.core.value import Value
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
 
 Clips = tuple[Tensor, ...]
 """One tensor per input of the network: `(N, C, T, H, W)`, uint8."""
-
-
-class Augmentation(Value):
-    """What training changes in a clip, besides its start, which is always random."""
-
-    crop_scale_min: float = Field(default=1.0, gt=0, le=1)
-    """Smallest area of a random square crop as a share of the largest; 1 is the centre crop."""
-    flip: bool = False
-    """Mirror half of the clips. Off by default, because it turns "left" into "right"."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vidnas.core import UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
-from vidnas.data.sampling import Augmentation
+from vidnas.data.augmentation import Augmentation
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.early_stopping import RUNGS

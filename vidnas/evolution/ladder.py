@@ -1,0 +1,3 @@
+"""The rule of who climbs."""
+
+ETA = 3
