@@ -17,7 +17,6 @@ from vidnas.core import Cost, Evaluation, UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache, ClipSettings
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.early_stopping import rung_thresholds
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.weights import WeightFolder
@@ -70,11 +69,6 @@ class ClipEvaluation(Value):
 class ClipEvaluator:
     """Measures the latency, trains briefly on cached clips and scores on the validation split.
 
-    With rungs in the training settings, candidates that look unpromising stop there; they keep the
-    fitness that they had, and those that continued the best that they had at a rung or at the end.
-    So a candidate that was stopped ranks below all that were ahead at the same rung and trained to
-    the end.
-
     Raises:
         UserError: children are to inherit weights, and there is no folder for them.
     """
@@ -96,8 +90,6 @@ class ClipEvaluator:
     """Where children find what their parents learned."""
     parent: str | None = None
     """Digest of the candidate's parent."""
-    thresholds: tuple[float, ...] = ()
-    """The fitness that continues at each rung."""
 
     def __post_init__(self) -> None:
         if self.settings.inherit and self.weights is None:
@@ -108,11 +100,9 @@ class ClipEvaluator:
         return self.settings.model_dump(mode="json")
 
     def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
-        """Return the evaluator with the candidate's parent and the thresholds of the trials before
-        it."""
+        """Return the evaluator with the candidate's parent."""
         parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
-        thresholds = rung_thresholds(len(self.settings.training.rungs), trials)
-        return replace(self, parent=parent, thresholds=thresholds)
+        return replace(self, parent=parent)
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -148,14 +138,6 @@ class ClipEvaluator:
     def _train(
         self, network: Network, clips: ClipCache, seed: int, deadline: float | None
     ) -> Evaluation:
-        fitness_of = self.settings.fitness_of
-        at_rungs: list[Metrics] = []
-
-        def continues(validation: Metrics) -> bool:
-            at_rungs.append(validation)
-            rung = len(at_rungs) - 1
-            return not self.thresholds or fitness_of(validation) >= self.thresholds[rung]
-
         notes = self._inherit(network)
         report = train(
             network,
@@ -164,7 +146,6 @@ class ClipEvaluator:
             seed=seed,
             device=self.device,
             deadline=deadline,
-            continues=continues,
         )
         if report.validation is None:
             raise UserError(
@@ -172,17 +153,12 @@ class ClipEvaluator:
                 "give some videos the split val."
             )
         found = report.validation
-        if self.settings.training.rungs:
-            notes["trained"] = report.spent
-        if report.spent == 1:
-            found = max([found, *at_rungs], key=fitness_of)
         if self.settings.inherit and self.weights:
             self.weights.write(network.architecture.digest, network)
         return Evaluation(
             status="ok",
-            fitness=fitness_of(found),
+            fitness=self.settings.fitness_of(found),
             metrics={name: getattr(found, name) for name in _RECORDED_METRICS} | notes,
-            curve=tuple(map(fitness_of, at_rungs)),
             connection_weights=network.connection_weights(),
         )
 

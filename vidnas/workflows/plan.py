@@ -12,7 +12,6 @@ from vidnas.core.value import Value
 from vidnas.data.sampling import Augmentation
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.early_stopping import RUNGS
 from vidnas.evolution.strategies import Strategy, make_strategy, strategy_settings
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
@@ -197,7 +196,6 @@ def brief_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
         epochs=epochs,
         budget_s=budget_s,
         augmentation=Augmentation(flip=request.flip),
-        rungs=RUNGS if request.early_stop else (),
     )
 
 
