@@ -159,7 +159,8 @@ def search_and_print(
     folder: Path, evaluations: int, seconds: float, storage_url: str | None = None
 ) -> None:
     """A real search in workers that says on standard output what is finished."""
-    from vidnas.evolution.engine import Event, run_search
+    from vidnas.evolution.engine import run_search
+    from vidnas.evolution.events import Event
     from vidnas.evolution.executors import LocalExecutor
     from vidnas.evolution.study import Study
 

@@ -39,7 +39,7 @@ from vidnas.workflows.options import (
 from vidnas.workflows.records import read_record
 
 REQUEST_FILE = "request.json"
-StrategyName = Literal["evolution", "random", "local", "pareto"]
+StrategyName = Literal["evolution", "random", "local", "pareto", "top-k"]
 """All strategies, by name: importing them to ask would load torch for every `--help`."""
 
 
@@ -63,8 +63,9 @@ class SearchRequest(Request):
 
     strategy: Annotated[StrategyName, EVOLUTION] = "evolution"
     """Strategy of the proposals: evolution towards accuracy, pareto towards all trade-offs between
-    the objectives, local for one climb after another, or random. The most accurate within the
-    limits are always the ones to be trained in full."""
+    the objectives, local for one climb after another, random, or top-k for random ones that all
+    stay on the lowest rung. The most accurate within the limits are always the ones to be trained
+    in full."""
     objectives: Annotated[
         tuple[Literal["accuracy", "latency", "macs", "parameters"], ...], EVOLUTION
     ] = ()
@@ -94,9 +95,6 @@ class SearchRequest(Request):
     --candidate-time, whichever is reached first ends it."""
     inherit: Annotated[bool, TRAINING] = False
     """Start children from their parent's weights."""
-    early_stop: Annotated[bool, TRAINING] = False
-    """Stop candidates that are not among the best third after 1/9 and 1/3 of their training run
-    (successive halving)."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time of the full training run of the best; derived from the budget by default."""
     flip: Annotated[Flip, TRAINING] = False

@@ -19,8 +19,9 @@ from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import train_finalists
 from vidnas.deploy.model import Model, ModelCard, save_model
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
-from vidnas.evolution.engine import Event, run_search
+from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.events import Event
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy
@@ -216,7 +217,7 @@ class _Job:
             stack.enter_context(executor)
             listeners = [self.listener, *_logs(self.request, self.listener, stack)]
             for one in listeners:
-                one.opened(self.study.trials)
+                one.opened(self.study.history)
 
             def tell(event: Event) -> None:
                 for one in listeners:

@@ -48,7 +48,7 @@ class StudyStatus(Value):
     """The most frequent first."""
     best: TrialFacts | None
     elapsed_s: float
-    """Search time, over all resumptions, at which the last trial was recorded."""
+    """Search time, over all resumptions, at which something was last recorded."""
     since_last_trial_s: float | None
     remaining_s: float | None
     """Estimate of the search time left after the last trial."""
@@ -72,7 +72,7 @@ def read_status(folder: Path) -> StudyStatus:
         tally.take(trial)
         if trial.evaluation.status == "failed":
             reasons[trial.evaluation.reason] += 1
-    elapsed_s = study.trials[-1].elapsed_s if study.trials else 0.0
+    elapsed_s = study.history[-1].elapsed_s if study.history else 0.0
     winner = read_winner(folder)
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.
