@@ -44,7 +44,7 @@ DESIGNS: tuple[EvaNet, ...] = (
     _published("evanet_a", 16, 1, 64),
     _residual(8, 2, 64, _modules(_R2PLUS1D, 1, 1, 1, 1)),
     _residual(16, 1, 48, _modules(_S3D, 1, 1, 1, 1)),
-    _residual(8, 2, 48, _modules(_CONV_AND_POOL, 1, 1, 1, 1)),
+    _residual(8, 2, 32, _modules(_CONV_AND_POOL, 1, 1, 1, 1)),
     _residual(8, 2, 32, _modules(_POOLED, 1, 1, 1, 1)),
     _published("evanet_b", 16, 1, 64),
     _residual(16, 1, 96, _modules(_R2PLUS1D, 2, 2, 2, 2)),
