@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -32,10 +33,13 @@ BoundsT = TypeVar("BoundsT", bound=Bounds)
 class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
     """Architectures of one kind within bounds; each mutation is one change.
 
-    A sub-class sets `architecture` and says how to draw one and how to change one.
+    A sub-class sets `architecture` and says how to draw one and how to change one; and, where
+    people drew good ones, which these are and how they fit into the bounds.
     """
 
     architecture: type[ArchitectureT]
+    drawn: Sequence[ArchitectureT] = ()
+    """What people drew, the ordinary ones first, for clips of any extent."""
 
     def __init__(self, bounds: BoundsT) -> None:
         self.bounds = bounds
@@ -90,6 +94,15 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
             child, phrase = self._mutate_once(child, rng, evaluation, excluded)
             phrases.append(phrase)
         return child, tuple(phrases)
+
+    def designs(self) -> tuple[ArchitectureT, ...]:
+        """What people drew, fitted to the bounds, as far as it then lies within them."""
+        fitted = (drawn.model_copy(update=self.fitting(drawn)) for drawn in self.drawn)
+        return tuple({one.digest: one for one in fitted if self.contains(one)}.values())
+
+    def fitting(self, drawn: ArchitectureT) -> dict[str, Any]:
+        """The genes that bring a drawn architecture as near to the bounds as they can."""
+        return {}
 
     def describe(self) -> dict[str, Any]:
         """The bounds."""

@@ -13,7 +13,7 @@ from vidnas.core import ClipSpec, Modality, UserError
 from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture
-from vidnas.families.genes import Change, redraw
+from vidnas.families.genes import Change, nearest, redraw
 
 VideoModality = Literal["rgb", "flow"]
 """What a stream of video is made of: frames, or the optical flow between them."""
@@ -104,6 +104,16 @@ class ClipBounds(Value):
     def strides(self, frames: int) -> list[int]:
         """Frame strides of clips of so many frames that fit into the longest stretch of video."""
         return [stride for stride in self.frame_stride if (frames - 1) * stride < self.max_frames]
+
+    def nearest_clip(self, genes: ClipGenes) -> dict[str, Any]:
+        """The genes of a clip within the bounds: each as large as wanted, or as large as can be."""
+        frames = nearest(self.frames, genes.frames)
+        strides = self.strides(frames) or self.frame_stride
+        return {
+            "size_px": nearest(self.size_px, genes.size_px),
+            "frames": frames,
+            "frame_stride": nearest(strides, genes.frame_stride),
+        }
 
     def hold_clip(self, genes: ClipGenes) -> bool:
         """Whether a clip lies within the bounds."""

@@ -27,6 +27,12 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
+def nearest(values: Sequence[int], wanted: int) -> int:
+    """The largest of the values, in ascending order, that is not above the one wanted; else the
+    smallest."""
+    return max((value for value in values if value <= wanted), default=values[0])
+
+
 @dataclass(frozen=True)
 class Gene:
     """What a search does with a gene, declared with its field: `Annotated[int, Gene((1, 2, 3))]`.

@@ -28,6 +28,14 @@ class SpaceContract:
                 assert space.contains(architecture)
                 check_architecture(architecture)
 
+    def test_designs_are_distinct_architectures_of_the_space(self, space: Space) -> None:
+        designs = space.designs()
+        assert len({design.digest for design in designs}) == len(designs)
+        for design in designs:
+            assert space.contains(design)
+            check_architecture(design)
+        assert space.designs() == designs
+
     def test_the_generator_is_the_only_source_of_randomness(self, space: Space) -> None:
         def walk(seed: int) -> list[str]:
             rng, told = np.random.default_rng(seed), []
@@ -56,6 +64,10 @@ class NetworkSpaceContract(SpaceContract):
             child, _ = space.mutate(parent, rng, strength=2)
             check_network(parent)
             check_network(child)
+
+    def test_designs_can_be_built(self, space: Space) -> None:
+        for design in space.designs():
+            check_network(design)
 
     def test_networks_learn(self, space: Space) -> None:
         rng = np.random.default_rng(3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.families.architecture import Architecture
 from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet, Block, Stem, StemKind
 from vidnas.families.assemblenet.bounds import GRAIN, AssembleNetBounds, random_network, shares
+from vidnas.families.assemblenet.designs import DESIGNS
 from vidnas.families.assemblenet.guidance import exchange_edges, random_weights
 from vidnas.families.bounded import BoundedSpace
 from vidnas.families.clips import CLIP_GENES, change_clip
@@ -34,6 +35,7 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
     """Graphs of two streams of appearance and two of motion, within bounds."""
 
     architecture = AssembleNet
+    drawn = DESIGNS
 
     def draw(self, rng: np.random.Generator) -> AssembleNet:
         """Draw a network with many connections."""
@@ -68,6 +70,16 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
     ) -> Change | None:
         """Change one block, stem or gene."""
         return pick(rng, tuple(MUTATIONS.values()))(parent, rng, self.bounds)
+
+    def fitting(self, drawn: AssembleNet) -> dict[str, Any]:
+        """The nearest clip, and what is the same in every network."""
+        bounds = self.bounds
+        stems = tuple(
+            stem.model_copy(update={"kind": kind})
+            for stem, kind in zip(drawn.stems, bounds.stems, strict=False)
+        )
+        fixed = {"flow_iterations": bounds.flow_iterations, "dropout": bounds.dropout}
+        return {**bounds.nearest_clip(drawn), **fixed, "stems": stems}
 
 
 def space(

@@ -45,10 +45,15 @@ class EvaNetBounds(Bounds):
     dropout: float = 0.0
     """The dropout of every network: in brief training runs it hides what a network could learn."""
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The genes that are the same in every network."""
+        return {gene: getattr(self, gene) for gene in _FIXED}
+
     def hold(self, architecture: ModularNet) -> bool:
         """Whether the architecture lies within the bounds."""
         return (
-            all(getattr(architecture, gene) == getattr(self, gene) for gene in _FIXED)
+            all(getattr(architecture, gene) == value for gene, value in self.fixed.items())
             and self.hold_clip(architecture)
             and architecture.stem_conv in self.conv_kinds
             and architecture.stem_time in self.times
@@ -89,7 +94,7 @@ def random_genes(rng: np.random.Generator, bounds: EvaNetBounds) -> dict[str, An
         "stem_conv": pick(rng, bounds.conv_kinds),
         "stem_time": pick(rng, bounds.times),
         "pool_times": tuple(pick(rng, bounds.times) for _ in range(4)),
-        **{gene: getattr(bounds, gene) for gene in _FIXED},
+        **bounds.fixed,
     }
 
 

@@ -20,6 +20,7 @@ from vidnas.families.bounded import BoundedSpace
 from vidnas.families.clips import CLIP_GENES, change_clip, single_modality
 from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.bounds import EvaNetBounds, random_branch, random_genes, random_module
+from vidnas.families.evanet.designs import DESIGNS, INCEPTION_DESIGNS
 from vidnas.families.evanet.inception import EvaNetInception
 from vidnas.families.evanet.modular import ModularNet
 from vidnas.families.evanet.module import (
@@ -31,7 +32,7 @@ from vidnas.families.evanet.module import (
     layer_name,
     layers,
 )
-from vidnas.families.genes import Change, pick, redraw
+from vidnas.families.genes import Change, nearest, pick, redraw
 
 # Networks shorten clips four to eight times: fewer frames leave nothing for temporal lengths.
 _FRAMES = (8, 12, 16, 24, 32, 48, 64)
@@ -43,6 +44,7 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
     def __init__(self, architecture: type[ModularNet], bounds: EvaNetBounds) -> None:
         super().__init__(bounds)
         self.architecture = architecture
+        self.drawn = DESIGNS if architecture is EvaNet else INCEPTION_DESIGNS
 
     def draw(self, rng: np.random.Generator) -> ModularNet:
         """Draw every gene; the network may lie outside the bounds."""
@@ -68,6 +70,15 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
         genes, phrase = change
         modules[index] = modules[index].model_copy(update=genes)
         return {"modules": tuple(modules)}, f"{parent.places[index].name}, {phrase}"
+
+    def fitting(self, drawn: ModularNet) -> dict[str, Any]:
+        """The nearest clip and repeats, and what is the same in every network."""
+        bounds = self.bounds
+        modules = tuple(
+            module.model_copy(update={"repeats": nearest(bounds.repeats, module.repeats)})
+            for module in drawn.modules
+        )
+        return {**bounds.nearest_clip(drawn), **bounds.fixed, "modules": modules}
 
 
 def space(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from vidnas.families.genes import Change, pick, redraw
 from vidnas.families.graph import Edge, Graph, edge_name
 from vidnas.families.tinystreams.architecture import Parts, TinyStreams
 from vidnas.families.tinystreams.bounds import StreamsBounds, random_network, random_stream, some
+from vidnas.families.tinystreams.designs import DESIGNS
 from vidnas.families.tinyvideonet.space import FRAMES, GENES, REACH, change_block, random_block
 
 
@@ -22,6 +25,7 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
     """Multi-stream Tiny Video Networks within bounds."""
 
     architecture = TinyStreams
+    drawn = DESIGNS
 
     def draw(self, rng: np.random.Generator) -> TinyStreams:
         """Draw streams and nodes; the network may lie outside the bounds."""
@@ -37,6 +41,16 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
         group = pick(rng, tuple(MUTATIONS.values()))
         weights = evaluation.connection_weights if evaluation else {}
         return pick(rng, tuple(group.values()))(parent, rng, self.bounds, weights)
+
+    def fitting(self, drawn: TinyStreams) -> dict[str, Any]:
+        """The nearest clips, a stream of each modality as far as there are streams, and what is the
+        same in every network."""
+        bounds = self.bounds
+        streams = tuple(
+            stream.model_copy(update={**bounds.nearest_clip(stream), "modality": modality})
+            for stream, modality in zip(drawn.streams, cycle(bounds.modalities), strict=False)
+        )
+        return {"streams": streams, "dropout": bounds.dropout}
 
 
 def space(

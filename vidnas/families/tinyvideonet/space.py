@@ -17,6 +17,7 @@ from vidnas.families.clips import CLIP_GENES, VideoModality, change_clip, single
 from vidnas.families.genes import Change, chance, genes_of, pick, redraw
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.block import Block, low
+from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.families.tinyvideonet.unit import Unit
 
 FRAMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -84,6 +85,7 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
     """Tiny Video Networks within bounds."""
 
     architecture = TinyVideoNet
+    drawn = DESIGNS
 
     def draw(self, rng: np.random.Generator) -> TinyVideoNet:
         """Draw a clip and two to five blocks; the network may lie outside the bounds."""
@@ -104,6 +106,12 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
     ) -> Change | None:
         """Change one gene; the evaluation is not used."""
         return pick(rng, tuple(MUTATIONS.values()))(parent, rng, self.bounds)
+
+    def fitting(self, drawn: TinyVideoNet) -> dict[str, Any]:
+        """The nearest clip, and what is the same in every network."""
+        bounds = self.bounds
+        clip = bounds.nearest_clip(drawn)
+        return {**clip, "modality": bounds.modality, "dropout": bounds.dropout}
 
 
 def space(
