@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from search_toys import FAMILY, Toy, ToyEvaluator, ToySpace, toy_config
+from vidnas.evolution.weights import WeightFolder
 
 from vidnas.core import Evaluation, UserError
 from vidnas.data.cache import ClipCache, build_cache
@@ -23,7 +24,6 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.evolution.weights import WeightFolder
 from vidnas.families import create_network
 from vidnas.training.settings import TrainingSettings
 

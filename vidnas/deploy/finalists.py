@@ -24,7 +24,7 @@ from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
 from vidnas.evolution.states import StateFolder
-from vidnas.evolution.study import Study
+from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.evolution.trial import Trial
 from vidnas.families import Family, create_network, family_of
 from vidnas.training import Metrics, TrainingRun, TrainingSettings, evaluate, train
@@ -87,7 +87,6 @@ def train_finalists(
     recipe: TrainingSettings,
     executor: Executor,
     *,
-    states: StateFolder,
     on_tick: Callable[[], None] = lambda: None,
 ) -> list[Model]:
     """Finish candidates, as many at a time as the executor has slots.
@@ -101,7 +100,6 @@ def train_finalists(
         cache: the clips; what the test split says is recorded and decides nothing.
         recipe: how they were trained on the ladder.
         executor: where they are trained; the caller shuts it down.
-        states: what they have learned.
         on_tick: called about twice a second while waiting.
 
     Returns:
@@ -111,6 +109,7 @@ def train_finalists(
         UserError: not one of them could be trained.
     """
     folder = (study.folder / MODELS_FOLDER).resolve()
+    states = StateFolder(study.folder.resolve() / STATES_FOLDER)
     folders = [folder / f"trial-{one.trial.number}" for one in finalists]
     futures = []
     for one, place in zip(finalists, folders, strict=True):
@@ -123,11 +122,9 @@ def train_finalists(
             seed=evaluation_seed(study.config.seed, architecture),
             clips=cache.settings(spec.modality for spec in architecture.inputs),
         )
-        state = states.file(architecture.digest).resolve()
+        state = states.file(architecture.digest)
         family = family_of(architecture)
-        futures.append(
-            executor.submit(train_finalist, cache.directory, one.trial, run, state, place, family)
-        )
+        futures.append(executor.submit(train_finalist, cache, one.trial, run, state, place, family))
     running = set(futures)
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
@@ -146,17 +143,18 @@ def train_finalists(
     return [load_model(place) for _, place in trained]
 
 
-
-
-
 def train_finalist(
-    cache_directory: Path, trial: Trial, run: TrainingRun, state: Path, folder: Path, family: Family
+    cache: ClipCache,
+    trial: Trial,
+    run: TrainingRun,
+    state: Path,
+    folder: Path,
+    _: Family,
 ) -> Metrics:
     """Finish one candidate, test it, save it as a model and return its validation metrics.
 
-    Unpickling the family makes it known in a worker.
+    Unpickling the family, the last argument, makes it known in a worker.
     """
-    cache = ClipCache(cache_directory)
     if (folder / MODEL_FILE).exists():
         card = load_card(folder)
         if card.training_runs == (run,) and card.validation is not None:

@@ -62,7 +62,9 @@ class Trial:
         return (self.rung, self.fitness) if self.evaluation.status == "ok" else (-1, self.fitness)
 
     def climbed(self, evaluation: Evaluation, elapsed_s: float) -> Trial:
-        """Return the trial with one more rung."""
+        """Return the trial with one more rung; a cost that was measured once holds for all."""
+        if evaluation.cost is None:
+            evaluation = evaluation.model_copy(update={"cost": self.evaluation.cost})
         return replace(self, evaluation=evaluation, elapsed_s=elapsed_s, earlier=self.evaluations)
 
     def may_climb(self, rungs: int) -> bool:

@@ -51,8 +51,3 @@ class Space(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The bounds as JSON-ready values: a study compares them when it is resumed."""
-
-    def designs(self) -> tuple[Architecture, ...]:
-        """Good architectures that people drew, where a search begins: valid, of this space,
-        distinct in their digest; the ordinary ones first."""
-        return ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vidnas.training.settings import TrainingSettings
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -37,9 +37,7 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     the average is useful at any moment.
     """
 
-    def average(
-        averages: Sequence[Tensor], values: Sequence[Tensor], steps: Tensor | int
-    ) -> None:
+    def average(averages: _Tensors, values: _Tensors, steps: Tensor | int) -> None:
         if not averages[0].is_floating_point():  # how many batches were counted
             for one, value in zip(averages, values, strict=True):
                 one.copy_(value)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from vidnas.core import UserError
+from vidnas.core.clip import Sampling
 from vidnas.core.durations import format_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
@@ -38,6 +39,8 @@ _TOP_SHARE = 1 / 3
 """The most of a search's work that climbing to the top rung may take."""
 _RUNGS = 3
 """Rungs where no budget says how many there is time for."""
+_TRIMMED_FRAMES = 300
+"""Ten seconds at 30 frames per second: the length of clips in the common sets of actions."""
 _TOP_K = 20
 """Candidates of a search that stays on one rung."""
 _FINISH_TO_RUNG = 13
@@ -79,12 +82,10 @@ class Plan(Value):
         budget_s = request.budget_s
         if budget_s is None and request.evaluations is None:
             raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
-        search_s, rest_s = None, _LEAST_REST_S
-        finish_s = request.train_time_s
-        if budget_s is not None:
-            rest_s = max(_REST_SHARE * budget_s, _LEAST_REST_S)
-            finish_s = finish_s or _OF_WORK * (budget_s - rest_s)
-            search_s = budget_s - rest_s - finish_s
+        search_s, finish_s = search_time(request), request.train_time_s
+        rest_s = max(_REST_SHARE * (budget_s or 0.0), _LEAST_REST_S)
+        if budget_s is not None and search_s is not None:
+            finish_s = budget_s - rest_s - search_s
         work_s = None if search_s is None else search_s * workers
         epochs, rung_s = _first_rung(request, clips, work_s)
         if search_s is not None:
@@ -112,6 +113,14 @@ class Plan(Value):
             f"{format_duration(self.search_s)} of search (about {self.evaluations} candidates on "
             f"{ladder}), {finish}, {rest}"
         )
+
+
+def search_time(request: SearchRequest) -> float | None:
+    """Return the time in which candidates climb; None where no budget limits it."""
+    if request.budget_s is None:
+        return None
+    left_s = request.budget_s - max(_REST_SHARE * request.budget_s, _LEAST_REST_S)
+    return left_s - (request.train_time_s or _OF_WORK * left_s)
 
 
 def _first_rung(
@@ -231,7 +240,16 @@ def searched_family(name: str) -> Family:
     return searched[name]
 
 
-def planned_space(request: SearchRequest, **extent: int) -> Space:
+def planned_sampling(longest_frames: int) -> tuple[Sampling, ...]:
+    """Return the samplings to search, the one that the designs have first.
+
+    Videos that are short throughout are taken for single actions, trimmed to their length: frames
+    spread over the whole of each show all of the action, however long it takes.
+    """
+    return ("uniform", "dense") if longest_frames <= _TRIMMED_FRAMES else ("dense", "uniform")
+
+
+def planned_space(request: SearchRequest, **extent: Any) -> Space:
     """Return the family's space for such clips.
 
     Raises:

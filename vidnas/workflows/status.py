@@ -13,7 +13,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.tally import Tally, per_minute
 from vidnas.workflows.page import read_winner
-from vidnas.workflows.plan import Plan
+from vidnas.workflows.plan import search_time
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search_log import TrialFacts
@@ -65,7 +65,7 @@ def read_status(folder: Path) -> StudyStatus:
     """
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
-    search_s = Plan.of(request, workers=1).search_s if request else None
+    search_s = search_time(request) if request else None
     tally = Tally(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
