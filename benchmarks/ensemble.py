@@ -77,7 +77,7 @@ def main() -> None:
             for study, request, cache, trials in zip(studies, requests, caches, pool, strict=True):
                 settings = TrainingSettings.full(budget_s=60 * arguments.minutes, flip=request.flip)
                 folder = work / f"seed-{seed}" / study.folder.name
-                models = train_models(trials, cache, settings, executor, folder, seed)
+                models = train_models(trials, cache, settings, executor, folder, seed=seed)
                 candidates += [Candidate(study.folder, model, cache) for model in models]
         names = [f"{one.study.name} trial {one.model.card.trial}" for one in candidates]
         return names, Predictions.of(candidates, "val"), Predictions.of(candidates, "test")

@@ -98,7 +98,7 @@ def train_winners(
     with LocalExecutor() as executor:
         for (name, seed), trial in winners.items():
             folder = out / f"{name}-{seed}-winner"
-            (model,) = train_models([trial], cache, settings, executor, folder, seed)
+            (model,) = train_models([trial], cache, settings, executor, folder, seed=seed)
             metrics = evaluate(model.network, cache, "test", clips_per_video=3)
             tested[name, seed] = metrics.model_dump(include={"top1", "top5"})
     return tested

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy import Model, ModelCard, load_model, save_model
 from vidnas.evolution import ClipEvaluator, Executor, Limits, Trial
 from vidnas.evolution.clip_evaluator import ClipEvaluation
-from vidnas.families import create_network, families, family_of
+from vidnas.families import Family, create_network, families, family_of
 from vidnas.training import TrainingRun, TrainingSettings, train
 
 
@@ -42,15 +43,15 @@ def train_models(
     settings: TrainingSettings,
     executor: Executor,
     folder: Path,
+    *,
     seed: int,
 ) -> list[Model]:
     """Train candidates from scratch, as many at a time as the executor has slots; those that are
     saved in `folder/trial-N` already are read."""
+    run = partial(_train_model, cache=cache, settings=settings, seed=seed)
     folders = [folder.resolve() / f"trial-{trial.number}" for trial in trials]
     pending = [
-        executor.submit(
-            _train_model, trial, family_of(trial.architecture), cache, settings, seed, to
-        )
+        executor.submit(run, trial, family_of(trial.architecture), to)
         for trial, to in zip(trials, folders, strict=True)
         if not to.exists()
     ]
@@ -60,7 +61,13 @@ def train_models(
 
 
 def _train_model(
-    trial: Trial, _: Any, cache: ClipCache, settings: TrainingSettings, seed: int, folder: Path
+    trial: Trial,
+    _: Family,  # unpickling it makes it known
+    folder: Path,
+    *,
+    cache: ClipCache,
+    settings: TrainingSettings,
+    seed: int,
 ) -> None:
     import torch
 

@@ -39,12 +39,12 @@ class TrainingSettings(Value):
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: PositiveFloat = 4e-3
+    learning_rate: PositiveFloat = 2e-3
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Nesterov momentum of SGD; beta 1 of AdamW."""
     weight_decay: NonNegativeFloat = 0.05
     """Decay of convolution and dense kernels; biases, gates and normalisation do not decay."""
-    warmup_steps: NonNegativeInt = 50
+    warmup_steps: NonNegativeInt = 20
     """First steps of a network, in which the learning rate rises linearly."""
     averaging: float = Field(default=0.98, ge=0, lt=1)
     """Decay of the exponential moving average of weights and batch statistics, which is what is

@@ -13,7 +13,14 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import MODELS_FOLDER, Finalist, train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.deploy.model import (
+    MODEL_FILE,
+    Model,
+    ModelCard,
+    load_architecture,
+    load_card,
+    save_model,
+)
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
