@@ -28,10 +28,12 @@ _LEAST_REST_S = 15.0
 """Allowed for start-up, testing, export and the page, however small the budget is."""
 _STARTING_S = 4.0
 """Allowed until the workers have imported torch and measured a first latency."""
-_EPOCHS = 3.0
-"""Epochs of the first rung."""
+_EPOCHS, _STEPS = 3, 200
+"""What a first rung should have, if the budget allows: before, most networks have learned nothing
+(`docs/recipe.md`)."""
+_BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
 _CLIPS_PER_S = 100
-"""Pace at which an ordinary network trains on one core; slower ones see fewer epochs."""
+"""Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
 _FEWEST_BORN = 24
 """As many candidates as the work of a search would train on the first rung alone, or more."""
 _LEAST_RUNG_S = 3.0
@@ -98,7 +100,7 @@ class Plan(Value):
             rungs=rungs,
             epochs=epochs,
             rung_s=rung_s,
-            finish_s=finish_s or _FINISH_TO_RUNG * (rung_s or _EPOCHS * clips / _CLIPS_PER_S),
+            finish_s=finish_s or _FINISH_TO_RUNG * (rung_s or (epochs or 1) * clips / _CLIPS_PER_S),
             rest_s=rest_s,
             evaluations=int(min(request.evaluations or math.inf, max(born, 1))),
         )
@@ -139,11 +141,11 @@ def _first_rung(
             before = ClipEvaluation.of_study(config).training
             epochs, rung_s = before.epochs, before.budget_s
         else:
-            epochs, rung_s = _EPOCHS, max(_EPOCHS * clips / _CLIPS_PER_S, _LEAST_RUNG_S)
-            if work_s is not None:
-                rung_s = max(min(rung_s, work_s / _FEWEST_BORN), _LEAST_RUNG_S)
-            if request.strategy == "top-k" and work_s is not None:
-                epochs, rung_s = None, max(work_s / _TOP_K, _LEAST_RUNG_S)
+            seen = max(_EPOCHS * clips, _STEPS * _BATCH_SIZE)
+            fewest = _TOP_K if request.strategy == "top-k" else _FEWEST_BORN
+            most_s = math.inf if work_s is None else work_s / fewest
+            rung_s = max(min(seen / _CLIPS_PER_S, most_s), _LEAST_RUNG_S)
+            epochs = rung_s * _CLIPS_PER_S / clips
     if request.deterministic and rung_s is not None:
         raise UserError(
             "A deterministic search cannot train candidates with a time limit, because timings "
