@@ -24,6 +24,18 @@ CLIPS_PER_CLASS = {"train": 12, "val": 8, "test": 40}
 """Those of `demo12`: few to train on, many to tell ways apart."""
 
 
+def find_all(given: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Return where labelled clips are, by name.
+
+    Raises:
+        ValueError: two have the same name.
+    """
+    found = {Path(one).stem: find_clips(one, folder) for one in given}
+    if len(found) < len(given):
+        raise ValueError(f"Two of {' and '.join(given)} have the same name; rename one.")
+    return found
+
+
 def find_clips(given: str, folder: Path) -> Path:
     """Return where labelled clips are: those at a path, or generated ones in the folder."""
     target = folder / given

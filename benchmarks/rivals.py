@@ -16,13 +16,13 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clips import CLIPS_HELP, find_clips
+from benchmarks.clips import CLIPS_HELP, find_all
 from benchmarks.results import Line, Log, Results, options, over_seeds, points, print_table
 
 SEARCHES = ("evolution", "random", "top-k")
@@ -44,6 +44,7 @@ def main() -> None:
     from vidnas.core.process import available_cores
 
     results = Results("rivals", arguments)
+    sources = find_all(arguments.clips, arguments.out)
     runs = Log(arguments.out / "runs.jsonl")
     asked = {
         "minutes": arguments.minutes,
@@ -52,15 +53,15 @@ def main() -> None:
     }
     keys = [
         {"clips": clips, "seed": seed, "way": way, **asked}
-        for seed, clips, way in product(range(arguments.seeds), arguments.clips, arguments.ways)
+        for seed, clips, way in product(range(arguments.seeds), sources, arguments.ways)
     ]
-    measure(runs, keys, arguments.out)
+    measure(runs, keys, sources, arguments.out)
     lines = [line for key in keys if (line := runs.find(**key))]
     report(lines, arguments)
     results.finish(*lines)
 
 
-def measure(runs: Log, keys: Sequence[Line], out: Path) -> None:
+def measure(runs: Log, keys: Sequence[Line], sources: Mapping[str, Path], out: Path) -> None:
     """Run the searches one after the other, then the designs alone, one per core."""
     from benchmarks.commands import search_by_command
     from vidnas.evolution import LocalExecutor
@@ -68,7 +69,7 @@ def measure(runs: Log, keys: Sequence[Line], out: Path) -> None:
 
     for key in keys:
         if key["way"] != DESIGN and not runs.find(**key):
-            request = prepared(key, out)[0]
+            request = prepared(key, sources, out)[0]
             asked = {
                 "budget": f"{request.budget_s}s",
                 "limit": request.limits,
@@ -82,16 +83,15 @@ def measure(runs: Log, keys: Sequence[Line], out: Path) -> None:
         return
     reference = calibrate()
     with LocalExecutor() as executor:
-        runs.measure_all(executor, design_jobs(missing, out, reference))
+        runs.measure_all(executor, design_jobs(missing, sources, out, reference))
 
 
 def folder_of(key: Line, out: Path) -> Path:
     """Return where a run keeps what it needs to resume."""
-    clips = Path(key["clips"]).stem
-    return (out / f"{clips}-{key['minutes']:g}m-seed{key['seed']}-{key['way']}").resolve()
+    return (out / f"{key['clips']}-{key['minutes']:g}m-seed{key['seed']}-{key['way']}").resolve()
 
 
-def prepared(key: Line, out: Path) -> tuple[Any, Any]:
+def prepared(key: Line, sources: Mapping[str, Path], out: Path) -> tuple[Any, Any]:
     """Return the request of the search, and its clips, decoded."""
     from vidnas.data.datasets import load_dataset
     from vidnas.workflows.clips import open_clips
@@ -99,7 +99,7 @@ def prepared(key: Line, out: Path) -> tuple[Any, Any]:
     from vidnas.workflows.request import SearchRequest
 
     request = SearchRequest(
-        clips=find_clips(key["clips"], out),
+        clips=sources[key["clips"]],
         out=folder_of(key, out),
         budget_s=60 * key["minutes"],
         limits=(key["limit"],),
@@ -109,7 +109,9 @@ def prepared(key: Line, out: Path) -> tuple[Any, Any]:
     return request, open_clips(dataset, Listener(), size_px=request.size_px)
 
 
-def design_jobs(keys: Sequence[Line], out: Path, reference: Any) -> Iterator[tuple[Line, Any, Any]]:
+def design_jobs(
+    keys: Sequence[Line], sources: Mapping[str, Path], out: Path, reference: Any
+) -> Iterator[tuple[Line, Any, Any]]:
     """Yield the jobs that train the best design alone."""
     from benchmarks.searching import evaluator_of
     from vidnas.evolution import Limits
@@ -117,7 +119,7 @@ def design_jobs(keys: Sequence[Line], out: Path, reference: Any) -> Iterator[tup
     from vidnas.workflows.plan import Plan, planned_sampling, planned_space, rung_training
 
     for key in keys:
-        request, cache = prepared(key, out)
+        request, cache = prepared(key, sources, out)
         plan = Plan.of(request, len(cache.videos("train")), key["cores"])
         space = planned_space(
             request,
@@ -192,7 +194,7 @@ def climb_first(evaluator: Any, design: Any, seed: int) -> Line:
     from vidnas.evolution.launcher import evaluation_seed
 
     found = evaluator.evaluate(design, evaluation_seed(seed, design), None)
-    return {**found.model_dump(mode="json")}
+    return found.model_dump(mode="json")
 
 
 def report(lines: Sequence[Line], arguments: argparse.Namespace) -> None:
@@ -200,15 +202,16 @@ def report(lines: Sequence[Line], arguments: argparse.Namespace) -> None:
     print(
         f"\n{arguments.minutes:g} minutes per search, {arguments.limit}, {arguments.seeds} seed(s)"
     )
+    names = dict.fromkeys(run["clips"] for run in lines)
     by = {
         (clips, way): [run for run in lines if (run["clips"], run["way"]) == (clips, way)]
-        for clips, way in product(arguments.clips, arguments.ways)
+        for clips, way in product(names, arguments.ways)
     }
     print_table(
         ("clips, way", "test top-1 %, mean (min to max)", "s", "latency ms", "epochs"),
         (
             (
-                f"{Path(clips).stem}, {way}",
+                f"{clips}, {way}",
                 over_seeds([100 * run["top1"] for run in runs]),
                 *(
                     f"{statistics.mean(run[column] for run in runs):{form}}"
@@ -223,12 +226,12 @@ def report(lines: Sequence[Line], arguments: argparse.Namespace) -> None:
         ),
     )
     ahead = []
-    for clips in arguments.clips:
+    for clips in names:
         top1 = {way: [run["top1"] for run in by[clips, way]] for way in arguments.ways}
         evolved = top1.pop("evolution", None)
         if evolved and top1:
             rival = max(top1, key=lambda way: statistics.mean(top1[way]))
-            ahead.append((Path(clips).stem, rival, points(evolved, top1[rival])))
+            ahead.append((clips, rival, points(evolved, top1[rival])))
     if ahead:
         print()
         print_table(("clips", "best rival", "evolution is ahead by, points"), ahead)
