@@ -44,7 +44,7 @@ def small_space() -> Any:
     return type(space)(type(space.bounds).model_validate({**dict(space.bounds), **fixed}))
 
 
-def search(cache: Any, clips: Path, name: str, seed: int, minutes: float, folder: Path) -> Line:
+def search(cache: Any, request: Any, name: str) -> Line:
     """Run one search, or resume it, finish its best and return what it came to."""
     import vidnas
     from benchmarks.searching import evaluator_of
@@ -53,23 +53,21 @@ def search(cache: Any, clips: Path, name: str, seed: int, minutes: float, folder
     from vidnas.evolution.states import StateFolder
     from vidnas.evolution.study import STATES_FOLDER
     from vidnas.workflows.plan import Plan, rung_training
-    from vidnas.workflows.request import SearchRequest
 
-    request = SearchRequest(clips=clips, family=FAMILY, budget_s=60 * minutes, out=folder)
     strategy = TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
     with LocalExecutor() as executor:
         plan = Plan.of(request, len(cache.videos("train")), executor.slots)
         training = rung_training(request, plan)
-        states = StateFolder(folder.resolve() / STATES_FOLDER)
+        states = StateFolder(request.out.resolve() / STATES_FOLDER)
         study = vidnas.search(
             small_space(),
             evaluator_of(FAMILY, cache, training, rungs=plan.rungs, states=states),
             strategy=RandomSearch() if name == "random" else strategy,
             budget_s=plan.search_s,
-            folder=folder,
+            folder=request.out,
             executor=executor,
             classes=cache.classes,
-            seed=seed,
+            seed=request.seed,
             designs=False,
         )
         finalists = choose_finalists(study, plan.finish_s, executor.slots)
@@ -126,6 +124,7 @@ def main() -> None:
 
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
+    from vidnas.workflows.request import SearchRequest
 
     results = Results("guidance", arguments)
     clips = find_clips(arguments.clips, arguments.out)
@@ -133,11 +132,17 @@ def main() -> None:
     lines = []
     for seed, name in product(range(arguments.seeds), STRATEGIES):
         key = {"clips": clips.stem, "minutes": arguments.minutes, "search": name, "seed": seed}
-        folder = arguments.out / f"{clips.stem}-{arguments.minutes:g}m-{name}-{seed}"
         line = runs.find(**key)
         if line is None:
             cache = build_cache(load_dataset(clips, seed=seed), size_px=CACHE_PX)
-            line = runs.add(**key, **search(cache, clips, name, seed, arguments.minutes, folder))
+            request = SearchRequest(
+                clips=clips,
+                family=FAMILY,
+                budget_s=60 * arguments.minutes,
+                seed=seed,
+                out=arguments.out / f"{clips.stem}-{arguments.minutes:g}m-{name}-{seed}",
+            )
+            line = runs.add(**key, **search(cache, request, name))
             runs.show(line)
         lines.append(line)
     report(lines, arguments.minutes)
