@@ -161,7 +161,7 @@ class TrainRequest(Request):
     clips_per_video: Annotated[ClipsPerVideo, TRAINING] = CLIPS_PER_VIDEO
 
     threads: Annotated[PositiveInt | None, MACHINES] = None
-    """Threads to train on; one per core by default."""
+    """Threads to train on; by default one per core while the machine is idle, else one."""
     device: Annotated[Device, MACHINES] = "cpu"
 
     out: Annotated[Path, OUTPUT] = Path("model")

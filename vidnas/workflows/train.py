@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.process import idle_cores
 from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
@@ -82,8 +83,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         flip=request.flip,
         class_weights="balanced" if request.balanced else "none",
     )
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
+    threads = request.threads or idle_cores()
+    torch.set_num_threads(threads)
+    listener.say(f"Training on {threads} thread(s).")
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
     modalities = {spec.modality for spec in architecture.inputs}
     cache = open_clips(
