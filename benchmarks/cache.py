@@ -18,10 +18,11 @@ import torch
 from benchmarks.clips import temporary_cache
 from benchmarks.results import options, print_environment
 from vidnas.core import ClipSpec
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.reading import read_video
-from vidnas.data.sampling import Augmentation, clips_of, train_batches
+from vidnas.data.sampling import clips_of, train_batches
 
 CLIPS_PER_TURN = 64
 TURNS = 8

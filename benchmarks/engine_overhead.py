@@ -19,12 +19,19 @@ from benchmarks.results import options, print_environment, print_table
 from benchmarks.searching import space_of
 from benchmarks.timing import timed_methods
 from vidnas.core import Evaluation
-from vidnas.evolution.engine import Event, _Search
+from vidnas.evolution.engine import _Search
+from vidnas.evolution.events import Event
+from vidnas.evolution.launcher import Launcher
+from vidnas.evolution.proposer import Proposer
 from vidnas.families import Architecture, Space
 
 CANDIDATES = 1000
 LIMIT_MS = 100.0
-STEPS = {name: (_Search, name) for name in ("propose", "refuse", "record")}
+STEPS: dict[str, tuple[type, str]] = {
+    "propose": (Proposer, "propose"),
+    "reject": (Launcher, "reject"),
+    "record": (_Search, "record"),
+}
 
 
 def evaluate_nothing(architecture: Architecture, seed: int, deadline_s: float | None) -> Evaluation:

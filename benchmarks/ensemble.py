@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=4)
     arguments = parser.parse_args()
 
+    from benchmarks.searching import train_models
     from vidnas.deploy.ensemble import Candidate, Predictions, choose_pool, require_same_data
-    from vidnas.deploy.finalists import train_finalists
     from vidnas.evolution import LocalExecutor, Study
     from vidnas.training import TrainingSettings
     from vidnas.workflows.ensemble import open_cache
@@ -77,7 +77,7 @@ def main() -> None:
             for study, request, cache, trials in zip(studies, requests, caches, pool, strict=True):
                 settings = TrainingSettings.full(budget_s=60 * arguments.minutes, flip=request.flip)
                 folder = work / f"seed-{seed}" / study.folder.name
-                models = train_finalists(trials, cache, settings, executor, folder, seed=seed)
+                models = train_models(trials, cache, settings, executor, folder, seed=seed)
                 candidates += [Candidate(study.folder, model, cache) for model in models]
         names = [f"{one.study.name} trial {one.model.card.trial}" for one in candidates]
         return names, Predictions.of(candidates, "val"), Predictions.of(candidates, "test")

@@ -25,15 +25,18 @@ from torch import Tensor
 from benchmarks.clips import THREE_MOTIONS, temporary_cache
 from benchmarks.results import Results, options
 from benchmarks.searching import evaluator_of, space_of
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import ResidentClips, cut_resident
-from vidnas.data.sampling import Augmentation, Cut, cut_from_file, train_batches
+from vidnas.data.sampling import Cut, cut_from_file, train_batches
 from vidnas.evolution import LocalExecutor
 from vidnas.families import Network, create_network
 from vidnas.training import TrainingSettings, train
 from vidnas.training.device import mixed_precision, usable_device
 
 PUBLISHED = ("tvn1", "tvn2", "tvn3", "tvn4")
+COMPILED = "tvn1"
+"""Compiling takes minutes for the larger ones: one shows what it gives."""
 SMALL = {"frames": 2, "size_px": 32}
 FLOAT32_TOLERANCE, BFLOAT16_TOLERANCE = 1e-3, 0.05
 """Largest difference of a logit, as a share of the largest logit."""
@@ -52,13 +55,20 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     results.add(device=name)
     with temporary_cache(clips_per_class=16 if quick else 80) as (_, cache):
-        sections: dict[str, Callable[[], Any]] = {
+        sections: dict[str, Callable[[], Any]] = {  # what may take minutes comes last
             "logits": partial(compare_logits, device),
             "training": partial(compare_training, cache, device),
             "batches": partial(compare_batches, cache, device, passes=1 if quick else 20),
+            **{
+                f"candidates, {workers} at a time": partial(
+                    candidates, cache, device, quick, workers
+                )
+                for workers in ((1, 2) if quick else (4, 2, 1))
+            },
             "latency_ms": partial(latencies_ms, device, quick),
-            "candidates": partial(candidates, cache, device, quick),
         }
+        if not quick:
+            sections["compiled_ms"] = partial(compiled_ms, device)
         for section, measure in sections.items():
             found[section] = results.measure(measure, section=section)
             print(json.dumps({section: found[section]}, indent=1), flush=True)
@@ -163,10 +173,16 @@ def latencies_ms(device: torch.device, quick: bool) -> dict[str, dict[str, float
         }
         if device.type == "cuda":
             ways["graphs"] = partial(captured, network, clips)
-        if not quick:
-            ways["compiled"] = partial(partial, torch.compile(network), *clips)
         found[name] = {way: median_ms(make, device, warmup, repeats) for way, make in ways.items()}
     return found
+
+
+def compiled_ms(device: torch.device) -> dict[str, float | str]:
+    """Time one clip as above in a compiled network, and what compiling it took."""
+    network = create_network(COMPILED, 400).eval().to(device)
+    run = partial(torch.compile(network), *clips_for(network, device))
+    first = median_ms(lambda: run, device, 0, 1)
+    return {COMPILED: median_ms(lambda: run, device, 10, 50), "first call": first}
 
 
 @torch.inference_mode()
@@ -207,30 +223,27 @@ def captured(network: Network, clips: tuple[Tensor, ...]) -> Callable[[], object
     return graph.replay
 
 
-def candidates(cache: ClipCache, device: torch.device, quick: bool) -> dict[str, dict[str, Any]]:
-    """Evaluate the same candidates as a search does, with several workers sharing the device."""
+def candidates(cache: ClipCache, device: torch.device, quick: bool, workers: int) -> dict[str, Any]:
+    """Evaluate the same candidates as a search does, with so many workers sharing the device."""
     space = space_of("tinyvideonet", max_size_px=32 if quick else 64, max_frames=8)
     rng = np.random.default_rng(0)
-    drawn = [space.random(rng) for _ in range(2 if quick else 24)]
+    drawn = [space.random(rng) for _ in range(2 if quick else 16)]
     settings = TrainingSettings(epochs=1 if quick else 10)
     evaluator = evaluator_of("tinyvideonet", cache, settings, device=str(device))
-    found = {}
-    for workers in (1, 2) if quick else (1, 2, 4):
-        with LocalExecutor(workers) as executor:
-            warm = [executor.submit(evaluator.evaluate, drawn[0], 0, None) for _ in range(workers)]
-            for future in warm:
-                future.result()
-            with utilisation(device) as samples:
-                began = time.monotonic()
-                futures = [executor.submit(evaluator.evaluate, one, 0, None) for one in drawn]
-                outcomes = [future.result() for future in futures]
-                seconds = time.monotonic() - began
-        found[f"{workers} workers"] = {
-            "candidates_per_hour": 3600 * len(drawn) / seconds,
-            "utilisation_percent": statistics.mean(samples) if samples else None,
-            "failures": [one.reason for one in outcomes if one.status != "ok"],
-        }
-    return found
+    with LocalExecutor(workers) as executor:
+        warm = [executor.submit(evaluator.evaluate, drawn[0], 0, None) for _ in range(workers)]
+        for future in warm:
+            future.result()
+        with utilisation(device) as samples:
+            began = time.monotonic()
+            futures = [executor.submit(evaluator.evaluate, one, 0, None) for one in drawn]
+            outcomes = [future.result() for future in futures]
+            seconds = time.monotonic() - began
+    return {
+        "candidates_per_hour": 3600 * len(drawn) / seconds,
+        "utilisation_percent": statistics.mean(samples) if samples else None,
+        "failures": [one.reason for one in outcomes if one.status != "ok"],
+    }
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def small_space() -> Any:
         "size_px": (SIZE_PX,),
         "frames": (FRAMES,),
         "frame_stride": (2,),
+        "sampling": ("dense",),
         "depths": (DEPTH,),
         "widths": (WIDTH,),
         "attentions": ("none",),
@@ -87,35 +88,20 @@ def learned(trials: Sequence[Any]) -> tuple[list[float], list[float]]:
 def train_winners(
     cache: Any, winners: dict[tuple[str, int], Any], out: Path, minutes: float
 ) -> dict[tuple[str, int], dict[str, float]]:
-    """Train the fittest of each search in full, two at a time, and test it."""
-    from vidnas.deploy import load_model
-    from vidnas.deploy.finalists import train_finalist
+    """Train the fittest of each search in full and test it."""
+    from benchmarks.searching import train_models
     from vidnas.evolution import LocalExecutor
-    from vidnas.families import families
-    from vidnas.training import TrainingRun, TrainingSettings, evaluate
+    from vidnas.training import TrainingSettings, evaluate
 
     settings = TrainingSettings.full(budget_s=60 * minutes)
-    folders = {key: out / f"{key[0]}-{key[1]}-winner" for key in winners}
+    tested = {}
     with LocalExecutor() as executor:
-        pending = [
-            executor.submit(
-                train_finalist,
-                cache.directory,
-                trial,
-                TrainingRun(settings=settings, seed=key[1], clips=cache.settings(["rgb"])),
-                folders[key],
-                families()["assemblenet"],
-            )
-            for key, trial in winners.items()
-        ]
-        for future in pending:
-            future.result()
-    return {
-        key: evaluate(load_model(folder).network, cache, "test", clips_per_video=3).model_dump(
-            include={"top1", "top5"}
-        )
-        for key, folder in folders.items()
-    }
+        for (name, seed), trial in winners.items():
+            folder = out / f"{name}-{seed}-winner"
+            (model,) = train_models([trial], cache, settings, executor, folder, seed=seed)
+            metrics = evaluate(model.network, cache, "test", clips_per_video=3)
+            tested[name, seed] = metrics.model_dump(include={"top1", "top5"})
+    return tested
 
 
 def main() -> None:

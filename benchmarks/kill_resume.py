@@ -37,7 +37,7 @@ from vidnas.evolution.executors import LocalExecutor
 
 # Workers import this module: importing torch and Optuna here would cost each of them a second.
 if TYPE_CHECKING:
-    from vidnas.evolution.engine import Event
+    from vidnas.evolution.events import Event
 
 KILLS_PER_STUDY = 50
 DRIVERS_SHARE = 0.3  # of the kills; the others hit one worker

@@ -24,7 +24,9 @@ from benchmarks.engine_overhead import evaluate_nothing, searched_space
 from benchmarks.results import Results, options
 from benchmarks.timing import timed_methods
 from vidnas.evolution import Study
-from vidnas.evolution.engine import Event, _Search
+from vidnas.evolution.engine import _Search
+from vidnas.evolution.events import Event
+from vidnas.evolution.proposer import Proposer
 from vidnas.evolution.storage import DATABASE_NAME
 
 WARM_UP = 100
@@ -32,7 +34,7 @@ WINDOW = 500
 SETTLED = 1000  # candidates after which what grows is the study and no longer caches
 LARGEST_RATIO = 1.5
 STEPS = {
-    "propose": (_Search, "propose"),
+    "propose": (Proposer, "propose"),
     "record": (Study, "record"),
     "announce": (_Search, "announce"),
 }

@@ -38,7 +38,7 @@ def main() -> None:
     import torch
 
     from benchmarks.searching import space_of
-    from vidnas.training.loop import build_optimizer
+    from vidnas.training.optimizer import build_optimizer
     from vidnas.training.settings import TrainingSettings
 
     space = space_of("assemblenet", max_size_px=64, max_frames=16)

@@ -117,11 +117,11 @@ def test_guidance_is_one_switch(flags: tuple[str, ...], guided: bool, tmp_path: 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ((), {"epochs": None, "budget_s": 20.0, "rungs": ()}),
+        ((), {"epochs": None, "budget_s": 20.0}),
         (("--candidate-epochs", "3"), {"epochs": 3.0, "budget_s": None}),
         (
-            ("--candidate-epochs", "3", "--candidate-time", "5s", "--early-stop"),
-            {"epochs": 3.0, "budget_s": 5.0, "rungs": (1 / 9, 1 / 3)},
+            ("--candidate-epochs", "3", "--candidate-time", "5s"),
+            {"epochs": 3.0, "budget_s": 5.0},
         ),
     ],
 )

@@ -14,11 +14,12 @@ import torch
 
 from vidnas.core import ClipSpec, UserError
 from vidnas.data import cache_writer, sampling
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, ClipSettings, build_cache, build_flow
 from vidnas.data.datasets import Dataset, Video, load_dataset
 from vidnas.data.flow import ZERO, read_flow, resize_flow
 from vidnas.data.reading import VideoError
-from vidnas.data.sampling import Augmentation, train_batches
+from vidnas.data.sampling import train_batches
 
 pytest.importorskip("cv2")
 

@@ -12,11 +12,12 @@ import torch
 
 from vidnas.core import ClipSpec
 from vidnas.data import resident, sampling
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import render_clip
 from vidnas.data.resident import ResidentClips, cut_resident, cutter
-from vidnas.data.sampling import Augmentation, Cut, cut_from_file, train_batches
+from vidnas.data.sampling import Cut, cut_from_file, train_batches
 
 CPU = torch.device("cpu")
 WHOLE = ClipSpec(frames=5, frame_stride=2, size_px=32)

@@ -8,9 +8,10 @@ import torch
 
 from vidnas.core import ClipSpec
 from vidnas.data import sampling
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
-from vidnas.data.sampling import Augmentation, clips_of, train_batches
+from vidnas.data.sampling import clips_of, train_batches
 
 SPEC = ClipSpec(frames=8, frame_stride=2, size_px=24)
 
@@ -45,6 +46,16 @@ def test_frames_of_a_clip() -> None:
 def test_past_the_end_the_last_frame_is_repeated() -> None:
     (clips,) = clips_of(_numbered(4), [ClipSpec(frames=4, frame_stride=2, size_px=32)])
     assert _times(clips[0]) == [0, 2, 3, 3]
+
+
+def test_uniform_frames_are_spread_over_the_whole_video() -> None:
+    spec = ClipSpec(frames=3, frame_stride=1, size_px=16, sampling="uniform")
+    (clips,) = clips_of(_numbered(21), [spec], 3)
+    assert [_times(clip) for clip in clips] == [[0, 7, 14], [3, 10, 17], [6, 13, 20]]
+    (middle,) = clips_of(_numbered(21), [spec])
+    assert _times(middle[0]) == [3, 10, 17]
+    (short,) = clips_of(_numbered(2), [spec])
+    assert _times(short[0]) == [0, 0, 1]
 
 
 def test_the_centre_is_taken_and_resized() -> None:

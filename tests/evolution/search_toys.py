@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
 from vidnas.families import Architecture, Family, Network, Space
+from vidnas.profiling.counting import count_cost
 
 CLASSES = ("left", "right")
 
@@ -98,6 +99,41 @@ class ToyEvaluator:
         return Evaluation(status="ok", fitness=fitness, seconds=self.seconds)
 
 
+@dataclass(frozen=True)
+class ToyLadder:
+    """Fitness: the mean width beside luck, which counts for less on every rung."""
+
+    rungs: int = 3
+    rung: int = 0
+    seconds: float = 0.0
+    """How long every rung takes."""
+    ledger: Path | None = None
+    """Where each rung that is climbed leaves a line."""
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def at_rung(self, rung: int) -> ToyLadder:
+        return replace(self, rung=rung)
+
+    def seconds_at(self, rung: int) -> float | None:
+        return self.seconds or None
+
+    def evaluate(
+        self, architecture: Architecture, seed: int, deadline_s: float | None
+    ) -> Evaluation:
+        found = ToyEvaluator(self.seconds).evaluate(architecture, seed, deadline_s)
+        assert found.fitness is not None
+        if self.ledger is not None:
+            with self.ledger.open("a") as lines:
+                lines.write(f"{architecture.digest} {self.rung}\n")
+        if seed % 7 == 0 and self.rung == seed % 3:
+            raise ZeroDivisionError
+        luck = seed % 101 / 101 / (1 + self.rung)
+        cost = count_cost(architecture, len(CLASSES))
+        return found.model_copy(update={"fitness": found.fitness + luck, "cost": cost})
+
+
 Accident = Literal["exit", "hang", "raise", "memory", "nan"]
 
 
@@ -159,7 +195,8 @@ def search_and_print(
     folder: Path, evaluations: int, seconds: float, storage_url: str | None = None
 ) -> None:
     """A real search in workers that says on standard output what is finished."""
-    from vidnas.evolution.engine import Event, run_search
+    from vidnas.evolution.engine import run_search
+    from vidnas.evolution.events import Event
     from vidnas.evolution.executors import LocalExecutor
     from vidnas.evolution.study import Study
 

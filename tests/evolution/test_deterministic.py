@@ -22,7 +22,8 @@ from vidnas.evolution import (
     TournamentEvolution,
     run_search,
 )
-from vidnas.evolution.engine import LOOKAHEAD, Event
+from vidnas.evolution.engine import LOOKAHEAD
+from vidnas.evolution.events import Event
 from vidnas.families import Architecture
 
 EVALUATIONS = 40
@@ -120,11 +121,11 @@ def test_what_is_finished_ahead_of_its_turn_is_not_evaluated_again(tmp_path: Pat
     with Study.create_or_resume(tmp_path, config) as study:
         architecture = Toy(widths=(1, 2, 3, 4))
         kept = Evaluation(status="ok", fitness=0.5)
-        study.keep_unrecorded(architecture, kept)
-        study.keep_unrecorded(architecture, kept)
+        study.keep_unrecorded(architecture, 0, kept)
+        study.keep_unrecorded(architecture, 0, kept)
     with Study.create_or_resume(tmp_path, config) as study:
         assert study.trials == []
-        assert study.unrecorded == {architecture.digest: kept}
+        assert study.unrecorded == {(architecture.digest, 0): kept}
 
 
 def test_a_longer_search_begins_as_the_shorter_one(tmp_path: Path, expected: list[object]) -> None:

@@ -19,8 +19,9 @@ from search_toys import (
 
 from vidnas.core import Evaluation, UserError
 from vidnas.evolution import engine
-from vidnas.evolution.engine import evaluation_seed, run_search
+from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor
+from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
 from vidnas.evolution.study import Study

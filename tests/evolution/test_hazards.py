@@ -19,8 +19,9 @@ import sqlalchemy
 from search_toys import ToyEvaluator, ToySpace, toy_config
 
 from vidnas.core import UserError
-from vidnas.evolution import study as study_module
-from vidnas.evolution.engine import Event, run_search
+from vidnas.evolution import records
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.events import Event
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor, available_memory_bytes
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
@@ -144,7 +145,7 @@ def test_a_locked_database_is_named_and_nothing_is_lost(tmp_path):
     config = toy_config(strategy=RandomSearch())
     with Study.create_or_resume(tmp_path, config) as study:
         sqlalchemy.event.listen(
-            study._optuna._storage._backend.engine, "checkout", shorten_the_wait
+            study._records._optuna._storage._backend.engine, "checkout", shorten_the_wait
         )
         with pytest.raises(UserError, match="locked; another program is writing to it; close that"):
             search_in(study, evaluations=6, on_event=lock)
@@ -190,7 +191,7 @@ def test_a_clock_that_jumps_changes_dates_only(tmp_path, monkeypatch, now):
 
     def jump(event):
         if event.counts.get("ok") == 3:
-            monkeypatch.setattr(study_module, "datetime", Jumping)
+            monkeypatch.setattr(records, "datetime", Jumping)
 
     config = toy_config(strategy=RandomSearch())
     started_s = time.monotonic()

@@ -34,7 +34,7 @@ def test_strategies_are_made_and_read_back_by_name(name):
 
 @pytest.mark.parametrize("described", [{}, {"name": "clairvoyance"}])
 def test_unknown_strategies_are_rejected(described):
-    with pytest.raises(UserError, match="choose one of evolution, random, local, pareto"):
+    with pytest.raises(UserError, match="choose one of evolution, random, local, pareto, top-k"):
         read_strategy(described)
 
 

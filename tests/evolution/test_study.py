@@ -268,7 +268,7 @@ def test_a_full_disk_keeps_what_was_recorded(folder):
 
 def test_sqlite_says_full(folder):
     with Study.create_or_resume(folder, toy_config()) as study:
-        engine = study._optuna._storage._backend.engine
+        engine = study._records._optuna._storage._backend.engine
         sqlalchemy.event.listen(
             engine, "checkout", lambda connection, *_: connection.execute("PRAGMA max_page_count=1")
         )

@@ -294,8 +294,8 @@ def test_each_other_mutation_changes_its_gene(name: str, default: AssembleNetSpa
 
 def test_a_gene_of_one_value_stays(default: AssembleNetSpace) -> None:
     pinned = {
-        "size_px": (64,), "frames": (8,), "frame_stride": (2,), "widths": (0.25,),
-        "attentions": ("none",), "dilations": (1,),
+        "size_px": (64,), "frames": (8,), "frame_stride": (2,), "sampling": ("dense",),
+        "widths": (0.25,), "attentions": ("none",), "dilations": (1,),
     }  # fmt: skip
     fixed = AssembleNetSpace(AssembleNetBounds.model_validate({**dict(default.bounds), **pinned}))
     rng = np.random.default_rng(11)

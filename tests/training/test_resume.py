@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vidnas.core import UserError
-from vidnas.data.sampling import Augmentation
+from vidnas.data.augmentation import Augmentation
 from vidnas.training import EpochReport, TrainingSettings, train
 
 

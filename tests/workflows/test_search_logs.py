@@ -17,7 +17,8 @@ import pytest
 from search_toys import SEARCHED_LIMITS, ToyEvaluator, ToySpace, toy_config
 
 from vidnas.core import UserError
-from vidnas.evolution.engine import Event, run_search
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.events import Event
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
@@ -35,7 +36,7 @@ def search(folder: Path, evaluations: int, *logs: SearchLog, seconds: float = 0.
 
     with Study.create_or_resume(folder, toy_config(SEARCHED_LIMITS)) as study:
         for log in logs:
-            log.opened(study.trials)
+            log.opened(study.history)
         run_search(
             study,
             ToySpace(),
@@ -143,15 +144,15 @@ def test_a_full_disk_is_said_once_and_made_good_later(
 ) -> None:
     study, path = tmp_path / "study", tmp_path / "watched"
     said: list[str] = []
-    search(study, 4)
-    trials = Study.read(study).trials
+    search(study, 12)
+    history = Study.read(study).history
     with make(path, said.append) as log, small_files(2500):
-        log.opened(trials * 3)
+        log.opened(history)
     (sentence,) = said
     assert f"{path} cannot be written" in sentence
     assert "the search continues" in sentence
     with make(path, said.append) as log:
-        search(study, 6, log)
+        search(study, 14, log)
     if make is EventLog:
         numbers = {line["trial"]["number"] for line in read_lines(path) if line["trial"]}
     else:

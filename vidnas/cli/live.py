@@ -17,7 +17,7 @@ from vidnas.core.quantities import format_evaluation
 from vidnas.workflows.listener import Listener
 
 if TYPE_CHECKING:
-    from vidnas.evolution.engine import Event
+    from vidnas.evolution.events import Event
     from vidnas.evolution.trial import Trial
     from vidnas.training import EpochReport
 
@@ -37,7 +37,7 @@ class Display(Listener):
             console=messages,
         )
         self._facts = ""
-        self._best: int | None = None
+        self._best: Trial | None = None
         self._live = Live(
             get_renderable=lambda: Group(self._bar, Text(self._facts)),
             console=messages,
@@ -81,11 +81,11 @@ class Display(Listener):
                 "resumes the search."
             )
         best, trial = event.best, event.trial
-        if best is not None and best.number != self._best:
-            self._best = best.number
-            say(f"  {event.evaluations:4}  ", ("best", "green"), f"  {_line(best)}")
+        if best is not None and best != self._best:
+            self._best = best
+            say(f"  {event.evaluations:4}  ", ("best   ", "green"), f"  {_line(best)}")
         elif trial is not None and not messages.is_terminal and event.kind != "rejected":
-            say(f"  {event.evaluations:4}  {event.kind:4}  {_line(trial)}")
+            say(f"  {event.evaluations:4}  {event.kind:7}  {_line(trial)}")
         left_s = event.remaining_s
         self._draw(
             "Searching",
@@ -117,7 +117,8 @@ class Display(Listener):
 
 
 def _line(trial: Trial) -> str:
-    return f"trial {trial.number}: {format_evaluation(trial.evaluation)}"
+    rung = f" on rung {trial.rung}" if trial.rung else ""
+    return f"trial {trial.number}{rung}: {format_evaluation(trial.evaluation)}"
 
 
 def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import PositiveInt
 
@@ -11,6 +11,10 @@ from vidnas.core.value import Value
 Modality = Literal["rgb", "flow", "objects"]
 """Frames; optical flow, horizontal and vertical, 8 bit, of which 128 is no motion; or maps of the
 classes of ADE20K, one channel per class and one for none, as semantic segmentation gives them."""
+
+Sampling = Literal["dense", "uniform"]
+"""Frames at a fixed stride from some moment on; or spread evenly over the whole video."""
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 
@@ -25,8 +29,9 @@ class ClipSpec(Value):
     modality: Modality = "rgb"
     frames: PositiveInt
     frame_stride: PositiveInt
-    """Distance between two frames of the clip, in frames of the video."""
+    """Distance between two frames of a dense clip, in frames of the video."""
     size_px: PositiveInt
+    sampling: Sampling = "dense"
 
     @property
     def channels(self) -> int:
@@ -39,4 +44,6 @@ class ClipSpec(Value):
 
     def __str__(self) -> str:
         """How people are told of the clip: "rgb 8 x 64 px, stride 2"."""
-        return f"{self.modality} {self.frames} x {self.size_px} px, stride {self.frame_stride}"
+        uniform = self.sampling == "uniform"
+        spacing = "spread evenly" if uniform else f"stride {self.frame_stride}"
+        return f"{self.modality} {self.frames} x {self.size_px} px, {spacing}"

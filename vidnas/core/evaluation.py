@@ -1,4 +1,4 @@
-"""What a brief evaluation says of a candidate: the only thing that evolution learns from."""
+"""What climbing a rung says of a candidate: the only thing that evolution learns from."""
 
 from __future__ import annotations
 
@@ -33,8 +33,6 @@ class Evaluation(Value):
     """Why a candidate was rejected or failed, in one short sentence."""
     broken_limit: str | None = None
     """The name of the limit that a rejected candidate broke, such as "latency"."""
-    curve: tuple[float, ...] = ()
-    """The fitness at the rungs that the training run reached, in their order."""
     connection_weights: dict[str, float] = Field(default_factory=dict)
     """Learned weights of the architecture's connections by name, where a family has them."""
     seconds: float = 0.0

@@ -125,6 +125,11 @@ class ClipCache:
         """Median number of frames per video."""
         return int(np.median([shape[0] for shape in self._shapes]))
 
+    @property
+    def longest_frames(self) -> int:
+        """Number of frames that nine of ten videos do not exceed."""
+        return int(np.quantile([shape[0] for shape in self._shapes], 0.9))
+
     def statistics(self, modality: Modality = "rgb") -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation per channel of the training split, `(C,)`, in [0, 1].
 

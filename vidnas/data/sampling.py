@@ -9,11 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from vidnas.core import ClipSpec
-from vidnas.core.value import Value
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.reading import Frames, reject_objects
 from vidnas.data.splits import Split
@@ -22,21 +21,13 @@ Clips = tuple[Tensor, ...]
 """One tensor per input of the network: `(N, C, T, H, W)`, uint8."""
 
 
-class Augmentation(Value):
-    """What training changes in a clip, besides its start, which is always random."""
-
-    crop_scale_min: float = Field(default=1.0, gt=0, le=1)
-    """Smallest area of a random square crop as a share of the largest; 1 is the centre crop."""
-    flip: bool = False
-    """Mirror half of the clips. Off by default, because it turns "left" into "right"."""
-
-
 @dataclass(frozen=True)
 class View:
     """A moment and a square, the same for every input of the network."""
 
     moment: float
-    """0 is the earliest start of the clip within the video, 1 the latest."""
+    """0 is the earliest start of the clip within the video, or within each of the parts that its
+    frames are spread over; 1 is the latest."""
     top: int
     left: int
     side: int
@@ -192,6 +183,11 @@ def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augment
 
 def frame_numbers(moment: float, spec: ClipSpec, count: int) -> NDArray[np.int64]:
     """Return which of `count` frames make up the clip that starts at this moment, `(T,)`."""
+    if spec.sampling == "uniform":
+        # One frame of each of so many equal parts of the video, at the same place in each.
+        part = count / spec.frames
+        places = part * np.arange(spec.frames) + moment * max(0.0, part - 1)
+        return np.minimum(places.astype(np.int64), count - 1)
     span = (spec.frames - 1) * spec.frame_stride + 1
     start = round(moment * max(0, count - span))
     # Past the end the last frame is repeated.

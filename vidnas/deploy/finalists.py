@@ -1,50 +1,105 @@
-"""Full training of a search's best candidates, side by side; validation picks the winner.
+"""The best candidates of a search, cooled down from where they stand; validation picks the winner.
 
-The brief training run that ranks candidates is noisy, and one small network cannot use two cores
-well: training the best few at once takes the time of one and removes the luck from the choice.
+Nothing starts again: a finalist goes on from what it learned on the ladder. There is one in each
+niche of the limited cost, so that the user can choose along it; those that may win have most of the
+time.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
 from vidnas.evolution.executors import Executor
+from vidnas.evolution.launcher import evaluation_seed
+from vidnas.evolution.niches import Niches
+from vidnas.evolution.states import StateFolder
+from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.evolution.trial import Trial
 from vidnas.families import Family, create_network, family_of
-from vidnas.training import Metrics, TrainingRun, TrainingSettings, train
+from vidnas.training import Metrics, TrainingRun, TrainingSettings, evaluate, train
+from vidnas.training.settings import COOLDOWN
 
+MODELS_FOLDER = "models"
+_CHECKPOINT = "training.checkpoint"
 _TICK_S = 0.5
+_MOST_RIVALS = 4
+_OTHERS_SHARE = 0.25
+"""The most of the time that goes to those that keep a niche and are not expected to win."""
+_COOL_SHARE = 0.3
+"""What such a cool-down takes, as a share of the training before it."""
+_LEAST_S = 3.0
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate, and the time in which it is finished."""
+
+    trial: Trial
+    budget_s: float
+
+
+def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finalist]:
+    """Return the best candidates, as many as there are workers, and the best of each other niche.
+
+    Args:
+        study: a search that has ended.
+        budget_s: time for all of them, side by side.
+        workers: how many are trained at the same time.
+
+    Returns:
+        In the order in which they are to be trained: those with the least time first.
+    """
+    ranked = study.fittest(len(study.trials))
+    rivals, niches = ranked[: min(workers, _MOST_RIVALS)], Niches(study.config.limits)
+    best: dict[int, Trial] = {}
+    for trial in ranked:
+        best.setdefault(niches.niche_of(trial), trial)
+    others = [trial for trial in best.values() if trial not in rivals]
+    asked = [max(_COOL_SHARE * trained_s(trial), _LEAST_S) for trial in others]
+    scale = min(_OTHERS_SHARE * budget_s * workers / max(sum(asked), _LEAST_S), 1.0)
+    finalists = [
+        Finalist(trial, scale * seconds) for trial, seconds in zip(others, asked, strict=True)
+    ]
+    taken_s = sum(one.budget_s for one in finalists) / workers
+    return [*finalists, *(Finalist(trial, budget_s - taken_s) for trial in rivals)]
+
+
+def trained_s(trial: Trial) -> float:
+    """Return how long a candidate was trained on the ladder."""
+    return sum(one.metrics.get("training_s", 0.0) for one in trial.evaluations)
 
 
 def train_finalists(
-    trials: Sequence[Trial],
+    finalists: Sequence[Finalist],
+    study: Study,
     cache: ClipCache,
-    settings: TrainingSettings,
+    recipe: TrainingSettings,
     executor: Executor,
-    folder: Path | str,
     *,
-    seed: int,
     on_tick: Callable[[], None] = lambda: None,
 ) -> list[Model]:
-    """Train candidates in full, as many at a time as the executor has slots.
+    """Finish candidates, as many at a time as the executor has slots.
 
-    Each is saved as a model in `folder/trial-N`. One that is there already is not trained again,
-    and one that was interrupted resumes.
+    Each is saved as a model in `models/trial-N` of the study. One that is there already is not
+    trained again, and one that was interrupted resumes.
 
     Args:
-        trials: the candidates.
-        cache: the clips; the test split is not touched.
-        settings: the recipe; its budget is that of each candidate.
+        finalists: the candidates.
+        study: where they come from.
+        cache: the clips; what the test split says is recorded and decides nothing.
+        recipe: how they were trained on the ladder.
         executor: where they are trained; the caller shuts it down.
-        folder: where the models go.
-        seed: decides the weights and the order of the clips.
         on_tick: called about twice a second while waiting.
 
     Returns:
@@ -53,14 +108,23 @@ def train_finalists(
     Raises:
         UserError: not one of them could be trained.
     """
-    folders = [Path(folder) / f"trial-{trial.number}" for trial in trials]
+    folder = (study.folder / MODELS_FOLDER).resolve()
+    states = StateFolder(study.folder.resolve() / STATES_FOLDER)
+    folders = [folder / f"trial-{one.trial.number}" for one in finalists]
     futures = []
-    for trial, place in zip(trials, folders, strict=True):
-        architecture = trial.architecture
-        clips = cache.settings(spec.modality for spec in architecture.inputs)
-        run = TrainingRun(settings=settings, seed=seed, clips=clips)
+    for one, place in zip(finalists, folders, strict=True):
+        architecture = one.trial.architecture
+        settings = recipe.model_copy(
+            update={"epochs": None, "budget_s": one.budget_s, "cooldown": 1.0}
+        )
+        run = TrainingRun(
+            settings=settings,
+            seed=evaluation_seed(study.config.seed, architecture),
+            clips=cache.settings(spec.modality for spec in architecture.inputs),
+        )
+        state = states.file(architecture.digest)
         family = family_of(architecture)
-        futures.append(executor.submit(train_finalist, cache.directory, trial, run, place, family))
+        futures.append(executor.submit(train_finalist, cache, one.trial, run, state, place, family))
     running = set(futures)
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
@@ -72,29 +136,39 @@ def train_finalists(
     ]
     if not trained:
         raise UserError(
-            "None of the best candidates could be trained in full (trial "
-            f"{trials[0].number}: {futures[0].exception()}); run the same command again."
+            "None of the best candidates could be finished (trial "
+            f"{finalists[0].trial.number}: {futures[0].exception()}); run the same command again."
         )
     trained.sort(key=lambda found: found[0], reverse=True)
     return [load_model(place) for _, place in trained]
 
 
 def train_finalist(
-    cache_directory: Path, trial: Trial, run: TrainingRun, folder: Path, family: Family
+    cache: ClipCache,
+    trial: Trial,
+    run: TrainingRun,
+    state: Path,
+    folder: Path,
+    _: Family,
 ) -> Metrics:
-    """Train one candidate in full, save it as a model and return its validation metrics.
+    """Finish one candidate, test it, save it as a model and return its validation metrics.
 
-    Unpickling the family makes it known in a worker.
+    Unpickling the family, the last argument, makes it known in a worker.
     """
-    cache = ClipCache(cache_directory)
     if (folder / MODEL_FILE).exists():
         card = load_card(folder)
         if card.training_runs == (run,) and card.validation is not None:
             return card.validation
     torch.manual_seed(run.seed)
     network = create_network(trial.architecture, len(cache.classes))
-    checkpoint = folder / f"budget-{run.settings.budget_s or run.settings.epochs}.checkpoint"
-    report = train(network, cache, run.settings, seed=run.seed, checkpoint=checkpoint)
+    checkpoint, settings = folder / _CHECKPOINT, run.settings
+    if not checkpoint.exists() and state.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(checkpoint) as temporary:
+            shutil.copyfile(state, temporary)
+    if not checkpoint.exists():  # its state is gone: it is trained anew
+        settings = settings.model_copy(update={"cooldown": COOLDOWN})
+    report = train(network, cache, settings, seed=run.seed, checkpoint=checkpoint)
     if report.validation is None:
         raise UserError(
             f"{cache.directory} has no validation clips to choose the best network by; give some "
@@ -103,8 +177,11 @@ def train_finalist(
     card = ModelCard(
         trial=trial.number,
         training_runs=(run,),
+        epochs=report.epochs,
         data=cache.fingerprint,
         validation=report.validation,
+        test=evaluate(network, cache, "test", clips_per_video=CLIPS_PER_VIDEO),
+        cost=trial.evaluations[0].cost,
     )
     save_model(Model(network, cache.classes, card), folder)
     checkpoint.unlink()

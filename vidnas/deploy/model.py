@@ -31,6 +31,8 @@ class ModelCard(Value):
     """Number of the trial that found the architecture; None for a model of no search."""
     training_runs: tuple[TrainingRun, ...] = ()
     """How the network was trained; for an ensemble, how each of its members was."""
+    epochs: float | None = None
+    """Epochs that the network was trained for, over all its training runs."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
     validation: Metrics | None = None

@@ -10,20 +10,23 @@ if TYPE_CHECKING:
     from vidnas.evolution.clip_evaluator import ClipEvaluator as ClipEvaluator
     from vidnas.evolution.cluster_clips import ClusterClipEvaluator as ClusterClipEvaluator
     from vidnas.evolution.config import StudyConfig as StudyConfig
-    from vidnas.evolution.engine import Event as Event
     from vidnas.evolution.engine import run_search as run_search
     from vidnas.evolution.evaluator import AdaptiveEvaluator as AdaptiveEvaluator
+    from vidnas.evolution.evaluator import ClimbingEvaluator as ClimbingEvaluator
     from vidnas.evolution.evaluator import Evaluator as Evaluator
     from vidnas.evolution.evaluator import FunctionEvaluator as FunctionEvaluator
+    from vidnas.evolution.events import Event as Event
     from vidnas.evolution.executors import Executor as Executor
     from vidnas.evolution.executors import InlineExecutor as InlineExecutor
     from vidnas.evolution.executors import LocalExecutor as LocalExecutor
     from vidnas.evolution.limits import Limits as Limits
+    from vidnas.evolution.niches import Niches as Niches
     from vidnas.evolution.ray_executor import RayExecutor as RayExecutor
     from vidnas.evolution.strategies import LocalSearch as LocalSearch
     from vidnas.evolution.strategies import ParetoEvolution as ParetoEvolution
     from vidnas.evolution.strategies import RandomSearch as RandomSearch
     from vidnas.evolution.strategies import Strategy as Strategy
+    from vidnas.evolution.strategies import TopK as TopK
     from vidnas.evolution.strategies import TournamentEvolution as TournamentEvolution
     from vidnas.evolution.study import Study as Study
     from vidnas.evolution.trial import Proposal as Proposal
@@ -33,16 +36,19 @@ _NAMES = {
     "clip_evaluator": ("ClipEvaluation", "ClipEvaluator"),
     "cluster_clips": ("ClusterClipEvaluator",),
     "config": ("StudyConfig",),
-    "engine": ("Event", "run_search"),
-    "evaluator": ("AdaptiveEvaluator", "Evaluator", "FunctionEvaluator"),
+    "engine": ("run_search",),
+    "evaluator": ("AdaptiveEvaluator", "ClimbingEvaluator", "Evaluator", "FunctionEvaluator"),
+    "events": ("Event",),
     "executors": ("Executor", "InlineExecutor", "LocalExecutor"),
     "limits": ("Limits",),
+    "niches": ("Niches",),
     "ray_executor": ("RayExecutor",),
     "strategies": (
         "LocalSearch",
         "ParetoEvolution",
         "RandomSearch",
         "Strategy",
+        "TopK",
         "TournamentEvolution",
     ),
     "study": ("Study",),

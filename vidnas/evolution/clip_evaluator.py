@@ -1,4 +1,4 @@
-"""Candidates as networks: timed, trained briefly on clips, scored on the validation split."""
+"""Candidates as networks: timed, trained on clips rung by rung, scored on the validation split."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 from typing_extensions import Self
 
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache, ClipSettings
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.early_stopping import rung_thresholds
+from vidnas.evolution.ladder import ETA
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.states import StateFolder
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.evolution.weights import WeightFolder
 from vidnas.families import Architecture, Family, Network, create_network
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import Reference
@@ -29,6 +29,8 @@ from vidnas.training.loop import train
 from vidnas.training.metrics import Metrics
 from vidnas.training.settings import TrainingSettings
 
+_BESIDES = 1.1  # validation, and writing the state
+_MEASURING_S = 2.0
 _RECORDED_METRICS = ("top1", "top5", "mean_class", "loss", "likelihood")
 
 
@@ -37,7 +39,9 @@ class ClipEvaluation(Value):
 
     name: Literal["clips"] = "clips"
     training: TrainingSettings
-    """The brief training run of each candidate."""
+    """The recipe, and how far the first rung trains: by epochs, by time, or by both."""
+    rungs: PositiveInt = 1
+    """How many rungs there are; each trains three times as far as the one below."""
     clips: ClipSettings
     fitness: tuple[Literal["likelihood", "top1", "top5", "mean_class"], ...] = Field(
         default=("likelihood",), min_length=1
@@ -68,15 +72,14 @@ class ClipEvaluation(Value):
 
 @dataclass(frozen=True)
 class ClipEvaluator:
-    """Measures the latency, trains briefly on cached clips and scores on the validation split.
+    """Measures the latency, trains on cached clips as far as the rung asks, and scores the averaged
+    weights on the validation split.
 
-    With rungs in the training settings, candidates that look unpromising stop there; they keep the
-    fitness that they had, and those that continued the best that they had at a rung or at the end.
-    So a candidate that was stopped ranks below all that were ahead at the same rung and trained to
-    the end.
+    With a folder for states, a candidate goes on from what it learned on the rungs below; without
+    one, or where its state is gone, it is trained from scratch.
 
     Raises:
-        UserError: children are to inherit weights, and there is no folder for them.
+        UserError: children are to inherit weights, and there is no folder of states.
     """
 
     cache_directory: Path | str
@@ -92,27 +95,41 @@ class ClipEvaluator:
     """Threads of the latency measurement."""
     device: str = "cpu"
     """Where candidates are trained."""
-    weights: WeightFolder | None = None
-    """Where children find what their parents learned."""
+    states: StateFolder | None = None
+    """What candidates have learned."""
+    rung: int = 0
     parent: str | None = None
     """Digest of the candidate's parent."""
-    thresholds: tuple[float, ...] = ()
-    """The fitness that continues at each rung."""
 
     def __post_init__(self) -> None:
-        if self.settings.inherit and self.weights is None:
-            raise UserError("Candidates that inherit weights need a folder for them; pass weights.")
+        if self.settings.inherit and self.states is None:
+            raise UserError("Candidates that inherit weights need a folder of states; pass states.")
+
+    @property
+    def rungs(self) -> int:
+        """How many rungs there are."""
+        return self.settings.rungs
+
+    def at_rung(self, rung: int) -> ClipEvaluator:
+        """Return the evaluator of a rung, 0 being the lowest."""
+        return replace(self, rung=rung)
+
+    def seconds_at(self, rung: int) -> float | None:
+        """Return about the most that climbing a rung takes; None where candidates train by epochs
+        alone."""
+        budget_s = self.settings.training.budget_s
+        if budget_s is None:
+            return None
+        return _BESIDES * budget_s * _climb(rung) + (_MEASURING_S if rung == 0 else 0.0)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings; `ClipEvaluation.of_study` reads them back."""
         return self.settings.model_dump(mode="json")
 
     def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
-        """Return the evaluator with the candidate's parent and the thresholds of the trials before
-        it."""
+        """Return the evaluator with the candidate's parent."""
         parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
-        thresholds = rung_thresholds(len(self.settings.training.rungs), trials)
-        return replace(self, parent=parent, thresholds=thresholds)
+        return replace(self, parent=parent)
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
@@ -129,15 +146,10 @@ class ClipEvaluator:
             clips = _open_cache(Path(self.cache_directory))
             torch.manual_seed(seed)
             network = create_network(architecture, len(clips.classes))
-            cost = measure_cost(
-                network,
-                runtime=self.runtime,
-                device=self.latency_device,
-                threads=self.threads,
-                reference=self.reference,
-                give_up_ms=self.limits.latency_ms,
-            )
-            outcome = self.limits.judge(cost) or self._train(network, clips, seed, deadline)
+            if self.rung == 0:
+                cost = self._measure(network)
+            rejected = None if cost is None else self.limits.judge(cost)
+            outcome = rejected or self._train(network, clips, seed, deadline)
         except UserError:
             raise
         except Exception as error:
@@ -145,52 +157,66 @@ class ClipEvaluator:
         seconds = time.monotonic() - started
         return outcome.model_copy(update={"cost": cost, "seconds": seconds})
 
+    def _measure(self, network: Network) -> Cost:
+        return measure_cost(
+            network,
+            runtime=self.runtime,
+            device=self.latency_device,
+            threads=self.threads,
+            reference=self.reference,
+            give_up_ms=self.limits.latency_ms,
+        )
+
     def _train(
         self, network: Network, clips: ClipCache, seed: int, deadline: float | None
     ) -> Evaluation:
-        fitness_of = self.settings.fitness_of
-        at_rungs: list[Metrics] = []
-
-        def continues(validation: Metrics) -> bool:
-            at_rungs.append(validation)
-            rung = len(at_rungs) - 1
-            return not self.thresholds or fitness_of(validation) >= self.thresholds[rung]
-
-        notes = self._inherit(network)
+        file = self.states.file(network.architecture.digest) if self.states else None
+        begins = file is None or not file.exists()
+        notes = self._inherit(network) if begins and self.rung == 0 else {}
         report = train(
             network,
             clips,
-            self.settings.training,
+            self._settings(begins),
             seed=seed,
             device=self.device,
             deadline=deadline,
-            continues=continues,
+            checkpoint=file,
         )
-        if report.validation is None:
+        found = report.validation
+        if found is None:
             raise UserError(
                 f"{clips.directory} has no validation clips to score candidates on; "
                 "give some videos the split val."
             )
-        found = report.validation
-        if self.settings.training.rungs:
-            notes["trained"] = report.spent
-        if report.spent == 1:
-            found = max([found, *at_rungs], key=fitness_of)
-        if self.settings.inherit and self.weights:
-            self.weights.write(network.architecture.digest, network)
+        notes |= {"epochs": report.epochs, "training_s": report.seconds}
         return Evaluation(
             status="ok",
-            fitness=fitness_of(found),
+            fitness=self.settings.fitness_of(found),
             metrics={name: getattr(found, name) for name in _RECORDED_METRICS} | notes,
-            curve=tuple(map(fitness_of, at_rungs)),
             connection_weights=network.connection_weights(),
         )
 
+    def _settings(self, begins: bool) -> TrainingSettings:
+        """Return how far to train: to the rung, in the time of this climb or of all up to it."""
+        first = self.settings.training
+        times = ETA**self.rung if begins else _climb(self.rung)
+        return first.model_copy(
+            update={
+                "epochs": first.epochs and first.epochs * ETA**self.rung,
+                "budget_s": first.budget_s and first.budget_s * times,
+            }
+        )
+
     def _inherit(self, network: Network) -> dict[str, float]:
-        if not self.settings.inherit or self.weights is None:
+        if not self.settings.inherit or self.states is None:
             return {}
-        learned = self.weights.read(self.parent) if self.parent else {}
+        learned = self.states.weights(self.parent) if self.parent else {}
         return {"inherited": inherit(network, learned)}
+
+
+def _climb(rung: int) -> int:
+    """Return how much longer than the first rung the way from the rung below is."""
+    return ETA**rung - ETA ** (rung - 1) if rung else 1
 
 
 @cache  # once per process: workers are persistent

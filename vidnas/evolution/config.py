@@ -34,6 +34,10 @@ class StudyConfig(Value):
     seed: int
     deterministic: bool = False
     """Whether the history follows from the seed alone, not from which evaluation ends first."""
+    rungs: int = 1
+    """How many rungs the evaluator's ladder has."""
+    designs: bool = False
+    """Whether the designs of the space are tried first."""
 
     def write(self, path: Path) -> None:
         """Write YAML, whole or not at all."""

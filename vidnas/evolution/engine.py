@@ -3,66 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
-from typing import Literal
-
-import numpy as np
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass, field, replace
 
 from vidnas.core import Evaluation, UserError
-from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
+from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.events import Event, EventKind, kind_of
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.interruption import CtrlC
+from vidnas.evolution.launcher import Action, Flight, Launcher
+from vidnas.evolution.niches import Niches
+from vidnas.evolution.proposer import Proposer
+from vidnas.evolution.schedule import Schedule, SearchTime
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import Study
-from vidnas.evolution.tally import Tally, per_minute
-from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import Architecture, Space
-from vidnas.profiling.counting import count_cost
+from vidnas.evolution.tally import Tally
+from vidnas.evolution.trial import Trial
+from vidnas.families import Space
 
 GIVE_UP_AFTER = 200
 """Rejections after which a search that never accepted a candidate gives up."""
 LOOKAHEAD = 8
-"""How many candidates a deterministic search may start before its strategy sees the first of them:
+"""How many actions a deterministic search may start before it sees what the first of them came to:
 more workers than that stay idle."""
-_STRATEGY_TRIES = 100
-_RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
 _POLL_S = 0.5  # how often a waiting search checks whether Ctrl-C was pressed
-
-EventKind = Literal["started", "ok", "rejected", "failed", "stopping", "ended"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened in a search, and how far it is; all of it is already on disk."""
-
-    kind: EventKind
-    """"stopping" is announced once, when Ctrl-C was pressed while candidates are in flight."""
-    trial: Trial | None
-    """The trial just recorded; None where the event is not about one."""
-    counts: Mapping[str, int]
-    """Trials by status, over all resumptions; a status that did not occur is missing."""
-    rejections: Mapping[str, int]
-    """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
-    best: Trial | None
-    elapsed_s: float
-    """Search time, over all resumptions."""
-    remaining_s: float | None
-    """Estimate of what is left; None as long as nothing was evaluated."""
-    exhausted: bool = False
-    """Whether every architecture that can be found was tried."""
-
-    @property
-    def evaluations(self) -> int:
-        """How many candidates were trained, successfully or not."""
-        return self.counts.get("ok", 0) + self.counts.get("failed", 0)
-
-    @property
-    def candidates_per_minute(self) -> float:
-        """Evaluations by search time."""
-        return per_minute(self.evaluations, self.elapsed_s)
 
 
 def run_search(
@@ -79,15 +44,22 @@ def run_search(
 ) -> Event:
     """Search until the study holds enough evaluations or has taken enough time.
 
-    The study's trials are replayed first, so that the same call resumes after a kill. Limits,
-    classes and seed are those of the study's config. Every trial is on disk before it is announced
-    and before the strategy sees it. After Ctrl-C no candidate is started and those in flight are
-    finished; a second Ctrl-C stops at once and loses only those.
+    Whenever a worker is free, a candidate that has earned it climbs a rung of the ladder, or else
+    one is born: a design of the space if one is left, else what the strategy proposes. Where too
+    little time is left for a newborn to climb, the best go on instead, earned or not.
+
+    The study's history is replayed first, so that the same call resumes after a kill. Limits,
+    classes, seed, the number of rungs and whether designs are tried are those of the study's
+    config. Every rung is on disk before it is announced and before the strategy sees it. After
+    Ctrl-C nothing is started and what is in flight is finished; a second Ctrl-C stops at once and
+    loses only that.
 
     A deterministic study (see its config) has the same history with any number of workers, killed
-    or not, as far as its evaluations are reproducible: trials are recorded in the order of their
-    proposals, and proposal n sees the first `n - LOOKAHEAD + 1` trials, whatever is finished. What
-    is finished before its turn is kept on disk until then.
+    or not, as far as its evaluations are reproducible: events are recorded in the order in which
+    their actions started, and action n sees the first `n - LOOKAHEAD + 1` events, whatever is
+    finished; where there is nothing to do as far as these say, as many more as it takes. What is
+    finished before its turn is kept on disk until then. Time ends such a search, and decides
+    nothing else.
 
     Args:
         study: an empty study, or one to resume.
@@ -95,10 +67,12 @@ def run_search(
         evaluator: says what candidates are worth.
         strategy: a fresh one; it observes the trials of the study and those to come.
         executor: where evaluations run; the caller shuts it down.
-        evaluations: number of evaluated candidates (ok or failed, not rejected) to end at.
-        budget_s: search time, over all resumptions, after which no more evaluations are started.
+        evaluations: number of evaluated candidates (ok or failed, not rejected) after which none is
+            born; the search ends when none of them has earned a rung.
+        budget_s: search time, over all resumptions, within which every climb must end whose time
+            the evaluator knows, and after which nothing is started.
         deadline_s: seconds that an evaluation may take; give the executor's `timeout_s` more.
-        on_event: called at the start, after every recorded trial, on Ctrl-C and at the end.
+        on_event: called at the start, after every recorded rung, on Ctrl-C and at the end.
 
     Returns:
         The last event.
@@ -110,37 +84,62 @@ def run_search(
     """
     if evaluations is None and budget_s is None:
         raise UserError("The search has no end; give a number of evaluations or a time budget.")
+    config = study.config
+    strategy.niches = Niches(config.limits)
+    designs = space.designs() if config.designs else ()
     return _Search(
-        study, space, evaluator, strategy, executor, evaluations, budget_s, deadline_s, on_event
+        study,
+        strategy,
+        Launcher(config, evaluator, executor, deadline_s),
+        Proposer(space, strategy, designs, config.seed),
+        evaluations,
+        budget_s,
+        on_event,
     ).run()
 
 
 @dataclass
 class _Search:
-    """The state of a running search: what is in flight, and a tally of the recorded trials."""
+    """The state of a running search: what is in flight, and what is known of the recorded trials.
+
+    An event is recorded first; then the schedule sees it, and the strategy is taught it. In a
+    deterministic search these two are behind, and each by its own rule.
+    """
 
     study: Study
-    space: Space
-    evaluator: Evaluator
     strategy: Strategy
-    executor: Executor
+    launcher: Launcher
+    proposer: Proposer
     evaluations: int | None
     budget_s: float | None
-    deadline_s: float | None
     on_event: Callable[[Event], None]
-    running: dict[Future[Evaluation], Proposal] = field(default_factory=dict)
-    unobserved: deque[Trial] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
+    running: list[Flight] = field(default_factory=list)
+    seen: int = 0
+    """How many events the schedule has seen."""
+    taught: int = 0
+    """How many events the strategy was taught."""
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     stopping: bool = False
     exhausted: bool = False
+    time_is_up: bool = False
 
     def __post_init__(self) -> None:
+        config, history = self.study.config, self.study.history
+        self.deterministic = config.deterministic
+        self.time = SearchTime(self.budget_s, self.launcher.seconds_at)
+        self.schedule = Schedule(
+            config.rungs if self.strategy.climbs else 1,
+            self.strategy.niches,
+            self.evaluations,
+            replace(self.time, budget_s=None) if self.deterministic else self.time,
+        )
         self.tally = Tally(self.evaluations, self.budget_s)
-        trials = self.study.trials
-        self.clock_zero = time.monotonic() - (trials[-1].elapsed_s if trials else 0.0)
-        for trial in trials:
-            self.take(trial)
+        self.clock_zero = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
+        for trial in history:
+            self.schedule.start(trial.number if trial.earlier else None)
+            self.proposer.note(trial.architecture)
+            self.tally.take(trial)
+        self.catch_up()
 
     def run(self) -> Event:
         with self.ctrl_c.watched():
@@ -157,18 +156,18 @@ class _Search:
         return self.announce("ended")
 
     def loop(self) -> None:
-        """Start and record candidates until none is wanted and none is in flight."""
+        """Start and record actions until none is wanted and none is in flight."""
         while True:
             if self.ctrl_c.pressed and self.running and not self.stopping:
                 self.stopping = True
                 self.announce("stopping")
-            room = self.wants_more() and self.has_room()
-            if room:
-                self.advance()
+            action = self.next_action() if self.has_room() else None
+            if action is not None:
+                self.start(action)
             elif not self.running:
                 break
-            unfinished = [future for future in self.running if not future.done()]
-            wait(unfinished, timeout=0 if room else _POLL_S, return_when=FIRST_COMPLETED)
+            unfinished = [one.future for one in self.running if not one.future.done()]
+            wait(unfinished, timeout=0 if action else _POLL_S, return_when=FIRST_COMPLETED)
             self.finish()
 
     @property
@@ -176,159 +175,120 @@ class _Search:
         return time.monotonic() - self.clock_zero
 
     @property
+    def actions(self) -> int:
+        """How many actions were started."""
+        return len(self.study.history) + len(self.running)
+
+    @property
     def nothing_fits(self) -> bool:
         counts = self.tally.counts
         return not self.tally.evaluated and counts["rejected"] >= GIVE_UP_AFTER
 
-    def wants_more(self) -> bool:
-        if self.ctrl_c.pressed or self.exhausted or self.nothing_fits:
-            return False
-        if self.budget_s is not None and self.elapsed_s >= self.budget_s:
-            return False
-        started = self.tally.evaluated + len(self.running)
-        return self.evaluations is None or started < self.evaluations
-
     def has_room(self) -> bool:
-        """Return whether a worker is free and, if deterministic, the next proposal is due."""
-        if self.study.config.deterministic and len(self.running) >= LOOKAHEAD:
+        """Return whether a worker is free and, if deterministic, the next action is due."""
+        if self.ctrl_c.pressed or self.nothing_fits or self.time_is_up:
             return False
-        return sum(not future.done() for future in self.running) < self.executor.slots
+        if self.deterministic and len(self.running) >= LOOKAHEAD:
+            return False
+        return sum(not one.future.done() for one in self.running) < self.launcher.executor.slots
 
-    def advance(self) -> None:
-        """Propose one candidate; reject it at once or start its evaluation."""
-        proposal = self.propose()
-        if proposal is None:
-            self.exhausted = True
-            return
-        architecture = proposal.architecture
-        self.seen.add(architecture.digest)
-        known = self.study.unrecorded.get(architecture.digest) or self.reject(architecture)
-        if known is not None:
-            future: Future[Evaluation] = Future()
-            future.set_result(known)
-        else:
-            future = self.executor.submit(
-                self.evaluator_of(proposal).evaluate,
-                architecture,
-                evaluation_seed(self.study.config.seed, architecture),
-                self.deadline_s,
-            )
-        self.running[future] = proposal
+    def next_action(self) -> Action | None:
+        """Return what a free worker does; None as long as there is nothing to do.
 
-    def evaluator_of(self, proposal: Proposal) -> Evaluator:
-        """Return the evaluator of a candidate, adapted to what the strategy knows and no more, so
-        that nothing depends on timing."""
-        if not isinstance(self.evaluator, AdaptiveEvaluator):
-            return self.evaluator
-        trials = self.study.trials
-        if self.unobserved:
-            trials = trials[: self.unobserved[0].number]
-        return self.evaluator.for_candidate(proposal, trials)
-
-    def propose(self) -> Proposal | None:
-        """Return a candidate that was not tried before, or None if none can be found.
-
-        The generator depends on the study's seed and on how many candidates came before, so that a
-        resumed study does not restart its sequence of random numbers.
+        In a deterministic search the schedule sees the events that this action is to see, and only
+        where these leave nothing to do one more after the other.
         """
-        before = len(self.study.trials) + len(self.running)
-        self.teach(before - LOOKAHEAD)
-        rng = np.random.default_rng((self.study.config.seed, before))
-        for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
-            if attempt < _STRATEGY_TRIES:
-                proposal = self.strategy.propose(self.space, rng)
-            else:
-                proposal = Proposal(self.space.random(rng))
-            if proposal.architecture.digest not in self.seen:
-                return proposal
-        return None
-
-    def reject(self, architecture: Architecture) -> Evaluation | None:
-        """Judge what can be counted; what has no network, and latency, the evaluator measures."""
-        limits = self.study.config.limits
-        if not limits.counted or not architecture.inputs:
+        self.catch_up()
+        while (action := self.decide()) is None and self.seen < len(self.study.history):
+            self.see(self.seen + 1)
+        if action and self.deterministic and not self.has_time_for(action):
+            self.time_is_up = True  # another action in its place would be another history
             return None
-        try:
-            cost = count_cost(architecture, len(self.study.config.classes))
-        except Exception as error:
-            return Evaluation.failed_by(error)
-        return limits.judge(cost)
+        return action
+
+    def has_time_for(self, action: Action) -> bool:
+        return self.time.has_room_for(self.elapsed_s, action.rung)
+
+    def decide(self) -> Action | None:
+        """Return what a free worker does, as far as the schedule has seen."""
+        elapsed_s = self.elapsed_s
+        climber = self.schedule.climber(elapsed_s)
+        if climber is None and (self.exhausted or self.schedule.is_late(elapsed_s)):
+            climber = self.schedule.leader(elapsed_s)
+        elif climber is None and not self.schedule.is_complete():
+            proposal = self.proposer.propose(self.actions)
+            if proposal is not None:
+                return Action(proposal)
+            self.exhausted = True
+        return None if climber is None else Action(climber.proposal, climber)
+
+    def start(self, action: Action) -> None:
+        architecture = action.proposal.architecture
+        self.proposer.note(architecture)
+        self.schedule.start(action.number)
+        known = self.study.unrecorded.get((architecture.digest, action.rung))
+        # Adapted to what the strategy knows and no more, so that nothing depends on timing.
+        self.running.append(self.launcher.start(action, known, self.proposer.known))
 
     def finish(self) -> None:
-        """Record finished evaluations, in the order in which they were started.
+        """Record finished actions, in the order in which they were started.
 
         In a deterministic search one that is finished before its turn waits for it on disk.
         """
         user_error: UserError | None = None
         must_wait = False
-        for future, proposal in list(self.running.items()):
-            if not future.done():
-                must_wait = self.study.config.deterministic
+        for flight in list(self.running):
+            if not self.launcher.is_done(flight):
+                must_wait = self.deterministic
                 continue
             try:
-                evaluation = self.outcome(future)
+                evaluation = self.launcher.outcome(flight)
             except UserError as error:
                 user_error = error
-                must_wait = self.study.config.deterministic
+                must_wait = self.deterministic
                 continue
+            action = flight.action
             if must_wait:
-                self.study.keep_unrecorded(proposal.architecture, evaluation)
+                architecture = action.proposal.architecture
+                self.study.keep_unrecorded(architecture, action.rung, evaluation)
             else:
-                self.record(proposal, evaluation, future)
+                self.record(flight, evaluation)
         if user_error is not None:
             raise user_error
 
-    def outcome(self, future: Future[Evaluation]) -> Evaluation:
-        """Return a finished evaluation, rejected if its cost breaks a limit after all.
-
-        Raises:
-            UserError: the evaluation raised it, so it is not the candidate's fault.
-        """
-        error = future.exception()
-        if isinstance(error, UserError):
-            raise error
-        if error is not None:
-            return Evaluation.failed_by(error)
-        return self.study.config.limits.judge_again(future.result())
-
-    def record(
-        self, proposal: Proposal, evaluation: Evaluation, future: Future[Evaluation]
-    ) -> None:
+    def record(self, flight: Flight, evaluation: Evaluation) -> None:
+        action = flight.action
         with self.ctrl_c.held_back():
-            trial = self.study.record(proposal, evaluation, self.elapsed_s)
-            del self.running[future]
-            self.take(trial)
-            self.announce(evaluation.status, trial)
+            if action.climber is None:
+                trial = self.study.record(action.proposal, evaluation, self.elapsed_s)
+            else:
+                trial = self.study.climb(action.climber.number, evaluation, self.elapsed_s)
+            self.running.remove(flight)
+            self.tally.take(trial)
+            if not self.deterministic:
+                self.catch_up()
+            self.announce(kind_of(trial), trial)
 
-    def take(self, trial: Trial) -> None:
-        """Learn from a trial that is on disk."""
-        self.seen.add(trial.architecture.digest)
-        self.tally.take(trial)
-        self.unobserved.append(trial)
-        if not self.study.config.deterministic:
-            self.teach(trial.number)
+    def catch_up(self) -> None:
+        """Show the schedule and the strategy what they are to see before the next action."""
+        due = self.actions - LOOKAHEAD + 1 if self.deterministic else len(self.study.history)
+        self.see(due)
+        self.teach(due)
 
-    def teach(self, last: int) -> None:
-        """Show the strategy what it has not seen of the trials up to this number."""
-        while self.unobserved and self.unobserved[0].number <= last:
-            self.strategy.observe(self.unobserved.popleft())
+    def see(self, events: int) -> None:
+        """Show the schedule the events up to this number."""
+        while self.seen < events:
+            self.schedule.observe(self.study.history[self.seen])
+            self.seen += 1
 
-    def announce(
-        self,
-        kind: EventKind,
-        trial: Trial | None = None,
-    ) -> Event:
-        elapsed_s = self.elapsed_s
-        event = Event(
-            kind,
-            trial,
-            dict(self.tally.counts),
-            dict(self.tally.rejections),
-            self.tally.best,
-            elapsed_s,
-            self.tally.remaining_s(elapsed_s),
-            self.exhausted,
-        )
+    def teach(self, events: int) -> None:
+        """Show the strategy the events up to this number."""
+        while self.taught < events:
+            self.proposer.teach(self.study.history[self.taught])
+            self.taught += 1
+
+    def announce(self, kind: EventKind, trial: Trial | None = None) -> Event:
+        event = Event.of(kind, trial, self.tally, self.elapsed_s, self.exhausted)
         self.on_event(event)
         return event
 
@@ -339,9 +299,3 @@ class _Search:
             f"No architecture within {limits} was found among {len(self.study.trials)} random "
             f"ones{limits.least(costs)}; raise the limit or use another space."
         )
-
-
-def evaluation_seed(study_seed: int, architecture: Architecture) -> int:
-    """Return the seed of a candidate: the same for the same candidate of the same study."""
-    entropy = (study_seed, int(architecture.digest, 16))
-    return int(np.random.SeedSequence(entropy).generate_state(1)[0])

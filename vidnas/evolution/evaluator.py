@@ -48,6 +48,24 @@ class AdaptiveEvaluator(Evaluator, Protocol):
         """
 
 
+@runtime_checkable
+class ClimbingEvaluator(Evaluator, Protocol):
+    """An evaluator whose candidates climb a ladder: each rung continues where the one below ended.
+
+    Any other evaluator has one rung. One that is adaptive as well adapts first.
+    """
+
+    @property
+    def rungs(self) -> int:
+        """How many rungs there are, one or more."""
+
+    def at_rung(self, rung: int) -> Evaluator:
+        """Return the evaluator that brings a candidate to this rung; 0 is the lowest."""
+
+    def seconds_at(self, rung: int) -> float | None:
+        """Return the most that climbing this rung takes; None where nobody knows."""
+
+
 Evaluate = Callable[[Architecture, int, float | None], Evaluation]
 """An evaluator as a plain function of the architecture, the seed and the deadline in seconds."""
 

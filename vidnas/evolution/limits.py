@@ -68,6 +68,15 @@ class Limits(Value):
         changed = rejected.model_dump(include={"status", "fitness", "reason", "broken_limit"})
         return evaluation.model_copy(update=changed)
 
+    def share(self, cost: Cost) -> float | None:
+        """Return the cost as a share of the limit, of the first quantity that is limited and known:
+        latency, then parameters, MACs, memory. None where there is none."""
+        for quantity in _QUANTITIES.values():
+            limit, value = getattr(self, quantity.field), quantity.value(cost)
+            if limit is not None and value is not None:
+                return float(value / limit)
+        return None
+
     @property
     def counted(self) -> bool:
         """Whether a limit is set that needs no measurement."""

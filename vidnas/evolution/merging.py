@@ -6,16 +6,20 @@ evaluator. Limits, strategy and seed only decide where to look, so these may cha
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.study import Study
-from vidnas.evolution.trial import Trial
+from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
+from vidnas.evolution.trial import Proposal, Trial
+
+_FREE = "limits", "strategy", "seed", "deterministic", "designs"
 
 
 def fork_study(
@@ -29,8 +33,9 @@ def fork_study(
 ) -> int:
     """Make a study that begins with the trials of another.
 
-    Under other limits every trial is judged anew: one that breaks them is rejected, and one that
-    was rejected though it keeps them is left out, so that it may be tried.
+    Each takes along what it has learned. Under other limits every trial is judged anew: one that
+    breaks them is rejected, and one that was rejected though it keeps them is left out, so that it
+    may be tried.
 
     Args:
         source: the other study, which stays as it is.
@@ -50,9 +55,9 @@ def fork_study(
     config = config or source.config
     folder = Path(folder)
     _require_comparable(source, config, str(folder))
-    taken = _Union(config.limits)
-    taken.add(source.trials[:trials])
-    return _write(taken.trials, folder, config, storage_url, on_progress)
+    union = _Union(config.limits)
+    union.add(source, trials)
+    return _write(union, folder, config, storage_url, on_progress)
 
 
 def merge_studies(
@@ -63,8 +68,8 @@ def merge_studies(
 ) -> int:
     """Make a study of the trials of several, with the limits, strategy and seed of the first.
 
-    Trials are numbered anew, parents with them. An architecture that occurs twice is kept once,
-    with the first evaluation that is ok; the search times add up.
+    Trials are numbered anew, parents with them. An architecture that occurs twice is kept once, as
+    it is where it climbed highest, on the same rung where it is fittest; the search times add up.
 
     Args:
         sources: studies of the same space, data and evaluator; they stay as they are.
@@ -81,12 +86,12 @@ def merge_studies(
     union = _Union(config.limits)
     for source in sources:
         _require_comparable(source, config, str(sources[0].folder))
-        union.add(source.trials)
-    return _write(union.trials, folder, config, None, on_progress)
+        union.add(source)
+    return _write(union, folder, config, None, on_progress)
 
 
 def _require_comparable(source: Study, config: StudyConfig, other: str) -> None:
-    free = {name: getattr(config, name) for name in ("limits", "strategy", "seed", "deterministic")}
+    free = {name: getattr(config, name) for name in _FREE}
     differing = source.config.model_copy(update=free).differences(config)
     if differing:
         raise UserError(
@@ -95,41 +100,97 @@ def _require_comparable(source: Study, config: StudyConfig, other: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Event:
+    """That a candidate of a source reached a rung."""
+
+    digest: str
+    rung: int
+    elapsed_s: float
+    source: Study
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What is kept of an architecture: its place and origin, and how far it came in which study."""
+
+    proposal: Proposal
+    trial: Trial
+    source: Study
+
+
 class _Union:
-    """Trials of several studies as one sequence, each architecture once."""
+    """The candidates of several studies with their history, each architecture once."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.trials: list[Trial] = []
+        self._limits = limits
+        self._candidates: dict[str, _Candidate] = {}
+        """By digest."""
         self._numbers: dict[str, int] = {}
+        self._events: list[_Event] = []
 
-    def add(self, trials: Sequence[Trial]) -> None:
-        began_s = self.trials[-1].elapsed_s if self.trials else 0.0
-        renumbered: dict[int | None, int] = {}
-        for trial in trials:
-            evaluation = _judged(trial.evaluation, self.limits)
-            if evaluation is None:
+    def add(self, source: Study, trials: int | None = None) -> None:
+        """Add the candidates of a study, or only so many of them."""
+        began_s = self._events[-1].elapsed_s if self._events else 0.0
+        reached: dict[str, Trial] = {}
+        for trial in source.history:
+            judged = _judged(trial, self._limits)
+            if judged is None or (trials is not None and trial.number >= trials):
                 continue
             digest = trial.architecture.digest
-            number = self._numbers.setdefault(digest, len(self.trials))
-            renumbered[trial.number] = number
-            if number == len(self.trials):
-                parent = renumbered.get(trial.proposal.parent)
-                proposal = replace(trial.proposal, parent=parent)
-                self.trials.append(Trial(number, proposal, evaluation, began_s + trial.elapsed_s))
-            elif self.trials[number].evaluation.status != "ok" and evaluation.status == "ok":
-                self.trials[number] = replace(self.trials[number], evaluation=evaluation)
+            reached[digest] = judged
+            self._events.append(_Event(digest, trial.rung, began_s + trial.elapsed_s, source))
+        for digest, trial in reached.items():
+            known = self._candidates.get(digest)
+            if known is None:
+                self._candidates[digest] = _Candidate(
+                    self._renumbered(trial, source), trial, source
+                )
+            elif trial.rank > known.trial.rank:
+                self._candidates[digest] = replace(known, trial=trial, source=source)
+
+    def history(self) -> Iterator[Trial]:
+        """Yield the trials as they are after each event."""
+        yielded: set[tuple[str, int]] = set()
+        for event in self._events:
+            digest, rung = event.digest, event.rung
+            kept = self._candidates[digest]
+            # Candidates are born where the first study had them, and climb where the best had them.
+            if (digest, rung) in yielded or (rung and event.source is not kept.source):
+                continue
+            yielded.add((digest, rung))
+            *earlier, evaluation = kept.trial.evaluations[: rung + 1]
+            number, proposal = self._numbers[digest], kept.proposal
+            yield Trial(number, proposal, evaluation, event.elapsed_s, tuple(earlier))
+
+    def origins(self) -> dict[str, Study]:
+        """Return the study that each candidate is kept from, by digest."""
+        return {digest: kept.source for digest, kept in self._candidates.items()}
+
+    def _renumbered(self, trial: Trial, source: Study) -> Proposal:
+        """Return how a candidate came up, with the number that its parent has here, if any."""
+        parent = trial.proposal.parent
+        if parent is not None:
+            digest = source.trials[parent].architecture.digest
+            parent = self._numbers.get(digest)
+        self._numbers[trial.architecture.digest] = len(self._numbers)
+        return replace(trial.proposal, parent=parent)
 
 
-def _judged(evaluation: Evaluation, limits: Limits) -> Evaluation | None:
-    """Return the evaluation under these limits, or None where it would have to be made."""
-    if evaluation.status == "rejected" and not (evaluation.cost and limits.judge(evaluation.cost)):
+def _judged(trial: Trial, limits: Limits) -> Trial | None:
+    """Return a trial under these limits, or None where its latest rung would have to be climbed
+    anew, or was not to be climbed."""
+    found = trial.evaluation
+    if found.status == "rejected" and not (found.cost and limits.judge(found.cost)):
         return None
-    return limits.judge_again(evaluation)
+    *earlier, evaluation = map(limits.judge_again, trial.evaluations)
+    if any(one.status != "ok" for one in earlier):
+        return None
+    return replace(trial, evaluation=evaluation, earlier=tuple(earlier))
 
 
 def _write(
-    trials: Sequence[Trial],
+    union: _Union,
     folder: Path,
     config: StudyConfig,
     storage_url: str | None,
@@ -142,8 +203,26 @@ def _write(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         with Study.create_or_resume(made, config, storage_url) as study:
-            for trial in trials:
-                study.record(trial.proposal, trial.evaluation, trial.elapsed_s)
-                on_progress(len(study.trials), len(trials))
+            history = list(union.history())
+            for trial in history:
+                if trial.earlier:
+                    study.climb(trial.number, trial.evaluation, trial.elapsed_s)
+                else:
+                    study.record(trial.proposal, trial.evaluation, trial.elapsed_s)
+                on_progress(len(study.history), len(history))
+        with plain_file_errors(made):
+            _copy_states(union.origins(), made / STATES_FOLDER)
         made.replace(folder)
-    return len(trials)
+    return len(study.trials)
+
+
+def _copy_states(origins: Mapping[str, Study], folder: Path) -> None:
+    """Copy what the candidates have learned; one whose state was not kept is trained again."""
+    for source in {*origins.values()}:
+        states = source.folder / STATES_FOLDER
+        for path in states.iterdir() if states.is_dir() and not states.is_symlink() else ():
+            digest = path.name.partition(".")[0]
+            if origins.get(digest) is source and path.is_file() and not path.is_symlink():
+                folder.mkdir(exist_ok=True)
+                with suppress(FileNotFoundError):  # a search there has just removed it
+                    shutil.copyfile(path, folder / path.name)

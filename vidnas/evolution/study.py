@@ -1,64 +1,59 @@
-"""The study: one search in one folder, durable trial by trial."""
+"""The study: one search in one folder, durable rung by rung."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import filelock
-import optuna
-from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
 from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.records import Records
 from vidnas.evolution.storage import DATABASE_NAME, Storage, find_storage, plain_storage_errors
+from vidnas.evolution.strategies import STRATEGIES
 from vidnas.evolution.trial import Proposal, Trial, trial_rows
-from vidnas.evolution.unknown_architecture import UnknownArchitecture, read_architecture
+from vidnas.evolution.unknown_architecture import UnknownArchitecture
 from vidnas.families import Architecture
 
 CONFIG_NAME = "config.yaml"
+STATES_FOLDER = "states"
+"""Holds what candidates have learned: one file for each, whose name begins with the digest."""
 _LOCK_NAME = ".lock"
-_UNRECORDED = "unrecorded"
-
-# How the dashboard shows the status of a candidate.
-_STATES = {
-    "ok": TrialState.COMPLETE,
-    "rejected": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
 
 
 class Study:
     """A search on disk: `config.yaml` (what was asked) and its trials (an Optuna study).
 
-    Every trial is one finished Optuna trial, written in one transaction: after a kill it is there
-    whole or not at all. The objective is the fitness, to be maximised; rejected candidates are
-    pruned trials to Optuna, failed ones failed trials. All trials are also in memory, so that a
-    step costs the same at the start of a study and late in it.
+    Every rung of a candidate is written in one transaction: after a kill it is there whole or not
+    at all. To Optuna, a candidate that may still climb is a running trial, one that is ok at the
+    top of the ladder a complete one, a rejected one is pruned and a failed one failed. All trials
+    are also in memory, so that a step costs the same at the start of a study and late in it.
     """
 
     def __init__(self, folder: Path, config: StudyConfig, storage: Storage) -> None:
         self.folder = folder
         self.config = config
-        self._place = storage.place
         self._locks = ExitStack()
-        with plain_storage_errors(self._place):
-            self._optuna = storage.open()
-            stored = self._optuna.get_trials(deepcopy=False)
-        self.trials: list[Trial] = [_read_trial(self._place, trial) for trial in stored]
-        recorded = {trial.architecture.digest for trial in self.trials}
-        kept = self._optuna.user_attrs.get(_UNRECORDED, {})
+        self._records = Records(storage, _rungs_to_climb(config))
+        self.history, self.last_recorded = self._records.read()
+        """Each trial as it was after each event, in the order of the events: all that was decided
+        follows from it. And when the latest was recorded; unlike the file's time, that survives a
+        copy."""
+        self.trials = latest(self.history)
+        """All candidates by number, as they are now."""
+        recorded = {(trial.architecture.digest, trial.rung) for trial in self.history}
         self.unrecorded = {
-            digest: Evaluation.model_validate(evaluation)
-            for digest, evaluation in kept.items()
-            if digest not in recorded
+            key: evaluation
+            for key, evaluation in self._records.read_unrecorded().items()
+            if key not in recorded
         }
-        """Evaluations by digest that are finished, and wait for their turn to be recorded."""
+        """Evaluations by digest and rung that are finished, and wait for their turn to be
+        recorded."""
 
     @classmethod
     def create_or_resume(
@@ -84,7 +79,7 @@ class Study:
         storage = find_storage(folder, storage_url)
         with plain_storage_errors(storage.place):
             storage.require_reachable()  # before anything is written
-        with _plain_file_errors(folder), ExitStack() as locks:
+        with plain_file_errors(folder), ExitStack() as locks:
             folder.mkdir(parents=True, exist_ok=True)
             locks.callback(_lock(folder).release)
             if (folder / CONFIG_NAME).exists():
@@ -97,6 +92,7 @@ class Study:
                 locks.enter_context(storage.locked())
             study = cls(folder, config, storage)
             _require_known_family(study)
+            study._records.repair()
             study._locks = locks.pop_all()
             return study
 
@@ -123,19 +119,14 @@ class Study:
         return cls(folder, StudyConfig.read(folder / CONFIG_NAME), storage)
 
     def fittest(self, count: int) -> list[Trial]:
-        """Return the best `count` trials that are ok, the fittest first, of equals the earliest."""
+        """Return the best `count` trials that are ok: those that climbed highest, on the same rung
+        the fittest first, of equals the earliest."""
         ok = [trial for trial in self.trials if trial.evaluation.status == "ok"]
-        return sorted(ok, key=lambda trial: -trial.fitness)[:count]
+        return sorted(ok, key=lambda trial: trial.rank, reverse=True)[:count]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the trials as plain rows, as in `pandas.DataFrame(study.rows())`."""
         return trial_rows(self.trials)
-
-    @property
-    def last_recorded(self) -> datetime | None:
-        """When the latest trial was recorded; unlike the file's time, it survives a copy."""
-        stored = self._optuna.get_trials(deepcopy=False)
-        return stored[-1].datetime_complete if stored else None
 
     def is_being_searched(self) -> bool:
         """Return whether a search holds the folder, also one on a machine that shares the disk.
@@ -153,30 +144,44 @@ class Study:
         return False
 
     def record(self, proposal: Proposal, evaluation: Evaluation, elapsed_s: float) -> Trial:
-        """Append a trial; when this returns it is on disk.
+        """Append a candidate with its lowest rung; when this returns it is on disk.
 
         Raises:
             UserError: the disk is full, or the database cannot be written to.
         """
         trial = Trial(len(self.trials), proposal, evaluation, elapsed_s)
-        with plain_storage_errors(self._place):
-            self._optuna.add_trial(_stored(trial))
+        self.last_recorded = self._records.add(trial, len(self.history))
         self.trials.append(trial)
-        self.unrecorded.pop(trial.architecture.digest, None)
+        return self._recorded(trial)
+
+    def climb(self, number: int, evaluation: Evaluation, elapsed_s: float) -> Trial:
+        """Append a rung to a candidate; when this returns it is on disk.
+
+        Raises:
+            UserError: the disk is full, or the database cannot be written to.
+        """
+        trial = self.trials[number].climbed(evaluation, elapsed_s)
+        self.last_recorded = self._records.add_rung(trial, len(self.history))
+        self.trials[number] = trial
+        return self._recorded(trial)
+
+    def _recorded(self, trial: Trial) -> Trial:
+        self.history.append(trial)
+        self.unrecorded.pop((trial.architecture.digest, trial.rung), None)
         return trial
 
-    def keep_unrecorded(self, architecture: Architecture, evaluation: Evaluation) -> None:
+    def keep_unrecorded(
+        self, architecture: Architecture, rung: int, evaluation: Evaluation
+    ) -> None:
         """Keep an evaluation on disk until its turn to be recorded; twice is the same as once.
 
         Raises:
             UserError: the disk is full, or the database cannot be written to.
         """
-        if architecture.digest in self.unrecorded:
-            return
-        self.unrecorded[architecture.digest] = evaluation
-        kept = {digest: one.model_dump(mode="json") for digest, one in self.unrecorded.items()}
-        with plain_storage_errors(self._place):
-            self._optuna.set_user_attr(_UNRECORDED, kept)
+        key = architecture.digest, rung
+        if key not in self.unrecorded:
+            self.unrecorded[key] = evaluation
+            self._records.write_unrecorded(self.unrecorded)
 
     def close(self) -> None:
         """Let others search in this folder."""
@@ -193,40 +198,17 @@ class Study:
         self.close()
 
 
-def _stored(trial: Trial) -> FrozenTrial:
-    stored = optuna.trial.create_trial(
-        state=_STATES[trial.evaluation.status],
-        value=trial.evaluation.fitness,
-        user_attrs={
-            "architecture": trial.architecture.to_json(),
-            "digest": trial.architecture.digest,
-            "parent": trial.proposal.parent,
-            "mutations": trial.proposal.mutations,
-            "evaluation": trial.evaluation.model_dump(mode="json"),
-            "elapsed_s": trial.elapsed_s,
-        },
-    )
-    now = datetime.now()
-    stored.datetime_start = now - timedelta(seconds=trial.evaluation.seconds)
-    stored.datetime_complete = now
-    return stored
+def latest(history: Iterable[Trial]) -> list[Trial]:
+    """Return the candidates of a history by number, each as it was last."""
+    trials: list[Trial] = []
+    for trial in history:
+        trials[trial.number : trial.number + 1] = [trial]
+    return trials
 
 
-def _read_trial(place: str, stored: FrozenTrial) -> Trial:
-    attributes = stored.user_attrs
-    try:
-        proposal = Proposal(
-            read_architecture(attributes["architecture"], attributes["digest"]),
-            attributes["parent"],
-            tuple(attributes["mutations"]),
-        )
-        evaluation = Evaluation.model_validate(attributes["evaluation"])
-        return Trial(stored.number, proposal, evaluation, attributes["elapsed_s"])
-    except (KeyError, TypeError, ValueError, UserError) as error:
-        raise UserError(
-            f"Trial {stored.number} in {place} cannot be read ({error}); restore a copy, or start "
-            "a new study in another folder."
-        ) from error
+def _rungs_to_climb(config: StudyConfig) -> int:
+    strategy = STRATEGIES.get(str(config.strategy.get("name")))
+    return config.rungs if strategy is None or strategy.climbs else 1
 
 
 def _require_study_or_empty(folder: Path) -> None:
@@ -263,7 +245,7 @@ def _lock(folder: Path) -> filelock.BaseFileLock:
 
 
 @contextmanager
-def _plain_file_errors(folder: Path) -> Iterator[None]:
+def plain_file_errors(folder: Path) -> Iterator[None]:
     """Say in one sentence why a folder cannot be used."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""How far a search is: sums over its recorded trials, and an estimate of what is left."""
+"""How far a search is: sums over its candidates, and an estimate of what is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidnas.evolution.trial import Trial
 
 @dataclass
 class Tally:
-    """Sums over the trials of a search, one after the other.
+    """Sums over the candidates of a search, told of one event after the other.
 
     Args:
         evaluations: number of evaluated candidates to end at, if one was given.
@@ -20,19 +20,27 @@ class Tally:
     evaluations: int | None = None
     budget_s: float | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    """Trials by status; a status that did not occur is missing."""
+    """Candidates by status."""
     rejections: Counter[str] = field(default_factory=Counter)
     """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
     best: Trial | None = None
+    """The greatest by rank, of equals the one that came there first."""
+    _ok: dict[int, Trial] = field(default_factory=dict, init=False)
 
     def take(self, trial: Trial) -> None:
-        """Count the next trial."""
+        """Count a candidate; one that has climbed a rung is counted anew."""
         evaluation = trial.evaluation
+        if self._ok.pop(trial.number, None):
+            self.counts["ok"] -= 1
         self.counts[evaluation.status] += 1
         if evaluation.status == "rejected":
             self.rejections[evaluation.broken_limit or "other"] += 1
-        if evaluation.status == "ok" and (self.best is None or trial.fitness > self.best.fitness):
-            self.best = trial
+        if evaluation.status == "ok":
+            self._ok[trial.number] = trial
+            if self.best is None or trial.rank > self.best.rank:
+                self.best = trial
+        elif self.best is not None and self.best.number == trial.number:
+            self.best = max(self._ok.values(), key=lambda one: one.rank, default=None)
 
     @property
     def evaluated(self) -> int:

@@ -1,9 +1,9 @@
-"""One candidate of a search: what was proposed, and what became of it."""
+"""One candidate of a search: what was proposed, and what became of it, rung by rung."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vidnas.core import Evaluation
@@ -19,23 +19,57 @@ class Proposal:
     """Number of the trial that it was mutated from; None for a random architecture."""
     mutations: tuple[str, ...] = ()
     """One short phrase per mutation."""
+    design: bool = False
+    """Whether it is one of the space's designs."""
 
 
 @dataclass(frozen=True, repr=False)
 class Trial:
-    """A proposal with its evaluation. A search is the sequence of its trials, and nothing else."""
+    """A candidate: a proposal with its evaluations, one per rung that it climbed.
+
+    One that fails or is rejected on a higher rung has failed or is rejected as a whole.
+    """
 
     number: int
-    """Place in the sequence, from 0."""
+    """Place among the candidates of its search, from 0."""
     proposal: Proposal
     evaluation: Evaluation
+    """The latest."""
     elapsed_s: float
-    """Search time, over all resumptions, at which the evaluation was recorded."""
+    """Search time, over all resumptions, at which the latest evaluation was recorded."""
+    earlier: tuple[Evaluation, ...] = ()
+    """The evaluations on the rungs below, the lowest first; all of them are ok."""
 
     @property
     def architecture(self) -> Architecture:
         """The architecture that was tried."""
         return self.proposal.architecture
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """All evaluations, that of the lowest rung first."""
+        return (*self.earlier, self.evaluation)
+
+    @property
+    def rung(self) -> int:
+        """The rung that the latest evaluation is of, from 0."""
+        return len(self.earlier)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What orders candidates, the greater the better: the rung, and on the same rung the
+        fitness."""
+        return (self.rung, self.fitness) if self.evaluation.status == "ok" else (-1, self.fitness)
+
+    def climbed(self, evaluation: Evaluation, elapsed_s: float) -> Trial:
+        """Return the trial with one more rung; a cost that was measured once holds for all."""
+        if evaluation.cost is None:
+            evaluation = evaluation.model_copy(update={"cost": self.evaluation.cost})
+        return replace(self, evaluation=evaluation, elapsed_s=elapsed_s, earlier=self.evaluations)
+
+    def may_climb(self, rungs: int) -> bool:
+        """Whether the candidate has not come to its end on a ladder of so many rungs."""
+        return self.evaluation.status == "ok" and self.rung < rungs - 1
 
     @property
     def fitness(self) -> float:
@@ -47,7 +81,9 @@ class Trial:
         found, parent = self.evaluation, self.proposal.parent
         fact = found.reason if found.fitness is None else f"fitness {found.fitness:.4g}"
         source = "random" if parent is None else f"child of {parent}"
-        return f"Trial({self.number}, {source}, {found.status}: {fact})"
+        source = "design" if self.proposal.design else source
+        climbed = f" on rung {self.rung}" if self.rung else ""
+        return f"Trial({self.number}, {source}, {found.status}{climbed}: {fact})"
 
 
 def trial_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -66,6 +102,7 @@ def _row(trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
     return {
         "number": trial.number,
         "status": found.status,
+        "rung": trial.rung,
         "fitness": found.fitness,
         **{name: found.metrics.get(name) for name in metrics},
         "parameters": cost.parameters if cost else None,

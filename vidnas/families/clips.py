@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 from typing_extensions import Self
 
 from vidnas.core import ClipSpec, Modality, UserError
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture
 from vidnas.families.genes import Change, nearest, redraw
@@ -18,7 +19,12 @@ VideoModality = Literal["rgb", "flow"]
 """What a stream of video is made of: frames, or the optical flow between them."""
 _VIDEO: tuple[VideoModality, ...] = get_args(VideoModality)
 
-CLIP_GENES = {"size_px": "size", "frames": "frames", "frame_stride": "frame stride"}
+CLIP_GENES = {
+    "size_px": "size",
+    "frames": "frames",
+    "frame_stride": "frame stride",
+    "sampling": "sampling",
+}
 """The genes that a search changes, and what people call them."""
 
 
@@ -27,21 +33,22 @@ class ClipGenes(Value):
 
     frames: PositiveInt
     frame_stride: PositiveInt = 1
-    """Distance between two frames of the clip, in frames of the video."""
+    """Distance between two frames of a dense clip, in frames of the video."""
     size_px: PositiveInt
+    sampling: Sampling = "dense"
 
     @property
-    def neutral_stride(self) -> int:
-        """The stride, which cannot matter to a single frame."""
-        return self.frame_stride if self.frames > 1 else 1
+    def neutral_clip(self) -> dict[str, Any]:
+        """Stride and sampling as far as they matter: a single frame has neither, and frames that
+        are spread evenly have no stride."""
+        sampling: Sampling = self.sampling if self.frames > 1 else "dense"
+        strides = self.frames > 1 and sampling == "dense"
+        return {"frame_stride": self.frame_stride if strides else 1, "sampling": sampling}
 
     def clip(self, modality: Modality) -> ClipSpec:
         """The clip of this modality."""
         return ClipSpec(
-            modality=modality,
-            frames=self.frames,
-            frame_stride=self.neutral_stride,
-            size_px=self.size_px,
+            modality=modality, frames=self.frames, size_px=self.size_px, **self.neutral_clip
         )
 
 
@@ -62,6 +69,8 @@ class ClipBounds(Value):
     size_px: tuple[PositiveInt, ...]
     frames: tuple[PositiveInt, ...]
     frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
+    sampling: tuple[Sampling, ...] = SAMPLINGS
+    """The first is that of the designs."""
     max_frames: PositiveInt
     """Longest stretch of video that a clip may span."""
 
@@ -112,6 +121,7 @@ class ClipBounds(Value):
             genes.size_px in self.size_px
             and genes.frames in self.frames
             and genes.frame_stride in self.strides(genes.frames)
+            and genes.sampling in self.sampling
         )
 
 

@@ -32,7 +32,8 @@ class Normalization(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to the same shape, normalised."""
         shape = (1, -1, 1, 1, 1)
-        return (clip - self.mean.view(shape)) / self.std.view(shape)
+        scale = 1 / self.std.view(shape)
+        return torch.addcmul(-self.mean.view(shape) * scale, clip, scale)  # one pass over memory
 
 
 class Network(nn.Module, ABC):

@@ -39,6 +39,11 @@ class Space(ABC):
             phrase per mutation ("block 2: filters 32 -> 64") for people to read.
         """
 
+    def designs(self) -> tuple[Architecture, ...]:
+        """Return good architectures that people drew, where a search begins: valid, of this space,
+        distinct in their digest; the ordinary ones first."""
+        return ()
+
     @abstractmethod
     def contains(self, architecture: Architecture) -> bool:
         """Whether the architecture is valid and within the bounds."""
@@ -46,8 +51,3 @@ class Space(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The bounds as JSON-ready values: a study compares them when it is resumed."""
-
-    def designs(self) -> tuple[Architecture, ...]:
-        """Good architectures that people drew, where a search begins: valid, of this space,
-        distinct in their digest; the ordinary ones first."""
-        return ()

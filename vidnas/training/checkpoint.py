@@ -1,11 +1,13 @@
-"""An unfinished training run on disk: enough to resume as if nothing had happened.
+"""What a network has learned so far, on disk: enough to train on as if nothing had happened.
 
-Randomness needs no storing: every epoch seeds its generators from the seed and its own number.
+Randomness needs no storing: every pass over the clips seeds its generators from the seed and the
+number of steps before it.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,62 +21,70 @@ from vidnas.core.files import replacing
 
 @dataclass
 class TrainingState:
-    """How far a training run is, apart from the network and the optimizer."""
+    """How far a network is trained, apart from what it has learned."""
 
-    epochs: float = 0.0
+    steps: int = 0
+    """Batches that it was trained on, over all runs."""
+    run: str = ""
+    """How far the run that is under way, or ended last, trains; as JSON."""
+    began: int = 0
+    """Steps before that run."""
     spent: float = 0.0
-    """Share of the budget used up, at most 1."""
+    """Share of that run that is done, at most 1."""
     seconds: float = 0.0
-    """Time since training began, over all resumptions."""
+    """Time since that run began, over all resumptions."""
     history: list[str] = field(default_factory=list)
-    """One `EpochReport` per epoch, as JSON."""
-    best_weights: dict[str, Tensor] | None = None
+    """One `EpochReport` per pass of that run, as JSON."""
+
+
+Learned = Mapping[str, Any]
+"""State dicts by part: "network", "optimizer" and "average"."""
 
 
 def save_checkpoint(
-    path: Path,
-    identity: dict[str, str],
-    state: TrainingState,
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    path: Path, identity: dict[str, str], state: TrainingState, learned: Learned
 ) -> None:
     """Replace the checkpoint in one step: a kill leaves the old one or the new one."""
-    everything = {
-        "identity": identity,
-        "state": vars(state),
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        torch.save(everything, temporary)
+        torch.save({"identity": identity, "state": vars(state), **learned}, temporary)
 
 
-def load_checkpoint(
-    path: Path,
-    identity: dict[str, str],
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> TrainingState:
-    """Restore the network and the optimizer, and return how far the run was.
+def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState, Learned]:
+    """Return how far a network is trained, and what it has learned.
 
     Raises:
         UserError: the file is not a checkpoint, or one of another training run.
     """
-    try:
-        # On the CPU first, without executing code; `load_state_dict` moves to the device.
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = saved["identity"]
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path} is not a checkpoint of a training run; remove it to start again."
-        ) from error
+    saved = _read(path)
+    found = saved.pop("identity")
     differing = [name for name in identity if identity[name] != found.get(name)]
     if differing:
         raise UserError(
             f"{path} is of a training run that differs in its {' and '.join(differing)}; repeat "
             "that run as it was, or remove the file to start again."
         )
-    network.load_state_dict(saved["network"])
-    optimizer.load_state_dict(saved["optimizer"])
-    return TrainingState(**saved["state"])
+    return TrainingState(**saved.pop("state")), saved
+
+
+def learned_weights(path: Path) -> dict[str, Tensor]:
+    """Return the averaged weights of a checkpoint by name, as the network has them.
+
+    Raises:
+        UserError: the file is not a checkpoint.
+    """
+    weights: dict[str, Tensor] = _read(path)["average"]
+    return weights
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # On the CPU first, without executing code; `load_state_dict` moves to the device.
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not {"identity", "state", "network", "optimizer", "average"} <= saved.keys():
+            raise KeyError("identity")
+    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"{path} is not a checkpoint of a training run; remove it to start again."
+        ) from error
+    return saved

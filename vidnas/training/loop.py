@@ -1,19 +1,22 @@
-"""The training loop: one network, one data set, one budget; weights and metrics."""
+"""The training loop: one network, one data set, one run; weights and metrics."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidnas.core import ClipSpec
 from vidnas.core.value import Value
+from vidnas.data.augmentation import mix, vary
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
 from vidnas.data.sampling import train_batches
@@ -23,24 +26,28 @@ from vidnas.layers.frames import use_channels_last
 from vidnas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.loss import TrainingLoss
 from vidnas.training.metrics import Metrics, evaluate, to_input
+from vidnas.training.optimizer import averaged, build_optimizer
 from vidnas.training.settings import TrainingSettings
+
+_SAVE_EVERY_S = 10.0
 
 
 class EpochReport(Value):
-    """The outcome of one epoch; the last may be part of one."""
+    """The outcome of one pass over the clips; the last may be part of one."""
 
     epoch: float
     """Epochs done."""
     fraction: float
-    """Share of the budget used up, at most 1."""
+    """Share of the run that is done, at most 1."""
     train_loss: float
-    """Mean of the loss that was minimised, with its smoothing and weights."""
+    """Mean of the loss that was minimised, with its smoothing, mixing and weights."""
     learning_rate: float
     validation: Metrics | None = None
-    """Metrics on the validation split, where this epoch measured them."""
+    """Metrics on the validation split, where this pass measured them."""
     seconds: float
-    """Time since training began, over all resumptions."""
+    """Time since the run began, over all resumptions."""
     clips_per_s: float
     """Pace of training alone, validation not counted."""
 
@@ -49,12 +56,13 @@ class TrainingReport(Value):
     """The outcome of a finished training run."""
 
     epochs: float
-    spent: float
-    """Share of the budget used up: 1, unless the run was stopped at a rung."""
+    """Those of the network, over all its runs."""
     seconds: float
+    """Time of this run, over all resumptions."""
     validation: Metrics | None
     """Metrics of the weights that were kept; None where the data has no validation split."""
     history: tuple[EpochReport, ...]
+    """One report per pass of this run."""
 
 
 def train(
@@ -66,42 +74,44 @@ def train(
     device: str = "cpu",
     checkpoint: Path | str | None = None,
     deadline: float | None = None,
+    teacher: Network | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    continues: Callable[[Metrics], bool] = lambda validation: True,
 ) -> TrainingReport:
-    """Train a network in place, briefly or in full, and leave it in evaluation mode.
+    """Train a network in place; leave it in evaluation mode, with its averaged weights.
 
-    Torch's generator is seeded at every epoch, from `seed` and the epoch's number.
+    Torch's generator is seeded at every pass over the clips, from `seed` and the steps before it.
 
     Args:
         network: fresh from `build`; its normalisation takes the statistics of the training clips.
         cache: clips to train and to validate on.
-        settings: the recipe and its budget.
+        settings: the recipe, and how far to train.
         seed: decides the order of the clips, their augmentation and dropout.
         device: "cpu", "cuda", "cuda:1".
-        checkpoint: file to save to after every epoch. Where it exists, training resumes from it and
-            reaches the same weights, bit for bit, if the budget is in epochs.
+        checkpoint: file of what the network has learned. Where it exists, a run that was stopped
+            resumes, and reaches the same weights, bit for bit, if it ends by epochs; and one that
+            goes further with the same recipe goes on from it.
         deadline: reading of `time.monotonic()` at which to give up.
-        on_epoch: called after every epoch.
-        continues: called with the validation metrics at every rung of the settings, one after the
-            other; False ends training there. A run that continues is the same as one without rungs,
-            but for the time that they take.
+        teacher: its predictions for the same clips count as targets too, as the settings say.
+        on_epoch: called after every pass over the clips.
 
     Raises:
         NotFinite: a loss, gradient or prediction became infinite or not a number.
         DeadlineExceeded: the deadline passed.
-        UserError: the device does not exist, or the checkpoint is damaged or of another run.
+        UserError: the device does not exist, or the checkpoint is damaged or of another network.
     """
     run = _Run(
-        network, cache, settings, seed=seed, device=device, deadline=deadline, continues=continues
+        network, cache, settings, seed=seed, device=device, deadline=deadline, teacher=teacher
     )
-    checkpoint = None if checkpoint is None else Path(checkpoint)
-    if checkpoint is not None and checkpoint.exists():
-        run.resume(checkpoint)
-    while run.state.spent < 1 and not run.stopped:
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        run.resume(path)
+    saved = time.monotonic()
+    while run.state.spent < 1:
         report = run.epoch()
-        if checkpoint is not None:
-            run.save(checkpoint)
+        due = run.state.spent == 1 or time.monotonic() - saved > _SAVE_EVERY_S
+        if path is not None and due:
+            run.save(path)
+            saved = time.monotonic()
         if on_epoch is not None:
             on_epoch(report)
     return run.finish()
@@ -119,64 +129,75 @@ class _Run:
         seed: int,
         device: str,
         deadline: float | None,
-        continues: Callable[[Metrics], bool],
+        teacher: Network | None,
     ) -> None:
         self.clock_zero = time.monotonic()
         self.deadline = math.inf if deadline is None else deadline
         self.device = usable_device(device)
         self.network, self.cache = network.to(self.device), cache
         self.settings, self.seed = settings, seed
-        self.continues = continues
-        self.stopped: Metrics | None = None
-        """The metrics at the rung where the run was stopped."""
-        self.rungs_s = 0.0
+        self.teacher = None if teacher is None else teacher.to(self.device).eval()
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
         inputs = network.architecture.inputs
         for normalization, spec in zip(network.normalizations, inputs, strict=True):
             statistics = cache.statistics(spec.modality)
             cast(Normalization, normalization).set_statistics(*statistics)
+        self.average = averaged(network, settings.averaging)
         self.optimizer = build_optimizer(network, settings)
-        self.loss = nn.CrossEntropyLoss(
-            weight=balanced_weights(cache) if settings.class_weights == "balanced" else None,
-            label_smoothing=settings.label_smoothing,
-        ).to(self.device)
+        self.loss = TrainingLoss(settings, cache).to(self.device)
         self.autocast = mixed_precision(settings.precision, self.device)
-        self.state = TrainingState()
+        self.run = json.dumps(settings.run)
+        self.state = TrainingState(run=self.run)
         self.history: list[EpochReport] = []
         self.identity = {
             "architecture": network.architecture.digest,
-            "settings": settings.model_dump_json(),
+            "settings": json.dumps(settings.recipe),
             "data": cache.fingerprint,
             "seed": str(seed),
             "clips": cache.settings(spec.modality for spec in inputs).model_dump_json(),
         }
 
     def resume(self, checkpoint: Path) -> None:
-        self.state = load_checkpoint(checkpoint, self.identity, self.network, self.optimizer)
+        """Go on with a run that was stopped, or begin one where another ended."""
+        self.state, learned = load_checkpoint(checkpoint, self.identity)
+        self.network.load_state_dict(learned["network"])
+        self.optimizer.load_state_dict(learned["optimizer"])
+        self.average.module.load_state_dict(learned["average"])
+        self.average.n_averaged.fill_(self.state.steps)
+        if self.state.run != self.run:
+            steps = self.state.steps
+            self.state = TrainingState(steps=steps, run=self.run, began=steps)
+            self.state.spent = min(self.settings.spent(self.epochs, 0, began=self.epochs), 1.0)
         self.history = [EpochReport.model_validate_json(text) for text in self.state.history]
         self.clock_zero -= self.state.seconds
 
     def save(self, checkpoint: Path) -> None:
-        save_checkpoint(checkpoint, self.identity, self.state, self.network, self.optimizer)
+        learned = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.module.state_dict(),
+        }
+        save_checkpoint(checkpoint, self.identity, self.state, learned)
+
+    @property
+    def epochs(self) -> float:
+        """Those of the network, over all its runs."""
+        return self.state.steps / self.steps_per_epoch
 
     def epoch(self) -> EpochReport:
-        """Train until the epoch or the budget ends; validate if that is due."""
-        began, spent_before = time.monotonic() - self.rungs_s, self.state.spent
+        """Pass over the clips until they or the run end; validate if that is due."""
+        began, spent_before = time.monotonic(), self.state.spent
         losses, clips_seen = self._pass()
-        clips_per_s = clips_seen / (time.monotonic() - self.rungs_s - began)
+        clips_per_s = clips_seen / (time.monotonic() - began)
         parts = self.settings.validations
         due = math.floor(self.state.spent * parts) > math.floor(spent_before * parts)
-        validation = self.stopped
-        if due and validation is None and len(self.cache.videos("val")):
-            validation = self._validate()
-        if validation is not None:
-            self._keep_best(validation)
+        validation = self._validate() if due else None
         self.state.seconds = time.monotonic() - self.clock_zero
         report = EpochReport(
-            epoch=self.state.epochs,
+            epoch=self.epochs,
             fraction=self.state.spent,
-            train_loss=sum(losses) / len(losses),
+            train_loss=sum(losses) / max(len(losses), 1),
             learning_rate=self.optimizer.param_groups[0]["lr"],
             validation=validation,
             seconds=self.state.seconds,
@@ -187,45 +208,56 @@ class _Run:
         return report
 
     def _pass(self) -> tuple[list[float], int]:
-        """Pass over the training clips once, or over what the budget allows."""
-        epoch = int(self.state.epochs)
-        rng = np.random.default_rng((self.seed, epoch))
+        """Pass over the training clips once, or over as many as the run has left."""
+        rng = np.random.default_rng((self.seed, self.state.steps))
         torch.manual_seed(int(rng.integers(2**63)))
         self.network.train()
         losses: list[float] = []
         clips_seen = 0
-        inputs = self.network.architecture.inputs
-        batches = train_batches(
-            self.cache,
-            inputs,
-            batch_size=self.settings.batch_size,
-            rng=rng,
-            augmentation=self.settings.augmentation,
-            cut=cutter(self.cache, "train", inputs, self.device),
-        )
-        for batch, (clips, labels) in enumerate(batches, start=1):
+        began = self.state.began / self.steps_per_epoch
+        for clips, labels in self._batches(rng):
             if len(labels) > 1:  # batch normalisation needs two
-                losses.append(self._step(clips, labels))
+                losses.append(self._step(clips, labels, rng))
                 clips_seen += len(labels)
-            self.state.epochs = epoch + batch / self.steps_per_epoch
+            self.state.steps += 1
             seconds = time.monotonic() - self.clock_zero
-            before = self.state.spent
-            self.state.spent = min(self.settings.spent(self.state.epochs, seconds), 1.0)
-            spent = self.state.spent
-            if reached := sum(before < rung <= spent < 1 for rung in self.settings.rungs):
-                self._stop_or_continue(reached)
-            if spent == 1 or self.stopped:
+            self.state.spent = min(self.settings.spent(self.epochs, seconds, began=began), 1.0)
+            if self.state.spent == 1:
                 break
         return losses, clips_seen
 
-    def _step(self, clips: tuple[Tensor, ...], labels: Tensor) -> float:
+    @property
+    def inputs(self) -> tuple[ClipSpec, ...]:
+        """The clips that are cut: those of the network, then those of the teacher."""
+        teacher = self.teacher.architecture.inputs if self.teacher else ()
+        return (*self.network.architecture.inputs, *teacher)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+        return train_batches(
+            self.cache,
+            self.inputs,
+            batch_size=self.settings.batch_size,
+            rng=rng,
+            augmentation=self.settings.augmentation,
+            cut=cutter(self.cache, "train", self.inputs, self.device),
+        )
+
+    def _step(self, cut: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> float:
         if time.monotonic() > self.deadline:
             raise DeadlineExceeded("The deadline passed during training.")
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate_at(self.state.spent)
+            rate = self.settings.learning_rate_at(self.state.steps, self.state.spent)
+            group["lr"] = rate
+        changes = self.settings.augmentation
+        clips = tuple(to_input(clip, self.device) for clip in cut)
+        clips = vary(clips, [spec.modality for spec in self.inputs], rng, changes)
+        targets = F.one_hot(labels.to(self.device), len(self.cache.classes)).float()
+        if changes.mixup:
+            clips, targets = mix(clips, targets, rng, changes.mixup)
+        own = len(self.network.architecture.inputs)
         with self.autocast:
-            logits = self.network(*(to_input(clip, self.device) for clip in clips))
-        loss: Tensor = self.loss(logits.float(), labels.to(self.device))
+            logits = self.network(*clips[:own]).float()
+        loss: Tensor = self.loss(logits, targets, self._taught(clips[own:]))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         limit = self.settings.clip_norm or math.inf
@@ -233,60 +265,30 @@ class _Run:
         if not (loss.isfinite() and norm.isfinite()):
             raise NotFinite(f"The loss is {loss.item()}, its gradient's norm {norm.item()}.")
         self.optimizer.step()
+        self.average.update_parameters(self.network)
         return loss.item()
 
-    def _stop_or_continue(self, reached: int) -> None:
-        """Measure at a rung, or at several that one slow step reached, and ask whether to stop."""
-        began = time.monotonic()
-        found = self._validate()
-        if not all(self.continues(found) for _ in range(reached)):
-            self.stopped = found
-        self.rungs_s += time.monotonic() - began
+    def _taught(self, clips: tuple[Tensor, ...]) -> Tensor | None:
+        """Return the teacher's probabilities `(N, num_classes)`."""
+        if self.teacher is None:
+            return None
+        with torch.no_grad(), self.autocast:
+            logits: Tensor = self.teacher(*clips)
+        return logits.float().softmax(dim=1)
 
-    def _validate(self) -> Metrics:
-        return evaluate(self.network, self.cache, "val", device=str(self.device))
-
-    def _keep_best(self, found: Metrics) -> None:
-        earlier = [report.validation for report in self.history if report.validation]
-        if self.settings.keep == "best" and all(found.rank >= best.rank for best in earlier):
-            self.state.best_weights = deepcopy(self.network.state_dict())
+    def _validate(self) -> Metrics | None:
+        if not len(self.cache.videos("val")):
+            return None
+        network = cast(Network, self.average.module)
+        return evaluate(network, self.cache, "val", device=str(self.device))
 
     def finish(self) -> TrainingReport:
-        measured = [report.validation for report in self.history if report.validation]
-        if self.state.best_weights is not None:
-            self.network.load_state_dict(self.state.best_weights)
-            measured.sort(key=lambda metrics: metrics.rank)
+        self.network.load_state_dict(self.average.module.state_dict())
         self.network.eval()
+        measured = [report.validation for report in self.history if report.validation]
         return TrainingReport(
-            epochs=self.state.epochs,
-            spent=self.state.spent,
+            epochs=self.epochs,
             seconds=self.state.seconds,
-            validation=measured[-1] if measured else None,
+            validation=measured[-1] if measured else self._validate(),
             history=tuple(self.history),
         )
-
-
-def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Make SGD with Nesterov momentum or AdamW; kernels decay, biases, gates and norms do not."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(
-            groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999)
-        )
-    return torch.optim.SGD(
-        groups,
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-    )
-
-
-def balanced_weights(cache: ClipCache) -> Tensor:
-    """Return weights `(num_classes,)` that make up for the unequal sizes of the classes."""
-    labels = torch.from_numpy(cache.labels[cache.videos("train")])
-    counts = torch.bincount(labels, minlength=len(cache.classes))
-    return len(labels) / (len(cache.classes) * counts.clamp(min=1))

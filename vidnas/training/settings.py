@@ -1,50 +1,62 @@
-"""How a network is trained: one frozen recipe, for the brief training run and for the full one."""
+"""How a network is trained: one frozen recipe, from the first rung of a search to the last step."""
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from typing_extensions import Self
 
 from vidnas.core.value import Value
+from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipSettings
-from vidnas.data.sampling import Augmentation
-
-_FIRST_SHARE = 0.01  # a warm-up from exactly zero would waste its first step
 
 
 class TrainingSettings(Value):
-    """A recipe; the defaults train tiny networks from scratch on a few hundred clips."""
+    """A recipe, and how far to train with it; the defaults train small networks from scratch on a
+    few hundred clips.
+
+    The rate is constant but for the first steps and a cool-down, so that a training run may pause
+    at any step and another one go on with the same recipe, as far as it likes (Hägele et al.,
+    arXiv 2405.18392).
+    """
 
     epochs: PositiveFloat | None = None
+    """Epochs at which the run ends, counted from the network's first."""
     budget_s: PositiveFloat | None = None
     """Wall-clock time of training and validation. Given both limits, the nearer ends the run."""
+    cooldown: float = Field(default=0.0, ge=0, le=1)
+    """Last share of the run in which the learning rate falls to zero."""
+    validations: PositiveInt = 1
+    """How often the validation split is measured, evenly over the run; the last at its end."""
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: PositiveFloat = 4e-3
+    learning_rate: PositiveFloat = 2e-3
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Nesterov momentum of SGD; beta 1 of AdamW."""
     weight_decay: NonNegativeFloat = 0.05
     """Decay of convolution and dense kernels; biases, gates and normalisation do not decay."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the budget in which the learning rate rises linearly."""
+    warmup_steps: NonNegativeInt = 20
+    """First steps of a network, in which the learning rate rises linearly."""
+    averaging: float = Field(default=0.98, ge=0, lt=1)
+    """Decay of the exponential moving average of weights and batch statistics, which is what is
+    validated and kept; 0 keeps the last weights."""
     clip_norm: PositiveFloat | None = 1.0
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = "none"
+    distillation: float = Field(default=0.5, ge=0, le=1)
+    """Share of the loss that a teacher has, where there is one."""
     augmentation: Augmentation = Augmentation()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the chip computes in it (AVX-512 BF16, AMX, CUDA), else float32."""
-
-    validations: PositiveInt = 1
-    """How often the validation split is measured, evenly over the budget; the last at its end."""
-    rungs: tuple[float, ...] = ()
-    """Rising shares of the budget, between 0 and 1, at which the validation split is measured as
-    well, within an epoch too, and the run may be stopped."""
-    keep: Literal["last", "best"] = "last"
-    """Which weights remain: the last, or those of the best validation (by top-1, then by loss)."""
 
     @model_validator(mode="after")
     def _has_an_end(self) -> TrainingSettings:
@@ -61,28 +73,56 @@ class TrainingSettings(Value):
         flip: bool = False,
         class_weights: Literal["none", "balanced"] = "none",
     ) -> Self:
-        """Return the recipe for a network that will be used: more variety, best weights kept."""
+        """Return the settings of a run that trains a network from scratch and finishes it."""
         return cls(
             epochs=epochs,
             budget_s=budget_s,
+            cooldown=COOLDOWN,
             class_weights=class_weights,
-            augmentation=Augmentation(crop_scale_min=0.7, flip=flip),
+            augmentation=AUGMENTATION.model_copy(update={"flip": flip}),
             validations=12,
-            keep="best",
         )
 
-    def spent(self, epochs: float, seconds: float) -> float:
-        """Return the share of the budget that is used up; 1 or more is the end."""
-        by_epochs = epochs / self.epochs if self.epochs else 0.0
-        by_time = seconds / self.budget_s if self.budget_s else 0.0
-        return max(by_epochs, by_time)
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All but how far to train: what the runs of one network have in common."""
+        return self.model_dump(mode="json", exclude={*RUN})
 
-    def learning_rate_at(self, spent: float) -> float:
-        """Return the rate: linear warm-up, half a cosine to zero (Loshchilov, Hutter 2017)."""
-        if spent < self.warmup:
-            return self.learning_rate * max(spent / self.warmup, _FIRST_SHARE)
-        falling = min((spent - self.warmup) / (1 - self.warmup), 1.0)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+    @property
+    def run(self) -> dict[str, Any]:
+        """How far to train."""
+        return self.model_dump(mode="json", include={*RUN})
+
+    def spent(self, epochs: float, seconds: float, *, began: float = 0.0) -> float:
+        """Return the share of the run that is done; 1 or more is the end.
+
+        Args:
+            epochs: those of the network.
+            seconds: since the run began.
+            began: epochs of the network when the run began.
+        """
+        by_time = seconds / self.budget_s if self.budget_s else 0.0
+        if self.epochs is None:
+            return by_time
+        left = self.epochs - began
+        return max((epochs - began) / left if left > 0 else 1.0, by_time)
+
+    def learning_rate_at(self, step: int, spent: float) -> float:
+        """Return the rate of a step: linear warm-up, constant, and falling with the square root of
+        what is done of the cool-down."""
+        warm = min((step + 1) / (self.warmup_steps + 1), 1.0)
+        left = 1.0
+        if self.cooldown:
+            done = max(spent - (1 - self.cooldown), 0.0) / self.cooldown
+            left = 1 - min(done, 1.0) ** 0.5
+        return self.learning_rate * warm * left
+
+
+RUN = ("epochs", "budget_s", "cooldown", "validations")
+COOLDOWN = 0.3
+"""Of a run from scratch."""
+AUGMENTATION = Augmentation(crop_scale_min=0.7)
+"""The changes that pay; `docs/recipe.md` has the ablation."""
 
 
 class TrainingRun(Value):

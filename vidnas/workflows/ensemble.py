@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from vidnas.core import Cost, UserError
-from vidnas.core.durations import format_duration
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
-from vidnas.deploy.finalists import train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.deploy.finalists import MODELS_FOLDER, Finalist, train_finalists
+from vidnas.deploy.model import (
+    MODEL_FILE,
+    Model,
+    ModelCard,
+    load_architecture,
+    load_card,
+    save_model,
+)
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
@@ -24,7 +29,7 @@ from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
 from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
-from vidnas.training import Metrics, TrainingSettings
+from vidnas.training import Metrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
@@ -62,7 +67,7 @@ def ensemble_studies(
 
 
 def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
-    """Train a pool of candidates, select an ensemble, test it and save it as a model.
+    """Finish a pool of candidates, select an ensemble, test it and save it as a model.
 
     The models of the pool stay in the studies; one that exists already is not trained again.
 
@@ -87,9 +92,13 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         with LocalExecutor(request.workers) as executor:
             for study, search, trials in zip(studies, searches, chosen, strict=True):
                 cache = open_cache(study, search, request.clips or search.clips, listener)
-                settings = _settings(study, request.train_time_s)
-                candidates += _train(
-                    study, trials, cache, executor=executor, settings=settings, listener=listener
+                candidates += _finish(
+                    study,
+                    trials,
+                    cache,
+                    executor=executor,
+                    train_s=request.train_time_s,
+                    listener=listener,
                 )
         listener.say(
             f"Selecting {request.votes} of {len(candidates)} networks on the validation clips ..."
@@ -124,47 +133,50 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     return cache
 
 
-def _train(
+def _finish(
     study: Study,
     trials: Sequence[Trial],
     cache: ClipCache,
     *,
     executor: LocalExecutor,
-    settings: TrainingSettings,
+    train_s: float | None,
     listener: Listener,
 ) -> list[Candidate]:
-    if not trials:
-        return []
-    rounds = math.ceil(len(trials) / executor.slots)
-    numbers = ", ".join(str(trial.number) for trial in trials)
-    budget = f", {format_duration(settings.budget_s)} each" if settings.budget_s else ""
-    listener.say(
-        f"{study.folder}: trials {numbers} are trained in full{budget}; finished ones are kept."
-    )
-    total_s = settings.budget_s and rounds * settings.budget_s
-    finalists = train_finalists(
-        trials,
-        cache,
-        settings,
-        executor,
-        study.folder / "finalists",
-        seed=study.config.seed,
-        on_tick=clock(listener, "Training", total_s),
-    )
-    trained = {model.card.trial for model in finalists}
-    for lost in (trial.number for trial in trials if trial.number not in trained):
-        listener.remark(f"Trial {lost} could not be trained in full and is left out.")
-    return [Candidate(study.folder, model, cache) for model in finalists]
-
-
-def _settings(study: Study, train_s: float | None) -> TrainingSettings:
-    """Return the recipe of the study's finalists, so that these need not be trained again.
+    """Finish trials as their study's finalists were; those that are finished stay as they are,
+    unless another time is asked for.
 
     Raises:
-        UserError: the search has not ended.
+        UserError: the search has not ended, or none of them could be finished.
     """
-    settings = load_card(study.folder).training_runs[0].settings
-    return settings.model_copy(update={"budget_s": train_s}) if train_s else settings
+    times = {card.trial: _budget_s(card) for card in map(load_card, _finished(study))}
+    longest_s = max(times.values(), default=_budget_s(load_card(study.folder)))
+    finalists = [Finalist(trial, train_s or times.get(trial.number, longest_s)) for trial in trials]
+    if not finalists:
+        return []
+    total_s = sum(one.budget_s for one in finalists) / executor.slots
+    numbers = ", ".join(str(trial.number) for trial in trials)
+    listener.say(f"{study.folder}: trials {numbers} are finished; those that were are kept.")
+    models = train_finalists(
+        finalists,
+        study,
+        cache,
+        ClipEvaluation.of_study(study.config).training,
+        executor,
+        on_tick=clock(listener, "Finishing", total_s),
+    )
+    finished = {model.card.trial for model in models}
+    for lost in (trial.number for trial in trials if trial.number not in finished):
+        listener.remark(f"Trial {lost} could not be finished and is left out.")
+    return [Candidate(study.folder, model, cache) for model in models]
+
+
+def _finished(study: Study) -> list[Path]:
+    """Return the folders of a study's finished models."""
+    return [path.parent for path in (study.folder / MODELS_FOLDER).glob(f"*/{MODEL_FILE}")]
+
+
+def _budget_s(card: ModelCard) -> float:
+    return card.training_runs[0].settings.budget_s or 0.0
 
 
 def _select(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vidnas.core import UserError
 from vidnas.core.value import Value
-from vidnas.evolution.engine import Event, EventKind
+from vidnas.evolution.events import Event, EventKind
 from vidnas.evolution.trial import Trial
 from vidnas.workflows.search_log import SearchLog, TrialFacts
 
@@ -25,7 +25,7 @@ class EventLine(Value):
     trial: TrialFacts | None
     best: TrialFacts | None
     counts: dict[str, int]
-    """Trials by status; one that did not occur is missing."""
+    """Candidates by status; one that did not occur is missing."""
     rejections: dict[str, int]
     """Rejected candidates by the limit that they broke."""
     elapsed_s: float
@@ -58,7 +58,7 @@ class EventLog(SearchLog):
     def __init__(self, path: Path, remark: Callable[[str], None]) -> None:
         super().__init__(path, remark)
         try:
-            self._told = _digests(path) if path.is_file() else set()
+            self._told = _rungs(path) if path.is_file() else set()
             self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise UserError(
@@ -67,8 +67,8 @@ class EventLog(SearchLog):
             ) from error
 
     def knows(self, trial: Trial) -> bool:
-        """Return whether the file had a line for the trial when it was opened."""
-        return trial.architecture.digest in self._told
+        """Return whether the file had a line for this rung of the trial when it was opened."""
+        return (trial.architecture.digest, trial.rung) in self._told
 
     def write(self, event: Event) -> None:
         """Append a whole line, or nothing."""
@@ -83,11 +83,12 @@ class EventLog(SearchLog):
         self._file.close()
 
 
-def _digests(path: Path) -> set[str]:
-    """Return the digests of the trials that the file tells of."""
+def _rungs(path: Path) -> set[tuple[str, int]]:
+    """Return the digests of the trials that the file tells of, with their rungs."""
     try:
         lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-        return {line["trial"]["digest"] for line in lines if line["trial"]}
+        told = [line["trial"] for line in lines if line["trial"]]
+        return {(one["digest"], one["rung"]) for one in told}
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} is damaged or holds something other than events; choose another "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidnas.evolution.engine import Event
+    from vidnas.evolution.events import Event
     from vidnas.evolution.trial import Trial
     from vidnas.training import EpochReport
 
@@ -31,8 +31,9 @@ class Listener:
         begins.
         """
 
-    def opened(self, trials: Sequence[Trial]) -> None:
-        """Take the trials that a study holds before its search begins or resumes."""
+    def opened(self, history: Sequence[Trial]) -> None:
+        """Take what a study holds before its search begins or resumes: each trial as it was after
+        each event."""
 
     def searched(self, event: Event) -> None:
         """Take the latest event of a search; what it tells is already on disk."""

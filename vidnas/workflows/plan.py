@@ -6,101 +6,178 @@ import math
 from typing import Any
 
 from vidnas.core import UserError
+from vidnas.core.clip import Sampling
 from vidnas.core.durations import format_duration
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
-from vidnas.data.sampling import Augmentation
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.early_stopping import RUNGS
+from vidnas.evolution.ladder import ETA
 from vidnas.evolution.strategies import Strategy, make_strategy, strategy_settings
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.training import TrainingSettings
+from vidnas.training.settings import AUGMENTATION
 from vidnas.workflows.request import SearchRequest
 
-_TRAINING_SHARE, _REST_SHARE = 0.3, 0.05
-"""Shares of the budget: the final training, and start-up, testing, export and the page."""
-_OF_WORK = _TRAINING_SHARE / (1 - _REST_SHARE)
-"""The share of the final training in what is left for search and training."""
-_LEAST_REST_S = 12.0
+_FINISH_SHARE, _REST_SHARE = 0.3, 0.05
+"""Shares of the budget: the cool-down of the best, and start-up, testing, export and the page."""
+_OF_WORK = _FINISH_SHARE / (1 - _REST_SHARE)
+"""The share of the cool-down in what is left for search and cool-down."""
+_LEAST_REST_S = 15.0
 """Allowed for start-up, testing, export and the page, however small the budget is."""
 _STARTING_S = 4.0
 """Allowed until the workers have imported torch and measured a first latency."""
-_CANDIDATES = 60
-"""Evaluations that the default time per candidate leaves room for."""
-_CANDIDATE_S = (6.0, 60.0)
-_DEFAULT_CANDIDATE_S = 20.0
-_FULL_TO_BRIEF = 13  # docs/fidelity.md
+_EPOCHS, _STEPS = 3, 200
+"""What a first rung should have, if the budget allows: before, most networks have learned nothing
+(`docs/recipe.md`)."""
+_BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
+_CLIPS_PER_S = 100
+"""Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
+_FEWEST_BORN = 24
+"""As many candidates as the work of a search would train on the first rung alone, or more."""
+_LEAST_RUNG_S = 3.0
+_TOP_SHARE = 1 / 3
+"""The most of a search's work that climbing to the top rung may take."""
+_RUNGS = 3
+"""Rungs where no budget says how many there is time for."""
+_TRIMMED_FRAMES = 300
+"""Ten seconds at 30 frames per second: the length of clips in the common sets of actions."""
+_TOP_K = 20
+"""Candidates of a search that stays on one rung."""
+_FINISH_TO_RUNG = 13
+"""Cool-down against the first rung where no budget limits it: half of what three rungs take."""
 
 
 class Plan(Value):
-    """The times of a search, which follow from its request."""
+    """The times of a search, which follow from its request, its clips and its workers."""
 
     budget_s: float | None
     search_s: float | None
     """None where only the number of evaluations ends the search."""
-    candidate_s: float
-    train_s: float
+    rungs: int
+    epochs: float | None
+    """Epochs of the first rung, the nearer of the two ends; each further one is three times as far.
+    """
+    rung_s: float | None
+    """Time of the first rung."""
+    finish_s: float
+    """Time of the cool-down of the best."""
     rest_s: float
     """For start-up, testing, export and the page."""
     evaluations: int
-    """As many as were asked for, or as the time allows."""
+    """As many as were asked for, or about as many as the time allows."""
 
     @classmethod
-    def of(cls, request: SearchRequest, workers: int) -> Plan:
+    def of(cls, request: SearchRequest, clips: int, workers: int) -> Plan:
         """Return the times for a request.
 
+        Args:
+            request: what is asked for.
+            clips: number of training clips.
+            workers: number of candidates that train at the same time.
+
         Raises:
-            UserError: the search would have no end, or its budget is too small.
+            UserError: the search would have no end, its budget is too small, or it is to be
+                deterministic and candidates would be trained by time.
         """
         budget_s = request.budget_s
         if budget_s is None and request.evaluations is None:
             raise UserError("The search has no end; give --budget 30m, --evaluations 100, or both.")
-        candidate_s = request.candidate_time_s or _DEFAULT_CANDIDATE_S
-        train_s = request.train_time_s or _FULL_TO_BRIEF * candidate_s
-        rest_s, search_s = _LEAST_REST_S, None
-        if budget_s is not None:
-            rest_s = max(_REST_SHARE * budget_s, _LEAST_REST_S)
-            train_s = request.train_time_s or _OF_WORK * (budget_s - rest_s)
-            search_s = budget_s - rest_s - train_s
-            if request.candidate_time_s is None:
-                low, high = _CANDIDATE_S
-                candidate_s = min(max(search_s * workers / _CANDIDATES, low), high)
-            _require_enough(request, search_s, candidate_s)
-        in_time = search_s * workers / candidate_s if search_s else math.inf
+        search_s, finish_s = search_time(request), request.train_time_s
+        rest_s = max(_REST_SHARE * (budget_s or 0.0), _LEAST_REST_S)
+        if budget_s is not None and search_s is not None:
+            finish_s = budget_s - rest_s - search_s
+        work_s = None if search_s is None else search_s * workers
+        epochs, rung_s = _first_rung(request, clips, work_s)
+        if search_s is not None:
+            _require_enough(request, search_s, rung_s or 0.0)
+        rungs = _rungs(request, work_s, rung_s)
+        born = math.inf if work_s is None or rung_s is None else work_s / rung_s / _cost(rungs)
         return cls(
             budget_s=budget_s,
             search_s=search_s,
-            candidate_s=candidate_s,
-            train_s=train_s,
+            rungs=rungs,
+            epochs=epochs,
+            rung_s=rung_s,
+            finish_s=finish_s or _FINISH_TO_RUNG * (rung_s or (epochs or 1) * clips / _CLIPS_PER_S),
             rest_s=rest_s,
-            evaluations=int(min(request.evaluations or math.inf, in_time)),
+            evaluations=int(min(request.evaluations or math.inf, max(born, 1))),
         )
-
-    @property
-    def last_start_s(self) -> float | None:
-        """Search time after which no candidate is started, so that the last one ends in time."""
-        return None if self.search_s is None else max(self.search_s - self.candidate_s, 1.0)
 
     def __str__(self) -> str:
-        train = f"{format_duration(self.train_s)} of final training"
+        finish = f"{format_duration(self.finish_s)} to finish the best"
         rest = f"about {format_duration(self.rest_s)} for start-up, testing and export"
+        ladder = f"{self.rungs} rungs" if self.rungs > 1 else "one rung"
         if self.search_s is None:
-            return f"{self.evaluations} candidates, {train}, {rest}"
+            return f"{self.evaluations} candidates on {ladder}, {finish}, {rest}"
         return (
-            f"{format_duration(self.search_s)} of search (about {self.evaluations} candidates), "
-            f"{train}, {rest}"
+            f"{format_duration(self.search_s)} of search (about {self.evaluations} candidates on "
+            f"{ladder}), {finish}, {rest}"
         )
 
 
-def _require_enough(request: SearchRequest, search_s: float, candidate_s: float) -> None:
+def search_time(request: SearchRequest) -> float | None:
+    """Return the time in which candidates climb; None where no budget limits it."""
+    if request.budget_s is None:
+        return None
+    left_s = request.budget_s - max(_REST_SHARE * request.budget_s, _LEAST_REST_S)
+    return left_s - (request.train_time_s or _OF_WORK * left_s)
+
+
+def _first_rung(
+    request: SearchRequest, clips: int, work_s: float | None
+) -> tuple[float | None, float | None]:
+    """Return the epochs and the time of the first rung; a study keeps how it was started, unless
+    told otherwise.
+
+    Raises:
+        UserError: the search is to be deterministic, and candidates would be trained by time.
+    """
+    epochs, rung_s = request.candidate_epochs, request.candidate_time_s
+    if epochs is None and rung_s is None:
+        config = _config_of(request)
+        if config is not None:
+            before = ClipEvaluation.of_study(config).training
+            epochs, rung_s = before.epochs, before.budget_s
+        else:
+            seen = max(_EPOCHS * clips, _STEPS * _BATCH_SIZE)
+            fewest = _TOP_K if request.strategy == "top-k" else _FEWEST_BORN
+            most_s = math.inf if work_s is None else work_s / fewest
+            rung_s = max(min(seen / _CLIPS_PER_S, most_s), _LEAST_RUNG_S)
+            epochs = rung_s * _CLIPS_PER_S / clips
+    if request.deterministic and rung_s is not None:
+        raise UserError(
+            "A deterministic search cannot train candidates with a time limit, because timings "
+            "vary; give --candidate-epochs 5 and no --candidate-time."
+        )
+    return epochs, rung_s
+
+
+def _rungs(request: SearchRequest, work_s: float | None, rung_s: float | None) -> int:
+    """Return how many rungs the work of a search has room for; a study keeps its own."""
+    config = _config_of(request)
+    if config is not None:
+        return config.rungs
+    if request.strategy == "top-k":
+        return 1
+    if work_s is None or rung_s is None:
+        return _RUNGS
+    return max(1 + math.floor(math.log(_TOP_SHARE * work_s / rung_s, ETA)), 1)
+
+
+def _cost(rungs: int) -> float:
+    """Return what a candidate costs with its share of the higher rungs, in first rungs."""
+    return 1 + (rungs - 1) * (ETA - 1) / ETA
+
+
+def _require_enough(request: SearchRequest, search_s: float, rung_s: float) -> None:
     """Reject a budget in which not even one round of candidates has room.
 
     Raises:
         UserError: the budget is too small; the sentence names the time that is needed.
     """
-    needed_s = _STARTING_S + 2 * candidate_s
+    needed_s = _STARTING_S + 2 * rung_s
     if search_s >= needed_s:
         return
     least_s = _LEAST_REST_S + (
@@ -165,7 +242,16 @@ def searched_family(name: str) -> Family:
     return searched[name]
 
 
-def planned_space(request: SearchRequest, **extent: int) -> Space:
+def planned_sampling(longest_frames: int) -> tuple[Sampling, ...]:
+    """Return the samplings to search, the one that the designs have first.
+
+    Videos that are short throughout are taken for single actions, trimmed to their length: frames
+    spread over the whole of each show all of the action, however long it takes.
+    """
+    return ("uniform", "dense") if longest_frames <= _TRIMMED_FRAMES else ("dense", "uniform")
+
+
+def planned_space(request: SearchRequest, **extent: Any) -> Space:
     """Return the family's space for such clips.
 
     Raises:
@@ -176,28 +262,12 @@ def planned_space(request: SearchRequest, **extent: int) -> Space:
     return make(**extent, modalities=request.input)
 
 
-def brief_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
-    """Return how candidates are trained; a study keeps how it was started, unless told otherwise.
-
-    Raises:
-        UserError: the search is to be deterministic, and candidates would be trained by time.
-    """
-    epochs, budget_s = request.candidate_epochs, request.candidate_time_s
-    if epochs is None and budget_s is None:
-        budget_s, config = plan.candidate_s, _config_of(request)
-        if config is not None:
-            before = ClipEvaluation.of_study(config).training
-            epochs, budget_s = before.epochs, before.budget_s
-    if request.deterministic and budget_s is not None:
-        raise UserError(
-            "A deterministic search cannot train candidates with a time limit, because timings "
-            "vary; give --candidate-epochs 5 and no --candidate-time."
-        )
+def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
+    """Return how candidates are trained on the first rung."""
     return TrainingSettings(
-        epochs=epochs,
-        budget_s=budget_s,
-        augmentation=Augmentation(flip=request.flip),
-        rungs=RUNGS if request.early_stop else (),
+        epochs=plan.epochs,
+        budget_s=plan.rung_s,
+        augmentation=AUGMENTATION.model_copy(update={"flip": request.flip}),
     )
 
 

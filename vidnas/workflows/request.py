@@ -39,7 +39,7 @@ from vidnas.workflows.options import (
 from vidnas.workflows.records import read_record
 
 REQUEST_FILE = "request.json"
-StrategyName = Literal["evolution", "random", "local", "pareto"]
+StrategyName = Literal["evolution", "random", "local", "pareto", "top-k"]
 """All strategies, by name: importing them to ask would load torch for every `--help`."""
 
 
@@ -57,14 +57,16 @@ class SearchRequest(Request):
     budget_s: Annotated[Seconds | None, LIMITS] = None
     """Time for everything: search, final training, testing and export."""
     evaluations: Annotated[PositiveInt | None, LIMITS] = None
-    """Number of candidates to train; as many as the budget allows by default."""
+    """Number of candidates to train on the first rung or higher; as many as the budget allows by
+    default."""
     runtime: Annotated[Runtime, LIMITS] = "onnxruntime"
     latency_threads: Annotated[LatencyThreads, LIMITS] = 1
 
     strategy: Annotated[StrategyName, EVOLUTION] = "evolution"
     """Strategy of the proposals: evolution towards accuracy, pareto towards all trade-offs between
-    the objectives, local for one climb after another, or random. The most accurate within the
-    limits are always the ones to be trained in full."""
+    the objectives, local for one climb after another, random, or top-k for random ones that all
+    stay on the lowest rung. The most accurate within the limits are always the ones to be
+    finished."""
     objectives: Annotated[
         tuple[Literal["accuracy", "latency", "macs", "parameters"], ...], EVOLUTION
     ] = ()
@@ -82,23 +84,23 @@ class SearchRequest(Request):
     default."""
     guided: Annotated[bool, EVOLUTION] = True
     """Let mutations see what the parent's training learned, such as connection weights."""
+    random_start: Annotated[bool, EVOLUTION] = False
+    """Start from random networks, without the designs of the family."""
     seed: Annotated[Seed, EVOLUTION] = 0
     deterministic: Annotated[bool, EVOLUTION] = False
     """Give the same history for the same seed with any number of workers (up to 8 are used),
     killed or not; needs --candidate-epochs and limits other than latency."""
 
     candidate_time_s: Annotated[Seconds | None, TRAINING] = None
-    """Time of the brief training run of each candidate; derived from the budget by default."""
+    """Time of the first rung; each further one is three times as far. Derived from the clips and
+    the budget by default."""
     candidate_epochs: Annotated[PositiveFloat | None, TRAINING] = None
-    """Length of the brief training run in epochs, however fast the machine is; with
-    --candidate-time, whichever is reached first ends it."""
+    """Length of the first rung in epochs, however fast the machine is; with --candidate-time,
+    whichever is reached first ends it."""
     inherit: Annotated[bool, TRAINING] = False
     """Start children from their parent's weights."""
-    early_stop: Annotated[bool, TRAINING] = False
-    """Stop candidates that are not among the best third after 1/9 and 1/3 of their training run
-    (successive halving)."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
-    """Time of the full training run of the best; derived from the budget by default."""
+    """Time to finish the best, side by side; derived from the budget by default."""
     flip: Annotated[Flip, TRAINING] = False
 
     workers: Annotated[Workers, MACHINES] = None
@@ -176,9 +178,9 @@ class EnsembleRequest(Request):
     votes: Annotated[PositiveInt, MEMBERS] = 4
     """Number of votes; a network may have several."""
     pool: Annotated[int | None, Field(ge=2), MEMBERS] = None
-    """Number of networks to train in full and choose from; twice the votes by default."""
+    """Number of networks to finish and choose from; twice the votes by default."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
-    """Time of the full training run of each; that of the study's finalists by default."""
+    """Time to finish each; as for the study's own by default."""
     workers: Annotated[Workers, MACHINES] = None
     out: Annotated[Path | None, OUTPUT] = None
     """Folder of the model; the folder ensemble in the first study by default."""

@@ -10,8 +10,14 @@ import numpy as np
 
 from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.engine import Event, run_search
-from vidnas.evolution.evaluator import Evaluate, Evaluator, FunctionEvaluator
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.evaluator import (
+    ClimbingEvaluator,
+    Evaluate,
+    Evaluator,
+    FunctionEvaluator,
+)
+from vidnas.evolution.events import Event
 from vidnas.evolution.executors import Executor, InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import Strategy, TournamentEvolution
@@ -34,6 +40,7 @@ def search(
     depends_on: Mapping[str, Any] | None = None,
     seed: int = 0,
     deterministic: bool = False,
+    designs: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Study:
     """Search a space, or resume the search in the folder.
@@ -55,6 +62,7 @@ def search(
             such as a data set's version: a study is resumed only with the same.
         seed: of the proposals and, with each architecture's digest, of the evaluations.
         deterministic: see `run_search`.
+        designs: whether the designs of the space, if it has any, are tried first.
         on_event: see `run_search`.
 
     Returns:
@@ -93,6 +101,7 @@ def search(
         classes=classes,
         seed=seed,
         deterministic=deterministic,
+        designs=designs,
     )
     with study:
         run_search(
@@ -121,6 +130,7 @@ def open_study(
     data_fingerprint: str = "",
     seed: int = 0,
     deterministic: bool = False,
+    designs: bool = True,
     storage: str | None = None,
 ) -> Study:
     """Open the study of a search, a new one or that in the folder, and lock it until it is closed.
@@ -140,5 +150,7 @@ def open_study(
         evaluator=evaluator.describe(),
         seed=seed,
         deterministic=deterministic,
+        rungs=evaluator.rungs if isinstance(evaluator, ClimbingEvaluator) else 1,
+        designs=designs,
     )
     return Study.create_or_resume(folder, config, storage)

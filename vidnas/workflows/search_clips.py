@@ -10,35 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidnas.core import UserError
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.export import export_model
-from vidnas.deploy.finalists import train_finalists
+from vidnas.deploy.finalists import choose_finalists, train_finalists
 from vidnas.deploy.model import Model, ModelCard, save_model
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
-from vidnas.evolution.engine import Event, run_search
+from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.events import Event
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import Strategy
-from vidnas.evolution.study import Study
-from vidnas.evolution.weights import WeightFolder
+from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import calibrate
-from vidnas.training import TrainingSettings, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import BEST_FOLDER, PAGE_FILE, write_page
 from vidnas.workflows.plan import (
     Plan,
-    brief_training,
+    planned_sampling,
     planned_space,
     planned_strategy,
+    rung_training,
     searched_family,
 )
 from vidnas.workflows.records import write_record
@@ -50,13 +50,12 @@ if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
 ONNX_FILE = "model.onnx"
-WEIGHTS_FOLDER = "weights"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search came to: a study, and the network that was trained in full."""
+    """What a search came to: a study, and its best network."""
 
     study: Study
     """With all trials; `study.rows()` gives them as a table."""
@@ -83,7 +82,7 @@ class SearchResult:
 def search_clips(
     clips: Path | str, *, listener: Listener | None = None, **settings: Any
 ) -> SearchResult:
-    """Search, train the best in full, test, export and report: what `vidnas search` does.
+    """Search, finish the best, test, export and report: what `vidnas search` does.
 
     The same call resumes a search that was stopped.
 
@@ -111,12 +110,18 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     dataset = load_dataset(request.clips, seed=request.seed)
     limits = Limits.parse(request.limits)
     executor = _executor(request)
-    plan = Plan.of(request, executor.slots)
+    clips = sum(video.split == "train" for video in dataset.videos)
+    plan = Plan.of(request, clips, executor.slots)
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
     cache = open_clips(dataset, listener, size_px=request.size_px, modalities=request.input)
-    space = planned_space(request, max_size_px=cache.size_px, max_frames=cache.typical_frames)
+    space = planned_space(
+        request,
+        max_size_px=cache.size_px,
+        max_frames=cache.typical_frames,
+        sampling=planned_sampling(cache.longest_frames),
+    )
     evaluator = _evaluator(request, plan, cache, limits)
     study = open_study(
         request.out,
@@ -129,6 +134,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         data_fingerprint=cache.fingerprint,
         seed=request.seed,
         deterministic=request.deterministic,
+        designs=not request.random_start,
         storage=request.storage,
     )
     with study:
@@ -141,7 +147,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
             job.evolve(space, strategy, evaluator, executor)
         finally:
             write_page(study, request.title)
-        card = job.finish(job.train_finalists())
+        card = job.deliver(job.finish_best())
     return SearchResult(study, card, seconds=time.monotonic() - began)
 
 
@@ -166,7 +172,8 @@ def _evaluator(
     return ClipEvaluator(
         cache.directory,
         ClipEvaluation(
-            training=brief_training(request, plan),
+            training=rung_training(request, plan),
+            rungs=plan.rungs,
             clips=cache.settings(request.input),
             fitness=family.fitness,
             inherit=request.inherit,
@@ -176,7 +183,7 @@ def _evaluator(
         runtime=request.runtime,
         threads=request.latency_threads,
         # Workers may have another working directory.
-        weights=WeightFolder((request.out / WEIGHTS_FOLDER).resolve()) if request.inherit else None,
+        states=StateFolder((request.out / STATES_FOLDER).resolve()),
         device="cuda" if request.gpus_per_candidate else "cpu",
     )
 
@@ -201,8 +208,8 @@ class _Job:
         """Search until the plan's end."""
         deadline_s = None
         # Training for a number of epochs takes what it takes.
-        if brief_s := evaluator.settings.training.budget_s:
-            deadline_s = _DEADLINE_FACTOR * brief_s + _DEADLINE_EXTRA_S
+        if (longest_s := evaluator.seconds_at(evaluator.rungs - 1)) is not None:
+            deadline_s = _DEADLINE_FACTOR * longest_s + _DEADLINE_EXTRA_S
             executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
         limits = str(self.study.config.limits)
         self.listener.say(
@@ -216,9 +223,12 @@ class _Job:
             stack.enter_context(executor)
             listeners = [self.listener, *_logs(self.request, self.listener, stack)]
             for one in listeners:
-                one.opened(self.study.trials)
+                one.opened(self.study.history)
 
             def tell(event: Event) -> None:
+                if event.kind in ("ok", "climbed"):
+                    ranked = self.study.fittest(len(self.study.trials))
+                    self.states.make_room(trial.architecture.digest for trial in ranked)
                 for one in listeners:
                     one.searched(event)
 
@@ -229,7 +239,7 @@ class _Job:
                 strategy,
                 executor,
                 evaluations=self.request.evaluations,
-                budget_s=self.plan.last_start_s,
+                budget_s=self.plan.search_s,
                 deadline_s=deadline_s,
                 on_event=tell,
             )
@@ -245,48 +255,54 @@ class _Job:
 
         return ClusterClipEvaluator.of(evaluator)
 
-    def train_finalists(self) -> list[Model]:
-        """Train the best candidates in full, one per worker of this machine."""
+    @property
+    def states(self) -> StateFolder:
+        """What the candidates have learned."""
+        return StateFolder(self.study.folder / STATES_FOLDER)
+
+    def finish_best(self) -> list[Model]:
+        """Finish the best candidates, one per worker of this machine and one per niche."""
         workers = self.request.workers or available_cores()
-        best = self.study.fittest(workers)
-        if not best:
+        if not self.study.fittest(1):
             raise UserError(
                 f"None of {len(self.study.trials)} candidates could be trained; see "
                 f"{self.request.out} for why each failed, and give more time or a higher limit."
             )
-        train_s = self.plan.train_s
-        names = " and ".join(str(trial.number) for trial in best)
+        finish_s = self.plan.finish_s
+        finalists = choose_finalists(self.study, finish_s, workers)
+        names = ", ".join(str(one.trial.number) for one in finalists)
         self.listener.say(
-            f"Training trial {names} in full, {format_duration(train_s)}; validation picks one."
+            f"Finishing trials {names} from where they stand, {format_duration(finish_s)}; "
+            "validation picks one."
         )
         with LocalExecutor(workers) as executor:
             return train_finalists(
-                best,
+                finalists,
+                self.study,
                 self.cache,
-                TrainingSettings.full(budget_s=train_s, flip=self.request.flip),
+                ClipEvaluation.of_study(self.study.config).training,
                 executor,
-                self.request.out / "finalists",
-                seed=self.request.seed,
-                on_tick=clock(self.listener, "Training", train_s),
+                on_tick=clock(self.listener, "Finishing", finish_s),
             )
 
-    def finish(self, finalists: Sequence[Model]) -> ModelCard:
-        """Test the best finalist within the limits, export it and write the page."""
+    def deliver(self, finished: Sequence[Model]) -> ModelCard:
+        """Measure the best within the limits at rest, export it and write the page."""
         request, folder = self.request, self.study.folder / BEST_FOLDER
-        costs = [
-            measure_cost(one.network, runtime=request.runtime, threads=request.latency_threads)
-            for one in finalists
-        ]
-        held = [self.study.config.limits.judge(cost) is None for cost in costs]
-        chosen = held.index(True) if any(held) else 0
-        model = finalists[chosen]
-        test = evaluate(model.network, self.cache, "test", clips_per_video=CLIPS_PER_VIDEO)
-        found = {"test": test, "cost": costs[chosen], "within_limits": held[chosen]}
+        chosen, held = finished[0], False
+        for model in finished:
+            cost = measure_cost(
+                model.network, runtime=request.runtime, threads=request.latency_threads
+            )
+            held = self.study.config.limits.judge(cost) is None
+            if held or model is finished[0]:
+                chosen = replace(model, card=model.card.model_copy(update={"cost": cost}))
+            if held:
+                break
         folder.mkdir(exist_ok=True)
-        check = export_model(model, folder / ONNX_FILE)
-        found["export_difference"] = check.largest_difference
-        card = model.card.model_copy(update=found)
-        save_model(replace(model, card=card), folder)
+        check = export_model(chosen, folder / ONNX_FILE)
+        found = {"within_limits": held, "export_difference": check.largest_difference}
+        card = chosen.card.model_copy(update=found)
+        save_model(replace(chosen, card=card), folder)
         write_page(self.study, request.title)
         return card
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from typing_extensions import Self
 
 from vidnas.core import Evaluation
 from vidnas.core.value import Value
-from vidnas.evolution.engine import Event
+from vidnas.evolution.events import Event, kind_of
 from vidnas.evolution.tally import Tally
 from vidnas.evolution.trial import Trial
 from vidnas.workflows.listener import Listener
@@ -20,11 +20,12 @@ class TrialFacts(Value):
     """A trial as programs are told of it; `study.db` holds its architecture."""
 
     number: int
+    rung: int
     digest: str
     evaluation: Evaluation
     """Without the learned connection weights, which `study.db` holds, too."""
     elapsed_s: float
-    """Search time, over all resumptions, at which it was recorded."""
+    """Search time, over all resumptions, at which its evaluation was recorded."""
 
     @classmethod
     def of(cls, trial: Trial | None) -> TrialFacts | None:
@@ -33,6 +34,7 @@ class TrialFacts(Value):
             return None
         return cls(
             number=trial.number,
+            rung=trial.rung,
             digest=trial.architecture.digest,
             evaluation=trial.evaluation.model_copy(update={"connection_weights": {}}),
             elapsed_s=trial.elapsed_s,
@@ -53,10 +55,13 @@ class SearchLog(Listener):
         self._path = path
         self._remark = remark
         self._has_complained = False
+        self.place = 0
+        """Of the next event that is about a trial, among all of the study."""
 
     @abstractmethod
     def knows(self, trial: Trial) -> bool:
-        """Return whether an earlier run wrote the trial."""
+        """Return whether an earlier run wrote the event at this place, with which the trial was
+        recorded."""
 
     @abstractmethod
     def write(self, event: Event) -> None:
@@ -66,15 +71,20 @@ class SearchLog(Listener):
     def close(self) -> None:
         """Close the log: nothing more will come."""
 
-    def opened(self, trials: Sequence[Trial]) -> None:
-        """Write the trials of the study that the log does not know."""
-        for event in _past_events(trials):
-            if event.trial is not None and not self.knows(event.trial):
-                self.searched(event)
+    def opened(self, history: Sequence[Trial]) -> None:
+        """Write the events of the study that the log does not know."""
+        tally = Tally()
+        for trial in history:
+            tally.take(trial)
+            if self.knows(trial):
+                self.place += 1
+            else:
+                self.searched(Event.of(kind_of(trial), trial, tally, trial.elapsed_s))
 
     def searched(self, event: Event) -> None:
         """Write the search's latest event."""
         self._attempt(lambda: self.write(event))
+        self.place += event.trial is not None
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
@@ -93,19 +103,3 @@ class SearchLog(Listener):
 
     def __exit__(self, *_: object) -> None:
         self._attempt(self.close)
-
-
-def _past_events(trials: Iterable[Trial]) -> Iterator[Event]:
-    """Yield the events with which the trials were recorded."""
-    tally = Tally()
-    for trial in trials:
-        tally.take(trial)
-        yield Event(
-            trial.evaluation.status,
-            trial,
-            dict(tally.counts),
-            dict(tally.rejections),
-            tally.best,
-            trial.elapsed_s,
-            remaining_s=None,
-        )

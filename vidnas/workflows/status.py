@@ -13,7 +13,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.tally import Tally, per_minute
 from vidnas.workflows.page import read_winner
-from vidnas.workflows.plan import Plan
+from vidnas.workflows.plan import search_time
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search_log import TrialFacts
@@ -48,7 +48,7 @@ class StudyStatus(Value):
     """The most frequent first."""
     best: TrialFacts | None
     elapsed_s: float
-    """Search time, over all resumptions, at which the last trial was recorded."""
+    """Search time, over all resumptions, at which something was last recorded."""
     since_last_trial_s: float | None
     remaining_s: float | None
     """Estimate of the search time left after the last trial."""
@@ -65,14 +65,14 @@ def read_status(folder: Path) -> StudyStatus:
     """
     study = Study.read(folder)
     request = read_record(SearchRequest, folder / REQUEST_FILE)
-    search_s = Plan.of(request, workers=1).search_s if request else None
+    search_s = search_time(request) if request else None
     tally = Tally(request.evaluations if request else None, search_s)
     reasons: Counter[str] = Counter()
     for trial in study.trials:
         tally.take(trial)
         if trial.evaluation.status == "failed":
             reasons[trial.evaluation.reason] += 1
-    elapsed_s = study.trials[-1].elapsed_s if study.trials else 0.0
+    elapsed_s = study.history[-1].elapsed_s if study.history else 0.0
     winner = read_winner(folder)
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.

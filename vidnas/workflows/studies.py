@@ -49,7 +49,8 @@ def fork(
         asked |= {"strategy": strategy, "objectives": ()}
     request = SearchRequest.read(study).model_copy(update=asked)
     if strategy is not None:
-        plan = Plan.of(request, request.workers or available_cores())
+        # The study says how far its rungs train, whatever the number of clips.
+        plan = Plan.of(request, clips=0, workers=request.workers or available_cores())
         config["strategy"] = planned_strategy(request, plan).describe()
     count = fork_study(
         source,

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.evolution.engine import Event
+from vidnas.evolution.events import Event
 from vidnas.evolution.trial import Trial
 from vidnas.workflows.search_log import SearchLog
 
 _EVERY = "search/evaluations"
-"""The scalar that every trial has, whatever its status."""
+"""The scalar that every event has, whatever became of the trial."""
 
 
 class TensorBoardLog(SearchLog):
-    """Writes scalars for TensorBoard, one step per trial.
+    """Writes scalars for TensorBoard, one step per event: a candidate is born or climbs a rung.
 
     Raises:
         UserError: TensorBoard is not installed, or the folder cannot be written to.
@@ -41,14 +41,14 @@ class TensorBoardLog(SearchLog):
 
     def knows(self, trial: Trial) -> bool:
         """Return whether the folder had the step when it was opened."""
-        return trial.number in self._steps
+        return self.place in self._steps
 
     def write(self, event: Event) -> None:
         """Write the scalars of a trial; other events have none."""
         if event.trial is None:
             return
         for name, value in _scalars(event, event.trial).items():
-            self._writer.add_scalar(name, value, event.trial.number)
+            self._writer.add_scalar(name, value, self.place)
         self._writer.flush()
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class TensorBoardLog(SearchLog):
 
 def _scalars(event: Event, trial: Trial) -> dict[str, float]:
     evaluation, cost = trial.evaluation, trial.evaluation.cost
-    scalars: dict[str, float] = {_EVERY: event.evaluations}
+    scalars: dict[str, float] = {_EVERY: event.evaluations, "candidate/rung": trial.rung}
     if evaluation.fitness is not None:
         scalars["candidate/fitness"] = evaluation.fitness
     scalars |= {f"candidate/{name}": value for name, value in evaluation.metrics.items()}

@@ -12,6 +12,7 @@ from vidnas.evolution.strategies.base import Strategy
 from vidnas.evolution.strategies.local_search import LocalSearch
 from vidnas.evolution.strategies.pareto import ParetoEvolution
 from vidnas.evolution.strategies.random_search import RandomSearch
+from vidnas.evolution.strategies.top_k import TopK
 from vidnas.evolution.strategies.tournament import TournamentEvolution
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ParetoEvolution",
     "RandomSearch",
     "Strategy",
+    "TopK",
     "TournamentEvolution",
     "make_strategy",
     "read_strategy",
@@ -28,7 +30,7 @@ __all__ = [
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
-    for strategy in (TournamentEvolution, RandomSearch, LocalSearch, ParetoEvolution)
+    for strategy in (TournamentEvolution, RandomSearch, LocalSearch, ParetoEvolution, TopK)
 }
 """All strategies by name."""
 

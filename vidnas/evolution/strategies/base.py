@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from vidnas.evolution.niches import Niches
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Space
 
@@ -17,10 +18,14 @@ class Strategy(ABC):
     """A dataclass whose fields are its settings.
 
     Everything else that it knows follows from the trials that it observed, in the order in which
-    they were recorded, so that replaying a study's trials restores it.
+    they were recorded, so that replaying a study's history restores it.
     """
 
     name: ClassVar[str]
+    climbs: ClassVar[bool] = True
+    """Whether candidates climb the ladder; if not, there is only its lowest rung."""
+    niches = Niches()
+    """Those of the search, which sets them; a strategy may look for parents in all of them."""
 
     def describe(self) -> dict[str, Any]:
         """Return name and settings as JSON-ready values: a study compares them when it is resumed,
@@ -31,7 +36,8 @@ class Strategy(ABC):
 
     @abstractmethod
     def observe(self, trial: Trial) -> None:
-        """Learn from a recorded trial, whatever became of it."""
+        """Learn from a recorded trial, whatever became of it: from a new one, and again from one
+        that climbed a rung."""
 
     @abstractmethod
     def propose(self, space: Space, rng: np.random.Generator) -> Proposal:

@@ -24,8 +24,9 @@ _FURTHER = 10  # mutations that a child may get because it was tried before
 class Evolution(Strategy):
     """Mutates the winners of tournaments among the members of a population.
 
-    The population starts with random architectures. Then, each time, `tournament` members are drawn
-    and the best of them is mutated; when the population outgrows its size, one member leaves. A
+    The population starts with the space's designs and random architectures. Then, each time, one
+    of the niches that have members is drawn and `tournament` members of it; the best of them is
+    mutated. When the population outgrows its size, a member of the largest niche leaves. A
     sub-class says which members are better and which one leaves.
 
     Raises:
@@ -35,7 +36,8 @@ class Evolution(Strategy):
     population: int = _DEFAULTS.population
     """How many architectures may become parents."""
     tournament: int | None = None
-    """How many of them compete to be the next parent; if unset, half of them."""
+    """How many of them compete to be the next parent; if unset, half of them. In a niche of fewer,
+    all compete."""
     _: KW_ONLY
     mutations: int = _DEFAULTS.mutations
     """The `most` of `mutations_per_child`."""
@@ -68,18 +70,32 @@ class Evolution(Strategy):
         """Return what members compete with, the greater the better, in the order of the members."""
 
     @abstractmethod
-    def loser(self) -> int:
-        """Return the place of the member that leaves a population that is one too large."""
+    def loser(self, places: Sequence[int]) -> int:
+        """Return which of these places is that of the member that leaves."""
 
     def observe(self, trial: Trial) -> None:
-        """Take a successful trial into the population; count children that were trained."""
+        """Take a successful trial into the population, in its old place if it is a member that
+        climbed; count children that were trained."""
         self.tried.add(trial.architecture.digest)
-        if trial.evaluation.status == "ok":
-            self.members.append(trial)
-            if len(self.members) > self.population:
-                del self.members[self.loser()]
-        if trial.proposal.parent is not None and trial.evaluation.status != "rejected":
+        place = next(
+            (i for i, one in enumerate(self.members) if one.number == trial.number),
+            len(self.members),
+        )
+        ok = trial.evaluation.status == "ok"
+        self.members[place : place + 1] = [trial] if ok else []
+        if len(self.members) > self.population:
+            niches = self.places_by_niche()
+            largest = max(map(len, niches))
+            crowded = sorted(i for places in niches if len(places) == largest for i in places)
+            del self.members[self.loser(crowded)]
+        born = not trial.earlier
+        if born and trial.proposal.parent is not None and trial.evaluation.status != "rejected":
             self.children += 1
+
+    def places_by_niche(self) -> list[list[int]]:
+        """Return the places of the members of each niche that has some."""
+        niches = [self.niches.niche_of(one) for one in self.members]
+        return [[i for i, niche in enumerate(niches) if niche == one] for one in sorted({*niches})]
 
     def propose(self, space: Space, rng: np.random.Generator) -> Proposal:
         """Return a random architecture until the population is full, then a tournament's child.
@@ -90,8 +106,12 @@ class Evolution(Strategy):
         if len(self.members) < self.population:
             return Proposal(space.random(rng))
         strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
+        merits, niches = self.merits(), self.places_by_niche()
         for _ in range(_DRAWS):
-            parent = self.members[select(self.merits(), cast(int, self.tournament), rng)]
+            places = niches[int(rng.integers(len(niches)))]
+            tournament = min(cast(int, self.tournament), len(places))
+            winner = places[select([merits[i] for i in places], tournament, rng)]
+            parent = self.members[winner]
             evaluation = parent.evaluation if self.guided else None
             child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
             if child.digest not in self.tried:

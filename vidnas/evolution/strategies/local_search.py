@@ -24,7 +24,8 @@ class LocalSearch(Strategy):
 
     Neighbours differ by one mutation. With several workers, neighbours of an earlier point of the
     same climb may come late: they count as well. Those of an earlier climb do not, because they
-    would lead back to the summit that was left.
+    would lead back to the summit that was left. All are compared on the lowest rung, where all have
+    been.
 
     Raises:
         UserError: the patience is not positive.
@@ -57,8 +58,13 @@ class LocalSearch(Strategy):
     def observe(self, trial: Trial) -> None:
         """Move to a better neighbour or start; count the trials that are neither.
 
-        A rejected neighbour counts too: where all are rejected, the climb has to end.
+        A rejected neighbour counts too: where all are rejected, the climb has to end. What a trial
+        does on higher rungs counts only where it fails.
         """
+        if trial.earlier:
+            if trial.evaluation.status != "ok":
+                self.climb = [one for one in self.climb if one.number != trial.number]
+            return
         ok, random = trial.evaluation.status == "ok", trial.proposal.parent is None
         better = not self.climb or trial.fitness > self.climb[-1].fitness
         if ok and random and (better or self.ended):

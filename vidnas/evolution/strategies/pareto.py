@@ -59,16 +59,20 @@ class ParetoEvolution(Evolution):
         losses = np.array(
             [[loss(trial, name) for name in self.objectives] for trial in self.members]
         )
+        if "accuracy" in self.objectives:
+            # Who climbed higher is more accurate: fitness is compared on the same rung only.
+            fitness = losses[:, self.objectives.index("accuracy")]
+            fitness -= [trial.rung * (1 + np.ptp(fitness)) for trial in self.members]
         ranks = non_domination_ranks(losses)
         distances = np.empty(len(losses))
         for rank in set(ranks.tolist()):
             distances[ranks == rank] = crowding_distances(losses[ranks == rank])
         return list(zip((-ranks).tolist(), distances.tolist(), strict=True))
 
-    def loser(self) -> int:
+    def loser(self, places: Sequence[int]) -> int:
         """Return the place of the worst by rank, then by crowding; of equals the oldest."""
         merits = self.merits()
-        return min(range(len(merits)), key=lambda i: merits[i])
+        return min(places, key=lambda i: merits[i])
 
 
 def loss(trial: Trial, objective: Objective) -> float:

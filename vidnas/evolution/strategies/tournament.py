@@ -1,4 +1,4 @@
-"""Tournament evolution: towards the greatest fitness."""
+"""Tournament evolution: towards the greatest fitness on the highest rung."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from vidnas.evolution.strategies.evolution import Evolution
 
 
 @dataclass
 class TournamentEvolution(Evolution):
-    """Evolution towards the greatest fitness.
+    """Evolution towards the greatest fitness; who climbed higher counts as fitter.
 
     The worst member leaves (as in the searches for EvaNet, AssembleNet and Tiny Video Networks), of
     equals the oldest; or the oldest, however fit (regularized evolution, Real et al. 2019, arXiv
@@ -28,10 +26,12 @@ class TournamentEvolution(Evolution):
     discard: Literal["worst", "oldest"] = "worst"
     """Which member leaves a full population."""
 
-    def merits(self) -> Sequence[float]:
-        """Return the fitness of each member."""
-        return [trial.fitness for trial in self.members]
+    def merits(self) -> Sequence[tuple[int, float]]:
+        """Return the rank of each member."""
+        return [trial.rank for trial in self.members]
 
-    def loser(self) -> int:
-        """Return the place of the oldest member or of the worst, of equals the oldest."""
-        return 0 if self.discard == "oldest" else int(np.argmin(self.merits()))
+    def loser(self, places: Sequence[int]) -> int:
+        """Return the place of the oldest of these members or of the worst, of equals the oldest."""
+        if self.discard == "oldest":
+            return places[0]
+        return min(places, key=lambda i: self.members[i].rank)

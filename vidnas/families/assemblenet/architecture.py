@@ -246,7 +246,7 @@ class AssembleNet(ClipGenes, Architecture):
             if name in graph.sources
         )
         changes: dict[str, Any] = {
-            "stems": stems, "blocks": blocks, "frame_stride": self.neutral_stride
+            "stems": stems, "blocks": blocks, **self.neutral_clip
         }  # fmt: skip
         if not any(stem.kind == "flow" for stem in stems):
             changes |= {"flow_iterations": 40, "flow_normalization": "sample"}

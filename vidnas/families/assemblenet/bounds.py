@@ -72,6 +72,7 @@ class AssembleNetBounds(Bounds):
             "size_px": self.size_px,
             "frames": self.frames,
             "frame_stride": self.frame_stride,
+            "sampling": self.sampling,
             "repeats": tuple(DEPTHS[depth] for depth in self.depths),
             "width": self.widths,
             "attention": self.attentions,

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from vidnas.core import Evaluation, Modality, UserError
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.families.architecture import Architecture
 from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet, Block, Stem, StemKind
 from vidnas.families.assemblenet.bounds import GRAIN, AssembleNetBounds, random_network, shares
@@ -82,7 +83,11 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
 
 
 def space(
-    *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
+    *,
+    max_size_px: int = 128,
+    max_frames: int = 32,
+    modalities: tuple[Modality, ...] = ("rgb",),
+    sampling: tuple[Sampling, ...] = SAMPLINGS,
 ) -> AssembleNetSpace:
     """The default space for clips of up to this size and length.
 
@@ -100,7 +105,9 @@ def space(
     if max_frames < 2:
         raise UserError(f"There is no motion in clips of {max_frames} frame(s); use 2 or more.")
     return AssembleNetSpace(
-        AssembleNetBounds.for_videos(max_size_px, max_frames, _FRAMES, stems=stems)
+        AssembleNetBounds.for_videos(
+            max_size_px, max_frames, _FRAMES, stems=stems, sampling=sampling
+        )
     )
 
 

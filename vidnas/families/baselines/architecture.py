@@ -42,7 +42,7 @@ class R2Plus1D(SingleClip):
 
     def canonical(self) -> R2Plus1D:
         """The value itself, but for the stride of a single frame, which cannot matter."""
-        return self.model_copy(update={"frame_stride": self.neutral_stride})
+        return self.model_copy(update=self.neutral_clip)
 
 
 def middle_channels(channels: int, out_channels: int) -> int:

@@ -72,5 +72,5 @@ class ModularNet(SingleClip):
             "modules": modules,
             "stem_conv": stem_conv,
             "profile": self.profile if profiles else "evanet",
-            "frame_stride": self.neutral_stride,
+            **self.neutral_clip,
         }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vidnas.core import Evaluation, Modality
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.core.value import Value
 from vidnas.families.bounded import BoundedSpace
 from vidnas.families.clips import CLIP_GENES, change_clip, single_modality
@@ -81,7 +82,11 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
 
 
 def space(
-    *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
+    *,
+    max_size_px: int = 128,
+    max_frames: int = 32,
+    modalities: tuple[Modality, ...] = ("rgb",),
+    sampling: tuple[Sampling, ...] = SAMPLINGS,
 ) -> ModuleSpace:
     """The default ResNet-like space for clips of up to this size and length.
 
@@ -89,12 +94,23 @@ def space(
         UserError: the clips are too small, have no frames, or are of several modalities.
     """
     kinds: tuple[BranchKind, ...] = ("1x1", "conv", "conv2", "maxpool")
-    bounds = _bounds(max_size_px, max_frames, modalities, branch_kinds=kinds, repeats=(1, 2, 3, 4))
+    bounds = _bounds(
+        max_size_px,
+        max_frames,
+        modalities,
+        sampling=sampling,
+        branch_kinds=kinds,
+        repeats=(1, 2, 3, 4),
+    )
     return ModuleSpace(EvaNet, bounds)
 
 
 def inception_space(
-    *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
+    *,
+    max_size_px: int = 128,
+    max_frames: int = 32,
+    modalities: tuple[Modality, ...] = ("rgb",),
+    sampling: tuple[Sampling, ...] = SAMPLINGS,
 ) -> ModuleSpace:
     """The default Inception-like space for clips of up to this size and length.
 
@@ -102,7 +118,14 @@ def inception_space(
         UserError: the clips are too small, have no frames, or are of several modalities.
     """
     kinds: tuple[BranchKind, ...] = ("1x1", "conv", "conv2", "maxpool", "avgpool")
-    bounds = _bounds(max_size_px, max_frames, modalities, branch_kinds=kinds, repeats=(1,))
+    bounds = _bounds(
+        max_size_px,
+        max_frames,
+        modalities,
+        sampling=sampling,
+        branch_kinds=kinds,
+        repeats=(1,),
+    )
     return ModuleSpace(EvaNetInception, bounds)
 
 

@@ -137,7 +137,7 @@ class TinyStreams(Architecture):
         """The same network with every gene that cannot matter set to its neutral value."""
         pruned = self.pruned()
         streams = tuple(
-            stream.model_copy(update={"frame_stride": stream.neutral_stride, "name": ""})
+            stream.model_copy(update={**stream.neutral_clip, "name": ""})
             for stream in pruned.streams
         )
         units = pruned.units

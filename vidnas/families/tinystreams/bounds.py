@@ -80,6 +80,7 @@ def random_stream(
         size_px=pick(rng, bounds.size_px),
         frames=frames,
         frame_stride=pick(rng, bounds.strides(frames)),
+        sampling=pick(rng, bounds.sampling),
         name=name,
     )
 

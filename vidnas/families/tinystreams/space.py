@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidnas.core import Evaluation, Modality
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.families.bounded import BoundedSpace
 from vidnas.families.clips import CLIP_GENES, change_clip, video_modalities
 from vidnas.families.genes import Change, pick, redraw
@@ -53,7 +54,11 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
 
 
 def space(
-    *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
+    *,
+    max_size_px: int = 128,
+    max_frames: int = 32,
+    modalities: tuple[Modality, ...] = ("rgb",),
+    sampling: tuple[Sampling, ...] = SAMPLINGS,
 ) -> TinyStreamsSpace:
     """The default space for clips of up to this size and length, of RGB, of optical flow, or both.
 
@@ -62,7 +67,9 @@ def space(
     """
     found = video_modalities(modalities)
     return TinyStreamsSpace(
-        StreamsBounds.for_videos(max_size_px, max_frames, FRAMES, modalities=found)
+        StreamsBounds.for_videos(
+            max_size_px, max_frames, FRAMES, modalities=found, sampling=sampling
+        )
     )
 
 

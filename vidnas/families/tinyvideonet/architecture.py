@@ -7,7 +7,7 @@ published code; where that has defects, `rules` says which of the two a genome w
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -79,7 +79,7 @@ def _canonical(architecture: TinyVideoNet) -> TinyVideoNet:
         blocks.append(canonical_block(original, extent, architecture.rules))
         extent = block_units(original, index, extent, architecture.rules)[-1].exit
     same = architecture.model_copy(update={"blocks": tuple(blocks)})
-    changes: dict[str, Any] = {"frame_stride": architecture.neutral_stride}
+    changes = architecture.neutral_clip
     if extent.frames == 1:
         changes["max_pool_predictions"] = False
     corrected = same.model_copy(update={"rules": "corrected"})

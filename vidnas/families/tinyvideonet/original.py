@@ -99,7 +99,16 @@ def read_clip(genome: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_clip(spec: ClipSpec) -> dict[str, Any]:
-    """Write the genes of a clip."""
+    """Write the genes of a clip.
+
+    Raises:
+        UserError: its frames are spread evenly, which the format cannot say.
+    """
+    if spec.sampling != "dense":
+        raise UserError(
+            f"The original format has no word for clips of {spec}; give the architecture a frame "
+            "stride and the sampling dense, or keep it in the format of vidnas."
+        )
     sizes = (spec.size_px, spec.frames, spec.frame_stride)
     return dict(zip(_CLIP_GENES, sizes, strict=True))
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, field_validator
 
 from vidnas.core import Evaluation, Modality
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.core.value import Value
 from vidnas.families.bounded import BoundedSpace, Bounds
 from vidnas.families.clips import CLIP_GENES, VideoModality, change_clip, single_modality
@@ -96,6 +97,7 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
             modality=bounds.modality,
             dropout=bounds.dropout,
             frame_stride=pick(rng, bounds.strides(frames)),
+            sampling=pick(rng, bounds.sampling),
             blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),
         )
 
@@ -113,7 +115,11 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
 
 
 def space(
-    *, max_size_px: int = 128, max_frames: int = 32, modalities: tuple[Modality, ...] = ("rgb",)
+    *,
+    max_size_px: int = 128,
+    max_frames: int = 32,
+    modalities: tuple[Modality, ...] = ("rgb",),
+    sampling: tuple[Sampling, ...] = SAMPLINGS,
 ) -> TinyVideoSpace:
     """The default space for clips of up to this size and length, of RGB or of optical flow.
 
@@ -122,7 +128,9 @@ def space(
     """
     modality = single_modality(modalities)
     return TinyVideoSpace(
-        TinyVideoBounds.for_videos(max_size_px, max_frames, FRAMES, modality=modality)
+        TinyVideoBounds.for_videos(
+            max_size_px, max_frames, FRAMES, modality=modality, sampling=sampling
+        )
     )
 
 

@@ -1,0 +1,209 @@
+"""Who has earned a rung: the best third of those who reached the one below, in each niche."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from search_toys import Toy
+
+from vidnas.core import Cost, Evaluation
+from vidnas.evolution.ladder import ETA, Ladder
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.niches import NICHES, Niches
+from vidnas.evolution.schedule import Schedule, SearchTime
+from vidnas.evolution.trial import Proposal, Trial
+
+LIMITS = Limits(macs=1600)
+RUNGS = 3
+
+
+def ok(fitness: float, macs: int = 1600) -> Evaluation:
+    cost = Cost(parameters=1, macs=macs, activation_bytes=1)
+    return Evaluation(status="ok", fitness=fitness, cost=cost)
+
+
+def born(number: int, fitness: float, macs: int = 1600) -> Trial:
+    return Trial(number, Proposal(Toy(widths=(number + 1,))), ok(fitness, macs), 0.0)
+
+
+def up(trial: Trial, fitness: float) -> Trial:
+    return trial.climbed(ok(fitness), 0.0)
+
+
+def ladder_of(events: Sequence[Trial], rungs: int = RUNGS) -> Ladder:
+    ladder = Ladder(rungs, Niches(LIMITS))
+    for trial in events:
+        ladder.observe(trial)
+    return ladder
+
+
+def numbers(trials: Sequence[Trial]) -> list[int]:
+    return [trial.number for trial in trials]
+
+
+def test_one_of_three_climbs_and_of_equals_the_oldest():
+    trials = [born(n, fitness) for n, fitness in enumerate([0.1, 0.5, 0.5, 0.2, 0.3, 0.4])]
+    assert numbers(ladder_of(trials[:2]).earned(set())) == []
+    assert numbers(ladder_of(trials[:3]).earned(set())) == [1]
+    assert numbers(ladder_of(trials[:3]).earned({1})) == []
+    assert numbers(ladder_of(trials).earned({1})) == [2]
+    assert numbers(ladder_of(trials).earned({1, 2})) == []
+
+
+def test_who_has_climbed_keeps_a_place_below_and_the_highest_rung_goes_first():
+    trials = [born(n, 0.1 * n) for n in range(9)]
+    higher = [up(trials[n], 0.5) for n in (8, 7, 6)]
+    ladder = ladder_of([*trials, *higher[:1]])
+    assert numbers(ladder.earned(set())) == [7]
+    ladder = ladder_of([*trials, *higher])
+    assert numbers(ladder.earned(set())) == [6]  # of equals the oldest; 8 is no rival of 5
+    ladder.observe(up(higher[2], 0.1))
+    assert numbers(ladder.earned(set())) == []  # the top of the ladder is the end
+
+
+@pytest.mark.parametrize("status", ["failed", "rejected"])
+def test_who_fails_on_the_way_is_gone(status):
+    trials = [born(n, 0.1 * n) for n in range(3)]
+    ladder = ladder_of(trials)
+    ladder.observe(trials[2].climbed(Evaluation(status=status), 0.0))
+    assert numbers(ladder.earned(set())) == []
+    assert numbers(ladder.leaders(set())) == [1]
+
+
+def test_without_time_for_newborns_each_niche_sends_its_best_then_the_others_follow():
+    large = [born(n, 0.9 - 0.1 * n) for n in range(3)]
+    small = [born(n, 0.3 - 0.01 * n, macs=500) for n in range(3, 6)]
+    ladder = ladder_of([*large, *small])
+    assert numbers(ladder.leaders(set())) == [0, 3]
+    assert numbers(ladder.leaders({0})) == [3, 1]
+    ladder = ladder_of([*large, *small, up(large[0], 0.9), up(up(large[0], 0.9), 0.9)])
+    assert numbers(ladder.leaders(set())) == [3, 1]
+
+
+def test_niches_halve_the_limit():
+    niches = Niches(LIMITS)
+    macs = [1600, 801, 800, 401, 400, 200, 101, 100, 1]
+    found = [niches.niche_of(born(0, 0.5, macs=one)) for one in macs]
+    assert found == [0, 0, 1, 1, 2, 3, 3, 4, 4]
+    for one, niche in zip(macs, found, strict=True):
+        low, high = niches.bounds(niche)
+        assert low < one / 1600 <= high
+    assert niches.bounds(NICHES - 1)[0] == 0
+    assert Niches().niche_of(born(0, 0.5)) == 0
+    unmeasured = Trial(0, Proposal(Toy(widths=(1,))), Evaluation(status="failed"), 0.0)
+    assert niches.niche_of(unmeasured) == 0
+
+
+def test_a_candidate_stays_in_the_niche_where_it_was_born():
+    trial = born(0, 0.5, macs=800).climbed(ok(0.6, macs=801), 0.0)
+    assert Niches(LIMITS).niche_of(trial) == 1
+
+
+# What happens to a search: a candidate is born with a fitness and a cost, or one that may climb
+# does, to a fitness or to its end.
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 4), st.integers(0, 9), st.sampled_from([1600, 700, 300]), st.booleans()
+    ),
+    max_size=60,
+)
+
+
+def events_of(steps) -> list[Trial]:
+    trials: list[Trial] = []
+    events = []
+    for fitness, which, macs, climbs in steps:
+        waiting = [trial for trial in trials if trial.may_climb(RUNGS)]
+        if climbs and waiting:
+            trial = waiting[which % len(waiting)]
+            found = ok(float(fitness)) if which else Evaluation(status="failed")
+            trials[trial.number] = trial.climbed(found, 0.0)
+            events.append(trials[trial.number])
+        else:
+            trials.append(born(len(trials), float(fitness), macs))
+            events.append(trials[-1])
+    return events
+
+
+@given(STEPS)
+def test_earned_is_what_the_rule_says(steps):
+    events = events_of(steps)
+    niches, latest = Niches(LIMITS), {trial.number: trial for trial in events}
+    reached = defaultdict(list)
+    for trial in events:
+        if trial.evaluation.status == "ok":
+            key = niches.niche_of(trial), trial.rung
+            reached[key].append((-trial.fitness, trial.number))
+    heads = []
+    for (_, rung), places in reached.items():
+        best = sorted(places)[: len(places) // ETA]
+        waiting = [
+            place for place in best if latest[place[1]].rung == rung
+            and latest[place[1]].may_climb(RUNGS)
+        ]  # fmt: skip
+        heads += [(-rung, *min(waiting))] if waiting else []
+    assert numbers(ladder_of(events).earned(set())) == [number for *_, number in sorted(heads)]
+
+
+@given(STEPS)
+def test_a_niche_is_as_if_there_were_no_other(steps):
+    events, niches = events_of(steps), Niches(LIMITS)
+    whole = ladder_of(events)
+    for niche in range(NICHES):
+        alone = ladder_of([one for one in events if niches.niche_of(one) == niche])
+        of_whole = [one for one in whole.earned(set()) if niches.niche_of(one) == niche]
+        assert of_whole == alone.earned(set())
+
+
+def test_small_ones_that_learn_soonest_leave_the_large_their_places():
+    small = [born(n, 0.9, macs=100) for n in range(9)]
+    large = [born(n, 0.1 + 0.01 * n) for n in range(9, 12)]
+    assert 11 in numbers(ladder_of([*small, *large]).earned(set()))
+
+
+def scheduled(*trials: Trial, budget_s: float | None = 100.0, **settings) -> Schedule:
+    time = SearchTime(budget_s, lambda rung: 10.0 * 3**rung)
+    schedule = Schedule(RUNGS, Niches(LIMITS), settings.get("evaluations"), time)
+    for trial in trials:
+        schedule.start(trial.number if trial.earlier else None)
+        schedule.observe(trial)
+    return schedule
+
+
+def test_what_cannot_end_in_time_is_not_started():
+    trials = [born(n, 0.1 * n) for n in range(3)]
+    schedule = scheduled(*trials)
+    assert schedule.climber(70.0) == trials[2]
+    assert schedule.climber(70.1) is None
+    assert not schedule.is_late(60.0)  # 10 s to be born, 30 s for the next rung
+    assert schedule.is_late(60.1)
+    assert schedule.leader(70.1) is None
+    assert scheduled(*trials[:2]).leader(60.1) == trials[1]  # has not earned it
+
+
+def test_the_best_that_can_still_climb_does_where_the_best_cannot():
+    trials = [born(n, 0.1 * n) for n in range(3)]
+    schedule = scheduled(*trials, up(trials[2], 0.5))
+    assert schedule.leader(10.0) == up(trials[2], 0.5)
+    assert schedule.leader(10.1) == trials[1]
+
+
+def test_only_time_sends_those_who_have_not_earned_it():
+    schedule = scheduled(born(0, 0.5), budget_s=None, evaluations=2)
+    assert not schedule.is_late(math.inf)
+    assert schedule.leader(0.0) is None
+
+
+def test_newborns_in_flight_count_until_they_turn_out_to_be_rejected():
+    schedule = scheduled(born(0, 0.5), evaluations=2)
+    assert not schedule.is_complete()
+    schedule.start(None)
+    assert schedule.is_complete()
+    rejected = Trial(1, Proposal(Toy(widths=(2,))), Evaluation(status="rejected"), 0.0)
+    schedule.observe(rejected)
+    assert not schedule.is_complete()

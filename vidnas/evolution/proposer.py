@@ -1,0 +1,68 @@
+"""Which candidates are born: the designs of the space first, then what the strategy proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vidnas.evolution.strategies import Strategy
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.families import Architecture, Space
+
+_STRATEGY_TRIES = 100
+_RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
+
+
+class Proposer:
+    """Proposes architectures that were not tried before.
+
+    Args:
+        space: where the strategy looks.
+        strategy: a fresh one.
+        designs: what is proposed first.
+        seed: of the study.
+    """
+
+    def __init__(
+        self, space: Space, strategy: Strategy, designs: Sequence[Architecture], seed: int
+    ) -> None:
+        self.known: list[Trial] = []
+        """The candidates by number, as far as the strategy was taught."""
+        self._space = space
+        self._strategy = strategy
+        self._designs = designs
+        self._seed = seed
+        self._tried: set[str] = set()
+
+    def note(self, architecture: Architecture) -> None:
+        """Take it that an architecture is tried."""
+        self._tried.add(architecture.digest)
+
+    def teach(self, trial: Trial) -> None:
+        """Show the strategy the next event."""
+        self.known[trial.number : trial.number + 1] = [trial]
+        self._strategy.observe(trial)
+
+    def propose(self, before: int) -> Proposal | None:
+        """Return a candidate that was not tried before, or None if none can be found.
+
+        Args:
+            before: how many actions the search started. The generator depends on it and on the
+                seed, so that a resumed study does not restart its sequence of random numbers.
+        """
+        for design in self._designs:
+            if self._is_new(design):
+                return Proposal(design, design=True)
+        rng = np.random.default_rng((self._seed, before))
+        for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
+            if attempt < _STRATEGY_TRIES:
+                proposal = self._strategy.propose(self._space, rng)
+            else:
+                proposal = Proposal(self._space.random(rng))
+            if self._is_new(proposal.architecture):
+                return proposal
+        return None
+
+    def _is_new(self, architecture: Architecture) -> bool:
+        return architecture.digest not in self._tried

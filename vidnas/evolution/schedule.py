@@ -1,0 +1,97 @@
+"""What a free worker does next: a candidate climbs a rung, or one is born on the lowest."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+
+from vidnas.evolution.ladder import Ladder
+from vidnas.evolution.niches import Niches
+from vidnas.evolution.tally import Tally
+from vidnas.evolution.trial import Trial
+
+
+@dataclass(frozen=True)
+class SearchTime:
+    """The time of a search, over all resumptions, and how much of it rungs take."""
+
+    budget_s: float | None
+    """None where there is no end."""
+    seconds_at: Callable[[int], float | None]
+    """The most that climbing a rung takes; None where nobody knows."""
+
+    def has_room_for(self, elapsed_s: float, *rungs: int) -> bool:
+        """Return whether these rungs, climbed one after the other from now on, end in time, as far
+        as anybody knows."""
+        if self.budget_s is None:
+            return True
+        needed_s = sum(self.seconds_at(rung) or 0.0 for rung in rungs)
+        return elapsed_s < self.budget_s and elapsed_s + needed_s <= self.budget_s
+
+
+class Schedule:
+    """What the events that it has observed, and the time, let a worker do.
+
+    Args:
+        rungs: how many the ladder has.
+        niches: where places on the ladder are reserved.
+        evaluations: number of evaluated candidates after which none is born; None for any.
+        time: in which all must end.
+    """
+
+    def __init__(
+        self,
+        rungs: int,
+        niches: Niches,
+        evaluations: int | None,
+        time: SearchTime,
+    ) -> None:
+        self._rungs = rungs
+        self._ladder = Ladder(rungs, niches)
+        self._tally = Tally()
+        self._evaluations = math.inf if evaluations is None else evaluations
+        self._time = time
+        self._started: Counter[int | None] = Counter()
+        """What was started and not observed, by number; newborns have none."""
+
+    def start(self, number: int | None) -> None:
+        """Take it that a candidate of this number climbs, or that one is born."""
+        self._started[number] += 1
+
+    def observe(self, trial: Trial) -> None:
+        """Take the event that something started came to."""
+        number = trial.number if trial.earlier else None
+        self._started[number] -= 1
+        if not self._started[number]:
+            del self._started[number]
+        self._tally.take(trial)
+        self._ladder.observe(trial)
+
+    def climber(self, elapsed_s: float) -> Trial | None:
+        """Return the first that has earned a rung and can climb it in time."""
+        return self._first_in_time(self._ladder.earned(self._busy), elapsed_s)
+
+    def leader(self, elapsed_s: float) -> Trial | None:
+        """Return the first that can climb in time, earned or not, rather than let a worker idle;
+        nobody where it is not time that ends the search."""
+        if self._time.budget_s is None:
+            return None
+        return self._first_in_time(self._ladder.leaders(self._busy), elapsed_s)
+
+    def is_late(self, elapsed_s: float) -> bool:
+        """Return whether a newborn could not climb a further rung in time."""
+        return not self._time.has_room_for(elapsed_s, *range(min(self._rungs, 2)))
+
+    def is_complete(self) -> bool:
+        """Return whether as many were born as were asked for, if none of them is rejected."""
+        return self._tally.evaluated + self._started[None] >= self._evaluations
+
+    @property
+    def _busy(self) -> Set[int]:
+        return {number for number in self._started if number is not None}
+
+    def _first_in_time(self, trials: list[Trial], elapsed_s: float) -> Trial | None:
+        fitting = (one for one in trials if self._time.has_room_for(elapsed_s, one.rung + 1))
+        return next(fitting, None)

@@ -1,0 +1,49 @@
+"""The optimizer of a training run, and the average of the weights that it goes through."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from vidnas.training.settings import TrainingSettings
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Make SGD with Nesterov momentum or AdamW; kernels decay, biases, gates and norms do not."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(
+            groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=True
+        )
+    return torch.optim.SGD(
+        groups,
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=settings.momentum > 0,
+    )
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of the network that averages its weights and batch statistics over the steps.
+
+    The first steps count little: the decay rises as `(1 + n) / (10 + n)` up to its value, so that
+    the average is useful at any moment.
+    """
+
+    def average(averages: _Tensors, values: _Tensors, steps: Tensor | int) -> None:
+        if not averages[0].is_floating_point():  # how many batches were counted
+            for one, value in zip(averages, values, strict=True):
+                one.copy_(value)
+            return
+        count = float(steps)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(averages, values, weight)
+
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
