@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from vidnas.core import Modality, UserError
+from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.families import Space, architecture_from_json, create_network, families
 from vidnas.profiling import count_cost
 from vidnas.testing import check_architecture, check_network
@@ -56,6 +57,17 @@ def test_designs_fit_any_clips(
             assert spec.modality in modalities
             assert spec.size_px <= extent[0]
             assert (spec.frames - 1) * spec.frame_stride < extent[1]
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_designs_take_the_sampling_that_comes_first(name: str, sampling: Sampling) -> None:
+    build = families()[name].space
+    assert build is not None
+    others = tuple(other for other in SAMPLINGS if other != sampling)
+    space = build(max_size_px=64, max_frames=16, sampling=(sampling, *others))
+    inputs = [spec for design in space.designs() for spec in design.inputs]
+    assert {spec.sampling for spec in inputs} == {sampling}
 
 
 @pytest.mark.parametrize("name", SEARCHED)

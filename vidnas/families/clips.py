@@ -138,6 +138,7 @@ class ClipBounds(Value):
             "size_px": nearest(self.size_px, genes.size_px),
             "frames": frames,
             "frame_stride": nearest(strides, genes.frame_stride),
+            "sampling": self.sampling[0],
         }
 
     def hold_clip(self, genes: ClipGenes) -> bool:
