@@ -189,6 +189,11 @@ def train_finalist(
     return report.validation
 
 
+def finished_models(study: Path) -> list[Path]:
+    """Return the folders of the networks that were finished in the folder of a study."""
+    return sorted(path.parent for path in (study / MODELS_FOLDER).glob(f"*/{MODEL_FILE}"))
+
+
 def _trained_epochs(trial: Trial) -> float:
     """Return for how many epochs a candidate was trained on the ladder, those lost included."""
     return sum(one.metrics.get("new_epochs", 0.0) for one in trial.evaluations)

@@ -13,6 +13,7 @@ from vidnas.evolution.trial import Trial
 class Accounting(Value):
     """The core-seconds of a search by use: those of all workers while candidates climbed."""
 
+    workers: int
     finished_s: float
     """Training, with its validation, of candidates that ended as finished networks."""
     training_s: float
@@ -43,6 +44,7 @@ class Accounting(Value):
                 training_s += trained_s
             worked_s += trial.evaluation.seconds
         return cls(
+            workers=workers,
             finished_s=finished_s,
             training_s=training_s,
             besides_s=worked_s - finished_s - training_s,

@@ -49,8 +49,8 @@ class Gain(Value):
     def __str__(self) -> str:
         if self.number == self.design:
             return (
-                f"Trial {self.number} is one of the designs that the search started from: evolution "
-                "found nothing better."
+                f"Trial {self.number} is a design that the search started from: nothing better was "
+                "found."
             )
         mine, other = self.fitness
         differences, facts = [], []
@@ -63,6 +63,6 @@ class Gain(Value):
             f"{change} ({fact})" for change, fact in zip(differences, facts, strict=True)
         )
         return (
-            f"What evolution gained over trial {self.design}, the best design that it started from: "
-            f"{found} on rung {min(self.climbed)}, the highest that both reached."
+            f"Trial {self.number} against trial {self.design}, the best design that the search "
+            f"started from: {found} on rung {min(self.climbed)}, the highest that both reached."
         )
