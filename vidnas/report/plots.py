@@ -20,7 +20,7 @@ from vidnas.training import Metrics
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"
 _BLUE, _ORANGE, _RED = "#2f6fb0", "#d9822b", "#b3261e"
 _BLUES = ((0.0, "#ffffff"), (0.5, "#7fb0dc"), (1.0, "#1f5a96"))
-_RUNGS = ((0.0, "#9cc6ea"), (0.5, _BLUE), (1.0, "#0f2c4d"))
+_RUNGS = [[0.0, "rgb(156, 198, 234)"], [0.5, "rgb(47, 111, 176)"], [1.0, "rgb(15, 44, 77)"]]
 _MOST_LABELLED_CLASSES = 40
 _MOST_WRITTEN_TRIALS = 12
 _LOG_TICKS = [digit * 10.0**power for power in range(-2, 12) for digit in (1, 2, 5)]
@@ -215,7 +215,7 @@ def _rung_colours(report: StudyReport) -> list[str]:
     """Return a colour for each rung that a candidate reached, the darker the higher."""
     rungs = 1 + max((trial.rung for trial in report.history), default=0)
     shares = [rung / max(rungs - 1, 1) for rung in range(rungs)]
-    colours: list[str] = sample_colorscale([*_RUNGS], shares)
+    colours: list[str] = sample_colorscale(_RUNGS, shares)
     return colours
 
 
