@@ -52,6 +52,15 @@ def test_late_neighbours_count_in_their_own_climb_only():
     assert parent_of_next(after(*restarted, trial(5, 0.55, parent=0))) == 4
 
 
+def test_rungs_above_the_lowest_decide_nothing_but_failure_ends_a_climb():
+    climb = [trial(0, 0.5), trial(1, 0.6, parent=0)]
+    higher = climb[0].climbed(Evaluation(status="ok", fitness=0.9), 0.0)
+    worse = climb[1].climbed(Evaluation(status="ok", fitness=0.1), 0.0)
+    assert parent_of_next(after(*climb, higher, worse, worse)) == 1
+    failed = climb[1].climbed(Evaluation(status="failed"), 0.0)
+    assert parent_of_next(after(*climb, failed)) == 0
+
+
 def best_of(strategy, seed, evaluations=60) -> float:
     space, rng, best = ToySpace(), np.random.default_rng(seed), 0.0
     for number in range(evaluations):

@@ -15,7 +15,7 @@ from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
-from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
+from vidnas.evolution.strategies import RandomSearch, TopK, TournamentEvolution
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
 
@@ -55,6 +55,91 @@ def search(folder: Path, evaluations: int, **changes: Any) -> Study:
             study, ToySpace(), ToyEvaluator(), strategy, InlineExecutor(), evaluations=evaluations
         )
     return study
+
+
+def make_climbed(folder: Path, **climbs: list[float]) -> Study:
+    """A study of three rungs; the candidates `w1`, `w2`, ... have a fitness for each they climbed,
+    rung by rung, and a file for what they have learned."""
+    with Study.create_or_resume(folder, toy_config(Limits(macs=100), rungs=3)) as study:
+        cost = Cost(parameters=1, macs=50, activation_bytes=1)
+        for rung in range(3):
+            for number, (name, fitness) in enumerate(climbs.items()):
+                elapsed_s = float(len(study.history) + 1)
+                if len(fitness) > rung:
+                    found = Evaluation(status="ok", fitness=fitness[rung], cost=cost)
+                    proposal = Proposal(Toy(widths=(int(name[1:]),)))
+                    if rung:
+                        study.climb(number, found, elapsed_s)
+                    else:
+                        study.record(proposal, found, elapsed_s)
+        (folder / "states").mkdir()
+        for trial in study.trials:
+            file = folder / "states" / f"{trial.architecture.digest}.safetensors"
+            file.write_text(f"{folder.name} {trial.rung}")
+    return study
+
+
+def rungs(study: Study) -> dict[int, list[float | None]]:
+    return {
+        trial.architecture.widths[0]: [one.fitness for one in trial.evaluations]
+        for trial in study.trials
+    }
+
+
+def states(study: Study) -> dict[int, str]:
+    return {
+        trial.architecture.widths[0]: file.read_text()
+        for trial in study.trials
+        for file in (study.folder / "states").glob(f"{trial.architecture.digest}*")
+    }
+
+
+def test_a_fork_takes_rungs_and_what_was_learned(tmp_path: Path) -> None:
+    source = make_climbed(tmp_path / "source", w1=[0.1, 0.2, 0.3], w2=[0.2], w3=[0.3, 0.4])
+    (tmp_path / "source" / "states" / "link").symlink_to(tmp_path / "source" / "study.db")
+    gone = source.trials[1].architecture.digest
+    (tmp_path / "source" / "states" / f"{gone}.safetensors").unlink()
+    assert fork_study(source, tmp_path / "fork") == 3
+    fork = Study.read(tmp_path / "fork")
+    assert fork.history == source.history
+    assert states(fork) == {1: "source 2", 3: "source 1"}
+    fork_study(source, tmp_path / "part", trials=2)
+    part = Study.read(tmp_path / "part")
+    assert rungs(part) == {1: [0.1, 0.2, 0.3], 2: [0.2]}
+    assert states(part) == {1: "source 2"}
+    assert len(list((tmp_path / "part" / "states").iterdir())) == 1
+
+
+def test_a_fork_under_tighter_limits_keeps_no_rung_of_the_rejected(tmp_path: Path) -> None:
+    source = make_climbed(tmp_path / "source", w1=[0.1, 0.2], w2=[0.2])
+    fork_study(source, tmp_path / "fork", toy_config(Limits(macs=10), rungs=3))
+    fork = Study.read(tmp_path / "fork")
+    assert [(one.evaluation.status, one.rung) for one in fork.history] == [("rejected", 0)] * 2
+
+
+def test_a_fork_whose_strategy_does_not_climb_compares_on_the_lowest_rung(tmp_path: Path) -> None:
+    source = make_climbed(tmp_path / "source", w1=[0.1, 0.2, 0.3], w2=[0.2])
+    config = source.config.model_copy(update={"strategy": TopK().describe()})
+    fork_study(source, tmp_path / "fork", config)
+    fork = Study.read(tmp_path / "fork")
+    assert rungs(fork) == {1: [0.1], 2: [0.2]}
+    fork_study(fork, tmp_path / "back", source.config)
+    with Study.create_or_resume(tmp_path / "back", source.config) as back:
+        back.climb(0, Evaluation(status="ok", fitness=0.2), elapsed_s=9.0)
+
+
+def test_a_merger_keeps_the_one_that_climbed_higher(tmp_path: Path) -> None:
+    one = make_climbed(tmp_path / "1", w1=[0.1, 0.2], w2=[0.9], w3=[0.3, 0.4, 0.5])
+    two = make_climbed(tmp_path / "2", w2=[0.2, 0.1], w3=[0.9, 0.9], w1=[0.5, 0.2], w4=[0.4])
+    assert merge_studies([one, two, one], tmp_path / "both") == 4
+    both = Study.read(tmp_path / "both")
+    assert rungs(both) == {1: [0.1, 0.2], 2: [0.2, 0.1], 3: [0.3, 0.4, 0.5], 4: [0.4]}
+    assert [(trial.number, trial.rung) for trial in both.history] == [
+        (0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (2, 2), (3, 0), (1, 1)
+    ]  # fmt: skip
+    elapsed_s = [trial.elapsed_s for trial in both.history]
+    assert elapsed_s == sorted(elapsed_s)
+    assert states(both) == {1: "1 1", 2: "2 1", 3: "1 2", 4: "2 0"}
 
 
 def test_a_larger_number_extends_a_study(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def test_the_dominated_leave_first_then_the_crowded():
     assert survivors([*front, trial(4, 0.95, latency_ms=20.0)]) == [0, 1, 3, 4]
 
 
+def test_accuracy_is_compared_on_the_same_rung_only():
+    higher = trial(0, 0.9, latency_ms=2.0).climbed(trial(0, 0.1, latency_ms=2.0).evaluation, 0.0)
+    below = [trial(n, 0.5 + 0.1 * n, latency_ms=3.0 - n) for n in (1, 2)]
+    strategy = ParetoEvolution(3, 3)
+    for one in [higher, *below]:
+        strategy.observe(one)
+    fronts = [-rank for rank, _ in strategy.merits()]
+    assert fronts == [0, 1, 0]  # 1 is as fast as the one that climbed, and 2 is faster
+
+
 def test_what_has_no_latency_is_worse_than_any_that_has():
     slow = [trial(n, 0.5, latency_ms=100.0 + n) for n in range(3)]
     assert survivors([trial(9, 0.5), *slow]) == [0, 1, 2]

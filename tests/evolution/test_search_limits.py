@@ -102,3 +102,12 @@ def test_says_how_near_the_costs_came():
     costs = [cost(latency_ms=3.2), cost(latency_ms=9), cost()]
     assert Limits(latency_ms=0.1).least(costs) == "; the fastest took 3.2 ms"
     assert Limits(parameters=1).least([]) == ""
+
+
+def test_the_share_is_of_the_first_quantity_that_is_limited_and_known():
+    limits = Limits(latency_ms=4.0, macs=100)
+    assert limits.share(cost(latency_ms=1.0, macs=90)) == 0.25
+    assert limits.share(cost(macs=90)) == 0.9
+    assert Limits(memory_bytes=2).share(cost()) == 0.5
+    assert Limits(latency_ms=4.0).share(cost()) is None
+    assert Limits().share(cost(latency_ms=1.0)) is None

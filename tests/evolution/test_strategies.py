@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from search_toys import Toy, ToySpace
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.niches import Niches
 from vidnas.evolution.strategies import (
     STRATEGIES,
     Strategy,
@@ -96,6 +98,55 @@ def test_evolution_starts_at_random_then_mutates_parents():
     evolution.observe(trial(3, fitness=0.05, parent=2))
     assert len(evolution.propose(ToySpace(), rng).mutations) == 1
     assert numbers(evolution.members) == [1, 2, 3]
+
+
+def test_a_member_that_climbs_is_better_than_all_below_and_keeps_its_place():
+    population = [trial(0, 0.1), trial(1, 0.9), trial(2, 0.5)]
+    higher = population[0].climbed(Evaluation(status="ok", fitness=0.05), 0.0)
+    evolution = TournamentEvolution(population=3, tournament=3)
+    for one in [*population, higher]:
+        evolution.observe(one)
+    assert evolution.members == [higher, *population[1:]]
+    assert evolution.propose(ToySpace(), np.random.default_rng(0)).parent == 0
+    assert after([*population, higher, trial(3, 0.6)]) == [0, 1, 3]
+    failed = population[1].climbed(Evaluation(status="failed"), 0.0)
+    assert after([*population, higher, failed]) == [0, 2]
+
+
+def test_who_left_comes_back_by_climbing_and_children_count_once():
+    child = trial(3, 0.05, parent=0)
+    population = [trial(0, 0.1), trial(1, 0.9), trial(2, 0.5), child]
+    higher = child.climbed(Evaluation(status="ok", fitness=0.0), 0.0)
+    assert after(population) == [0, 1, 2]
+    assert after([*population, higher]) == [1, 2, 3]
+    evolution = TournamentEvolution(population=3, tournament=3)
+    for one in [*population, higher]:
+        evolution.observe(one)
+    assert evolution.children == 1
+
+
+def in_niche(number, fitness, macs) -> Trial:
+    cost = Cost(parameters=1, macs=macs, activation_bytes=1)
+    evaluation = Evaluation(status="ok", fitness=fitness, cost=cost)
+    return Trial(number, Proposal(Toy(widths=(number + 1,) * 4)), evaluation, 0.0)
+
+
+def test_every_niche_has_its_own_tournament_and_the_largest_loses_a_member():
+    large = [in_niche(n, 0.1 * n, macs=90) for n in range(3)]
+    small = [in_niche(n, 0.9 + 0.01 * n, macs=10) for n in range(3, 6)]
+    evolution = TournamentEvolution(population=5, tournament=5)
+    evolution.niches = Niches(Limits(macs=100))
+    for one in [*large, *small]:
+        evolution.observe(one)
+    assert numbers(evolution.members) == [1, 2, 3, 4, 5]  # both had three: 0 was the worst
+    evolution.observe(in_niche(6, 0.0, macs=90))
+    assert numbers(evolution.members) == [1, 2, 3, 4, 5]
+    evolution.observe(in_niche(7, 0.5, macs=90))
+    assert numbers(evolution.members) == [2, 3, 4, 5, 7]
+    proposals = [evolution.propose(ToySpace(), np.random.default_rng(i)) for i in range(40)]
+    parents = [one.parent for one in proposals]
+    assert {*parents} == {7, 5}
+    assert 10 < parents.count(7) < 30
 
 
 class Watching(ToySpace):

@@ -1,5 +1,6 @@
 import csv
 import io
+import math
 import os
 import shutil
 import subprocess
@@ -126,6 +127,35 @@ def test_optuna_sees_what_became_of_each(folder):
     assert seen.best_value == 0.5
 
 
+def test_rungs_come_back_in_the_order_of_their_events(folder):
+    with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
+        fill(study)
+        higher = Evaluation(status="ok", fitness=0.1)
+        first = study.climb(0, higher, elapsed_s=4.0)
+        study.climb(3, Evaluation(status="failed", reason="out of memory"), elapsed_s=5.0)
+        last = study.climb(0, Evaluation(status="ok", fitness=0.2), elapsed_s=6.0)
+        history, trials, recorded = study.history, study.trials, study.last_recorded
+    assert [(one.number, one.rung) for one in history[4:]] == [(0, 1), (3, 1), (0, 2)]
+    assert (first.earlier, last.earlier) == ((OUTCOMES[0][1],), (OUTCOMES[0][1], higher))
+    assert trials == [history[6], history[1], history[2], history[5]]
+    with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
+        assert (study.history, study.trials, study.last_recorded) == (history, trials, recorded)
+        assert study.fittest(5) == [last]
+        assert [row["rung"] for row in study.rows()] == [2, 0, 0, 1]
+    assert repr(trials[0]) == "Trial(0, random, ok on rung 2: fitness 0.2)"
+    assert repr(trials[3]) == "Trial(3, child of 0, failed on rung 1: out of memory)"
+
+
+def test_who_climbed_higher_is_fitter(folder):
+    with Study.create_or_resume(folder, toy_config(rungs=2)) as study:
+        fill(study)
+        study.climb(0, Evaluation(status="ok", fitness=0.0), elapsed_s=4.0)
+        assert [trial.number for trial in study.fittest(5)] == [0, 3]
+        assert [trial.rank for trial in study.trials] == [
+            (1, 0.0), (-1, -math.inf), (-1, -math.inf), (0, 0.5)
+        ]  # fmt: skip
+
+
 def test_a_moved_study_resumes(folder, tmp_path):
     with Study.create_or_resume(folder, toy_config()) as study:
         fill(study)
@@ -143,6 +173,8 @@ def test_a_moved_study_resumes(folder, tmp_path):
         ({"seed": 7}, "seed is 0 there and 7 now"),
         ({"limits": Limits(macs=5)}, "limits.macs is None there and 5 now"),
         ({"strategy": RandomSearch()}, "strategy.name is evolution there and random"),
+        ({"rungs": 3}, "rungs is 1 there and 3 now"),
+        ({"designs": True}, "designs is False there and True now"),
     ],
 )
 def test_a_study_of_something_else_is_rejected(folder, changes, named):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_toys import SEARCHED_LIMITS, ToyEvaluator, ToySpace, toy_config
+from search_toys import SEARCHED_LIMITS, ToyEvaluator, ToyLadder, ToySpace, toy_config
 
 from vidnas.core import UserError
 from vidnas.evolution.engine import run_search
@@ -27,20 +27,22 @@ from vidnas.workflows.search_log import SearchLog
 from vidnas.workflows.tensorboard_log import TensorBoardLog
 
 
-def search(folder: Path, evaluations: int, *logs: SearchLog, seconds: float = 0.0) -> None:
+def search(
+    folder: Path, evaluations: int, *logs: SearchLog, seconds: float = 0.0, rungs: int = 1
+) -> None:
     """A search as the command runs it."""
 
     def tell(event: Event) -> None:
         for log in logs:
             log.searched(event)
 
-    with Study.create_or_resume(folder, toy_config(SEARCHED_LIMITS)) as study:
+    with Study.create_or_resume(folder, toy_config(SEARCHED_LIMITS, rungs=rungs)) as study:
         for log in logs:
             log.opened(study.history)
         run_search(
             study,
             ToySpace(),
-            ToyEvaluator(seconds),
+            ToyEvaluator(seconds) if rungs == 1 else ToyLadder(rungs),
             TournamentEvolution(),
             InlineExecutor(),
             evaluations=evaluations,
@@ -114,6 +116,27 @@ def test_kill_and_resume_tell_every_trial_once(tmp_path: Path) -> None:
         search(study, 12, lines)
     require_all_trials_once(read_lines(path), study)
     assert path.read_bytes().startswith(b"".join(kept))
+
+
+def test_a_ladder_is_told_rung_by_rung_and_no_rung_twice(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    path, study = tmp_path / "events.jsonl", tmp_path / "study"
+    with EventLog(path, print) as lines:
+        search(study, 9, lines, rungs=3)
+    with EventLog(path, print) as lines, TensorBoardLog(tmp_path / "board", print) as scalars:
+        search(study, 20, lines, scalars, rungs=3)
+    history = Study.read(study).history
+    told = [line for line in read_lines(path) if line["trial"]]
+    assert [(line["trial"]["number"], line["trial"]["rung"]) for line in told] == [
+        (trial.number, trial.rung) for trial in history
+    ]
+    assert {line["trial"]["rung"] for line in told if line["event"] == "climbed"} == {1, 2}
+    born = 0
+    for line in told:
+        born += line["trial"]["rung"] == 0
+        assert sum(line["counts"].values()) == born
+    read = read_scalars(tmp_path / "board")
+    assert [scalar.value for scalar in read["candidate/rung"]] == [one.rung for one in history]
 
 
 def test_a_search_that_was_not_watched_from_the_start(tmp_path: Path) -> None:

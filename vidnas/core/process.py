@@ -6,6 +6,8 @@ import ctypes
 import os
 import platform
 
+import psutil
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -24,6 +26,20 @@ def prepare_process(threads: int) -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
         libc.mallopt(_M_TOP_PAD, 256 << 20)
+
+
+_WATCHED_S = 0.5
+_IDLE_PERCENT = 20.0
+
+
+def idle_cores() -> int:
+    """Return the cores that this process may take now: all of them if they are idle, else one.
+
+    Beside one other busy process, two threads train at between a twentieth and two thirds of the
+    pace of one alone.
+    """
+    busy = psutil.cpu_percent(interval=_WATCHED_S) > _IDLE_PERCENT
+    return 1 if busy else available_cores()
 
 
 def available_cores() -> int:

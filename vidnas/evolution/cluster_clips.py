@@ -17,6 +17,7 @@ from typing_extensions import Self
 from vidnas.core import Evaluation, UserError
 from vidnas.data.cache import ClipCache, default_directory
 from vidnas.evolution.clip_evaluator import ClipEvaluator
+from vidnas.evolution.cluster_states import states_here
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture
 
@@ -61,6 +62,19 @@ class ClusterClipEvaluator:
         """Return the settings of the evaluator: where it runs does not matter."""
         return self.evaluator.describe()
 
+    @property
+    def rungs(self) -> int:
+        """How many rungs there are."""
+        return self.evaluator.rungs
+
+    def at_rung(self, rung: int) -> Self:
+        """Return the evaluator of a rung."""
+        return replace(self, evaluator=self.evaluator.at_rung(rung))
+
+    def seconds_at(self, rung: int) -> float | None:
+        """Return what the evaluator says; copying is not counted."""
+        return self.evaluator.seconds_at(rung)
+
     def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> Self:
         """Return this evaluator with what the inner one takes along."""
         return replace(self, evaluator=self.evaluator.for_candidate(proposal, trials))
@@ -68,13 +82,18 @@ class ClusterClipEvaluator:
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
-        """Evaluate with this node's copy of the clips.
+        """Evaluate with this node's copy of the clips and of what the candidate has learned.
 
         Raises:
-            UserError: the copy cannot be written, or the evaluator raised it.
+            UserError: a copy cannot be written, or the evaluator raised it.
         """
         evaluator = replace(self.evaluator, cache_directory=local_copy(self.source))
-        return evaluator.evaluate(architecture, seed, deadline_s)
+        if evaluator.states is None:
+            return evaluator.evaluate(architecture, seed, deadline_s)
+        digest = architecture.digest
+        needed = [one for one in (digest, evaluator.parent) if one is not None]
+        with states_here(evaluator.states, self.source.node, needed, digest) as states:
+            return replace(evaluator, states=states).evaluate(architecture, seed, deadline_s)
 
 
 @cache  # once per worker

@@ -28,6 +28,11 @@ class Architecture(Value):
         there is no network."""
         return ()
 
+    @property
+    def centres_clips(self) -> bool:
+        """Whether the network normalises every clip by itself; see `Normalization`."""
+        return False
+
     def canonical(self) -> Self:
         """The same network with every gene that cannot matter set to its neutral value."""
         return self

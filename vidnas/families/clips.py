@@ -17,6 +17,8 @@ from vidnas.families.genes import Change, nearest, redraw
 
 VideoModality = Literal["rgb", "flow"]
 """What a stream of video is made of: frames, or the optical flow between them."""
+NormalizationKind = Literal["data", "clip"]
+"""By the statistics of the training clips, or every clip by itself, without what stands still."""
 _VIDEO: tuple[VideoModality, ...] = get_args(VideoModality)
 
 CLIP_GENES = {
@@ -47,12 +49,34 @@ class ClipGenes(Value):
 
     def clip(self, modality: Modality) -> ClipSpec:
         """The clip of this modality."""
+        genes = self.neutral_clip
         return ClipSpec(
-            modality=modality, frames=self.frames, size_px=self.size_px, **self.neutral_clip
+            modality=modality,
+            frames=self.frames,
+            frame_stride=genes["frame_stride"],
+            size_px=self.size_px,
+            sampling=genes["sampling"],
         )
 
 
-class SingleClip(ClipGenes, Architecture):
+class NormalizedClips(ClipGenes):
+    """The genes of a network that normalises its clips in one way or another."""
+
+    normalization: NormalizationKind = "data"
+
+    @property
+    def centres_clips(self) -> bool:
+        """Whether every clip is normalised by itself, which leaves nothing of a single frame."""
+        return self.normalization == "clip" and self.frames > 1
+
+    @property
+    def neutral_clip(self) -> dict[str, Any]:
+        """Stride, sampling and normalisation as far as they matter."""
+        kind = self.normalization if self.frames > 1 else "data"
+        return {**super().neutral_clip, "normalization": kind}
+
+
+class SingleClip(NormalizedClips, Architecture):
     """An architecture on one clip, of RGB or of optical flow."""
 
     modality: VideoModality = "rgb"
@@ -71,6 +95,7 @@ class ClipBounds(Value):
     frame_stride: tuple[PositiveInt, ...] = (1, 2, 3, 4, 6, 8)
     sampling: tuple[Sampling, ...] = SAMPLINGS
     """The first is that of the designs."""
+    normalization: tuple[NormalizationKind, ...] = ("data", "clip")
     max_frames: PositiveInt
     """Longest stretch of video that a clip may span."""
 
@@ -113,6 +138,7 @@ class ClipBounds(Value):
             "size_px": nearest(self.size_px, genes.size_px),
             "frames": frames,
             "frame_stride": nearest(strides, genes.frame_stride),
+            "sampling": self.sampling[0],
         }
 
     def hold_clip(self, genes: ClipGenes) -> bool:
@@ -122,6 +148,7 @@ class ClipBounds(Value):
             and genes.frames in self.frames
             and genes.frame_stride in self.strides(genes.frames)
             and genes.sampling in self.sampling
+            and getattr(genes, "normalization", self.normalization[0]) in self.normalization
         )
 
 
@@ -133,9 +160,9 @@ def change_clip(
     *,
     reach: int | None = None,
 ) -> Change | None:
-    """Redraw one of `CLIP_GENES`; see `redraw`."""
-    values = getattr(bounds, gene)
-    return redraw(genes, gene, values, rng, label=CLIP_GENES[gene], reach=reach)
+    """Redraw one of `CLIP_GENES` or the normalisation; see `redraw`."""
+    values, label = getattr(bounds, gene), CLIP_GENES.get(gene, gene)
+    return redraw(genes, gene, values, rng, label=label, reach=reach)
 
 
 def video_modalities(modalities: Sequence[Modality]) -> tuple[VideoModality, ...]:

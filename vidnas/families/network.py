@@ -9,18 +9,24 @@ from torch import Tensor, nn
 
 from vidnas.families.architecture import Architecture
 
+_NOISE = 0.01
+"""What moves less than this in clips between 0 and 1 is not amplified."""
+
 
 class Normalization(nn.Module):
-    """Channel statistics inside the network, so that what is exported takes the same clip.
+    """Normalisation inside the network, so that what is exported takes the same clip.
 
-    The identity until `set_statistics` is called with those of the training clips.
+    By the channels' statistics over the training clips: the identity until `set_statistics` is
+    called. Or, where the clip is centred, by itself: from every pixel its mean over time is
+    subtracted, so that what stands still is gone, and what is left has a deviation of one.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, centred: bool = False) -> None:
         super().__init__()
+        self.centred = centred
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
 
@@ -31,6 +37,10 @@ class Normalization(nn.Module):
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to the same shape, normalised."""
+        if self.centred:
+            moving = clip - clip.mean(dim=2, keepdim=True)
+            energy = moving.square().mean(dim=(1, 2, 3, 4), keepdim=True)
+            return moving * torch.rsqrt(energy + _NOISE**2)
         shape = (1, -1, 1, 1, 1)
         scale = 1 / self.std.view(shape)
         return torch.addcmul(-self.mean.view(shape) * scale, clip, scale)  # one pass over memory
@@ -48,7 +58,8 @@ class Network(nn.Module, ABC):
         self.architecture = architecture
         self.num_classes = num_classes
         self.normalizations = nn.ModuleList(
-            Normalization(spec.channels) for spec in architecture.inputs
+            Normalization(spec.channels, centred=architecture.centres_clips and spec.frames > 1)
+            for spec in architecture.inputs
         )
 
     def connection_weights(self) -> dict[str, float]:

@@ -44,10 +44,20 @@ Learned = Mapping[str, Any]
 def save_checkpoint(
     path: Path, identity: dict[str, str], state: TrainingState, learned: Learned
 ) -> None:
-    """Replace the checkpoint in one step: a kill leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        torch.save({"identity": identity, "state": vars(state), **learned}, temporary)
+    """Replace the checkpoint in one step: a kill leaves the old one or the new one.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            torch.save({"identity": identity, "state": vars(state), **learned}, temporary)
+    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(
+            f"{path} cannot be written ({reason}); free some space, and run the same command again."
+        ) from error
 
 
 def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState, Learned]:

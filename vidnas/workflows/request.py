@@ -55,7 +55,7 @@ class SearchRequest(Request):
 
     limits: Annotated[Limits, LIMITS] = ()
     budget_s: Annotated[Seconds | None, LIMITS] = None
-    """Time for everything: search, final training, testing and export."""
+    """Time for everything: search, finishing the best, testing and export."""
     evaluations: Annotated[PositiveInt | None, LIMITS] = None
     """Number of candidates to train on the first rung or higher; as many as the budget allows by
     default."""
@@ -161,7 +161,7 @@ class TrainRequest(Request):
     clips_per_video: Annotated[ClipsPerVideo, TRAINING] = CLIPS_PER_VIDEO
 
     threads: Annotated[PositiveInt | None, MACHINES] = None
-    """Threads to train on; one per core by default."""
+    """Threads to train on; by default one per core while the machine is idle, else one."""
     device: Annotated[Device, MACHINES] = "cpu"
 
     out: Annotated[Path, OUTPUT] = Path("model")

@@ -9,16 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vidnas.core import UserError
+from vidnas.core.process import idle_cores
 from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import count_cost
-from vidnas.training import NotFinite, TrainingRun, TrainingSettings, evaluate, train
+from vidnas.training import (
+    NotFinite,
+    TrainingRun,
+    TrainingSettings,
+    evaluate,
+    measure_time_use,
+    train,
+)
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.request import TrainRequest
@@ -82,8 +91,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         flip=request.flip,
         class_weights="balanced" if request.balanced else "none",
     )
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
+    threads = request.threads or idle_cores()
+    torch.set_num_threads(threads)
+    listener.say(f"Training on {threads} thread(s).")
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
     modalities = {spec.modality for spec in architecture.inputs}
     cache = open_clips(
@@ -116,10 +126,22 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     test = evaluate(
         network, cache, "test", clips_per_video=request.clips_per_video, device=request.device
     )
+    time_use = measure_time_use(
+        network,
+        cache,
+        "test",
+        clips_per_video=request.clips_per_video,
+        rng=np.random.default_rng(request.seed),
+        device=request.device,
+    )
+    if time_use and (warning := time_use.warning(test.top1)):
+        listener.remark(warning)
     card = ModelCard(
         validation=report.validation,
         test=test,
+        time_use=time_use,
         cost=cost,
+        epochs=report.epochs,
         training_runs=(
             TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
         ),

@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from vidnas.core import ClipSpec, Modality
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture, scaled
-from vidnas.families.clips import ClipGenes
+from vidnas.families.clips import NormalizedClips
 from vidnas.families.graph import Graph
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
@@ -83,7 +83,7 @@ class Block(Value):
     """Kept along a lineage, so that its connections can be followed; by default the index."""
 
 
-class AssembleNet(ClipGenes, Architecture):
+class AssembleNet(NormalizedClips, Architecture):
     """Stems, and blocks on four levels, each of which fuses blocks or stems of lower levels."""
 
     family: ClassVar[str] = "assemblenet"

@@ -73,6 +73,7 @@ class AssembleNetBounds(Bounds):
             "frames": self.frames,
             "frame_stride": self.frame_stride,
             "sampling": self.sampling,
+            "normalization": self.normalization,
             "repeats": tuple(DEPTHS[depth] for depth in self.depths),
             "width": self.widths,
             "attention": self.attentions,

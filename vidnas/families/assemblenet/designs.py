@@ -64,14 +64,14 @@ def _network(
 
 
 DESIGNS: tuple[AssembleNet, ...] = (
-    _network(8, 2, 64, 0.25, _APPEARANCE),
-    _network(8, 2, 64, 0.125, _APPEARANCE),
+    _network(8, 2, 32, 0.25, _EARLY_FUSION),
+    _network(8, 2, 32, 0.125, _ASSEMBLENET_50),
     _network(8, 2, 48, 0.25, _TWO_STREAMS),
-    _network(8, 2, 48, 0.25, _ASSEMBLENET_50),
+    _network(8, 2, 64, 0.25, _APPEARANCE),
+    _network(4, 4, 32, 0.125, _EARLY_FUSION),
     _network(8, 2, 32, 0.25, _APPEARANCE),
     _network(8, 2, 32, 0.125, _APPEARANCE),
     _network(4, 4, 32, 0.125, _APPEARANCE),
-    _network(8, 2, 32, 0.25, _EARLY_FUSION),
-    _network(8, 2, 32, 0.125, _ASSEMBLENET_50),
+    _network(8, 2, 48, 0.25, _ASSEMBLENET_50),
     _network(16, 1, 64, 0.25, _ASSEMBLENET_50),
 )

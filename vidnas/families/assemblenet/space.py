@@ -188,7 +188,7 @@ MUTATIONS: dict[str, Mutation] = {
     "dilation": _dilation,
     "split": _split,
     "merge": _merge,
-    **{gene: partial(change_clip, gene) for gene in CLIP_GENES},
+    **{gene: partial(change_clip, gene) for gene in (*CLIP_GENES, "normalization")},
     "width": partial(_network_gene, gene="width"),
     "repeats": partial(_network_gene, gene="repeats", label="depth"),
     "attention": partial(_network_gene, gene="attention"),

@@ -90,6 +90,7 @@ def random_genes(rng: np.random.Generator, bounds: EvaNetBounds) -> dict[str, An
         "frames": frames,
         "frame_stride": pick(rng, bounds.strides(frames)),
         "sampling": pick(rng, bounds.sampling),
+        "normalization": pick(rng, bounds.normalization),
         "size_px": pick(rng, bounds.size_px),
         "stem_conv": pick(rng, bounds.conv_kinds),
         "stem_time": pick(rng, bounds.times),

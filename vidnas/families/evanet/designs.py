@@ -39,15 +39,15 @@ def _published(name: str, frames: int, frame_stride: int, size_px: int) -> EvaNe
 
 
 DESIGNS: tuple[EvaNet, ...] = (
-    _residual(16, 1, 64, _modules(_R2PLUS1D, 1, 2, 2, 1)),
-    _residual(16, 1, 64, _modules(_I3D, 1, 1, 1, 1)),
-    _published("evanet_a", 16, 1, 64),
     _residual(8, 2, 64, _modules(_R2PLUS1D, 1, 1, 1, 1)),
-    _residual(16, 1, 48, _modules(_S3D, 1, 1, 1, 1)),
+    _residual(16, 1, 64, _modules(_I3D, 1, 1, 1, 1)),
     _residual(8, 2, 32, _modules(_CONV_AND_POOL, 1, 1, 1, 1)),
+    _residual(16, 1, 48, _modules(_S3D, 1, 1, 1, 1)),
     _residual(8, 2, 32, _modules(_POOLED, 1, 1, 1, 1)),
+    _residual(16, 1, 64, _modules(_R2PLUS1D, 1, 2, 2, 1)),
+    _published("evanet_a", 16, 1, 64),
     _published("evanet_b", 16, 1, 64),
-    _residual(16, 1, 96, _modules(_R2PLUS1D, 2, 2, 2, 2)),
+    _residual(16, 1, 96, _modules(_CONV_AND_POOL, 1, 2, 2, 1)),
     _residual(32, 1, 96, _modules(_I3D, 2, 2, 2, 2)),
 )
 

@@ -233,7 +233,7 @@ NETWORK_MUTATIONS: dict[str, Mutation] = {
     "stem_conv": partial(_gene, gene="stem_conv", values="conv_kinds", label="stem"),
     "stem_time": partial(_gene, gene="stem_time", values="times", label="stem: length"),
     "pool_times": _pool_time,
-    **{gene: partial(change_clip, gene) for gene in CLIP_GENES},
+    **{gene: partial(change_clip, gene) for gene in (*CLIP_GENES, "normalization")},
 }
 """One mutation per gene kind outside the modules."""
 

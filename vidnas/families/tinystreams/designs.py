@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vidnas.families.tinystreams.architecture import Node, Stream, TinyStreams
 from vidnas.families.tinyvideonet.block import Block
-from vidnas.families.tinyvideonet.designs import residual
+from vidnas.families.tinyvideonet.designs import residual, squeezing
 
 _Clip = tuple[int, int, int]
 """The frames, the frame stride and the size of the clip of a stream."""
@@ -47,6 +47,7 @@ def _two_streams(first: _Clip, second: _Clip, filters: tuple[int, int, int, int]
 
 DESIGNS: tuple[TinyStreams, ...] = (
     _one_stream((8, 2, 64), residual(16), residual(32, 2), residual(64, 2, 2), residual(128, 2, 2)),
+    _one_stream((16, 1, 32), squeezing(24), squeezing(64), residual(128, 2, 2)),
     # Few large frames and many small ones, as in SlowFast (Feichtenhofer et al., ICCV 2019).
     _two_streams((4, 4, 64), (16, 1, 32), (16, 32, 64, 128)),
     _two_streams((8, 2, 64), (16, 1, 32), (24, 48, 96, 192)),

@@ -72,6 +72,11 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
         {**write_block(block, mobile=mobile), "current_size": [entry.size_px, entry.frames]}
         for block, entry in zip(architecture.blocks, _entries(architecture), strict=True)
     ]
+    if architecture.centres_clips:
+        raise UserError(
+            "The original format has no word for clips that are normalised by themselves; give the "
+            "architecture the normalization data, or keep it in the format of vidnas."
+        )
     clip = write_clip(architecture.inputs[0])
     if not mobile:
         return {**clip, "num_blocks": len(blocks), "blocks": blocks, "total_layers": 0}

@@ -98,6 +98,7 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
             dropout=bounds.dropout,
             frame_stride=pick(rng, bounds.strides(frames)),
             sampling=pick(rng, bounds.sampling),
+            normalization=pick(rng, bounds.normalization),
             blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),
         )
 
@@ -208,7 +209,7 @@ def _remove_block(
 
 
 MUTATIONS: dict[str, Mutation] = {
-    **{gene: partial(change_clip, gene, reach=REACH) for gene in CLIP_GENES},
+    **{gene: partial(change_clip, gene, reach=REACH) for gene in (*CLIP_GENES, "normalization")},
     "add_block": _add_block,
     "remove_block": _remove_block,
     **{gene: partial(_block_gene, gene) for gene in GENES},

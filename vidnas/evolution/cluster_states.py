@@ -1,0 +1,66 @@
+"""What candidates have learned, for the nodes of a Ray cluster: read from and written to the node
+where the search runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from vidnas.core import UserError
+from vidnas.core.files import replacing
+from vidnas.evolution.states import StateFolder
+
+
+@contextmanager
+def states_here(
+    home: StateFolder, node: str, needed: Iterable[str], changed: str
+) -> Iterator[StateFolder]:
+    """Yield a folder of states on this node; what is learned in it goes home when the block ends.
+
+    Args:
+        home: the folder on the node where the search runs.
+        node: the identity of that node.
+        needed: digests of the candidates whose states are read.
+        changed: digest of the candidate that is trained.
+
+    Raises:
+        UserError: the state cannot be written at home.
+    """
+    if ray.get_runtime_context().get_node_id() == node:
+        yield home
+        return
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    read, write = (
+        ray.remote(function).options(num_cpus=0, scheduling_strategy=there)
+        for function in (_read, _write)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        here = StateFolder(Path(folder))
+        for digest in needed:
+            if (state := ray.get(read.remote(home.file(digest)))) is not None:
+                here.file(digest).write_bytes(state)
+        yield here
+        if here.file(changed).exists():
+            try:
+                ray.get(write.remote(home.file(changed), here.file(changed).read_bytes()))
+            except exceptions.RayTaskError as error:
+                raise UserError(
+                    f"{home.file(changed)} cannot be written ({error.cause}); free some space, and "
+                    "run the same command again."
+                ) from error
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _write(path: Path, state: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(state)
