@@ -119,6 +119,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         network, cache, "test", clips_per_video=request.clips_per_video, device=request.device
     )
     card = ModelCard(
+        epochs=report.epochs,
         validation=report.validation,
         test=test,
         cost=cost,
