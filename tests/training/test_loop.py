@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from vidnas.core import UserError
 from vidnas.layers.convolution import ConvNorm
@@ -20,7 +19,6 @@ from vidnas.training import (
     train,
 )
 from vidnas.training.device import mixed_precision
-from vidnas.training.loop import balanced_weights, build_optimizer
 
 
 def test_it_learns_what_holds_on_unseen_clips(cache, fresh):
@@ -59,7 +57,6 @@ def test_time_budget_ends_within_an_epoch(cache, fresh):
     assert 1.0 <= report.seconds < 10.0  # the machine may be busy
     assert report.history[-1].fraction == 1.0
     assert report.validation is not None
-    assert report.history[-1].learning_rate < 1e-4
 
 
 def test_the_nearer_of_two_budgets_ends_it(cache, fresh):
@@ -87,15 +84,11 @@ def test_weights_that_are_not_finite_are_found_when_tested(cache, fresh):
         evaluate(network, cache, "val")
 
 
-def test_validations_are_spread_and_the_best_weights_kept(cache, fresh):
-    settings = TrainingSettings(
-        epochs=8, validations=4, keep="best", learning_rate=0.5, clip_norm=None
-    )
+def test_validations_are_spread_and_the_last_is_of_the_weights_that_are_kept(cache, fresh):
     network = fresh()
-    report = train(network, cache, settings, seed=0)
-    measured = [r.validation for r in report.history if r.validation]
+    report = train(network, cache, TrainingSettings(epochs=8, validations=4), seed=0)
     assert [r.epoch for r in report.history if r.validation] == [2, 4, 6, 8]
-    assert report.validation == max(measured, key=lambda m: (m.top1, -m.loss))
+    assert report.validation == report.history[-1].validation
     assert evaluate(network, cache, "val") == report.validation
 
 
@@ -103,49 +96,6 @@ def test_a_last_batch_of_one_clip_is_left_out(cache, fresh):
     settings = TrainingSettings(epochs=1, batch_size=20)  # 21 training clips
     report = train(fresh(), cache, settings, seed=0)
     assert report.epochs == 1
-
-
-def test_learning_rate_warms_up_and_falls_as_a_cosine():
-    settings = TrainingSettings(epochs=10, learning_rate=1.0, warmup=0.2)
-    rates = [settings.learning_rate_at(spent) for spent in (0, 0.1, 0.2, 0.6, 1)]
-    assert rates == pytest.approx([0.01, 0.5, 1, 0.5, 0])
-    assert TrainingSettings(epochs=1, warmup=0, learning_rate=1).learning_rate_at(0) == 1
-
-
-def test_spent_is_the_larger_share():
-    settings = TrainingSettings(epochs=10, budget_s=100)
-    assert settings.spent(5, 10) == 0.5
-    assert settings.spent(5, 80) == 0.8
-
-
-def test_a_run_without_an_end_is_rejected():
-    with pytest.raises(ValidationError, match="epochs, budget_s or both"):
-        TrainingSettings()
-
-
-def test_balanced_weights_count_every_class_the_same(cache):
-    weights = dict(zip(cache.classes, balanced_weights(cache).tolist(), strict=True))
-    assert weights == pytest.approx({"red": 21 / 27, "green": 21 / 27, "blue": 21 / 9})
-
-
-def test_class_weights_enter_the_loss(cache, fresh):
-    losses = [
-        train(fresh(), cache, TrainingSettings(epochs=1, class_weights=kind), seed=0)
-        .history[0]
-        .train_loss
-        for kind in ("none", "balanced")
-    ]
-    assert losses[0] != losses[1]
-
-
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_only_kernels_decay(fresh, name):
-    network = fresh()
-    settings = TrainingSettings(epochs=1, optimizer=name, weight_decay=0.3)
-    kernels, others = build_optimizer(network, settings).param_groups
-    assert {id(p) for p in kernels["params"]} == {id(network.conv.weight), id(network.dense.weight)}
-    assert (kernels["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
-    assert len(kernels["params"]) + len(others["params"]) == len(list(network.parameters()))
 
 
 def test_precision_follows_the_request(fresh):

@@ -25,8 +25,7 @@ def command(request: TrainRequest, *, json: Json = False) -> None:
         result = run(request, display)
     card = result.model.card
     if json:
-        record = {"model": str(result.folder), "epochs": result.epochs}
-        show_json({**record, **card.model_dump(mode="json")})
+        show_json({"model": str(result.folder), **card.model_dump(mode="json")})
         return
     if card.test is not None:
         title = f"{request.architecture} on the test clips"

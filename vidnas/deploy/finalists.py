@@ -26,8 +26,10 @@ from vidnas.evolution.niches import Niches
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.evolution.trial import Trial
-from vidnas.families import Family, create_network, family_of
+from vidnas.families import Family, Network, create_network, family_of
 from vidnas.training import Metrics, TrainingRun, TrainingSettings, evaluate, train
+from vidnas.training.errors import UnusableCheckpoint
+from vidnas.training.loop import TrainingReport
 from vidnas.training.settings import COOLDOWN
 
 MODELS_FOLDER = "models"
@@ -161,14 +163,12 @@ def train_finalist(
             return card.validation
     torch.manual_seed(run.seed)
     network = create_network(trial.architecture, len(cache.classes))
-    checkpoint, settings = folder / _CHECKPOINT, run.settings
+    checkpoint = folder / _CHECKPOINT
     if not checkpoint.exists() and state.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(checkpoint) as temporary:
             shutil.copyfile(state, temporary)
-    if not checkpoint.exists():  # its state is gone: it is trained anew
-        settings = settings.model_copy(update={"cooldown": COOLDOWN})
-    report = train(network, cache, settings, seed=run.seed, checkpoint=checkpoint)
+    report = _finish(network, cache, run, checkpoint)
     if report.validation is None:
         raise UserError(
             f"{cache.directory} has no validation clips to choose the best network by; give some "
@@ -197,3 +197,16 @@ def finished_models(study: Path) -> list[Path]:
 def _trained_epochs(trial: Trial) -> float:
     """Return for how many epochs a candidate was trained on the ladder, those lost included."""
     return sum(one.metrics.get("new_epochs", 0.0) for one in trial.evaluations)
+
+
+def _finish(
+    network: Network, cache: ClipCache, run: TrainingRun, checkpoint: Path
+) -> TrainingReport:
+    """Cool a network down from its checkpoint, or train it anew where that is gone or damaged."""
+    if checkpoint.exists():
+        try:
+            return train(network, cache, run.settings, seed=run.seed, checkpoint=checkpoint)
+        except UnusableCheckpoint:
+            checkpoint.unlink()
+    anew = run.settings.model_copy(update={"cooldown": COOLDOWN})
+    return train(network, cache, anew, seed=run.seed, checkpoint=checkpoint)

@@ -24,6 +24,7 @@ from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, Family, Network, create_network
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import Reference
+from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.inheritance import inherit
 from vidnas.training.loop import train
 from vidnas.training.metrics import Metrics
@@ -76,7 +77,7 @@ class ClipEvaluator:
     weights on the validation split.
 
     With a folder for states, a candidate goes on from what it learned on the rungs below; without
-    one, or where its state is gone, it is trained from scratch.
+    one, or where its state is gone or cannot be used, it is trained from scratch.
 
     Raises:
         UserError: children are to inherit weights, and there is no folder of states.
@@ -173,15 +174,20 @@ class ClipEvaluator:
         file = self.states.file(network.architecture.digest) if self.states else None
         begins = file is None or not file.exists()
         notes = self._inherit(network) if begins and self.rung == 0 else {}
-        report = train(
-            network,
-            clips,
-            self._settings(begins),
-            seed=seed,
-            device=self.device,
-            deadline=deadline,
-            checkpoint=file,
-        )
+        try:
+            report = train(
+                network,
+                clips,
+                self._settings(begins),
+                seed=seed,
+                device=self.device,
+                deadline=deadline,
+                checkpoint=file,
+            )
+        except UnusableCheckpoint:
+            assert file is not None  # what it is about
+            file.unlink(missing_ok=True)
+            return self._train(network, clips, seed, deadline)
         found = report.validation
         if found is None:
             raise UserError(

@@ -19,8 +19,8 @@ _SUFFIX = ".state"
 class StateFolder:
     """One checkpoint per candidate, named by the digest of its architecture.
 
-    A state that is gone costs time and nothing else: its candidate is trained up again when it
-    climbs, and its children start from scratch.
+    A state that is gone or damaged costs time and nothing else: its candidate is trained up again
+    when it climbs, and its children start from scratch.
     """
 
     path: Path

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
+from vidnas.training.errors import UnusableCheckpoint
+
+_PARTS = {"identity", "state", "network", "optimizer", "average"}
 
 
 @dataclass
@@ -64,13 +67,13 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState
     """Return how far a network is trained, and what it has learned.
 
     Raises:
-        UserError: the file is not a checkpoint, or one of another training run.
+        UnusableCheckpoint: the file is not a checkpoint, or one of another training run.
     """
     saved = _read(path)
     found = saved.pop("identity")
     differing = [name for name in identity if identity[name] != found.get(name)]
     if differing:
-        raise UserError(
+        raise UnusableCheckpoint(
             f"{path} is of a training run that differs in its {' and '.join(differing)}; repeat "
             "that run as it was, or remove the file to start again."
         )
@@ -81,7 +84,7 @@ def learned_weights(path: Path) -> dict[str, Tensor]:
     """Return the averaged weights of a checkpoint by name, as the network has them.
 
     Raises:
-        UserError: the file is not a checkpoint.
+        UnusableCheckpoint: the file is not a checkpoint.
     """
     weights: dict[str, Tensor] = _read(path)["average"]
     return weights
@@ -91,10 +94,17 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         # On the CPU first, without executing code; `load_state_dict` moves to the device.
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if not {"identity", "state", "network", "optimizer", "average"} <= saved.keys():
-            raise KeyError("identity")
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path} is not a checkpoint of a training run; remove it to start again."
+        if not (isinstance(saved, dict) and saved.keys() >= _PARTS):
+            raise ValueError("parts are missing")
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise UnusableCheckpoint(
+            f"{path} is not a checkpoint that can be read; remove it to start again."
         ) from error
     return saved

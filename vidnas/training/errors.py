@@ -1,4 +1,6 @@
-"""Why training ends before its budget does: a search records these and continues."""
+"""Why training ends before its budget does, or does not begin."""
+
+from vidnas.core import UserError
 
 
 class NotFinite(ArithmeticError):
@@ -7,3 +9,7 @@ class NotFinite(ArithmeticError):
 
 class DeadlineExceeded(TimeoutError):
     """The time by which a result was needed has passed."""
+
+
+class UnusableCheckpoint(UserError):
+    """A file is no checkpoint, or is one of another training run; a search does without it."""

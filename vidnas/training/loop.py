@@ -99,7 +99,8 @@ def train(
     Raises:
         NotFinite: a loss, gradient or prediction became infinite or not a number.
         DeadlineExceeded: the deadline passed.
-        UserError: the device does not exist, or the checkpoint is damaged or of another network.
+        UnusableCheckpoint: the checkpoint is damaged, or of another network or recipe.
+        UserError: the device does not exist, or the checkpoint cannot be written.
     """
     run = _Run(
         network, cache, settings, seed=seed, device=device, deadline=deadline, teacher=teacher
@@ -166,7 +167,6 @@ class _Run:
         self.network.load_state_dict(learned["network"])
         self.optimizer.load_state_dict(learned["optimizer"])
         self.average.module.load_state_dict(learned["average"])
-        self.average.n_averaged.fill_(self.state.steps)
         if self.state.run != self.run:
             steps = self.state.steps
             self.state = TrainingState(steps=steps, run=self.run, began=steps)
@@ -267,6 +267,7 @@ class _Run:
         if not (loss.isfinite() and norm.isfinite()):
             raise NotFinite(f"The loss is {loss.item()}, its gradient's norm {norm.item()}.")
         self.optimizer.step()
+        self.average.n_averaged.fill_(self.state.steps)
         self.average.update_parameters(self.network)
         return loss.item()
 

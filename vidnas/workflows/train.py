@@ -137,11 +137,11 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     if time_use and (warning := time_use.warning(test.top1)):
         listener.remark(warning)
     card = ModelCard(
+        epochs=report.epochs,
         validation=report.validation,
         test=test,
         time_use=time_use,
         cost=cost,
-        epochs=report.epochs,
         training_runs=(
             TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
         ),
