@@ -1,220 +1,213 @@
-"""How well cheap evaluations rank tiny networks, compared with training them in full.
+"""How well the rungs of the ladder rank tiny networks, compared with the end of their training.
 
-    python -m benchmarks.fidelity --out FOLDER
+    python -m benchmarks.fidelity --out FOLDER [--clips CSV]
 
-Networks of the tiny space, every other one a child of an earlier one, are trained in full on
-generated clips and tested on unseen ones. Each cheap evaluation is a training run of its own, with
-its own seed, as in a search. Everything runs on one thread, one after the other, and is counted in
-seconds of CPU time, which a busy neighbouring core hardly changes. What is finished is recorded in
-FOLDER/evaluations.jsonl and skipped when the same command is given again.
-`benchmarks.fidelity_table` compares the rankings.
+Designs, random networks and children of the two climb the ladder as in a search, in seconds, each
+all the way and on one thread, as many at a time as there are cores; then each is cooled down and
+tested. On every rung both the averaged weights, which a search judges, and the raw ones are
+validated. The first rung is that of a search of `--minutes`. Nothing else should be running.
+
+What is finished is recorded in FOLDER/evaluations.jsonl and skipped when the same command is given
+again. `benchmarks.fidelity_table` compares the rankings.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.results import Log, options, print_environment
-from benchmarks.timing import use_threads
+from benchmarks.clips import CLIPS_HELP, SIZE_PX, TWELVE_MOTIONS, find_clips
+from benchmarks.results import Line, Log, options, print_environment
 from vidnas.families import create_network
 
-CLASSES, SIZE_PX, FRAMES = 8, 64, 16
-CLIPS_PER_CLASS = {"train": 42, "val": 25, "test": 100}
-"""As many for training as `vidnas data demo` makes; more to measure on, so that ties are few."""
-CANDIDATES, EPOCHS = 24, 40
-PARTS = (40, 20, 13, 10, 8, 6, 5)
-"""A brief training run lasts one of these fractions of a full one."""
-INHERITED = (40, 20, 10)
-"""Those that are also measured with inherited weights."""
-MACS, MEMORY_BYTES = 40_000_000, 1_600_000
-"""Limits that keep a full training run to about a minute."""
+FAMILY = "tinyvideonet"
+CANDIDATES, RUNGS = 24, 3
 MUTATIONS, RECENT = 2, 8
 """A parent is one of the latest eight: many have children, and some children do."""
-TEST_CLIPS = 3
+SCHEDULE, END = "schedule", "end"
 RECORD = "evaluations.jsonl"
-
-_Measure = Callable[["Candidate"], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An architecture, and its parent if it has one."""
-
-    number: int
-    architecture: Any
-    parent: Candidate | None
+SEED = 0
 
 
-def candidates(count: int) -> list[Candidate]:
-    """Draw the architectures to compare: even numbers at random, odd ones by mutation."""
-    from benchmarks.searching import space_of
-    from vidnas.evolution.limits import Limits
+def candidates(space: Any, limits: Any, classes: int, count: int) -> list[Any]:
+    """Draw the architectures to compare: the designs, then in turns a random one and a child."""
     from vidnas.profiling.counting import count_cost
 
-    space = space_of("tinyvideonet", max_size_px=SIZE_PX, max_frames=FRAMES)
-    limits = Limits(macs=MACS, memory_bytes=MEMORY_BYTES)
-    rng = np.random.default_rng(0)
-    found: dict[str, Candidate] = {}
+    designs, rng = list(space.designs()), np.random.default_rng(SEED)
+    found: dict[str, Any] = {}
     while len(found) < count:
-        parent = None
-        if len(found) % 2:
+        if designs:
+            architecture = designs.pop(0)
+        elif found and len(found) % 2:
             parent = list(found.values())[-int(rng.integers(1, min(len(found), RECENT) + 1))]
-            architecture, _ = space.mutate(parent.architecture, rng, strength=MUTATIONS)
+            architecture, _ = space.mutate(parent, rng, strength=MUTATIONS)
         else:
             architecture = space.random(rng)
-        held = limits.judge(count_cost(architecture, CLASSES)) is None
-        # No single frame reveals a class, so networks that see one would only add noise.
-        if held and architecture.inputs[0].frames > 1 and architecture.digest not in found:
-            found[architecture.digest] = Candidate(len(found), architecture, parent)
+        # No single frame of a generated clip reveals its class: one would only add noise.
+        if architecture.inputs[0].frames > 1 and not limits.judge(
+            count_cost(architecture, classes)
+        ):
+            found.setdefault(architecture.digest, architecture)
     return list(found.values())
 
 
-def clips(folder: Path) -> Any:
-    """Generate the clips, or find them."""
+def climb(evaluator: Any, architecture: Any, seed: int) -> Line:
+    """Bring a candidate to the evaluator's rung, and validate its raw weights as well."""
+    from vidnas.data.cache import ClipCache
+    from vidnas.training import evaluate
+    from vidnas.training.checkpoint import load_checkpoint
+
+    found = evaluator.evaluate(architecture, seed, None)
+    if found.status != "ok":
+        return {"status": found.status, "reason": found.reason}
+    cache = ClipCache(evaluator.cache_directory)
+    network = create_network(architecture, len(cache.classes))
+    _, learned = load_checkpoint(evaluator.states.file(architecture.digest), {})
+    network.load_state_dict(learned["network"])
+    raw = evaluate(network, cache, "val")
+    return {
+        "status": "ok",
+        **found.metrics,
+        "raw_top1": raw.top1,
+        "raw_likelihood": raw.likelihood,
+        "cost": found.cost and found.cost.model_dump(mode="json"),
+    }
+
+
+def finish(evaluator: Any, architecture: Any, seed: int, trained_s: float) -> Line:
+    """Cool a candidate down from the top of the ladder, and test it."""
+    from vidnas.core.clip import CLIPS_PER_VIDEO
+    from vidnas.data.cache import ClipCache
+    from vidnas.training import evaluate, train
+    from vidnas.training.settings import COOLDOWN
+
+    cache = ClipCache(evaluator.cache_directory)
+    network = create_network(architecture, len(cache.classes))
+    settings = evaluator.settings.training.model_copy(
+        update={
+            "epochs": None,
+            "budget_s": trained_s * COOLDOWN / (1 - COOLDOWN),
+            "cooldown": 1.0,
+        }
+    )
+    state = evaluator.states.file(architecture.digest)
+    report = train(network, cache, settings, seed=seed, checkpoint=state)
+    test = evaluate(network, cache, "test", clips_per_video=CLIPS_PER_VIDEO)
+    assert report.validation is not None
+    return {
+        "status": "ok",
+        "epochs": report.epochs,
+        "training_s": report.seconds,
+        "top1": report.validation.top1,
+        "likelihood": report.validation.likelihood,
+        "test_top1": test.top1,
+        "test_likelihood": test.likelihood,
+        "architecture": json.loads(architecture.to_json()),
+    }
+
+
+def prepare(arguments: Any) -> tuple[Any, Any, Line]:
+    """Return the evaluator of the lowest rung, the space, and the schedule as a line."""
+    from benchmarks.searching import evaluator_of
+    from vidnas.core.process import available_cores
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
-    from vidnas.data.demo import MOTIONS, write_clips
+    from vidnas.evolution import Limits
+    from vidnas.evolution.states import StateFolder
+    from vidnas.workflows.plan import Plan, planned_sampling, planned_space, rung_training
+    from vidnas.workflows.request import SearchRequest
 
-    names = list(MOTIONS)[:CLASSES]
-    source = folder / "clips"
-    source.mkdir(parents=True, exist_ok=True)
-    for seed, (split, count) in enumerate(CLIPS_PER_CLASS.items()):
-        if not (source / split).exists():
-            write_clips(source / split, classes=names, clips_per_class=count, seed=seed)
-    return build_cache(load_dataset(source), size_px=SIZE_PX, directory=folder / "cache")
-
-
-class TrainingRuns:
-    """The training runs recorded in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.cache = clips(folder)
-        self.weights = folder / "weights"
-        self.weights.mkdir(exist_ok=True)
-        self.log = Log(folder / RECORD)
-
-    def run(self, name: str, candidate: Candidate, measure: Callable[[], dict[str, Any]]) -> None:
-        """Measure and record at once, unless that was done before."""
-        key = {"evaluation": name, "digest": candidate.architecture.digest}
-        if self.log.find(**key):
-            return
-        line = self.log.add(**key, candidate=candidate.number, **measure())
-        shown = {key: value for key, value in line.items() if key not in ("curve", "architecture")}
-        print(json.dumps(shown), flush=True)
-
-    def full(self, candidate: Candidate, epochs: int, seed: int) -> dict[str, Any]:
-        """Train in full and test."""
-        from vidnas.training import TrainingSettings, evaluate
-
-        network, line = self._train(candidate, TrainingSettings.full(epochs=epochs), seed)
-        test = evaluate(network, self.cache, "test", clips_per_video=TEST_CLIPS)
-        parent = candidate.parent
-        return line | {
-            "architecture": json.loads(candidate.architecture.to_json()),
-            "parent": parent and parent.number,
-            "test_top1": test.top1,
-            "test_loss": test.loss,
-        }
-
-    def brief(self, kind: str, part: int, candidate: Candidate, epochs: int) -> dict[str, Any]:
-        """Train briefly, as a search does, but validate after each epoch.
-
-        A child that inherits starts from the weights of its parent's run of the same kind.
-        """
-        import torch
-
-        from vidnas.training import TrainingSettings
-
-        weights = None
-        if kind == "inherited" and candidate.parent:
-            of = "inherited" if candidate.parent.parent else "brief"
-            weights = torch.load(self._weights_file(of, part, candidate.parent), weights_only=True)
-        settings = TrainingSettings(epochs=epochs, validations=epochs)
-        # Not the seed of the full run, which a search does not know either.
-        network, line = self._train(candidate, settings, 1000 + candidate.number, weights)
-        torch.save(network.state_dict(), self._weights_file(kind, part, candidate))
-        return line
-
-    def count(self, candidate: Candidate) -> dict[str, Any]:
-        """Count the costs."""
-        from vidnas.profiling.counting import count_cost
-
-        began = time.process_time()
-        cost = count_cost(candidate.architecture, CLASSES)
-        cpu_s = time.process_time() - began
-        return {"macs": cost.macs, "parameters": cost.parameters, "cpu_s": cpu_s}
-
-    def _weights_file(self, kind: str, part: int, candidate: Candidate) -> Path:
-        return self.weights / f"{kind}-1-{part}-{candidate.number}.pt"
-
-    def _train(
-        self,
-        candidate: Candidate,
-        settings: Any,
-        seed: int,
-        weights: Mapping[str, Any] | None = None,
-    ) -> tuple[Any, dict[str, Any]]:
-        import torch
-
-        from vidnas.training import evaluate, train
-
-        began = time.process_time()
-        curve: list[dict[str, float]] = []
-
-        def keep(report: Any) -> None:
-            point = report.model_dump(include={"epoch", "train_loss"})
-            if report.validation is not None:
-                point |= report.validation.model_dump(include={"top1", "loss"})
-            curve.append(point | {"cpu_s": time.process_time() - began})
-
-        torch.manual_seed(seed)
-        network = create_network(candidate.architecture, CLASSES)
-        line: dict[str, Any] = {}
-        if weights is not None:
-            from vidnas.training.inheritance import inherit
-
-            line["inherited"] = inherit(network, weights)
-        train(network, self.cache, settings, seed=seed, on_epoch=keep)
-        line["cpu_s"] = time.process_time() - began
-        began = time.process_time()
-        evaluate(network, self.cache, "val")
-        line["validation_cpu_s"] = time.process_time() - began
-        return network, line | {"curve": curve}
+    out = arguments.out.resolve()
+    request = SearchRequest(
+        clips=find_clips(arguments.clips, out),
+        family=FAMILY,
+        out=out / "search",  # none is made: the plan is all that is asked for
+        budget_s=60 * arguments.minutes,
+        limits=(arguments.limit,),
+    )
+    cache = build_cache(load_dataset(request.clips), size_px=SIZE_PX)
+    plan = Plan.of(request, len(cache.videos("train")), available_cores())
+    training = rung_training(request, plan)
+    evaluator = evaluator_of(
+        FAMILY,
+        cache,
+        training,
+        Limits.parse(request.limits),
+        arguments.rungs,
+        states=StateFolder(out / "states"),
+    )
+    space = planned_space(
+        request,
+        max_size_px=SIZE_PX,
+        max_frames=cache.typical_frames,
+        sampling=planned_sampling(cache.longest_frames),
+    )
+    schedule = {
+        "clips": Path(arguments.clips).stem,
+        "classes": len(cache.classes),
+        "limit": arguments.limit,
+        "rungs": arguments.rungs,
+        "candidates": arguments.candidates,
+        "first_rung": training.run,
+    }
+    return evaluator, space, schedule
 
 
-def evaluations(study: TrainingRuns, epochs: int) -> Iterator[tuple[str, _Measure]]:
-    """Yield every evaluation by name, in the order in which they are run."""
-    yield "full", lambda one: study.full(one, epochs, seed=one.number)
-    yield "counts", study.count
-    for part in PARTS:
-        for kind in ("brief", "inherited") if part in INHERITED else ("brief",):
-            brief = partial(study.brief, kind, part, epochs=epochs // part)
-            yield f"{kind} 1/{part}", brief
+def measure(log: Log, evaluator: Any, chosen: Sequence[Any]) -> None:
+    """Bring all candidates from rung to rung, those that are ok, and to the end."""
+    from vidnas.evolution import LocalExecutor
+    from vidnas.evolution.launcher import evaluation_seed
+
+    seeds = {one.digest: evaluation_seed(SEED, one) for one in chosen}
+    trained_s = dict.fromkeys(seeds, 0.0)
+    with LocalExecutor() as executor:
+        for rung in range(evaluator.rungs):
+            climbs = [
+                (
+                    {"part": rung, "digest": one.digest},
+                    climb,
+                    (evaluator.at_rung(rung), one, seeds[one.digest]),
+                )
+                for one in chosen
+            ]
+            lines = log.measure_all(executor, climbs)
+            for line in lines:
+                trained_s[line["digest"]] += line.get("training_s", 0.0)
+            ok = {line["digest"] for line in lines if line["status"] == "ok"}
+            chosen = [one for one in chosen if one.digest in ok]
+        ends = [
+            (
+                {"part": END, "digest": one.digest},
+                finish,
+                (evaluator, one, seeds[one.digest], trained_s[one.digest]),
+            )
+            for one in chosen
+        ]
+        log.measure_all(executor, ends)
 
 
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", default=TWELVE_MOTIONS, help=CLIPS_HELP)
     parser.add_argument("--candidates", type=int, default=CANDIDATES)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--rungs", type=int, default=RUNGS)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the search")
+    parser.add_argument("--limit", default="macs=200M", help="one that can be counted")
     arguments = parser.parse_args()
-    use_threads(1)
     print_environment()
-    study = TrainingRuns(arguments.out)
-    chosen = candidates(arguments.candidates)
-    for name, measure in evaluations(study, arguments.epochs):
-        for candidate in chosen:
-            if name.startswith("inherited") and candidate.parent is None:
-                continue  # there is nothing to inherit
-            study.run(name, candidate, partial(measure, candidate))
+    evaluator, space, schedule = prepare(arguments)
+    log = Log(arguments.out / RECORD)
+    if log.measure(lambda: schedule, part=SCHEDULE) != {"part": SCHEDULE, **schedule}:
+        parser.error(
+            f"{arguments.out} holds measurements with other options; choose another folder"
+        )
+    chosen = candidates(space, evaluator.limits, schedule["classes"], arguments.candidates)
+    measure(log, evaluator, chosen)
 
 
 if __name__ == "__main__":

@@ -1,127 +1,101 @@
-"""Compare the rankings that `benchmarks.fidelity` measured.
+"""Compare the rankings and the decisions that `benchmarks.fidelity` measured.
 
-    python -m benchmarks.fidelity_table FOLDER
+    python -m benchmarks.fidelity_table FOLDER...
 
-The table has Kendall's tau-b against the test accuracy after full training, the interval that holds
-95 % of its values when the networks are drawn again with replacement, and the cost.
+The first table has Kendall's tau-b of what is known on each rung against the test accuracy at the
+end, the interval that holds 95 % of its values when the networks are drawn again with replacement,
+and the share of the cost. The second has what decisions by it end with: the ladder's, when the
+candidates are born in many orders; finishing the best of the first rung; and finishing any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from benchmarks.fidelity import PARTS, RECORD
+from benchmarks.fidelity import END, RECORD, SCHEDULE
+from benchmarks.fidelity_ladder import Candidate, climbed, finished, first_rung_only
 from benchmarks.results import Line, Log, Results, options, print_table
 
-RESAMPLES = 2000
-TAU_WANTED, RATIO_WANTED = 0.6, 10.0
-RUNGS = (1, 3)
-"""Epochs of the longest brief run, of 8: about 1/9 and 1/3, as successive halving has it."""
-LEARNABLE_TOP1 = 0.25
-"""Twice chance: networks below it have learned next to nothing."""
+RESAMPLES, ORDERS = 2000, 200
 _Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one evaluation says of each network (more is better), and the seconds it took."""
+    """What is known of each network (more is better), and the share of the cost that it took."""
 
     name: str
     values: _Array
-    cpu_s: _Array
+    share: float
 
 
-def read(folder: Path) -> dict[str, list[Line]]:
-    """Return the lines by evaluation, in the order of the candidates, without unfinished ones.
-
-    A network without a parent inherits nothing: its brief training run counts.
-    """
-    found: dict[str, dict[int, Line]] = {}
-    for line in Log(folder / RECORD).lines:
-        found.setdefault(line["evaluation"], {})[line["candidate"]] = line
-    for part in PARTS:
-        if (name := f"inherited 1/{part}") in found:
-            found[name] = found[f"brief 1/{part}"] | found[name]
-    return {
-        name: [by[number] for number in sorted(by)]
-        for name, by in found.items()
-        if len(by) == len(found["full"])
-    }
-
-
-def rankings(lines: dict[str, list[Line]]) -> list[Ranking]:
-    """Return all evaluations to compare."""
-    made = [_ranking("full training, validation top-1", lines["full"], _best_validation)]
-    for key, name in (("macs", "MACs"), ("parameters", "parameters")):
-        made.append(_ranking(name, lines["counts"], itemgetter(key)))
-    for kind in ("brief", "inherited"):
-        for part in PARTS:
-            name = f"{kind} 1/{part}"
-            if name in lines:
-                made += _of_training(name, lines[name], len(lines[name][0]["curve"]))
-    longest = f"brief 1/{PARTS[-1]}"
-    for rung in RUNGS if longest in lines else ():
-        made += _of_training(f"{longest}, after epoch {rung}", lines[longest], rung)
-    return made
-
-
-def _of_training(name: str, lines: list[Line], epoch: int) -> list[Ranking]:
-    """Rank by what was known at the end of an epoch, validated once or not at all."""
-
-    def seconds(line: Line, validations: int) -> float:
-        """Leave out validations: there was one per epoch, and a search does `validations`."""
-        surplus = epoch - validations
-        return line["curve"][epoch - 1]["cpu_s"] - surplus * line["validation_cpu_s"]
-
-    known: dict[str, tuple[Callable[[Line], float], int]] = {
-        "top-1": (lambda line: line["curve"][epoch - 1]["top1"], 1),
-        "loss": (lambda line: -line["curve"][epoch - 1]["loss"], 1),
-        "training loss": (lambda line: -line["curve"][epoch - 1]["train_loss"], 0),
-    }
-    return [
-        Ranking(
-            f"{name}, {what}",
-            np.array([value(line) for line in lines]),
-            np.array([seconds(line, validations) for line in lines]),
-        )
-        for what, (value, validations) in known.items()
+def read(folder: Path) -> tuple[Line, list[Candidate]]:
+    """Return the schedule and the candidates that came to the end, the designs first."""
+    log = Log(folder / RECORD)
+    schedule = log.find(part=SCHEDULE)
+    if schedule is None:
+        raise SystemExit(f"{folder} has no measurements; run benchmarks.fidelity first")
+    ends = [line for line in log.lines if line["part"] == END]
+    first = [line["digest"] for line in log.lines if line["part"] == 0]
+    ends.sort(key=lambda line: first.index(line["digest"]))
+    parts = [*range(schedule["rungs"])]
+    return schedule, [
+        Candidate(tuple(log.measure(dict, part=part, digest=end["digest"]) for part in parts), end)
+        for end in ends
     ]
 
 
-def _ranking(name: str, lines: list[Line], value: Callable[[Line], float]) -> Ranking:
-    seconds = [line["cpu_s"] for line in lines]
-    return Ranking(name, np.array([value(line) for line in lines], float), np.array(seconds))
+def rankings(found: Sequence[Candidate]) -> list[Ranking]:
+    """Return all that is known of the candidates, from the cheapest to the dearest."""
+    full_s = sum(one.seconds() for one in found)
+    made = [
+        Ranking(name, np.array([one.rungs[0]["cost"][key] for one in found], float), 0.0)
+        for key, name in (("macs", "MACs"), ("parameters", "parameters"))
+    ]
+    known = {
+        "likelihood": "likelihood",
+        "top-1": "top1",
+        "raw likelihood": "raw_likelihood",
+        "raw top-1": "raw_top1",
+    }
+    for rung in range(len(found[0].rungs)):
+        share = sum(one.seconds(rung) for one in found) / full_s
+        for name, key in known.items():
+            values = np.array([one.rungs[rung][key] for one in found])
+            made.append(Ranking(f"rung {rung}, {name}", values, share))
+    for name, key in [*known.items()][:2]:
+        values = np.array([one.end[key] for one in found])
+        made.append(Ranking(f"the end, {name}", values, 1.0))
+    return made
 
 
-def _best_validation(line: Line) -> float:
-    return max(point.get("top1", 0.0) for point in line["curve"])
-
-
-def compare(ranking: Ranking, truth: _Array, full_s: float) -> Line:
-    """Return one row of the table."""
+def compare(ranking: Ranking, truth: _Array, learnable: float) -> Line:
+    """Return one row of the first table."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(truth), size=(RESAMPLES, len(truth)))
     taus = [kendalltau(ranking.values[rows], truth[rows]).statistic for rows in drawn]
     low, high = np.nanpercentile(taus, [2.5, 97.5])
-    learned = truth > LEARNABLE_TOP1
-    seconds = ranking.cpu_s.mean()
+    learned = truth > learnable
     return {
         "evaluation": ranking.name,
-        "tau": float(kendalltau(ranking.values, truth).statistic),
+        "tau": _tau(ranking.values, truth),
         "tau_low": float(low),
         "tau_high": float(high),
+        "tau_learned": _tau(ranking.values[learned], truth[learned]),
         "best_kept": _best_kept(ranking.values, truth),
-        "tau_learned": float(kendalltau(ranking.values[learned], truth[learned]).statistic),
-        "cpu_s": float(seconds),
-        "times_cheaper": float(full_s / seconds),
+        "share": ranking.share,
     }
+
+
+def _tau(values: _Array, truth: _Array) -> float:
+    return float(kendalltau(values, truth).statistic) if len(truth) > 1 else np.nan
 
 
 def _best_kept(values: _Array, truth: _Array) -> float:
@@ -131,19 +105,45 @@ def _best_kept(values: _Array, truth: _Array) -> float:
     return float((values[best] >= np.sort(values)[third]).mean())
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("folder", type=Path)
-    arguments = parser.parse_args()
-    lines = read(arguments.folder)
-    truth = np.array([line["test_top1"] for line in lines["full"]])
-    full_s = float(np.mean([line["cpu_s"] for line in lines["full"]]))
-    rows = [compare(ranking, truth, full_s) for ranking in rankings(lines)]
-    learned = int((truth > LEARNABLE_TOP1).sum())
-    print(f"{len(truth)} networks, test top-1 {truth.min():.3f} to {truth.max():.3f}; {learned}")
-    print(f"of them above {LEARNABLE_TOP1}. Full training: {full_s:.1f} s of CPU time.\n")
+def decisions(found: Sequence[Candidate], limit: str) -> list[Line]:
+    """Return the rows of the second table: what each way to decide ends with."""
+    rng = np.random.default_rng(0)
+    orders = [[found[place] for place in rng.permutation(len(found))] for _ in range(ORDERS)]
+    ways: dict[str, Callable[[Sequence[Candidate]], tuple[Candidate, float]]] = {
+        "the ladder": partial(climbed, limit=limit),
+        "the best of rung 0": first_rung_only,
+        "any": lambda order: finished(order[:2]),
+        "all": finished,
+    }
+    third = sorted((one.end["test_top1"] for one in found), reverse=True)[:3][-1]
+    full_s = sum(one.seconds() for one in found)
+    rows = []
+    for name, decide in ways.items():
+        ended = [decide(order) for order in orders]
+        test = [winner.end["test_top1"] for winner, _ in ended]
+        rows.append(
+            {
+                "finished": name,
+                "test_top1": float(np.mean(test)),
+                "among_best_three": float(np.mean([one >= third for one in test])),
+                "share": float(np.mean([seconds for _, seconds in ended])) / full_s,
+            }
+        )
+    return rows
+
+
+def report(schedule: Line, found: Sequence[Candidate]) -> Line:
+    """Print both tables; return their rows."""
+    truth = np.array([one.end["test_top1"] for one in found])
+    learnable = 2 / schedule["classes"]
+    learned = int((truth > learnable).sum())
+    full_s = np.mean([one.seconds() for one in found])
+    print(f"\n{schedule['clips']}: {len(found)} networks, test top-1 {truth.min():.3f} to", end=" ")
+    print(f"{truth.max():.3f}; {learned} of them above {learnable:.3f}, twice chance.")
+    print(f"First rung: {schedule['first_rung']}. To the end: {full_s:.1f} s on average.\n")
+    rows = [compare(ranking, truth, learnable) for ranking in rankings(found)]
     print_table(
-        ("evaluation", "tau", "95 %", "tau, learned", "best kept", "CPU s", "times cheaper"),
+        ("evaluation", "tau", "95 %", "tau, learned", "best kept", "share of the cost"),
         (
             (
                 row["evaluation"],
@@ -151,21 +151,40 @@ def main() -> None:
                 f"{row['tau_low']:.2f} to {row['tau_high']:.2f}",
                 f"{row['tau_learned']:.2f}",
                 f"{row['best_kept']:.0%}",
-                f"{row['cpu_s']:.2f}",
-                f"{row['times_cheaper']:.1f}",
+                f"{row['share']:.3f}",
             )
             for row in rows
         ),
     )
-    good = [r for r in rows if r["tau"] >= TAU_WANTED and r["times_cheaper"] >= RATIO_WANTED]
-    cheapest = min(good, key=lambda row: row["cpu_s"], default=None)
-    print(f"\ncheapest with tau >= {TAU_WANTED}: {cheapest['evaluation'] if cheapest else 'none'}")
-    kept = ("candidate", "parent", "test_top1", "cpu_s", "architecture")
-    Results("fidelity", arguments).finish(
-        full_cpu_s=full_s,
-        networks=[{key: line[key] for key in kept} for line in lines["full"]],
-        evaluations=rows,
+    decided = decisions(found, schedule["limit"])
+    print()
+    print_table(
+        ("finished", "test top-1 %", "among the best three", "share of the cost"),
+        (
+            (
+                row["finished"],
+                f"{100 * row['test_top1']:.1f}",
+                f"{row['among_best_three']:.0%}",
+                f"{row['share']:.3f}",
+            )
+            for row in decided
+        ),
     )
+    return {"evaluations": rows, "decisions": decided}
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    results = Results("fidelity", arguments)
+    summary = {}
+    for folder in arguments.folders:
+        schedule, found = read(folder)
+        summary[schedule["clips"]] = report(schedule, found)
+        for line in Log(folder / RECORD).lines:
+            results.add(measured=schedule["clips"], **line)
+    results.finish(**summary)
 
 
 if __name__ == "__main__":

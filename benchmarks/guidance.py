@@ -1,24 +1,29 @@
-"""AssembleNet's search guided by learned connection weights, unguided, and at random.
+"""AssembleNet's search on the ladder: guided by learned connection weights, unguided, at random.
 
-    python -m benchmarks.guidance DIGITS.csv --out guidance
+    python -m benchmarks.guidance DIGITS.csv --out guidance --minutes 20
 
 There are three searches per seed over the same space (small networks of one depth, width and input
-size, so that only the graph differs), with the same number of evaluations. A child of the unguided
-search exchanges as many connections, chosen at random. Then the fittest candidate of each search is
-trained in full; the test split is used once, at the end. The same command resumes where it stopped.
+size, so that only the graph differs), without designs and in the same time. A child of the unguided
+search exchanges as many connections, chosen at random. What each search finishes is tested; the
+test split is used once, at the end. The same command resumes where it stopped. Nothing else should
+be running.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import Results, options, over_seeds, percent_by_seed, print_table
+from benchmarks.clips import CLIPS_HELP, find_clips
+from benchmarks.results import Line, Log, Results, options, over_seeds, points, print_table
 
 STRATEGIES = ("guided", "unguided", "random")
+FAMILY = "assemblenet"
 FRAMES, SIZE_PX, DEPTH, WIDTH = 8, 32, 26, 0.125
+CACHE_PX = 64
 POPULATION, TOURNAMENT = 8, 3
 
 
@@ -26,7 +31,7 @@ def small_space() -> Any:
     """Return a space of networks that differ only in their graphs."""
     from benchmarks.searching import space_of
 
-    space = space_of("assemblenet", max_size_px=SIZE_PX, max_frames=16)
+    space = space_of(FAMILY, max_size_px=SIZE_PX, max_frames=16)
     fixed = {
         "size_px": (SIZE_PX,),
         "frames": (FRAMES,),
@@ -39,132 +44,149 @@ def small_space() -> Any:
     return type(space)(type(space.bounds).model_validate({**dict(space.bounds), **fixed}))
 
 
-def search(cache: Any, name: str, seed: int, arguments: Any) -> list[Any]:
-    """Run one search, or resume it, and return its trials."""
+def search(cache: Any, request: Any, name: str) -> Line:
+    """Run one search, or resume it, finish its best and return what it came to."""
     import vidnas
     from benchmarks.searching import evaluator_of
+    from vidnas.deploy.finalists import choose_finalists, train_finalists
     from vidnas.evolution import LocalExecutor, RandomSearch, TournamentEvolution
-    from vidnas.training import TrainingSettings
+    from vidnas.evolution.states import StateFolder
+    from vidnas.evolution.study import STATES_FOLDER
+    from vidnas.workflows.plan import Plan, rung_training
 
     strategy = TournamentEvolution(POPULATION, TOURNAMENT, mutations=1, guided=name == "guided")
-    settings = TrainingSettings(epochs=arguments.epochs)
     with LocalExecutor() as executor:
-        return vidnas.search(
+        plan = Plan.of(request, len(cache.videos("train")), executor.slots)
+        training = rung_training(request, plan)
+        states = StateFolder(request.out.resolve() / STATES_FOLDER)
+        study = vidnas.search(
             small_space(),
-            evaluator_of("assemblenet", cache, settings),
+            evaluator_of(FAMILY, cache, training, rungs=plan.rungs, states=states),
             strategy=RandomSearch() if name == "random" else strategy,
-            evaluations=arguments.evaluations,
-            folder=arguments.out / f"{name}-{seed}",
+            budget_s=plan.search_s,
+            folder=request.out,
             executor=executor,
             classes=cache.classes,
-            seed=seed,
-        ).trials
+            seed=request.seed,
+            designs=False,
+        )
+        finalists = choose_finalists(study, plan.finish_s, executor.slots)
+        best = train_finalists(finalists, study, cache, training, executor)[0]
+    assert best.card.test and best.card.validation
+    return {
+        "test_top1": best.card.test.top1,
+        "test_top5": best.card.test.top5,
+        "test_clips": best.card.test.clips,
+        "validation_top1": best.card.validation.top1,
+        "epochs": best.card.epochs,
+        "winner": best.card.trial,
+        "rungs": learned(study.trials, plan.rungs),
+        "exchanged": exchanged(study.trials),
+    }
 
 
-def best_so_far(trials: Sequence[Any]) -> list[float]:
-    """Return the best validation top-1 + top-5 after each evaluation."""
-    best, curve = 0.0, []
-    for trial in trials:
-        if trial.evaluation.status != "rejected":
-            best = max(best, trial.evaluation.fitness or 0.0)
-            curve.append(best)
-    return curve
-
-
-def learned(trials: Sequence[Any]) -> tuple[list[float], list[float]]:
-    """Return the connection weights of all candidates, and the share each child exchanged."""
-    weights, exchanged = [], []
-    for trial in trials:
+def learned(trials: Sequence[Any], rungs: int) -> list[Line]:
+    """Return what every rung came to: the candidates there, the best fitness, the weights."""
+    found = []
+    for rung in range(rungs):
+        here = [
+            one
+            for trial in trials
+            for one in trial.evaluations[rung : rung + 1]
+            if one.status == "ok"
+        ]
         # The only input of a block learns no weight and has exactly one.
-        weights += [w for w in trial.evaluation.connection_weights.values() if w < 1]
+        weights = [w for one in here for w in one.connection_weights.values() if w < 1]
+        best = max((one.fitness for one in here), default=None)
+        found.append({"candidates": len(here), "best": best, "weights": weights})
+    return found
+
+
+def exchanged(trials: Sequence[Any]) -> list[float]:
+    """Return the share of its parent's connections that each child exchanged."""
+    shares = []
+    for trial in trials:
         if trial.proposal.parent is not None:
             before = trials[trial.proposal.parent].architecture
             edges = sum(len(block.inputs) for block in before.blocks)
             said = next((p for p in trial.proposal.mutations if p.startswith("edges: ")), None)
-            exchanged.append(int(said.split()[1]) / edges if said else 0.0)
-    return weights, exchanged
-
-
-def train_winners(
-    cache: Any, winners: dict[tuple[str, int], Any], out: Path, minutes: float
-) -> dict[tuple[str, int], dict[str, float]]:
-    """Train the fittest of each search in full and test it."""
-    from benchmarks.searching import train_models
-    from vidnas.evolution import LocalExecutor
-    from vidnas.training import TrainingSettings, evaluate
-
-    settings = TrainingSettings.full(budget_s=60 * minutes)
-    tested = {}
-    with LocalExecutor() as executor:
-        for (name, seed), trial in winners.items():
-            folder = out / f"{name}-{seed}-winner"
-            (model,) = train_models([trial], cache, settings, executor, folder, seed=seed)
-            metrics = evaluate(model.network, cache, "test", clips_per_video=3)
-            tested[name, seed] = metrics.model_dump(include={"top1", "top5"})
-    return tested
+            shares.append(int(said.split()[1]) / edges if said else 0.0)
+    return shares
 
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("clips", type=Path)
+    parser.add_argument("clips", help=CLIPS_HELP)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--evaluations", type=int, default=24)
-    parser.add_argument("--epochs", type=float, default=3.0)
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--minutes", type=float, default=20.0, help="per search")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
 
     from vidnas.data.cache import build_cache
     from vidnas.data.datasets import load_dataset
+    from vidnas.workflows.request import SearchRequest
 
     results = Results("guidance", arguments)
-    cache = build_cache(load_dataset(arguments.clips), size_px=64)
-    curves: dict[str, list[list[float]]] = {name: [] for name in STRATEGIES}
-    winners = {}
-    weights: list[float] = []
-    exchanged: list[float] = []
-    for seed in range(arguments.seeds):
-        for name in STRATEGIES:
-            trials = search(cache, name, seed, arguments)
-            curves[name].append(best_so_far(trials))
-            results.add(search=name, seed=seed, best_so_far=curves[name][-1])
-            if name == "guided":
-                seen, shares = learned(trials)
-                weights += seen
-                exchanged += shares
-            winners[name, seed] = max(trials, key=lambda trial: trial.evaluation.fitness or 0.0)
-            print(f"seed {seed}  {name:9} best fitness {curves[name][-1][-1]:.3f}", flush=True)
-    tested = train_winners(cache, winners, arguments.out, arguments.minutes)
-    test = {
-        name: [tested[name, seed]["top1"] for seed in range(arguments.seeds)] for name in STRATEGIES
-    }
-    report(curves, test, arguments)
-    results.finish(test_top1=test)
-    low, high = statistics.quantiles(weights, n=20)[0], statistics.quantiles(weights, n=20)[-1]
-    print(f"\n90 % of {len(weights)} weights learned in guided searches: {low:.3f} to {high:.3f}")
-    print(
-        f"a guided child exchanges {min(exchanged):.0%} to {max(exchanged):.0%} of its connections"
-    )
+    clips = find_clips(arguments.clips, arguments.out)
+    runs = Log(arguments.out / "runs.jsonl")
+    lines = []
+    for seed, name in product(range(arguments.seeds), STRATEGIES):
+        key = {"clips": clips.stem, "minutes": arguments.minutes, "search": name, "seed": seed}
+        line = runs.find(**key)
+        if line is None:
+            cache = build_cache(load_dataset(clips, seed=seed), size_px=CACHE_PX)
+            request = SearchRequest(
+                clips=clips,
+                family=FAMILY,
+                budget_s=60 * arguments.minutes,
+                seed=seed,
+                out=arguments.out / f"{clips.stem}-{arguments.minutes:g}m-{name}-{seed}",
+            )
+            line = runs.add(**key, **search(cache, request, name))
+            runs.show(line)
+        lines.append(line)
+    report(lines, arguments.minutes)
+    results.finish(*lines)
 
 
-def report(
-    curves: dict[str, list[list[float]]], test: dict[str, list[float]], arguments: Any
-) -> None:
+def report(lines: Sequence[Line], minutes: float) -> None:
     """Print the tables."""
-    marks = sorted({POPULATION, arguments.evaluations // 2, arguments.evaluations})
-    print("\nbest validation top-1 + top-5 so far, mean over seeds (min to max)")
+    runs = {name: [line for line in lines if line["search"] == name] for name in STRATEGIES}
+    test = {name: [line["test_top1"] for line in found] for name, found in runs.items()}
+    print(f"\ntest top-1 % of what searches of {minutes:g} minutes finish")
     print_table(
-        ["search", *(f"after {mark}" for mark in marks)],
+        ("search", "mean (min to max)", "guided is ahead by, points"),
         (
-            [name]
-            + [over_seeds([run[min(mark, len(run)) - 1] for run in runs], ".3f") for mark in marks]
-            for name, runs in curves.items()
+            (name, over_seeds([100 * one for one in top1]), points(test["guided"], top1))
+            for name, top1 in test.items()
         ),
     )
-    print(f"\ntest top-1 % of the winners, {arguments.minutes:g} minutes of training")
+    print("\nconnection weights by the rung on which they were learned")
     print_table(
-        ("search", "mean", "by seed"),
-        ((name, *percent_by_seed(top1)) for name, top1 in test.items()),
+        ("search, rung", "candidates", "best fitness", "weights", "5 %", "95 %"),
+        (
+            (f"{name}, {rung}", *_row([line["rungs"][rung] for line in found]))
+            for name, found in runs.items()
+            for rung in range(len(found[0]["rungs"]))
+        ),
+    )
+    shares = [share for line in runs["guided"] for share in line["exchanged"]]
+    if shares:
+        print(f"\na guided child exchanges {min(shares):.0%} to {max(shares):.0%}", end=" ")
+        print(f"of its connections, {statistics.median(shares):.0%} in the median")
+
+
+def _row(found: Sequence[Line]) -> tuple[str, ...]:
+    """Return the cells of a rung over all seeds."""
+    weights = [weight for one in found for weight in one["weights"]]
+    cuts = statistics.quantiles(weights, n=20) if len(weights) > 1 else [float("nan")]
+    best = [one["best"] for one in found if one["best"] is not None]
+    return (
+        str(sum(one["candidates"] for one in found)),
+        over_seeds(best, ".3f") if best else "",
+        str(len(weights)),
+        f"{cuts[0]:.3f}",
+        f"{cuts[-1]:.3f}",
     )
 
 

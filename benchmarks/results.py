@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import as_completed
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import vidnas
+from vidnas.evolution import Executor
 
 FOLDER = Path(__file__).parent / "results"
 LIBRARIES = ("torch", "onnxruntime")
@@ -83,6 +86,30 @@ class Log:
         """Return the line of this key; measure and append it if it is new."""
         return self.find(**key) or self.add(**key, **measure())
 
+    def measure_all(
+        self, executor: Executor, jobs: Iterable[tuple[Line, Callable[..., Line], tuple[Any, ...]]]
+    ) -> list[Line]:
+        """Return the lines of these jobs: a key each, a function and its arguments.
+
+        New ones are measured side by side, and appended and printed in the order in which they are
+        finished.
+        """
+        jobs = list(jobs)
+        pending = {
+            executor.submit(measure, *arguments): key
+            for key, measure, arguments in jobs
+            if not self.find(**key)
+        }
+        for future in as_completed(pending):
+            self.show(self.add(**pending[future], **future.result()))
+        return [self.measure(dict, **key) for key, _, _ in jobs]
+
+    @staticmethod
+    def show(line: Line) -> None:
+        """Print what of a line is short."""
+        shown = {name: value for name, value in line.items() if not isinstance(value, list | dict)}
+        print(json.dumps(shown, default=str), flush=True)
+
 
 class Results(Log):
     """The raw results of one benchmark, in `results/NAME.jsonl` once it is finished.
@@ -101,8 +128,10 @@ class Results(Log):
         print_environment()
         self.add(benchmark=name, options=asked, environment=environment())
 
-    def finish(self, **summary: Any) -> None:
-        """Append the summary and put the file in place."""
+    def finish(self, *lines: Line, **summary: Any) -> None:
+        """Append what was measured elsewhere and the summary, and put the file in place."""
+        for line in lines:
+            self.add(**line)
         self.add(summary=summary)
         if self.path:
             self.path.replace(self.finished)
@@ -122,6 +151,22 @@ def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
     """Return mean, minimum and maximum over seeds, such as "66.3 (63.5 to 69.0)"."""
     mean, low, high = (format(f(values), form) for f in (statistics.mean, min, max))
     return f"{mean} ({low} to {high})"
+
+
+def difference(values: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of differences in pairs, and its standard error; NaN where there is one."""
+    pairs = [one - other for one, other in zip(values, others, strict=True)]
+    if len(pairs) < 2:
+        return statistics.mean(pairs), math.nan
+    return statistics.mean(pairs), statistics.stdev(pairs) / math.sqrt(len(pairs))
+
+
+def points(values: Sequence[float], others: Sequence[float]) -> str:
+    """Return a difference of shares in percentage points, such as "+1.2 (standard error 0.4)"."""
+    mean, error = difference(values, others)
+    return f"{100 * mean:+.1f}" + (
+        "" if math.isnan(error) else f" (standard error {100 * error:.1f})"
+    )
 
 
 def percent_by_seed(values: Sequence[float], form: str = ".1f") -> tuple[str, str]:

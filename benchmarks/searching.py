@@ -27,14 +27,16 @@ def evaluator_of(
     cache: ClipCache,
     training: TrainingSettings,
     limits: Limits | None = None,
-    device: str = "cpu",
+    rungs: int = 1,
+    **others: Any,
 ) -> ClipEvaluator:
-    """Return what evaluates candidates as `vidnas search` does."""
+    """Return what evaluates candidates as `vidnas search` does; with a folder of states among the
+    other fields of a `ClipEvaluator`, they climb."""
     known = families()[family]
     settings = ClipEvaluation(
-        training=training, clips=cache.settings(("rgb",)), fitness=known.fitness
+        training=training, rungs=rungs, clips=cache.settings(("rgb",)), fitness=known.fitness
     )
-    return ClipEvaluator(cache.directory, settings, limits or Limits(), known, device=device)
+    return ClipEvaluator(cache.directory, settings, limits or Limits(), known, **others)
 
 
 def train_models(

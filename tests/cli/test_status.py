@@ -76,10 +76,12 @@ def test_json_is_the_value(clumsy: Path) -> None:
     status = StudyStatus.model_validate(told)
     assert set(told) == {
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
-        "search_budget_s", "trials", "rejections", "failures", "best", "elapsed_s",
-        "since_last_trial_s", "remaining_s", "candidates_per_minute", "winner",
+        "search_budget_s", "trials", "rejections", "failures", "rungs", "best", "gain", "elapsed_s",
+        "since_last_trial_s", "remaining_s", "candidates_per_minute", "accounting", "winner",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
+    assert status.rungs == (status.trials["ok"],)
+    assert status.accounting is None  # the number of workers is not known
     assert status.failures[0].count == status.trials["failed"]
     assert status.candidates_per_minute == pytest.approx(60 * 12 / status.elapsed_s)
 
@@ -101,6 +103,14 @@ def test_of_a_finished_search(vidnas: Vidnas, study: Path) -> None:
     assert told["remaining_s"] == 0
     assert told["limits"]["latency_ms"] == 20
     assert told["winner"]["trial"] < sum(told["trials"].values())
+    assert told["winner"]["epochs_kept"] == 1
+    assert 0 <= told["winner"]["time_use"]["shuffled"] <= 1
+    assert told["gain"]["number"] == told["winner"]["trial"]
+    assert sum(told["rungs"]) == told["trials"]["ok"]
+    spent = told["accounting"]
+    assert spent.pop("workers") >= 1
+    assert spent["finished_s"] > 0
     said = vidnas("status", study).stdout
+    assert "% training of networks that were finished" in said
     assert "on the test clips" in said
     assert "evolution in tinyvideonet, 3 evaluations, latency 20 ms" in said

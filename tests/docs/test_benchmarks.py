@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = {"__init__", "__main__", "clips", "results", "searching", "timing"}
+SHARED = {
+    "__init__",
+    "__main__",
+    "clips",
+    "commands",
+    "fidelity_ladder",
+    "results",
+    "searching",
+    "timing",
+}
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)
 
 

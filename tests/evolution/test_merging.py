@@ -15,7 +15,7 @@ from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
-from vidnas.evolution.strategies import RandomSearch, TournamentEvolution
+from vidnas.evolution.strategies import RandomSearch, TopK, TournamentEvolution
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
 
@@ -115,6 +115,17 @@ def test_a_fork_under_tighter_limits_keeps_no_rung_of_the_rejected(tmp_path: Pat
     fork_study(source, tmp_path / "fork", toy_config(Limits(macs=10), rungs=3))
     fork = Study.read(tmp_path / "fork")
     assert [(one.evaluation.status, one.rung) for one in fork.history] == [("rejected", 0)] * 2
+
+
+def test_a_fork_whose_strategy_does_not_climb_compares_on_the_lowest_rung(tmp_path: Path) -> None:
+    source = make_climbed(tmp_path / "source", w1=[0.1, 0.2, 0.3], w2=[0.2])
+    config = source.config.model_copy(update={"strategy": TopK().describe()})
+    fork_study(source, tmp_path / "fork", config)
+    fork = Study.read(tmp_path / "fork")
+    assert rungs(fork) == {1: [0.1], 2: [0.2]}
+    fork_study(fork, tmp_path / "back", source.config)
+    with Study.create_or_resume(tmp_path / "back", source.config) as back:
+        back.climb(0, Evaluation(status="ok", fitness=0.2), elapsed_s=9.0)
 
 
 def test_a_merger_keeps_the_one_that_climbed_higher(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def study(weights: list[dict[str, float]]) -> StudyReport:
         )
         for index, learned in enumerate(weights)
     ]
-    return StudyReport(title="t", folder="f", trials=trials, classes=("a", "b"))
+    return StudyReport(title="t", folder="f", history=trials, classes=("a", "b"))
 
 
 def test_the_heat_map_has_a_row_per_edge_and_a_column_per_trial() -> None:
@@ -225,7 +225,7 @@ def test_the_network_is_drawn_with_the_weights_of_its_trial(finished: bool) -> N
         first = report.trials[0]
         winner = ModelCard(trial=first.number, cost=COST)
         report = StudyReport(
-            title="t", folder="f", trials=report.trials, classes=("a", "b"), winner=winner
+            title="t", folder="f", history=report.history, classes=("a", "b"), winner=winner
         )
     svg = re.findall(r'<div class="drawing".*?(<svg .*?</svg>)', render(report), re.S)[0]
     plain = diagram_of(find_architecture("assemblenet_50"))

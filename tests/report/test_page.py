@@ -10,13 +10,14 @@ import pytest
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
 from vidnas.deploy import ModelCard
+from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
 from vidnas.report import plots
 from vidnas.report.page import render, write_report
 from vidnas.report.study import StudyReport
-from vidnas.training import Metrics
+from vidnas.training import Metrics, TimeUse
 
 EVIL = "<script>alert(1)</script>"
 PROTOCOL = LatencyProtocol(
@@ -32,9 +33,9 @@ def cost(latency_ms: float | None, macs: int = 5_000_000) -> Cost:
     return Cost(parameters=1_200_000, macs=macs, activation_bytes=4_000_000, latency=latency)
 
 
-def trial(number, evaluation, parent=None, mutations=()) -> Trial:
-    architecture = find_architecture("tvn1")
-    return Trial(number, Proposal(architecture, parent, mutations), evaluation, 30.0 * (number + 1))
+def trial(number, evaluation, parent=None, mutations=(), design=False) -> Trial:
+    proposal = Proposal(find_architecture("tvn1"), parent, mutations, design)
+    return Trial(number, proposal, evaluation, 30.0 * (number + 1))
 
 
 def ok(fitness: float, latency_ms: float | None) -> Evaluation:
@@ -71,7 +72,7 @@ TEST = Metrics(clips=5, loss=0.4, top1=0.8, top5=1.0, mean_class=0.75, confusion
 def report(**changes) -> StudyReport:
     winner = ModelCard(trial=3, cost=cost(8.0), test=TEST, export_difference=2e-6)
     fields = {
-        "title": f"clips {EVIL}", "folder": f"/tmp/{EVIL} x", "trials": TRIALS,
+        "title": f"clips {EVIL}", "folder": f"/tmp/{EVIL} x", "history": TRIALS,
         "classes": (EVIL, "walk & run"),
         "limits": Limits(latency_ms=10, parameters=1_000_000),
         "config": {"strategy": {"name": EVIL}, "seed": 0}, "versions": {"vidnas": EVIL},
@@ -131,7 +132,7 @@ def test_any_name_is_text(name: str) -> None:
     page = Page(
         render(
             report(
-                title=name, folder=name, trials=trials, classes=(name, "b"), config={name: name},
+                title=name, folder=name, history=trials, classes=(name, "b"), config={name: name},
                 versions={name: name},
             )
         )
@@ -169,14 +170,89 @@ def test_plots_show_what_the_trials_say() -> None:
     assert list(trace(figure, "rejected, not trained")["x"]) == [52.0]
     assert figure.layout.shapes[0].x0 == 10
 
-    progress = plots.progress(report()).data
-    assert list(progress[0].x) == [1, 2, 3] and list(progress[0].y) == [0.5, 0.7, 0.6]
-    assert list(progress[1].y) == [0.5, 0.7, 0.7]
-    assert list(progress[2].x) == [0.5, 2.0, 3.0]  # minutes
-
     heat = plots.confusion(TEST, report().classes).data[0]
     assert [list(row) for row in heat.text] == [["2", "1"], ["", "2"]]
     assert [list(row) for row in heat.z] == [[2 / 3, 1 / 3], [0, 1]]
+
+
+CLIMBS = [
+    trial(0, ok(0.5, 4.0), design=True),
+    trial(1, ok(0.4, 9.0), 0, ("frames 4 -> 8",)),
+    trial(2, ok(0.3, 2.0)),
+]
+CLIMBS += [CLIMBS[1].climbed(ok(0.6, 9.0), 120.0), CLIMBS[0].climbed(ok(0.55, 4.0), 150.0)]
+CLIMBS += [CLIMBS[3].climbed(ok(0.8, 9.0), 300.0)]
+
+
+def test_the_ladder_shows_who_climbed_and_when() -> None:
+    figure = plots.ladder(report(history=CLIMBS, winner=ModelCard(trial=1)))
+    for rung, (minutes, fitness) in enumerate(
+        [([0.5, 1.0, 1.5], [0.5, 0.4, 0.3]), ([2.0, 2.5], [0.6, 0.55]), ([5.0], [0.8])]
+    ):
+        there = trace(figure, f"rung {rung}")
+        assert (list(there["x"]), list(there["y"])) == (minutes, fitness)
+    assert list(trace(figure, "chosen")["y"]) == [0.4, 0.6, 0.8]
+    assert list(trace(figure, "climbs")["y"]) == [0.5, 0.55, None, 0.3, None]
+    assert list(trace(figure, "design")["x"]) == [0.5, 2.5]
+    colours = [trace(figure, f"rung {rung}")["marker"]["color"] for rung in range(3)]
+    assert len(set(colours)) == 3
+    stands = trace(plots.accuracy_against_cost(report(history=CLIMBS)), "candidate")
+    assert list(stands["marker"]["color"]) == [colours[1], colours[2], colours[0]]
+
+
+def test_candidates_are_listed_by_rung() -> None:
+    assert [one.number for one in report(history=CLIMBS).best(3)] == [1, 0, 2]
+    text = " ".join(Page(render(report(history=CLIMBS, winner=ModelCard(trial=1)))).text.split())
+    assert "1 2 0.8 80.0%" in text  # trial, rung, fitness, top-1
+    assert "0 1 0.55 55.0%" in text and "design" in text
+
+
+def metrics(top1: float) -> Metrics:
+    return TEST.model_copy(update={"top1": top1})
+
+
+def test_a_finished_network_of_each_niche_is_offered() -> None:
+    """The answer, though another in its niche validates better; of the others the best."""
+    histories = [trial(n, ok(0.5, ms)) for n, ms in enumerate([9.0, 8.0, 4.0, 3.0, 0.1])]
+    cards = [
+        ModelCard(trial=n, validation=metrics(top1), test=TEST, cost=cost(ms))
+        for n, (top1, ms) in enumerate(
+            [(0.9, 9.0), (0.8, 8.0), (0.7, 4.0), (0.75, 3.0), (0.3, 0.1)]
+        )
+    ]
+    study = report(history=histories, models=cards, winner=cards[1], folder="a study")
+    assert [card.trial for card in study.along_the_limit] == [1, 3, 4]
+    text = " ".join(Page(render(study)).text.split())
+    assert "1 80.0% 8 ms 1.2 M 5 M 80.0% 80.0% vidnas predict 'a study' clip.mp4" in text
+    assert "3 30.0% 3 ms 1.2 M 5 M 75.0% 80.0% vidnas predict 'a study/models/trial-3'" in text
+    assert "Along the limit" not in render(
+        report(models=cards[:1], winner=cards[0])
+    )  # one network, one niche
+
+
+def test_the_headline_compares_with_the_best_design() -> None:
+    found = report(history=CLIMBS, winner=ModelCard(trial=1))
+    assert str(found.gain) in Page(render(found)).text
+    assert report().gain is None
+
+
+@pytest.mark.parametrize(("shuffled", "warns"), [(0.79, True), (0.4, False)])
+def test_the_page_says_whether_the_network_uses_time(shuffled: float, warns: bool) -> None:
+    time_use = TimeUse(shuffled=shuffled, frozen=0.25, reversed=0.6)
+    winner = ModelCard(trial=3, test=TEST, time_use=time_use)
+    text = " ".join(Page(render(report(winner=winner))).text.split())
+    assert "reversed 60.0% -20.0 points" in text and "repeated 25.0% -55.0 points" in text
+    assert ("Shuffling the frames costs 1.0 points" in text) is warns
+    assert "Does it use time?" not in render(report())  # it was not measured
+
+
+def test_the_page_accounts_for_the_time() -> None:
+    spent = Accounting(workers=2, finished_s=90, training_s=54, besides_s=18, idle_s=18)
+    winner = ModelCard(trial=3, epochs=81.0, epochs_kept=1.0)
+    text = " ".join(Page(render(report(accounting=spent, winner=winner))).text.split())
+    assert "of 2 workers in 3m 00s of search" in text
+    assert "keeps 100.0% of the epochs that were spent on it: 81" in text
+    assert "networks that were finished 1m 30s 50.0%" in text and "idle 18.0s 10.0%" in text
 
 
 def test_plots_reach_the_page_unchanged() -> None:
@@ -185,23 +261,23 @@ def test_plots_reach_the_page_unchanged() -> None:
     for call in html.split("Plotly.newPlot(")[1:]:
         name, rest = re.match(r'\s*"plot-(\w+)",\s*(.*)', call, re.S).groups()
         drawn[name] = json.JSONDecoder().raw_decode(rest)[0]
-    assert set(drawn) == {"cost", "progress", "confusion"}
-    assert drawn["progress"][0]["y"] == [0.5, 0.7, 0.6]
+    assert set(drawn) == {"cost", "ladder", "confusion"}
+    assert next(one for one in drawn["ladder"] if one["name"] == "rung 0")["y"] == [0.5, 0.7, 0.6]
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
 
 
 def test_without_latencies_cost_is_macs() -> None:
     trials = [trial(0, ok(0.5, None)), trial(1, ok(0.6, None))]
-    figure = plots.accuracy_against_cost(report(trials=trials, winner=None))
+    figure = plots.accuracy_against_cost(report(history=trials, winner=None))
     assert list(trace(figure, "candidate")["x"]) == [5_000_000, 5_000_000]
 
 
 @pytest.mark.parametrize(
     ("fitness", "title", "tickformat"),
     [
-        (("top1",), "Validation accuracy, brief training", ".0%"),
-        (("top1", "top5"), "Validation top-1 + top-5, brief training", ".2f"),
-        (("likelihood",), "Probability of the right class, brief training", ".0%"),
+        (("top1",), "Validation accuracy", ".0%"),
+        (("top1", "top5"), "Validation top-1 + top-5", ".2f"),
+        (("likelihood",), "Probability of the right class, validation", ".0%"),
         ((), "Fitness", ""),
         (("likelihood", "top5"), "Fitness", ""),
     ],
@@ -224,8 +300,8 @@ def test_lineage_and_rejections_are_told() -> None:
 
 @pytest.mark.parametrize("trials", [[], TRIALS[1:3], TRIALS])
 def test_an_unfinished_study_says_so(trials) -> None:
-    page = Page(render(report(trials=trials, winner=None)))
-    assert "No network has been trained in full yet." in page.text
+    page = Page(render(report(history=trials, winner=None)))
+    assert "No network has been finished yet." in page.text
     assert "load_model" not in page.text
 
 

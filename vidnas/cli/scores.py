@@ -11,6 +11,7 @@ from rich.text import Text
 from vidnas.cli.console import results, show
 
 if TYPE_CHECKING:
+    from vidnas.deploy.model import ModelCard
     from vidnas.training import Metrics
 
 _WIDEST_MATRIX = 20
@@ -29,6 +30,12 @@ def show_metrics(metrics: Metrics, classes: Sequence[str], title: str) -> None:
     if len(classes) <= _WIDEST_MATRIX:
         show("Confusion: one row per true class, one column per predicted class")
         results.print(_matrix(metrics, classes))
+
+
+def show_time_use(card: ModelCard) -> None:
+    """Print in one line what other orders of the frames leave of the test accuracy, if measured."""
+    if card.test is not None and card.time_use is not None:
+        show(f"time    {card.time_use.describe(card.test.top1)}")
 
 
 def _matrix(metrics: Metrics, classes: Sequence[str]) -> Table:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidnas.cli.console import Json, say, show, show_json
 from vidnas.cli.live import Display
+from vidnas.cli.scores import show_time_use
 from vidnas.core.durations import format_duration
 from vidnas.core.quantities import format_ms
 from vidnas.workflows.request import SearchRequest
@@ -38,6 +39,7 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
             f" top-1 on {card.test.clips} unseen clips ({card.test.top5:.1%} top-5, "
             f"{card.test.mean_class:.1%} mean class)",
         )
+    show_time_use(card)
     if card.cost is not None and (latency := card.cost.latency) is not None:
         show(
             (format_ms(latency.p50_ms), "bold"),

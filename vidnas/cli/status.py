@@ -10,7 +10,7 @@ from rich.table import Table
 from vidnas.cli.console import Json, results, show_json
 from vidnas.cli.live import outcomes
 from vidnas.core.durations import format_duration
-from vidnas.core.quantities import format_cost, format_evaluation
+from vidnas.core.quantities import format_cost, format_evaluation, format_percent
 from vidnas.workflows.options import Request
 
 if TYPE_CHECKING:
@@ -63,14 +63,22 @@ def _facts(status: StudyStatus) -> dict[str, str]:
     if status.failures:
         shown = status.failures[:_REASONS]
         facts["Failures"] = "\n".join(f"{one.count} x {one.reason}" for one in shown)
+    if len(status.rungs) > 1:
+        facts["Ladder"] = ", ".join(f"{n} on rung {rung}" for rung, n in enumerate(status.rungs))
     best = status.best
+    rung = f" on rung {best.rung}" if best and best.rung else ""
     facts["Best"] = (
-        f"trial {best.number}: {format_evaluation(best.evaluation)}" if best else "none yet"
+        f"trial {best.number}{rung}: {format_evaluation(best.evaluation)}" if best else "none yet"
     )
+    if status.gain is not None:
+        facts["Gained"] = str(status.gain)
     if (winner := status.winner) is not None:
         top1 = f"{winner.test.top1:.1%} on the test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
-        facts["Trained"] = f"trial {winner.trial}: {top1}{cost}"
+        facts["Finished"] = f"trial {winner.trial}: {top1}{cost}"
+    if (spent := status.accounting) is not None:
+        shares = ((use, seconds / (spent.total_s or 1)) for use, seconds in spent.uses.items())
+        facts["Core time"] = ", ".join(f"{format_percent(share)} {use}" for use, share in shares)
     return facts
 
 

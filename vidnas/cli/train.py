@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vidnas.cli.console import Json, say, show, show_json
 from vidnas.cli.live import Display
-from vidnas.cli.scores import show_metrics
+from vidnas.cli.scores import show_metrics, show_time_use
 from vidnas.core.durations import format_duration
 from vidnas.workflows.request import TrainRequest
 
@@ -30,6 +30,7 @@ def command(request: TrainRequest, *, json: Json = False) -> None:
     if card.test is not None:
         title = f"{request.architecture} on the test clips"
         show_metrics(card.test, result.model.classes, title)
+        show_time_use(card)
     show(f"model  {result.folder}")
     say(
         f"Trained {result.epochs:.1f} epochs in {format_duration(result.seconds)}. "

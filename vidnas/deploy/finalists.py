@@ -178,6 +178,7 @@ def train_finalist(
         trial=trial.number,
         training_runs=(run,),
         epochs=report.epochs,
+        epochs_kept=min(report.epochs / (_trained_epochs(trial) + report.new_epochs), 1.0),
         data=cache.fingerprint,
         validation=report.validation,
         test=evaluate(network, cache, "test", clips_per_video=CLIPS_PER_VIDEO),
@@ -186,6 +187,16 @@ def train_finalist(
     save_model(Model(network, cache.classes, card), folder)
     checkpoint.unlink()
     return report.validation
+
+
+def finished_models(study: Path) -> list[Path]:
+    """Return the folders of the networks that were finished in the folder of a study."""
+    return sorted(path.parent for path in (study / MODELS_FOLDER).glob(f"*/{MODEL_FILE}"))
+
+
+def _trained_epochs(trial: Trial) -> float:
+    """Return for how many epochs a candidate was trained on the ladder, those lost included."""
+    return sum(one.metrics.get("new_epochs", 0.0) for one in trial.evaluations)
 
 
 def _finish(

@@ -18,7 +18,7 @@ from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
-from vidnas.training import Metrics, TrainingRun
+from vidnas.training import Metrics, TimeUse, TrainingRun
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -33,12 +33,18 @@ class ModelCard(Value):
     """How the network was trained; for an ensemble, how each of its members was."""
     epochs: float | None = None
     """Epochs that the network was trained for, over all its training runs."""
+    epochs_kept: float | None = None
+    """Their share of all epochs that were spent on the architecture in its search: less than 1
+    where a state was lost and the network started again."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
     validation: Metrics | None = None
     """Metrics on the split that chose the model."""
     test: Metrics | None = None
     """Metrics on the split that nothing was chosen by."""
+    time_use: TimeUse | None = None
+    """What of the test top-1 remains with other orders of the frames; None for networks of single
+    frames and where it was not measured."""
     cost: Cost | None = None
     within_limits: bool | None = None
     """Whether the cost keeps the limits of the search; None where there were none to keep."""

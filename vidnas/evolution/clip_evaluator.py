@@ -194,7 +194,11 @@ class ClipEvaluator:
                 f"{clips.directory} has no validation clips to score candidates on; "
                 "give some videos the split val."
             )
-        notes |= {"epochs": report.epochs, "training_s": report.seconds}
+        notes |= {
+            "epochs": report.epochs,
+            "new_epochs": report.new_epochs,
+            "training_s": report.seconds,
+        }
         return Evaluation(
             status="ok",
             fitness=self.settings.fitness_of(found),

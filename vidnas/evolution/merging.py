@@ -16,7 +16,7 @@ from pathlib import Path
 from vidnas.core import UserError
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
-from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
+from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors, rungs_to_climb
 from vidnas.evolution.trial import Proposal, Trial
 
 _FREE = "limits", "strategy", "seed", "deterministic", "designs"
@@ -55,7 +55,7 @@ def fork_study(
     config = config or source.config
     folder = Path(folder)
     _require_comparable(source, config, str(folder))
-    union = _Union(config.limits)
+    union = _Union(config)
     union.add(source, trials)
     return _write(union, folder, config, storage_url, on_progress)
 
@@ -83,7 +83,7 @@ def merge_studies(
         UserError: the folder holds something, or the studies cannot be compared.
     """
     folder, config = Path(folder), sources[0].config
-    union = _Union(config.limits)
+    union = _Union(config)
     for source in sources:
         _require_comparable(source, config, str(sources[0].folder))
         union.add(source)
@@ -122,8 +122,9 @@ class _Candidate:
 class _Union:
     """The candidates of several studies with their history, each architecture once."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, config: StudyConfig) -> None:
+        self._limits = config.limits
+        self._rungs = rungs_to_climb(config)
         self._candidates: dict[str, _Candidate] = {}
         """By digest."""
         self._numbers: dict[str, int] = {}
@@ -135,7 +136,8 @@ class _Union:
         reached: dict[str, Trial] = {}
         for trial in source.history:
             judged = _judged(trial, self._limits)
-            if judged is None or (trials is not None and trial.number >= trials):
+            is_cut = trials is not None and trial.number >= trials
+            if judged is None or is_cut or trial.rung >= self._rungs:
                 continue
             digest = trial.architecture.digest
             reached[digest] = judged

@@ -39,7 +39,7 @@ class Study:
         self.folder = folder
         self.config = config
         self._locks = ExitStack()
-        self._records = Records(storage, _rungs_to_climb(config))
+        self._records = Records(storage, rungs_to_climb(config))
         self.history, self.last_recorded = self._records.read()
         """Each trial as it was after each event, in the order of the events: all that was decided
         follows from it. And when the latest was recorded; unlike the file's time, that survives a
@@ -206,7 +206,9 @@ def latest(history: Iterable[Trial]) -> list[Trial]:
     return trials
 
 
-def _rungs_to_climb(config: StudyConfig) -> int:
+def rungs_to_climb(config: StudyConfig) -> int:
+    """Return how many rungs the candidates of a study may climb: one where its strategy is known
+    and sends none higher."""
     strategy = STRATEGIES.get(str(config.strategy.get("name")))
     return config.rungs if strategy is None or strategy.climbs else 1
 

@@ -1,14 +1,14 @@
-"""The plots of a study: accuracy against cost, progress, edge weights, the confusion matrix."""
+"""The plots of a study: accuracy against cost, the ladder, edge weights, the confusion matrix."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
 from markupsafe import escape
+from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from vidnas.core.quantities import format_evaluation
@@ -20,6 +20,7 @@ from vidnas.training import Metrics
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"
 _BLUE, _ORANGE, _RED = "#2f6fb0", "#d9822b", "#b3261e"
 _BLUES = ((0.0, "#ffffff"), (0.5, "#7fb0dc"), (1.0, "#1f5a96"))
+_RUNGS = [[0.0, "rgb(156, 198, 234)"], [0.5, "rgb(47, 111, 176)"], [1.0, "rgb(15, 44, 77)"]]
 _MOST_LABELLED_CLASSES = 40
 _MOST_WRITTEN_TRIALS = 12
 _LOG_TICKS = [digit * 10.0**power for power in range(-2, 12) for digit in (1, 2, 5)]
@@ -49,8 +50,9 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
         1, "best at its cost", _front(trained), mode="lines", opacity=0.5, hoverinfo="skip",
         line={"color": _BLUE, "width": 1.5, "shape": "hv"},
     )  # fmt: skip
-    blue = {"color": _BLUE, "size": 9, "opacity": 0.7}
-    add(1, "candidate", trained, mode="markers", marker=blue)
+    colours = _rung_colours(report)
+    stands = {"color": [colours[one.rung] for one, _ in trained], "size": 9, "opacity": 0.8}
+    add(1, "candidate", trained, mode="markers", marker=stands)
     star = {"color": _ORANGE, "size": 17, "symbol": "star"}
     add(1, "chosen", chosen, mode="markers", marker=star)
     bar = {"color": _GREY, "size": 13, "symbol": "line-ns-open", "line": {"width": 1.5}}
@@ -71,32 +73,42 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
     return _styled(figure, height=470)
 
 
-def progress(report: StudyReport) -> go.Figure:
-    """Plot each trained candidate and the best so far, by evaluations and by minutes."""
-    ok = report.of_status("ok")
-    fitness = [one.fitness for one in ok]
-    best = list(accumulate(fitness, max))
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04)
-    clocks = (
-        ("Candidates trained", list(range(1, len(ok) + 1))),
-        ("Minutes", [one.elapsed_s / 60 for one in ok]),
-    )
-    for column, (title, clock) in enumerate(clocks, start=1):
+def ladder(report: StudyReport) -> go.Figure:
+    """Plot the fitness of every candidate on each of its rungs by search time: a line joins the
+    rungs of one that climbed."""
+    climbs: dict[int, list[Trial]] = {}
+    for trial in report.history:
+        if trial.evaluation.status == "ok":
+            climbs.setdefault(trial.number, []).append(trial)
+    answer = report.winner.trial if report.winner else None
+    chosen = [] if answer is None else climbs.pop(answer, [])
+    figure = go.Figure()
+
+    def add(name: str, shown: Sequence[Trial | None], **style: Any) -> None:
         figure.add_scatter(
-            x=clock, y=fitness, mode="markers", name="candidate",
-            marker={"color": _BLUE, "size": 7, "opacity": 0.5}, text=[_hover(one) for one in ok],
-            hovertemplate="%{text}<extra></extra>", showlegend=column == 1, row=1, col=column,
+            x=[one and one.elapsed_s / 60 for one in shown],
+            y=[one and one.fitness for one in shown],
+            name=name, **style,
         )  # fmt: skip
-        figure.add_scatter(
-            x=clock, y=best, mode="lines", name="best so far", hoverinfo="skip",
-            line={"color": _ORANGE, "width": 2.5, "shape": "hv"},
-            showlegend=column == 1, row=1, col=column,
+
+    grey = {"color": _GREY, "width": 1.2, "shape": "hv"}
+    orange = {"color": _ORANGE, "width": 2.5, "shape": "hv"}
+    others = [one for climb in climbs.values() for one in (*climb, None)]  # None ends a line
+    add("climbs", others, mode="lines", line=grey, hoverinfo="skip")
+    add("chosen", chosen, mode="lines", line=orange, hoverinfo="skip")
+    ok = [trial for trial in report.history if trial.evaluation.status == "ok"]
+    for rung, colour in enumerate(_rung_colours(report)):
+        there = [trial for trial in ok if trial.rung == rung]
+        add(
+            f"rung {rung}", there, mode="markers", marker={"color": colour, "size": 8},
+            text=[_hover(one) for one in there], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
-        figure.update_xaxes(title=title, rangemode="tozero", row=1, col=column)
-    axis = _fitness_axis(report)
-    figure.update_yaxes(**axis, row=1, col=1)
-    figure.update_yaxes(tickformat=axis["tickformat"], row=1, col=2)
-    return _styled(figure, height=360)
+    designs = [trial for trial in ok if trial.proposal.design]
+    ring = {"color": _RED, "size": 14, "symbol": "diamond-open", "line": {"width": 1.5}}
+    add("design", designs, mode="markers", marker=ring, hoverinfo="skip")
+    figure.update_xaxes(title="Minutes of search", rangemode="tozero")
+    figure.update_yaxes(**_fitness_axis(report))
+    return _styled(figure, height=400)
 
 
 def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
@@ -148,7 +160,7 @@ def edge_weights(line: Sequence[Trial], neutral: float) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_xaxes(
-        title="Trial, the random start first", side="top", showgrid=False,
+        title="Trial, the first ancestor first", side="top", showgrid=False,
         tickmode="array", tickvals=list(range(len(line))),
         ticktext=[str(one.number) for one in line],
     )  # fmt: skip
@@ -192,10 +204,19 @@ def _front(trained: Sequence[tuple[Trial, float]]) -> list[tuple[Trial, float]]:
 
 
 def _hover(trial: Trial) -> str:
-    parent = trial.proposal.parent
-    origin = f"child of {parent}" if parent is not None else "random start"
-    lines = [format_evaluation(trial.evaluation), origin, *trial.proposal.mutations]
-    return "<br>".join([f"<b>trial {trial.number}</b>", *map(_label, lines)])
+    proposal = trial.proposal
+    origin = "design" if proposal.design else "random"
+    origin = origin if proposal.parent is None else f"child of {proposal.parent}"
+    lines = [format_evaluation(trial.evaluation), origin, *proposal.mutations]
+    return "<br>".join([f"<b>trial {trial.number}</b> on rung {trial.rung}", *map(_label, lines)])
+
+
+def _rung_colours(report: StudyReport) -> list[str]:
+    """Return a colour for each rung that a candidate reached, the darker the higher."""
+    rungs = 1 + max((trial.rung for trial in report.history), default=0)
+    shares = [rung / max(rungs - 1, 1) for rung in range(rungs)]
+    colours: list[str] = sample_colorscale(_RUNGS, shares)
+    return colours
 
 
 def _label(text: str) -> str:
@@ -204,9 +225,9 @@ def _label(text: str) -> str:
 
 
 _FITNESS_AXES = {
-    ("likelihood",): ("Probability of the right class, brief training", ".0%"),
-    ("top1",): ("Validation accuracy, brief training", ".0%"),
-    ("top1", "top5"): ("Validation top-1 + top-5, brief training", ".2f"),
+    ("likelihood",): ("Probability of the right class, validation", ".0%"),
+    ("top1",): ("Validation accuracy", ".0%"),
+    ("top1", "top5"): ("Validation top-1 + top-5", ".2f"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import PositiveInt
@@ -11,7 +12,11 @@ from pydantic import PositiveInt
 from vidnas.core import Cost, Status
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
+from vidnas.evolution.accounting import Accounting
+from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.niches import Niches
+from vidnas.evolution.study import latest
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
 from vidnas.training import Metrics
@@ -101,7 +106,8 @@ class StudyReport:
     title: str
     folder: str
     """The study's folder as the commands on the page name it."""
-    trials: Sequence[Trial]
+    history: Sequence[Trial]
+    """Each trial as it was after each event of the search."""
     classes: Sequence[str]
     limits: Limits = field(default_factory=Limits)
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -110,13 +116,48 @@ class StudyReport:
     fitness: tuple[str, ...] = ()
     """Names of the metrics whose sum the fitness is; empty if it is something else."""
     winner: ModelCard | None = None
-    """The network that was trained in full."""
+    """The network that is the answer."""
+    models: Sequence[ModelCard] = ()
+    """All networks that were finished, the answer included; their trials are those of the study."""
+    accounting: Accounting | None = None
+    """Where the core-seconds of the search went; None where nobody knows."""
     ensemble: EnsembleReport | None = None
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """All candidates as they are now."""
+        return latest(self.history)
 
     @property
     def elapsed_s(self) -> float:
-        """Search time until the last trial."""
-        return max((trial.elapsed_s for trial in self.trials), default=0.0)
+        """Search time until the last event."""
+        return self.history[-1].elapsed_s if self.history else 0.0
+
+    @property
+    def gain(self) -> Gain | None:
+        """What the answer has over the best design of the study."""
+        found = (one for one in self.trials if self.winner and one.number == self.winner.trial)
+        return next((Gain.of(one, self.trials) for one in found), None)
+
+    @property
+    def along_the_limit(self) -> list[ModelCard]:
+        """The finished network of each niche of the limited cost, the most expensive niche first:
+        the answer, and of each other niche the best on the validation split."""
+        niches, by_number = Niches(self.limits), {one.number: one for one in self.trials}
+        best: dict[int, ModelCard] = {}
+        for card in sorted(self.models, key=_validated, reverse=True):
+            if card.trial in by_number:
+                best.setdefault(niches.niche_of(by_number[card.trial]), card)
+        if self.winner and self.winner.trial in by_number:
+            best[niches.niche_of(by_number[self.winner.trial])] = self.winner
+        return [card for _, card in sorted(best.items())]
+
+    @property
+    def time_warning(self) -> str | None:
+        """That the answer does not use time, where that is so."""
+        if self.winner is None or self.winner.test is None or self.winner.time_use is None:
+            return None
+        return self.winner.time_use.warning(self.winner.test.top1)
 
     @property
     def shown(self) -> tuple[Architecture, int] | None:
@@ -155,11 +196,11 @@ class StudyReport:
         return [trial for trial in self.trials if trial.evaluation.status == status]
 
     def best(self, count: int) -> list[Trial]:
-        """Return the fittest trials, the best first."""
-        return sorted(self.of_status("ok"), key=lambda trial: -trial.fitness)[:count]
+        """Return those that climbed highest, on the same rung the fittest first."""
+        return sorted(self.of_status("ok"), key=lambda trial: trial.rank, reverse=True)[:count]
 
     def lineage(self, number: int) -> list[Trial]:
-        """Return a trial and its ancestors, the random start first."""
+        """Return a trial and its ancestors, the one that the line began with first."""
         by_number = {trial.number: trial for trial in self.trials}
         line: list[Trial] = []
         current: int | None = number
@@ -167,6 +208,10 @@ class StudyReport:
             line.append(by_number[current])
             current = by_number[current].proposal.parent
         return line[::-1]
+
+
+def _validated(card: ModelCard) -> tuple[float, float]:
+    return card.validation.rank if card.validation else (float("-inf"), 0.0)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

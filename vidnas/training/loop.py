@@ -57,6 +57,8 @@ class TrainingReport(Value):
 
     epochs: float
     """Those of the network, over all its runs."""
+    new_epochs: float
+    """Those of this run, over all resumptions."""
     seconds: float
     """Time of this run, over all resumptions."""
     validation: Metrics | None
@@ -289,6 +291,7 @@ class _Run:
         measured = [report.validation for report in self.history if report.validation]
         return TrainingReport(
             epochs=self.epochs,
+            new_epochs=(self.state.steps - self.state.began) / self.steps_per_epoch,
             seconds=self.state.seconds,
             validation=measured[-1] if measured else self._validate(),
             history=tuple(self.history),

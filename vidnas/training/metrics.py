@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from vidnas.core import UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
-from vidnas.data.sampling import test_batches
+from vidnas.data.sampling import Clips, test_batches
 from vidnas.data.splits import Split
 from vidnas.families import Network
 from vidnas.training.device import usable_device
@@ -54,10 +55,20 @@ def evaluate(
     clips_per_video: int = 1,
     batch_size: int = 32,
     device: str = "cpu",
+    change: Callable[[Clips], Clips] | None = None,
 ) -> Metrics:
     """Classify every video of a split by the mean probability over evenly spaced clips.
 
     The network computes in float32, as it will where it is used.
+
+    Args:
+        network: to evaluate.
+        cache: the clips.
+        split: which of them.
+        clips_per_video: over how many clips of a video to average.
+        batch_size: clips at a time.
+        device: where to compute.
+        change: what is done to a batch of clips before the network sees it.
 
     Raises:
         UserError: the split is empty, or the device does not exist.
@@ -82,7 +93,8 @@ def evaluate(
     network.to(where).eval()
     with torch.inference_mode():
         for clips, _, videos in batches:
-            probabilities = predict_probabilities(network, clips, where)
+            changed = change(clips) if change else clips
+            probabilities = predict_probabilities(network, changed, where)
             for video, row in zip(videos.tolist(), probabilities, strict=True):
                 sums[video] = sums.get(video, torch.zeros(())) + row
     network.train(was_training)

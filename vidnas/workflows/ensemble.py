@@ -12,7 +12,7 @@ from vidnas.core import Cost, UserError
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
-from vidnas.deploy.finalists import MODELS_FOLDER, Finalist, train_finalists
+from vidnas.deploy.finalists import Finalist, finished_models, train_finalists
 from vidnas.deploy.model import (
     MODEL_FILE,
     Model,
@@ -148,7 +148,7 @@ def _finish(
     Raises:
         UserError: the search has not ended, or none of them could be finished.
     """
-    times = {card.trial: _budget_s(card) for card in map(load_card, _finished(study))}
+    times = {card.trial: _budget_s(card) for card in map(load_card, finished_models(study.folder))}
     longest_s = max(times.values(), default=_budget_s(load_card(study.folder)))
     finalists = [Finalist(trial, train_s or times.get(trial.number, longest_s)) for trial in trials]
     if not finalists:
@@ -168,11 +168,6 @@ def _finish(
     for lost in (trial.number for trial in trials if trial.number not in finished):
         listener.remark(f"Trial {lost} could not be finished and is left out.")
     return [Candidate(study.folder, model, cache) for model in models]
-
-
-def _finished(study: Study) -> list[Path]:
-    """Return the folders of a study's finished models."""
-    return [path.parent for path in (study.folder / MODELS_FOLDER).glob(f"*/{MODEL_FILE}")]
 
 
 def _budget_s(card: ModelCard) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
+from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.report.page import write_report
 from vidnas.report.study import EnsembleReport, StudyReport
 from vidnas.workflows.records import read_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
 PAGE_FILE = "report.html"
 BEST_FOLDER = "best"
@@ -25,23 +28,48 @@ def write_page(study: Study, title: str) -> Path:
     report = StudyReport(
         title=title,
         folder=str(study.folder),
-        trials=study.trials,
+        history=study.history,
         classes=study.config.classes,
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
         fitness=ClipEvaluation.of_study(study.config).fitness,
         winner=read_winner(study.folder),
+        models=read_models(study.folder),
+        accounting=read_accounting(study),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
     )
     return write_report(report, study.folder / PAGE_FILE)
 
 
 def read_winner(folder: Path) -> ModelCard | None:
-    """Return the card of the network that a study trained in full, or None before that.
+    """Return the card of the network that is a study's answer, or None before there is one.
 
     Raises:
         UserError: the model is damaged.
     """
     best = folder / BEST_FOLDER
     return load_card(best) if (best / MODEL_FILE).is_file() else None
+
+
+def read_models(folder: Path) -> list[ModelCard]:
+    """Return the cards of all networks that were finished in a study.
+
+    Raises:
+        UserError: a model is damaged.
+    """
+    return [load_card(one) for one in finished_models(folder)]
+
+
+def read_accounting(study: Study) -> Accounting | None:
+    """Return where the core-seconds of a search went; None where nothing was recorded, or the
+    search was started from Python.
+
+    Raises:
+        UserError: a model or the record of the request is damaged.
+    """
+    request = read_record(SearchRequest, study.folder / REQUEST_FILE)
+    if request is None or request.workers is None or not study.history:
+        return None
+    finished = {card.trial for card in read_models(study.folder) if card.trial is not None}
+    return Accounting.of(study.history, finished, request.workers, study.history[-1].elapsed_s)

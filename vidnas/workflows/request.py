@@ -55,7 +55,7 @@ class SearchRequest(Request):
 
     limits: Annotated[Limits, LIMITS] = ()
     budget_s: Annotated[Seconds | None, LIMITS] = None
-    """Time for everything: search, final training, testing and export."""
+    """Time for everything: search, finishing the best, testing and export."""
     evaluations: Annotated[PositiveInt | None, LIMITS] = None
     """Number of candidates to train on the first rung or higher; as many as the budget allows by
     default."""

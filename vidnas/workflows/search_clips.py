@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vidnas.core import UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
@@ -29,6 +32,7 @@ from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import calibrate
+from vidnas.training import TimeUse, measure_time_use
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
@@ -139,8 +143,9 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     )
     with study:
         # The path of the clips may be relative to where the command was typed. Where the trials
-        # are the study remembers, without a password.
-        asked = request.model_copy(update={"clips": request.clips.resolve(), "storage": None})
+        # are the study remembers, without a password. What the workers did is counted by the page.
+        known = {"clips": request.clips.resolve(), "storage": None, "workers": executor.slots}
+        asked = request.model_copy(update=known)
         write_record(asked, request.out / REQUEST_FILE)
         job = _Job(request, plan, study, cache, listener)
         try:
@@ -298,13 +303,32 @@ class _Job:
                 chosen = replace(model, card=model.card.model_copy(update={"cost": cost}))
             if held:
                 break
+        time_use = self._time_use(chosen)
         folder.mkdir(exist_ok=True)
         check = export_model(chosen, folder / ONNX_FILE)
-        found = {"within_limits": held, "export_difference": check.largest_difference}
+        found = {
+            "within_limits": held,
+            "export_difference": check.largest_difference,
+            "time_use": time_use,
+        }
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
         write_page(self.study, request.title)
         return card
+
+    def _time_use(self, model: Model) -> TimeUse | None:
+        """Measure whether the network uses time, and say so where it does not."""
+        time_use = measure_time_use(
+            model.network,
+            self.cache,
+            "test",
+            clips_per_video=CLIPS_PER_VIDEO,
+            rng=np.random.default_rng(self.request.seed),
+        )
+        test = model.card.test
+        if time_use and test and (warning := time_use.warning(test.top1)):
+            self.listener.remark(warning)
+        return time_use
 
 
 def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
+from vidnas.evolution.accounting import Accounting
+from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.tally import Tally, per_minute
-from vidnas.workflows.page import read_winner
+from vidnas.workflows.page import read_accounting, read_winner
 from vidnas.workflows.plan import search_time
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
@@ -46,15 +48,21 @@ class StudyStatus(Value):
     """Rejected candidates by the limit that they broke."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
+    rungs: tuple[int, ...]
+    """How many candidates that are ok stand on each rung, the lowest first."""
     best: TrialFacts | None
+    gain: Gain | None
+    """The answer, or else the best so far, beside the best design; None without designs."""
     elapsed_s: float
     """Search time, over all resumptions, at which something was last recorded."""
     since_last_trial_s: float | None
     remaining_s: float | None
     """Estimate of the search time left after the last trial."""
     candidates_per_minute: float
+    accounting: Accounting | None
+    """Where the core-seconds went; None while a search runs, and for one started from Python."""
     winner: ModelCard | None
-    """The network that was trained in full."""
+    """The network that is the answer."""
 
 
 def read_status(folder: Path) -> StudyStatus:
@@ -77,6 +85,8 @@ def read_status(folder: Path) -> StudyStatus:
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.
     ended = winner is not None and not searching
+    answer = tally.best if winner is None or winner.trial is None else study.trials[winner.trial]
+    rungs = Counter(trial.rung for trial in study.trials if trial.evaluation.status == "ok")
     return StudyStatus(
         study=str(folder),
         searching=searching,
@@ -88,10 +98,13 @@ def read_status(folder: Path) -> StudyStatus:
         trials=dict(tally.counts),
         rejections=dict(tally.rejections),
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
+        rungs=tuple(rungs[rung] for rung in range(max(rungs, default=-1) + 1)),
         best=TrialFacts.of(tally.best),
+        gain=None if answer is None else Gain.of(answer, study.trials),
         elapsed_s=elapsed_s,
         since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
         remaining_s=0.0 if ended else tally.remaining_s(elapsed_s),
         candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
+        accounting=None if searching else read_accounting(study),
         winner=winner,
     )

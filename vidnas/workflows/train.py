@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vidnas.core import UserError
@@ -19,7 +20,14 @@ from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import count_cost
-from vidnas.training import NotFinite, TrainingRun, TrainingSettings, evaluate, train
+from vidnas.training import (
+    NotFinite,
+    TrainingRun,
+    TrainingSettings,
+    evaluate,
+    measure_time_use,
+    train,
+)
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.request import TrainRequest
@@ -118,10 +126,21 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     test = evaluate(
         network, cache, "test", clips_per_video=request.clips_per_video, device=request.device
     )
+    time_use = measure_time_use(
+        network,
+        cache,
+        "test",
+        clips_per_video=request.clips_per_video,
+        rng=np.random.default_rng(request.seed),
+        device=request.device,
+    )
+    if time_use and (warning := time_use.warning(test.top1)):
+        listener.remark(warning)
     card = ModelCard(
         epochs=report.epochs,
         validation=report.validation,
         test=test,
+        time_use=time_use,
         cost=cost,
         training_runs=(
             TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),

@@ -1,0 +1,68 @@
+"""What evolution gained over the designs that a search started from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typing_extensions import Self
+
+from vidnas.core.quantities import format_fitness, format_percent, format_points
+from vidnas.core.value import Value
+from vidnas.evolution.trial import Trial
+
+
+class Gain(Value):
+    """A candidate beside the best design of its study, on the highest rung that both reached."""
+
+    number: int
+    """Of the candidate."""
+    design: int
+    """Number of the best design; the same where the candidate is a design itself."""
+    climbed: tuple[int, int]
+    """The highest rung that each reached, the candidate first."""
+    fitness: tuple[float, float]
+    """On the rung that both reached, the candidate's first."""
+    top1: tuple[float, float] | None
+    """Validation top-1 there, between 0 and 1; None where it is not known."""
+
+    @classmethod
+    def of(cls, trial: Trial, trials: Sequence[Trial]) -> Self | None:
+        """Compare a candidate that is ok with the best design among these trials, if any is ok."""
+        designs = [one for one in trials if one.proposal.design and one.evaluation.status == "ok"]
+        if trial.proposal.design:
+            designs = [trial]
+        if not designs:
+            return None
+        best = max(designs, key=lambda one: one.rank)
+        rung = min(trial.rung, best.rung)
+        mine, other = trial.evaluations[rung], best.evaluations[rung]
+        assert mine.fitness is not None and other.fitness is not None  # they are ok
+        known = "top1" in mine.metrics and "top1" in other.metrics
+        return cls(
+            number=trial.number,
+            design=best.number,
+            climbed=(trial.rung, best.rung),
+            fitness=(mine.fitness, other.fitness),
+            top1=(mine.metrics["top1"], other.metrics["top1"]) if known else None,
+        )
+
+    def __str__(self) -> str:
+        if self.number == self.design:
+            return (
+                f"Trial {self.number} is a design that the search started from: nothing better was "
+                "found."
+            )
+        mine, other = self.fitness
+        differences, facts = [], []
+        if self.top1 is not None:
+            differences.append(f"{format_points(self.top1[0] - self.top1[1])} of validation top-1")
+            facts.append(" against ".join(map(format_percent, self.top1)))
+        differences.append(f"{mine - other:+.3g} of fitness")
+        facts.append(" against ".join(map(format_fitness, self.fitness)))
+        found = ", ".join(
+            f"{change} ({fact})" for change, fact in zip(differences, facts, strict=True)
+        )
+        return (
+            f"Trial {self.number} against trial {self.design}, the best design that the search "
+            f"started from: {found} on rung {min(self.climbed)}, the highest that both reached."
+        )

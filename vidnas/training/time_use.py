@@ -1,0 +1,136 @@
+"""Whether a network uses time: what it gets right when the frames of its clips come in another
+order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidnas.core.quantities import format_percent
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import Clips
+from vidnas.data.splits import Split
+from vidnas.families import Network
+from vidnas.training.metrics import evaluate
+
+_LEAST_COST = 0.02
+"""Where shuffling costs less top-1, the order of the frames hardly matters."""
+
+_Order = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+"""Says which frames to show, `(N, T)`, given random numbers `(N, T)`."""
+
+
+class TimeUse(Value):
+    """Top-1 accuracy, between 0 and 1, by what was done to the frames of every clip."""
+
+    shuffled: float
+    """In random order."""
+    frozen: float
+    """The middle frame, repeated."""
+    reversed: float
+    """The last frame first."""
+
+    def describe(self, top1: float) -> str:
+        """Say all in one phrase.
+
+        Args:
+            top1: accuracy with the frames as they are.
+        """
+        return (
+            f"top-1 with frames as they are {format_percent(top1)}, reversed "
+            f"{format_percent(self.reversed)}, shuffled {format_percent(self.shuffled)}, frozen "
+            f"{format_percent(self.frozen)}"
+        )
+
+    def warning(self, top1: float) -> str | None:
+        """Say that the network does not need the order of the frames; None where it does.
+
+        Args:
+            top1: accuracy with the frames as they are.
+        """
+        cost = top1 - self.shuffled
+        if cost >= _LEAST_COST:
+            return None
+        costs = f"costs {100 * cost:.1f} points" if cost > 0 else "costs nothing"
+        return (
+            f"Shuffling the frames {costs}: this network looks at single frames, not at how one "
+            "follows the other; where only motion should tell your classes apart, look for what "
+            "else does, such as the background."
+        )
+
+
+def measure_time_use(
+    network: Network,
+    cache: ClipCache,
+    split: Split,
+    *,
+    clips_per_video: int,
+    rng: np.random.Generator,
+    device: str = "cpu",
+) -> TimeUse | None:
+    """Measure a network on clips whose frames are shuffled, frozen and reversed.
+
+    All inputs of a clip are reordered alike, so that their frames still belong together.
+
+    Args:
+        network: a trained one.
+        cache: the clips.
+        split: which of them.
+        clips_per_video: as in the test that this is compared with.
+        rng: draws an order for every clip.
+        device: where to compute.
+
+    Returns:
+        None for a network that sees single frames.
+
+    Raises:
+        UserError: the split is empty, or the device does not exist.
+        NotFinite: the network predicted numbers that are not finite.
+    """
+    if all(spec.frames == 1 for spec in network.architecture.inputs):
+        return None
+
+    def top1(order: _Order) -> float:
+        change = partial(_reorder, order=order, rng=rng)
+        found = evaluate(
+            network,
+            cache,
+            split,
+            clips_per_video=clips_per_video,
+            device=device,
+            change=change,
+        )
+        return found.top1
+
+    return TimeUse(shuffled=top1(_shuffled), frozen=top1(_frozen), reversed=top1(_reversed))
+
+
+def _reorder(clips: Clips, *, order: _Order, rng: np.random.Generator) -> Clips:
+    """Return the clips with their frames in another order."""
+    longest = max(clip.shape[2] for clip in clips)
+    drawn = rng.random((len(clips[0]), longest))
+    return tuple(_take(clip, order(drawn[:, : clip.shape[2]])) for clip in clips)
+
+
+def _take(clip: Tensor, frames: NDArray[np.int64]) -> Tensor:
+    """Return clips `(N, C, T, H, W)` with these frames, `(N, T)`."""
+    rows = torch.arange(len(clip))[:, None]
+    return clip.transpose(1, 2)[rows, torch.from_numpy(frames)].transpose(1, 2)
+
+
+def _shuffled(drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+    return drawn.argsort(axis=1)
+
+
+def _frozen(drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.full(drawn.shape, drawn.shape[1] // 2)
+
+
+def _reversed(drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.tile(np.arange(drawn.shape[1])[::-1], (len(drawn), 1))
