@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Callable
 from dataclasses import replace
@@ -215,7 +214,7 @@ def test_the_folder_of_states_may_be_on_another_path_in_a_copy(evaluator, tmp_pa
     """A study that was copied goes on: nothing in a state knows where it lies."""
     first = climb(evaluator, 0)
     assert evaluator.states is not None
-    os.rename(evaluator.states.path, tmp_path / "moved")
+    evaluator.states.path.rename(tmp_path / "moved")
     moved = replace(evaluator, states=StateFolder(tmp_path / "moved"))
     assert learned(climb(moved, 0)) == learned(first)
 
