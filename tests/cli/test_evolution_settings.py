@@ -14,12 +14,17 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
-from vidnas.workflows.plan import Plan, brief_training, planned_strategy
+from vidnas.training import TrainingSettings
+from vidnas.workflows.plan import Plan, planned_strategy, rung_training
 from vidnas.workflows.request import SearchRequest
 
 
 def requested(folder: Path, **asked: Any) -> SearchRequest:
     return SearchRequest(clips=folder, out=folder / "study", **asked)
+
+
+def planned(request: SearchRequest) -> Plan:
+    return Plan.of(request, clips=200, workers=2)
 
 
 def typed(folder: Path, *options: object) -> SearchRequest:
@@ -39,7 +44,7 @@ def typed(folder: Path, *options: object) -> SearchRequest:
 
 def described(folder: Path, **asked: Any) -> dict[str, Any]:
     request = requested(folder, **asked)
-    return planned_strategy(request, Plan.of(request, workers=2)).describe()
+    return planned_strategy(request, planned(request)).describe()
 
 
 def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
     [
         ({"evaluations": 1}, 1, 1),
         ({"evaluations": 16}, 8, 4),
-        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 13, 6),
+        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 7, 3),
         ({"evaluations": 16, "budget_s": 36000.0}, 8, 4),
         ({"evaluations": 500, "population": 3}, 3, 3),
         ({"evaluations": 2, "population": 30, "tournament": 7}, 30, 7),
@@ -70,9 +75,11 @@ def test_half_of_the_evaluations_are_left_to_children(
 
 def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     there = described(tmp_path, evaluations=16)
+    training = TrainingSettings(epochs=1)
+    evaluation = ClipEvaluation(training=training, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy=there, evaluator={}, seed=0,
+        strategy=there, evaluator=evaluation.model_dump(mode="json"), seed=0,
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
@@ -97,7 +104,7 @@ def test_strategies_by_name(
     flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     request = typed(tmp_path, "--evaluations", 40, "--strategy", *flags)
-    described = planned_strategy(request, Plan.of(request, workers=2)).describe()
+    described = planned_strategy(request, planned(request)).describe()
     assert described.items() >= expected.items()
 
 
@@ -117,7 +124,7 @@ def test_guidance_is_one_switch(flags: tuple[str, ...], guided: bool, tmp_path: 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ((), {"epochs": None, "budget_s": 20.0}),
+        ((), {"epochs": 16.0, "budget_s": 32.0}),  # 200 steps of 16 clips
         (("--candidate-epochs", "3"), {"epochs": 3.0, "budget_s": None}),
         (
             ("--candidate-epochs", "3", "--candidate-time", "5s"),
@@ -125,18 +132,17 @@ def test_guidance_is_one_switch(flags: tuple[str, ...], guided: bool, tmp_path: 
         ),
     ],
 )
-def test_the_brief_training_is_as_asked_for(
+def test_the_first_rung_is_as_asked_for(
     flags: tuple[str, ...], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     request = typed(tmp_path, "--evaluations", 40, *flags)
-    settings = brief_training(request, Plan.of(request, workers=2))
+    settings = rung_training(request, planned(request))
     assert settings.model_dump().items() >= expected.items()
 
 
-def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
+def test_a_study_that_is_there_keeps_its_first_rung(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
-    plan = Plan.of(request, workers=2)
-    settings = brief_training(request, plan)
+    settings = rung_training(request, planned(request))
     evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
@@ -144,13 +150,14 @@ def test_a_study_that_is_there_keeps_its_brief_training(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "study").mkdir()
     config.write(tmp_path / "study" / "config.yaml")
-    assert brief_training(requested(tmp_path, evaluations=16), plan) == settings
+    again = requested(tmp_path, evaluations=16)
+    assert rung_training(again, planned(again)) == settings
 
 
 def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:
     def settings(**asked: Any) -> Any:
         request = requested(tmp_path, evaluations=9, deterministic=True, **asked)
-        return brief_training(request, Plan.of(request, workers=2))
+        return rung_training(request, planned(request))
 
     assert settings(candidate_epochs=3.0).epochs == 3
     assert settings(candidate_epochs=3.0).budget_s is None

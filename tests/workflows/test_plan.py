@@ -9,13 +9,18 @@ import pytest
 
 import vidnas
 from vidnas.core import UserError
+from vidnas.data.cache import ClipSettings
+from vidnas.evolution.clip_evaluator import ClipEvaluation
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.limits import Limits
+from vidnas.training import TrainingSettings
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.plan import Plan
+from vidnas.workflows.plan import Plan, planned_sampling
 from vidnas.workflows.request import SearchRequest
 
 
-def plan(folder: Path, **asked: Any) -> Plan:
-    return Plan.of(SearchRequest(clips=folder, out=folder / "study", **asked), workers=2)
+def plan(folder: Path, *, clips: int = 200, workers: int = 2, **asked: Any) -> Plan:
+    return Plan.of(SearchRequest(clips=folder, out=folder / "study", **asked), clips, workers)
 
 
 @pytest.mark.parametrize("asked", [{}, {"train_time": "60s"}, {"candidate_time": "9s"}])
@@ -24,11 +29,84 @@ def test_a_budget_is_spent_and_not_more(
     budget_s: float, asked: dict[str, Any], tmp_path: Path
 ) -> None:
     times = plan(tmp_path, budget=budget_s, **asked)
-    assert times.search_s is not None and times.last_start_s is not None
-    assert times.search_s + times.train_s + times.rest_s == pytest.approx(budget_s)
-    # The last candidate to be started ends in time.
-    assert times.last_start_s + times.candidate_s == pytest.approx(times.search_s)
-    assert times.rest_s >= 12
+    assert times.search_s is not None and times.rung_s is not None
+    assert times.search_s + times.finish_s + times.rest_s == pytest.approx(budget_s)
+    assert times.rest_s == max(15, 0.05 * budget_s)
+    if "train_time" in asked:
+        assert times.finish_s == 60
+    else:
+        assert times.finish_s / (times.search_s + times.finish_s) == pytest.approx(0.3 / 0.95)
+    # Every rung is three times as far as the one below; the top is reached within the search.
+    assert times.rung_s * 3 ** (times.rungs - 1) <= times.search_s * 2 / 3
+    assert times.rung_s * 3**times.rungs > times.search_s * 2 / 3
+
+
+@pytest.mark.parametrize(
+    ("clips", "budget", "epochs", "rung_s", "rungs"),
+    [
+        (100, "6m", 19.5, 19.5, 2),  # as much as leaves room for 24 candidates
+        (100, "10h", 32, 32, 6),  # 200 steps: fewer teach nothing
+        (5000, "10h", 3, 150, 5),  # three epochs are more than that
+        (5000, "6m", 0.39, 19.5, 2),  # and more than there is time for
+        (100, "40s", 3, 3, 2),  # shorter is no training at all
+    ],
+)
+def test_the_first_rung_follows_from_the_clips_and_the_budget(
+    clips: int, budget: str, epochs: float, rung_s: float, rungs: int, tmp_path: Path
+) -> None:
+    times = plan(tmp_path, clips=clips, budget=budget)
+    assert (times.epochs, times.rung_s) == pytest.approx((epochs, rung_s))
+    assert times.rungs == rungs
+
+
+def test_more_workers_do_more_and_no_shorter(tmp_path: Path) -> None:
+    few, many = (plan(tmp_path, budget="1h", workers=workers) for workers in (2, 20))
+    assert (few.search_s, few.rung_s) == (many.search_s, many.rung_s)
+    assert many.rungs == few.rungs + 2
+    assert many.evaluations > 5 * few.evaluations
+
+
+def test_the_first_rung_may_be_asked_for(tmp_path: Path) -> None:
+    times = plan(tmp_path, budget="1h", candidate_epochs=2.0)
+    assert (times.epochs, times.rung_s) == (2, None)
+    # Taken to be four seconds: 2 x 200 clips at 100 a second.
+    assert times.search_s is not None
+    assert (times.rungs, times.evaluations) == (6, int(times.search_s * 2 / 4 / (1 + 5 * 2 / 3)))
+    times = plan(tmp_path, budget="1h", candidate_epochs=2.0, candidate_time="9s")
+    assert (times.epochs, times.rung_s) == (2, 9)
+    times = plan(tmp_path, budget="1h", candidate_time="9s")
+    assert (times.epochs, times.rung_s) == (None, 9)
+
+
+def test_without_a_budget_there_are_three_rungs(tmp_path: Path) -> None:
+    times = plan(tmp_path, evaluations=7)
+    assert (times.search_s, times.budget_s, times.rungs, times.evaluations) == (None, None, 3, 7)
+    assert times.rung_s is not None
+    assert times.finish_s == 13 * times.rung_s
+    assert plan(tmp_path, evaluations=7, train_time="33s").finish_s == 33
+    assert plan(tmp_path, evaluations=7, candidate_epochs=2.0, clips=500).finish_s == 130
+
+
+def test_top_k_stays_on_one_rung(tmp_path: Path) -> None:
+    times = plan(tmp_path, budget="6m", strategy="top-k")
+    assert times.search_s is not None and times.rung_s is not None
+    assert times.rungs == 1
+    assert times.evaluations == 20
+    assert times.rung_s * 20 == pytest.approx(times.search_s * 2)
+
+
+def test_a_study_keeps_its_rungs(tmp_path: Path) -> None:
+    training = TrainingSettings(epochs=4, budget_s=7)
+    evaluation = ClipEvaluation(training=training, rungs=4, clips=ClipSettings(size_px=32))
+    config = StudyConfig(
+        family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
+        strategy={}, evaluator=evaluation.model_dump(mode="json"), seed=0, rungs=4,
+    )  # fmt: skip
+    (tmp_path / "study").mkdir()
+    config.write(tmp_path / "study" / "config.yaml")
+    for budget in ("3m", "30h"):
+        times = plan(tmp_path, budget=budget)
+        assert (times.rungs, times.epochs, times.rung_s) == (4, 4, 7)
 
 
 @pytest.mark.parametrize("asked", [{}, {"train_time": "3m"}, {"candidate_time": "30s"}])
@@ -46,7 +124,23 @@ def test_a_budget_that_is_too_small_is_told_what_is_needed(
 def test_a_search_needs_an_end(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --budget 30m, --evaluations 100, or both"):
         plan(tmp_path)
-    assert plan(tmp_path, evaluations=7).last_start_s is None
+    assert plan(tmp_path, evaluations=7).search_s is None
+
+
+def test_a_plan_is_told_in_words(tmp_path: Path) -> None:
+    told = str(plan(tmp_path, budget="6m", evaluations=9))
+    assert told == (
+        "3m 54s of search (about 9 candidates on 2 rungs), 1m 48s to finish the best, about 18.0s "
+        "for start-up, testing and export"
+    )
+    assert str(plan(tmp_path, evaluations=9, strategy="top-k")).startswith(
+        "9 candidates on one rung, "
+    )
+
+
+def test_short_videos_are_taken_for_trimmed_actions() -> None:
+    assert planned_sampling(27) == planned_sampling(300) == ("uniform", "dense")
+    assert planned_sampling(301) == ("dense", "uniform")
 
 
 def test_python_is_answered_as_the_command_is(tmp_path: Path) -> None:

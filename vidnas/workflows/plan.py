@@ -92,15 +92,16 @@ class Plan(Value):
         epochs, rung_s = _first_rung(request, clips, work_s)
         if search_s is not None:
             _require_enough(request, search_s, rung_s or 0.0)
-        rungs = _rungs(request, work_s, rung_s)
-        born = math.inf if work_s is None or rung_s is None else work_s / rung_s / _cost(rungs)
+        expected_s = rung_s or (epochs or 1) * clips / _CLIPS_PER_S
+        rungs = _rungs(request, work_s, expected_s)
+        born = math.inf if work_s is None else work_s / expected_s / _cost(rungs)
         return cls(
             budget_s=budget_s,
             search_s=search_s,
             rungs=rungs,
             epochs=epochs,
             rung_s=rung_s,
-            finish_s=finish_s or _FINISH_TO_RUNG * (rung_s or (epochs or 1) * clips / _CLIPS_PER_S),
+            finish_s=finish_s or _FINISH_TO_RUNG * expected_s,
             rest_s=rest_s,
             evaluations=int(min(request.evaluations or math.inf, max(born, 1))),
         )
@@ -154,14 +155,14 @@ def _first_rung(
     return epochs, rung_s
 
 
-def _rungs(request: SearchRequest, work_s: float | None, rung_s: float | None) -> int:
+def _rungs(request: SearchRequest, work_s: float | None, rung_s: float) -> int:
     """Return how many rungs the work of a search has room for; a study keeps its own."""
     config = _config_of(request)
     if config is not None:
         return config.rungs
     if request.strategy == "top-k":
         return 1
-    if work_s is None or rung_s is None:
+    if work_s is None:
         return _RUNGS
     return max(1 + math.floor(math.log(_TOP_SHARE * work_s / rung_s, ETA)), 1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from search_toys import FAMILY, Toy, ToyEvaluator, ToySpace, toy_config
-from vidnas.evolution.weights import WeightFolder
 
 from vidnas.core import Evaluation, UserError
-from vidnas.data.cache import ClipCache, build_cache
-from vidnas.data.datasets import load_dataset
-from vidnas.data.demo import write_clips
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.limits import Limits
+from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
@@ -30,13 +26,6 @@ from vidnas.training.settings import TrainingSettings
 PARENT, CHILD = Toy(widths=(8, 8, 4)), Toy(widths=(8, 8, 6))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> ClipCache:
-    folder = tmp_path_factory.mktemp("clips")
-    write_clips(folder / "clips", classes=("left", "right"), clips_per_class=6, size_px=32)
-    return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
-
-
 @pytest.fixture
 def evaluator(cache, tmp_path) -> ClipEvaluator:
     settings = ClipEvaluation(
@@ -44,9 +33,9 @@ def evaluator(cache, tmp_path) -> ClipEvaluator:
         clips=cache.settings(["rgb"]),
         inherit=True,
     )
-    weights = WeightFolder(tmp_path / "weights")
+    states = StateFolder(tmp_path / "states")
     return ClipEvaluator(
-        cache.directory, settings, Limits(), FAMILY, runtime="torch", weights=weights
+        cache.directory, settings, Limits(), FAMILY, runtime="torch", states=states
     )
 
 
@@ -69,7 +58,7 @@ def test_a_child_starts_from_its_parents_weights(evaluator):
     assert heir.metrics["inherited"] == kept / sum(
         p.numel() for p in create_network(CHILD, 2).parameters()
     )
-    learned, taken = (evaluator.weights.read(one.digest) for one in (PARENT, CHILD))
+    learned, taken = (evaluator.states.weights(one.digest) for one in (PARENT, CHILD))
     assert torch.allclose(taken["layers.0.weight"], learned["layers.0.weight"], atol=1e-6)
     assert taken["layers.2.weight"].shape != learned["layers.2.weight"].shape
 
@@ -80,30 +69,24 @@ def spoil(file: Path) -> None:
 
 @pytest.mark.parametrize("accident", [Path.unlink, spoil, lambda file: file.write_bytes(b"")])
 def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
-    evaluator.weights.write(PARENT.digest, create_network(PARENT, 2))
-    (file,) = evaluator.weights.path.iterdir()
-    accident(file)
+    evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    accident(evaluator.states.file(PARENT.digest))
     orphan = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
     assert (orphan.status, orphan.metrics["inherited"]) == ("ok", 0.0)
 
 
-def test_a_folder_that_cannot_be_written_fails_no_candidate(evaluator, tmp_path):
-    (tmp_path / "file").touch()
-    evaluator = replace(evaluator, weights=WeightFolder(tmp_path / "file" / "weights"))
-    assert evaluator.evaluate(CHILD, seed=2, deadline_s=None).status == "ok"
-
-
-def test_weights_that_were_not_used_for_longest_go_first(tmp_path):
-    network = create_network(PARENT, 2)
-    folder = WeightFolder(tmp_path)
-    for age_s, name in ((30, "used"), (20, "unused"), (10, "young")):
-        folder.write(name, network)
-        then = (tmp_path / f"{name}.safetensors").stat().st_mtime - age_s
-        os.utime(tmp_path / f"{name}.safetensors", (then, then))
-    size = (tmp_path / "used.safetensors").stat().st_size
-    assert folder.read("used")
-    WeightFolder(tmp_path, most_bytes=3 * size).write("new", network)
-    assert {file.stem for file in tmp_path.iterdir()} == {"used", "young", "new"}
+def test_a_candidate_that_climbs_keeps_what_it_learned_itself(evaluator):
+    evaluator = changed(evaluator, epochs=1)
+    evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    heir = replace(evaluator, parent=PARENT.digest)
+    heir.evaluate(CHILD, seed=2, deadline_s=None)
+    before = evaluator.states.weights(CHILD.digest)
+    climbed = heir.at_rung(1).evaluate(CHILD, seed=2, deadline_s=None)
+    assert "inherited" not in climbed.metrics
+    assert climbed.metrics["epochs"] == 3
+    assert not torch.equal(
+        evaluator.states.weights(CHILD.digest)["layers.0.weight"], before["layers.0.weight"]
+    )
 
 
 def test_a_search_that_inherits(evaluator, tmp_path):

@@ -1,0 +1,258 @@
+"""The best of a search, cooled down from where they stand: who, how long, whatever is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from search_toys import FAMILY, Toy, toy_config
+
+from vidnas.core import Cost, Evaluation, UserError
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.deploy import finalists as room
+from vidnas.deploy import load_model
+from vidnas.deploy.finalists import Finalist, choose_finalists, train_finalists, trained_s
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
+from vidnas.evolution.executors import InlineExecutor
+from vidnas.evolution.launcher import evaluation_seed
+from vidnas.evolution.limits import Limits
+from vidnas.evolution.states import StateFolder
+from vidnas.evolution.study import STATES_FOLDER, Study
+from vidnas.evolution.trial import Proposal
+from vidnas.training import EpochReport, TrainingSettings, evaluate
+from vidnas.training import train as train_really
+
+LIMITS = Limits(macs=1000)
+RECIPE = TrainingSettings(epochs=1, batch_size=4, warmup_steps=0)
+BUDGET_S = 0.4
+
+
+# Who, and how long
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    with Study.create_or_resume(tmp_path / "study", toy_config(LIMITS, rungs=3)) as study:
+        yield study
+
+
+def add(study: Study, fitness: float, macs: int, *times_s: float) -> None:
+    """Record a candidate that climbed as many rungs as there are times."""
+    cost = Cost(parameters=1, macs=macs, activation_bytes=1)
+    outcomes = [
+        Evaluation(status="ok", fitness=fitness, cost=cost, metrics={"training_s": seconds})
+        for seconds in times_s
+    ]
+    trial = study.record(Proposal(Toy(widths=(len(study.trials) + 1,))), outcomes[0], 0.0)
+    for outcome in outcomes[1:]:
+        study.climb(trial.number, outcome, 0.0)
+
+
+def budgets(finalists: Sequence[Finalist]) -> dict[int, float]:
+    return {one.trial.number: one.budget_s for one in finalists}
+
+
+def test_the_best_have_the_time_and_each_niche_has_one(study):
+    add(study, 0.9, 900, 10.0, 20.0)  # 0: the best
+    add(study, 0.8, 900, 10.0, 20.0)  # 1: the next
+    add(study, 0.7, 900, 10.0, 20.0)  # 2: in the same niche as both
+    add(study, 0.9, 300, 10.0, 20.0)  # 3: as good as the best, and younger
+    add(study, 0.5, 100, 10.0)  # 4: a niche of its own, on the lowest rung
+    add(study, 0.99, 30, 10.0)  # 5: another
+    add(study, 0.98, 30, 10.0)  # 6: the same
+    study.record(Proposal(Toy(widths=(99,))), Evaluation(status="failed", reason="died"), 0.0)
+    chosen = choose_finalists(study, 100.0, workers=2)
+    assert budgets(chosen) == pytest.approx({5: 3.0, 4: 3.0, 0: 97.0, 3: 97.0})
+    assert [one.trial.number for one in chosen[2:]] == [0, 3]  # those with the least time first
+    assert trained_s(study.trials[0]) == 30
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 16])
+@pytest.mark.parametrize("budget_s", [1.0, 10.0, 1000.0])
+def test_the_time_is_shared_out_whole(study, workers, budget_s):
+    for number in range(12):
+        add(study, 0.1 * number, 70 * number + 10, *[40.0] * (1 + number % 3))
+    chosen = choose_finalists(study, budget_s, workers)
+    rivals = chosen[-min(workers, 4) :]
+    others = chosen[: -len(rivals)]
+    assert len({one.trial.number for one in chosen}) == len(chosen)
+    assert [one.trial for one in rivals] == study.fittest(min(workers, 4))
+    assert len({one.budget_s for one in rivals}) == 1
+    # The others take turns on the workers, and then the rivals run side by side.
+    others_s = sum(one.budget_s for one in others) / workers
+    assert others_s + rivals[0].budget_s == pytest.approx(budget_s)
+    assert others_s <= 0.25 * budget_s + 1e-9
+    for one in others:
+        assert 0 < one.budget_s <= 0.3 * trained_s(one.trial)
+
+
+def test_a_search_without_limits_has_no_niches(tmp_path):
+    with Study.create_or_resume(tmp_path / "free", toy_config(rungs=3)) as study:
+        for fitness in (0.1, 0.3, 0.2):
+            add(study, fitness, 10, 1.0)
+        assert budgets(choose_finalists(study, 50.0, workers=2)) == {1: 50.0, 2: 50.0}
+
+
+# Finishing
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder / "clips", classes=("left", "right"), clips_per_class=10, size_px=32)
+    return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
+
+
+@pytest.fixture
+def searched(study: Study, cache: ClipCache) -> Study:
+    """A study of three candidates that have learned something."""
+    settings = ClipEvaluation(training=RECIPE, rungs=3, clips=cache.settings(["rgb"]))
+    states = StateFolder(study.folder / STATES_FOLDER)
+    evaluator = ClipEvaluator(
+        cache.directory, settings, Limits(), FAMILY, runtime="torch", states=states
+    )
+    for width in (4, 6, 8):
+        toy = Toy(widths=(width,))
+        outcome = evaluator.evaluate(toy, evaluation_seed(study.config.seed, toy), None)
+        assert outcome.status == "ok"
+        study.record(Proposal(toy), outcome, 0.0)
+    return study
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[EpochReport]:
+    """Every pass over the clips, as it was done: about nine in a second of a clock that does not
+    depend on the machine; with a save after each, as slow networks do."""
+    told: list[EpochReport] = []
+    readings = count()
+    clock = SimpleNamespace(monotonic=lambda: next(readings) / 100)
+    monkeypatch.setattr("vidnas.training.loop.time", clock)
+
+    def train(*arguments, **settings):
+        return train_really(*arguments, on_epoch=told.append, **settings)
+
+    monkeypatch.setattr(room, "train", train)
+    monkeypatch.setattr("vidnas.training.loop._SAVE_EVERY_S", 0.0)
+    return told
+
+
+def finish(study: Study, cache: ClipCache, *numbers: int, budget_s: float = BUDGET_S):
+    finalists = [Finalist(study.trials[number], budget_s) for number in numbers]
+    return train_finalists(finalists, study, cache, RECIPE, InlineExecutor())
+
+
+def place(study: Study, number: int) -> Path:
+    return study.folder / "models" / f"trial-{number}"
+
+
+def state(study: Study, number: int) -> Path:
+    digest = study.trials[number].architecture.digest
+    return StateFolder(study.folder / STATES_FOLDER).file(digest)
+
+
+def test_finalists_go_on_and_cool_down(searched, cache, passes):
+    kept = {number: state(searched, number).read_bytes() for number in (0, 2)}
+    models = finish(searched, cache, 0, 2)
+    assert {model.card.trial for model in models} == {0, 2}
+    ranks = [model.card.validation.rank for model in models]
+    assert ranks == sorted(ranks, reverse=True)
+    firsts = [one for one in passes if one.epoch <= 2]
+    assert [one.epoch for one in firsts] == [2, 2]  # the first was on the ladder
+    assert all(one.learning_rate < RECIPE.learning_rate for one in firsts)  # cools at once
+    assert passes[-1].learning_rate < 0.3 * RECIPE.learning_rate
+    for number in (0, 2):
+        found = load_model(place(searched, number))
+        (run,) = found.card.training_runs
+        assert (run.settings.cooldown, run.settings.budget_s) == (1.0, BUDGET_S)
+        assert run.settings.recipe == RECIPE.recipe
+        assert found.card.epochs > 1
+        assert found.card.cost == searched.trials[number].evaluation.cost
+        assert evaluate(found.network, cache, "val") == found.card.validation
+        assert found.card.test.clips == len(cache.videos("test"))
+        assert {path.name for path in place(searched, number).iterdir()} == {
+            "model.json", "weights.safetensors"
+        }  # fmt: skip
+        # What was learned on the ladder stays, should the search go on.
+        assert state(searched, number).read_bytes() == kept[number]
+
+
+def test_finished_models_are_kept_and_others_are_finished(searched, cache, passes):
+    (first,) = finish(searched, cache, 1)
+    written = (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns
+    passes.clear()
+    models = finish(searched, cache, 1, 0)
+    assert (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns == written
+    assert next(one for one in models if one.card.trial == 1).card == first.card
+    assert passes[0].epoch == 2 and passes[-1].fraction == 1
+    assert sum(one.fraction == 1 for one in passes) == 1
+    passes.clear()
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2)  # another time is asked for
+    assert passes
+    assert (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns != written
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_finalist_that_was_killed_goes_on(searched, cache, passes, monkeypatch):
+    def die(*arguments, **settings):
+        def third(report: EpochReport) -> None:
+            passes.append(report)
+            if len(passes) == 3:
+                raise Killed
+
+        return train_really(*arguments, on_epoch=third, **settings)
+
+    budget_s = 1.0
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "train", die)
+        with pytest.raises(Killed):
+            finish(searched, cache, 2, budget_s=budget_s)
+    before = list(passes)
+    assert (place(searched, 2) / "training.checkpoint").exists()
+    passes.clear()
+    (model,) = finish(searched, cache, 2, budget_s=budget_s)
+    assert passes[0].epoch == before[-1].epoch + 1
+    assert passes[0].seconds > before[-1].seconds
+    assert passes[-1].seconds == pytest.approx(budget_s, abs=0.05)  # of both together
+    assert model.card.epochs == passes[-1].epoch
+    assert not (place(searched, 2) / "training.checkpoint").exists()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_finalist_without_a_usable_state_is_trained_anew(searched, cache, passes, damaged):
+    if damaged:
+        state(searched, 0).write_bytes(b"not a state")
+    else:
+        state(searched, 0).unlink()
+    (model,) = finish(searched, cache, 0)
+    assert passes[0].epoch == 1
+    assert passes[0].learning_rate == RECIPE.learning_rate  # it cools at the end alone
+    assert model.card.epochs == passes[-1].epoch
+
+
+def test_one_that_cannot_be_finished_is_left_out(searched, cache, monkeypatch):
+    def train(network, *arguments, **settings):
+        if network.architecture == searched.trials[0].architecture:
+            raise MemoryError("out of memory")
+        return train_really(network, *arguments, **settings)
+
+    monkeypatch.setattr(room, "train", train)
+    assert [model.card.trial for model in finish(searched, cache, 0, 1)] == [1]
+    with pytest.raises(UserError, match=r"could be finished \(trial 0: out of memory\)"):
+        finish(searched, cache, 0)
+
+
+def test_the_seed_of_a_finalist_is_that_of_its_candidate(searched, cache):
+    """Else its state would be one of another training run."""
+    torch.manual_seed(5)
+    (model,) = finish(searched, cache, 1)
+    (run,) = model.card.training_runs
+    assert run.seed == evaluation_seed(searched.config.seed, searched.trials[1].architecture)
