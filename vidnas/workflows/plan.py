@@ -34,10 +34,10 @@ _EPOCHS, _STEPS = 3, 200
 _BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
 _CLIPS_PER_S = 100
 """Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
-_FEWEST_BORN = 24
+_FEWEST_BORN = 36
 """As many candidates as the work of a search would train on the first rung alone, or more."""
 _LEAST_RUNG_S = 3.0
-_TOP_SHARE = 1 / 3
+_TOP_SHARE = 1 / 2
 """The most of a search's work that climbing to the top rung may take."""
 _RUNGS = 3
 """Rungs where no budget says how many there is time for."""
