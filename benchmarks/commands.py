@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.results import Line
 from vidnas.deploy.model import load_card
 from vidnas.evolution import Study, Trial
+from vidnas.workflows.page import read_accounting
 
 
 def search_by_command(clips: Path, folder: Path, options: Mapping[str, object]) -> Line:
@@ -40,8 +41,10 @@ def search_by_command(clips: Path, folder: Path, options: Mapping[str, object]) 
 
 
 def result_of(folder: Path) -> Line:
-    """Return what a finished study holds: its best model, where that came from, its candidates."""
+    """Return what a finished study holds: its best model, where that came from, and what the search
+    did."""
     card, study = load_card(folder), Study.read(folder)
+    accounting = read_accounting(study)
     assert card.trial is not None and card.test and card.validation and card.cost
     winner, latency = study.trials[card.trial], card.cost.latency
     return {
@@ -56,6 +59,7 @@ def result_of(folder: Path) -> Line:
         if winner.proposal.design
         else f"generation {_generation(winner, study)}",
         "architecture": winner.architecture.digest,
+        "core_s": accounting and accounting.model_dump(),
         "candidates": Counter(trial.evaluation.status for trial in study.trials),
         "highest_rungs": Counter(
             trial.rung for trial in study.trials if trial.evaluation.status == "ok"

@@ -81,10 +81,10 @@ def jobs(
     for key in keys:
         dataset = load_dataset(sources[key["clips"]], seed=key["seed"])
         cache = build_cache(dataset, size_px=SIZE_PX)
-        design = space(max_size_px=SIZE_PX, max_frames=cache.typical_frames).designs()[0]
         part = PARTS[key["part"]]
-        if part.get("sampling") != "dense":
-            design = design.model_copy(update={"sampling": "uniform"})
+        sampling = (part.get("sampling", "uniform"),)
+        searched = space(max_size_px=SIZE_PX, max_frames=cache.typical_frames, sampling=sampling)
+        design = searched.designs()[0]
         checkpoint = out / "-".join(str(key[name]) for name in ("clips", "part", "seed", "minutes"))
         settings = settings_of(part, 60 * key["minutes"])
         yield key, train_and_test, (cache, design, settings, key["seed"], checkpoint.resolve())
