@@ -36,12 +36,12 @@ def test_the_record_agrees_with_the_model(vidnas: Vidnas, voting: Path, clips: P
 
 
 def test_the_same_command_trains_nothing_again(vidnas: Vidnas, voting: Path) -> None:
-    models = sorted(voting.glob("finalists/*/model.json"))
+    models = sorted(voting.glob("models/*/model.json"))
     assert len(models) == 3
     written = [path.stat().st_mtime_ns for path in models]
     again = read_json(vidnas("ensemble", voting, *ENSEMBLE, "--json"))
     assert [path.stat().st_mtime_ns for path in models] == written
-    assert not list(voting.glob("finalists/*/*.checkpoint"))
+    assert not list(voting.glob("models/*/*.checkpoint"))
     assert "best member" in again["verdict"]
     assert again["model"] == str(voting / "ensemble")
 

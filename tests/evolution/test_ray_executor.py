@@ -36,13 +36,17 @@ from vidnas.core import Evaluation, UserError, WorkerLost
 from vidnas.data.cache import build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.evolution import clip_evaluator
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.cluster_clips import ClipSource, ClusterClipEvaluator, local_copy
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.ray_executor import RayExecutor
+from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import RandomSearch
 from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.training import train
 from vidnas.training.settings import TrainingSettings
 
 STORE_BYTES = 100_000_000
@@ -267,6 +271,61 @@ def test_candidates_train_on_every_node(nodes, cache):
         futures = [executor.submit(evaluator.evaluate, Toy(widths=(8,)), 3, 60) for _ in range(4)]
         outcomes = [future.result(120) for future in futures]
     assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
+def climb_here(evaluator, architecture):
+    """Evaluate on this node; return the outcome and the epochs of the passes that it took."""
+    passes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clip_evaluator, "train", partial(train, on_epoch=passes.append))
+        outcome = evaluator.evaluate(architecture, 3, None)
+    return outcome, [one.epoch for one in passes]
+
+
+def climb_on(node, evaluator, architecture):
+    place = NodeAffinitySchedulingStrategy(node, soft=False)
+    task = ray.remote(climb_here).options(num_cpus=0, scheduling_strategy=place)
+    return ray.get(task.remote(evaluator, architecture))
+
+
+def climber(cache, states, **changes):
+    training = TrainingSettings(epochs=1, batch_size=4)
+    settings = ClipEvaluation(training=training, rungs=3, clips=cache.settings(["rgb"]), **changes)
+    clips = ClipEvaluator(
+        cache.directory, settings, Limits(), FAMILY, runtime="torch", states=StateFolder(states)
+    )
+    return ClusterClipEvaluator.of(clips)
+
+
+def test_a_state_travels_to_another_node_and_back(nodes, cache, tmp_path):
+    home, away = nodes.ids
+    toy, evaluator = Toy(widths=(8,)), climber(cache, tmp_path / "states")
+    assert evaluator.rungs == 3
+    climbed = [
+        climb_on(node, evaluator.at_rung(rung), toy) for rung, node in enumerate((away, home, away))
+    ]
+    assert [passes for _, passes in climbed] == [[1], [2, 3], [4, 5, 6, 7, 8, 9]]
+    alone = climber(cache, tmp_path / "others").evaluator.at_rung(2).evaluate(toy, 3, None)
+    assert climbed[-1][0].metrics["loss"] == pytest.approx(alone.metrics["loss"], rel=1e-5)
+    (kept,) = (tmp_path / "states").iterdir()
+    assert kept.name == f"{toy.digest}.state"
+
+
+def test_children_inherit_from_a_parent_of_another_node(nodes, cache, tmp_path):
+    parent, child = Toy(widths=(8, 4)), Toy(widths=(8, 6))
+    evaluator = climber(cache, tmp_path / "states", inherit=True)
+    born, _ = climb_on(nodes.ids[0], evaluator, parent)
+    family = [Trial(0, Proposal(parent), born, 0.0)]
+    heir = evaluator.for_candidate(Proposal(child, parent=0), family)
+    outcome, _ = climb_on(nodes.ids[1], heir, child)
+    assert 0 < outcome.metrics["inherited"] < 1
+
+
+def test_a_state_that_cannot_go_home_ends_the_search(nodes, cache, tmp_path):
+    (tmp_path / "file").touch()
+    evaluator = climber(cache, tmp_path / "file" / "states")
+    with pytest.raises(UserError, match=r"\.state cannot be written \(.+\); free some space"):
+        climb_on(nodes.ids[1], evaluator, Toy(widths=(8,)))
 
 
 def test_a_node_without_room_for_the_clips_ends_the_search(nodes, cache, tmp_path, monkeypatch):

@@ -153,7 +153,7 @@ class TrainRequest(Request):
     epochs: Annotated[PositiveFloat | None, TRAINING] = None
     """Number of passes over the clips; 60 by default, unless --train-time is given."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
-    """Time of the full training run; with --epochs, whichever is reached first ends it."""
+    """Time to train the network; with --epochs, whichever is reached first ends it."""
     balanced: Annotated[bool, TRAINING] = False
     """Let rare classes count as much as frequent ones."""
     flip: Annotated[Flip, TRAINING] = False
