@@ -93,7 +93,7 @@ class Plan(Value):
         if search_s is not None:
             _require_enough(request, search_s, rung_s or 0.0)
         expected_s = rung_s or (epochs or 1) * clips / _CLIPS_PER_S
-        rungs = _rungs(request, work_s, expected_s)
+        rungs = _rungs(request, search_s, workers, expected_s)
         born = math.inf if work_s is None else work_s / expected_s / _cost(rungs)
         return cls(
             budget_s=budget_s,
@@ -155,16 +155,17 @@ def _first_rung(
     return epochs, rung_s
 
 
-def _rungs(request: SearchRequest, work_s: float | None, rung_s: float) -> int:
-    """Return how many rungs the work of a search has room for; a study keeps its own."""
+def _rungs(request: SearchRequest, search_s: float | None, workers: int, rung_s: float) -> int:
+    """Return how many rungs a search has room for; a study keeps its own."""
     config = _config_of(request)
     if config is not None:
         return config.rungs
     if request.strategy == "top-k":
         return 1
-    if work_s is None:
+    if search_s is None:
         return _RUNGS
-    return max(1 + math.floor(math.log(_TOP_SHARE * work_s / rung_s, ETA)), 1)
+    most_s = min(_TOP_SHARE * workers, 1.0) * search_s  # a candidate climbs on one core
+    return max(1 + math.floor(math.log(most_s / rung_s, ETA)), 1)
 
 
 def _cost(rungs: int) -> float:
