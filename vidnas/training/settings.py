@@ -122,7 +122,7 @@ RUN = ("epochs", "budget_s", "cooldown", "validations")
 COOLDOWN = 0.3
 """Of a run from scratch."""
 AUGMENTATION = Augmentation(crop_scale_min=0.7)
-"""The changes that pay; `docs/recipe.md` has the ablation."""
+"""The changes that pay (`benchmarks/recipe.py`)."""
 
 
 class TrainingRun(Value):
