@@ -211,7 +211,9 @@ def test_damaged_checkpoint_is_rejected(cache, fresh, tmp_path):
     whole = checkpoint.read_bytes()
     torch.save([1, 2], tmp_path / "list.pt")
     torch.save({"network": {}}, tmp_path / "part.pt")
-    foreign = [(tmp_path / name).read_bytes() for name in ("list.pt", "part.pt")]
+    parts = {key: {} for key in ("identity", "network", "optimizer", "average")}
+    torch.save({**parts, "state": {"pace": 3}}, tmp_path / "later.pt")
+    foreign = [(tmp_path / name).read_bytes() for name in ("list.pt", "part.pt", "later.pt")]
     for content in (b"", b"not a checkpoint", whole[:-2000], *foreign):
         checkpoint.write_bytes(content)
         with pytest.raises(UnusableCheckpoint, match=r"damaged\.pt is not a checkpoint"):

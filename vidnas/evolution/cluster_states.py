@@ -30,7 +30,7 @@ def states_here(
         changed: digest of the candidate that is trained.
 
     Raises:
-        UserError: the state cannot be written at home.
+        UserError: a state cannot be written here, or at home.
     """
     if ray.get_runtime_context().get_node_id() == node:
         yield home
@@ -42,9 +42,16 @@ def states_here(
     )
     with tempfile.TemporaryDirectory() as folder:
         here = StateFolder(Path(folder))
-        for digest in needed:
-            if (state := ray.get(read.remote(home.file(digest)))) is not None:
-                here.file(digest).write_bytes(state)
+        states = {digest: ray.get(read.remote(home.file(digest))) for digest in needed}
+        try:
+            for digest, state in states.items():
+                if state is not None:
+                    here.file(digest).write_bytes(state)
+        except OSError as error:
+            raise UserError(
+                f"{here.path} cannot be written ({error.strerror}); free some space on that node, "
+                "and run the same command again."
+            ) from error
         yield here
         if here.file(changed).exists():
             try:
@@ -57,7 +64,10 @@ def states_here(
 
 
 def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # the search removes states that it has no room for, at any time
+        return None
 
 
 def _write(path: Path, state: bytes) -> None:

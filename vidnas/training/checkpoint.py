@@ -77,7 +77,7 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState
             f"{path} is of a training run that differs in its {' and '.join(differing)}; repeat "
             "that run as it was, or remove the file to start again."
         )
-    return TrainingState(**saved.pop("state")), saved
+    return saved.pop("state"), saved
 
 
 def learned_weights(path: Path) -> dict[str, Tensor]:
@@ -96,6 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if not (isinstance(saved, dict) and saved.keys() >= _PARTS):
             raise ValueError("parts are missing")
+        saved["state"] = TrainingState(**saved["state"])
     except (
         OSError,
         RuntimeError,
