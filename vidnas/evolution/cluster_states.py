@@ -66,7 +66,7 @@ def states_here(
 def _read(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except FileNotFoundError:  # the search removes states that it has no room for, at any time
+    except OSError:  # the search removes states that it has no room for, at any time
         return None
 
 
