@@ -37,7 +37,7 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
     assert first.status == "ok"
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {
-        "top1", "top5", "mean_class", "loss", "likelihood", "epochs", "training_s"
+        "top1", "top5", "mean_class", "loss", "likelihood", "epochs", "new_epochs", "training_s",
     }  # fmt: skip
     assert scores(first) == scores(second)
     assert first.cost.parameters == sum(p.numel() for p in create_network(TOY, 2).parameters())

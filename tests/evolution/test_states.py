@@ -60,9 +60,10 @@ def climb(evaluator: ClipEvaluator, rung: int) -> Evaluation:
 
 
 def learned(evaluation: Evaluation) -> dict[str, float]:
-    """All that does not depend on the machine."""
+    """What follows from the candidate and its rung, from wherever it was trained on."""
     assert evaluation.status == "ok", evaluation
-    return {name: value for name, value in evaluation.metrics.items() if name != "training_s"}
+    metrics, others = evaluation.metrics, ("new_epochs", "training_s")
+    return {name: value for name, value in metrics.items() if name not in others}
 
 
 def file_of(evaluator: ClipEvaluator) -> Path:
@@ -75,6 +76,7 @@ def test_a_candidate_climbs_from_where_it_stands(cache, evaluator, trained):
     outcomes = [climb(evaluator, rung) for rung in range(evaluator.rungs)]
     assert trained == [1, 2, 3, 4, 5, 6, 7, 8, 9]  # and not one of them twice
     assert [one.metrics["epochs"] for one in outcomes] == [1, 3, 9]
+    assert [one.metrics["new_epochs"] for one in outcomes] == [1, 2, 6]
     assert [one.cost is not None for one in outcomes] == [True, False, False]
     without = evaluator_of(cache, None)
     assert [learned(one) for one in outcomes] == [learned(climb(without, r)) for r in range(3)]
