@@ -15,7 +15,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## a real search on generated clips, in under 8 minutes
 	test -d demo/clips || $(BIN)/vidnas data demo demo/clips
-	$(BIN)/vidnas search demo/clips --out demo/study --limit latency=10ms --budget 6m --population 10
+	$(BIN)/vidnas search demo/clips --out demo/study --limit latency=10ms --budget 6m
 	test -d demo/unseen || $(BIN)/vidnas data demo demo/unseen --seed 1 --clips-per-class 3
 	$(BIN)/vidnas predict demo/study demo/unseen/clockwise/*.mp4 --top 3
 	@echo "Open demo/study/report.html to see what was found."
