@@ -36,13 +36,14 @@ PARTS: dict[str, Line] = {
     "all": {"augmentation": _ALL},
     "all without averaging": {"augmentation": _ALL, "averaging": 0.0},
     "dense": {"sampling": "dense"},
+    "centred": {"normalization": "clip"},
     "double rate": {"rate": 2.0},
     "half rate": {"rate": 0.5},
     "batch 32": {"batch_size": 32},
     "no smoothing": {"label_smoothing": 0.0},
 }
-"""What differs from the base: settings of the training, changes of clips, sampling, and a factor of
-the learning rate."""
+"""What differs from the base: settings of the training, changes of clips, their sampling and
+normalization, and a factor of the learning rate."""
 
 
 def main() -> None:
@@ -84,7 +85,8 @@ def jobs(
         part = PARTS[key["part"]]
         sampling = (part.get("sampling", "uniform"),)
         searched = space(max_size_px=SIZE_PX, max_frames=cache.typical_frames, sampling=sampling)
-        design = searched.designs()[0]
+        normalization = part.get("normalization", "data")
+        design = searched.designs()[0].model_copy(update={"normalization": normalization})
         checkpoint = out / "-".join(str(key[name]) for name in ("clips", "part", "seed", "minutes"))
         settings = settings_of(part, 60 * key["minutes"])
         yield key, train_and_test, (cache, design, settings, key["seed"], checkpoint.resolve())
