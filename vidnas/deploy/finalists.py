@@ -108,7 +108,8 @@ def train_finalists(
         The models by their validation metrics, the best first; their cards name their trials.
 
     Raises:
-        UserError: not one of them could be trained.
+        UserError: not one of them could be trained, or one met what is no candidate's fault, such
+            as a full disk.
     """
     folder = (study.folder / MODELS_FOLDER).resolve()
     states = StateFolder(study.folder.resolve() / STATES_FOLDER)
@@ -131,6 +132,9 @@ def train_finalists(
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
         on_tick()
+    for error in (future.exception() for future in futures):
+        if isinstance(error, UserError):  # the machine's fault, or the user's
+            raise error
     trained = [
         (future.result().rank, place)
         for future, place in zip(futures, folders, strict=True)

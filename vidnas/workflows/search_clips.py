@@ -231,9 +231,9 @@ class _Job:
                 one.opened(self.study.history)
 
             def tell(event: Event) -> None:
-                if event.kind in ("ok", "climbed"):
-                    ranked = self.study.fittest(len(self.study.trials))
-                    self.states.make_room(trial.architecture.digest for trial in ranked)
+                if event.trial is not None:
+                    ranked = sorted(self.study.trials, key=lambda one: one.rank, reverse=True)
+                    self.states.make_room(one.architecture.digest for one in ranked)
                 for one in listeners:
                     one.searched(event)
 
