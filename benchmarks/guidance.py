@@ -37,6 +37,7 @@ def small_space() -> Any:
         "frames": (FRAMES,),
         "frame_stride": (2,),
         "sampling": ("dense",),
+        "normalization": ("data",),
         "depths": (DEPTH,),
         "widths": (WIDTH,),
         "attentions": ("none",),

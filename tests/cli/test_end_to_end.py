@@ -32,11 +32,11 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
 def test_search_goes_on_where_it_stopped(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     vidnas("search", clips, "--out", folder, "--evaluations", 2, *SEARCH)
-    before = Study.read(folder).trials
+    before = Study.read(folder).history
     done = vidnas("search", clips, "--out", folder, "--evaluations", 3, *SEARCH, "--json")
-    after = Study.read(folder).trials
-    assert after[: len(before)] == before
-    assert sum(trial.evaluation.status != "rejected" for trial in after) == 3
+    resumed = Study.read(folder)
+    assert resumed.history[: len(before)] == before
+    assert sum(trial.evaluation.status != "rejected" for trial in resumed.trials) == 3
     assert "Resuming" in done.stderr
     found = read_json(done)
     assert set(found) == {"model", "onnx", "report", "card", "seconds"}

@@ -136,7 +136,8 @@ def test_strong_edges_stay_and_weak_ones_go(default: AssembleNetSpace) -> None:
 
 def test_children_have_as_many_edges_as_the_parent_on_average(default: AssembleNetSpace) -> None:
     rng = np.random.default_rng(3)
-    for _ in range(5):
+    gained = []
+    for _ in range(20):
         parent = default.random(rng)
         weights = random_weights(parent, rng)
         counts = []
@@ -144,8 +145,9 @@ def test_children_have_as_many_edges_as_the_parent_on_average(default: AssembleN
             change = exchange_edges(parent, rng, weights, threshold=0.5)
             assert change is not None
             counts.append(len(parent.model_copy(update=change[0]).graph.edges))
-        assert abs(np.mean(counts) - len(parent.graph.edges)) < 1.0
+        gained.append(np.mean(counts) - len(parent.graph.edges))
         assert np.std(counts) > 1.0
+    assert abs(np.mean(gained)) < 1.0
 
 
 def test_every_edge_stays_where_all_are_strong(default: AssembleNetSpace) -> None:
@@ -295,7 +297,7 @@ def test_each_other_mutation_changes_its_gene(name: str, default: AssembleNetSpa
 def test_a_gene_of_one_value_stays(default: AssembleNetSpace) -> None:
     pinned = {
         "size_px": (64,), "frames": (8,), "frame_stride": (2,), "sampling": ("dense",),
-        "widths": (0.25,), "attentions": ("none",), "dilations": (1,),
+        "normalization": ("data",), "widths": (0.25,), "attentions": ("none",), "dilations": (1,),
     }  # fmt: skip
     fixed = AssembleNetSpace(AssembleNetBounds.model_validate({**dict(default.bounds), **pinned}))
     rng = np.random.default_rng(11)

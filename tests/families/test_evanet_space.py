@@ -151,7 +151,7 @@ def test_mutations_are_said_in_peoples_words() -> None:
     said = {default.mutate(parent, rng)[1][0] for _ in range(300)}
     for example in ("branch 1: iTGM", "(2+1)D ->", "added (", "removed (", "repeats", "pool 3"):
         assert any(example in phrase for phrase in said), example
-    clip = ("size", "frame", "sampling")
+    clip = ("size", "frame", "sampling", "normalization")
     assert all(phrase.startswith(("stage", "stem", "pool", *clip)) for phrase in said)
 
 
