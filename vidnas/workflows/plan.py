@@ -29,8 +29,8 @@ _LEAST_REST_S = 15.0
 _STARTING_S = 4.0
 """Allowed until the workers have imported torch and measured a first latency."""
 _EPOCHS, _STEPS = 3, 200
-"""What a first rung should have, if the budget allows: before, most networks have learned nothing
-(`benchmarks/fidelity.py`)."""
+"""What a first rung should have, if the budget allows: on lips, networks of whole clips stay
+at chance for 130 steps or more."""
 _BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
 _CLIPS_PER_S = 100
 """Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
