@@ -35,8 +35,7 @@ _IDLE_PERCENT = 20.0
 def idle_cores() -> int:
     """Return the cores that this process may take now: all of them if they are idle, else one.
 
-    Beside one other busy process, two threads train at between a twentieth and two thirds of the
-    pace of one alone.
+    Beside one other busy process, two threads often train more slowly than one alone.
     """
     busy = psutil.cpu_percent(interval=_WATCHED_S) > _IDLE_PERCENT
     return 1 if busy else available_cores()
