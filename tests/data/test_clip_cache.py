@@ -36,7 +36,7 @@ def test_the_cache_holds_every_video_as_it_is_decoded(
     assert cache.typical_frames == 16
     for index, video in enumerate(demo_dataset.videos):
         np.testing.assert_array_equal(cache.frames(index), read_video(video.path, size_px=32)[0])
-        assert cache.labels[index] == video.label
+        assert (cache.targets[index],) == video.labels
         assert demo_dataset.folder / cache.paths[index] == video.path
     for split in SPLITS:
         expected = [i for i, v in enumerate(demo_dataset.videos) if v.split == split]
@@ -81,7 +81,7 @@ def test_the_fingerprint_is_that_of_the_data(
     moved = tmp_path / "elsewhere"
     shutil.copytree(demo_folder, moved)
     assert load_dataset(moved).fingerprint() == cache.fingerprint
-    relabelled = replace(demo_dataset.videos[0], label=2)
+    relabelled = replace(demo_dataset.videos[0], labels=(2,))
     other = replace(demo_dataset, videos=(relabelled, *demo_dataset.videos[1:]))
     assert other.fingerprint() != cache.fingerprint
     changed = moved / demo_dataset.videos[0].path.relative_to(demo_folder)
@@ -133,7 +133,10 @@ def test_broken_videos_are_skipped_and_named(demo_folder: Path, tmp_path: Path) 
     ("broken", "words"),
     [
         (lambda video: video.split == "val", "no readable clip in its val split"),
-        (lambda video: video.split == "train" and video.label == 0, "no readable clip of class"),
+        (
+            lambda video: video.split == "train" and video.labels == (0,),
+            "no readable clip of class",
+        ),
     ],
 )
 def test_too_few_readable_videos_leave_nothing_behind(
@@ -178,13 +181,13 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _crash(video: Video, size_px: int) -> int:
-    if video.label == 1:
+    if video.labels == (1,):
         os._exit(3)
     return size_px
 
 
 def test_a_crash_of_the_decoder_concerns_one_video() -> None:
-    videos = [Video(Path(f"{i}.mp4"), label=int(i == 1), split="train") for i in range(4)]
+    videos = [Video(Path(f"{i}.mp4"), labels=(int(i == 1),), split="train") for i in range(4)]
     outcomes = dict(in_workers(_crash, videos, [7] * 4))
     assert isinstance(outcomes[1], VideoError)
     assert outcomes[1].reason == "broke the decoder: the worker died with exit code 3"

@@ -10,7 +10,7 @@ import pytest
 from vidnas.core import UserError
 from vidnas.data import datasets
 from vidnas.data.datasets import Dataset, load_dataset
-from vidnas.data.formats import Entry, Format
+from vidnas.data.formats import Entry, Format, Reading
 from vidnas.data.splits import SPLITS
 
 MakeFolder = Callable[[dict[str, int]], Path]
@@ -42,9 +42,9 @@ def test_a_folder_of_class_folders(make_folder: MakeFolder) -> None:
     dataset = load_dataset(folder)
     assert dataset.classes == ("run", "walk")
     assert _counts(dataset) == {"train": 28, "val": 6, "test": 6}
-    assert [video.label for video in dataset.videos] == [0] * 20 + [1] * 20
+    assert [video.labels for video in dataset.videos] == [(0,)] * 20 + [(1,)] * 20
     for split in SPLITS:
-        labels = [video.label for video in dataset.videos if video.split == split]
+        labels = [video.labels for video in dataset.videos if video.split == split]
         assert labels.count(0) == labels.count(1)
     assert any("empty" in remark for remark in dataset.remarks)
 
@@ -73,7 +73,7 @@ def test_a_table_with_every_column(tmp_path: Path) -> None:
     dataset = load_dataset(path)
     assert _counts(dataset) == {"train": 6, "val": 2, "test": 4}
     video = dataset.videos[3]
-    assert (video.path, video.label, video.split) == (tmp_path / "3.mp4", 1, "val")
+    assert (video.path, video.labels, video.split) == (tmp_path / "3.mp4", (1,), "val")
     assert (video.group, video.start_s, video.end_s) == ("g3", 3.0, 3.5)
 
 
@@ -96,7 +96,11 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     assert 30 <= counts["val"] <= 60
     assert 30 <= counts["test"] <= 60
     for split in SPLITS:
-        assert {video.label for video in dataset.videos if video.split == split} == {0, 1, 2}
+        assert {video.labels for video in dataset.videos if video.split == split} == {
+            (0,),
+            (1,),
+            (2,),
+        }
 
 
 def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> None:
@@ -193,9 +197,10 @@ def test_a_source_may_be_a_string(make_folder: MakeFolder) -> None:
 def test_a_further_format_is_one_entry_in_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(source: Path) -> tuple[list[Entry], list[str]]:
+    def read(source: Path) -> Reading:
         lines = [line.split(" ", 1) for line in source.read_text().splitlines()]
-        return [Entry(source.parent / name, label, "train") for label, name in lines], ["Read."]
+        entries = (Entry(source.parent / name, (label,), "train") for label, name in lines)
+        return Reading(tuple(entries), ("Read.",))
 
     listed = Format("a list", lambda source: source.suffix == ".lst", read)
     monkeypatch.setattr(datasets, "FORMATS", (listed, *datasets.FORMATS))
@@ -214,4 +219,6 @@ def test_real_tables(shared_folder: Path) -> None:
     assert _counts(digits) == {"train": 700, "val": 100, "test": 200}
     dark = load_dataset(actions / "arid6" / "labels.csv")
     assert _counts(dark)["test"] == 96
-    assert {video.label for video in dark.videos if video.split == "val"} == set(range(6))
+    assert {video.labels for video in dark.videos if video.split == "val"} == {
+        (i,) for i in range(6)
+    }

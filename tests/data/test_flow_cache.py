@@ -35,7 +35,7 @@ def dataset(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Data
     loaded = load_dataset(folder)
     first, second, *rest = loaded.videos
     first.path.write_bytes(b"no video")
-    span = Video(second.path, second.label, second.split, start_s=0.2, end_s=0.6)
+    span = Video(second.path, second.labels, second.split, start_s=0.2, end_s=0.6)
     return replace(loaded, videos=(first, span, second, *rest))
 
 
@@ -124,7 +124,7 @@ def test_a_failure_leaves_no_flow_behind(
         path.unlink()
     own = ClipCache(own.directory)
     span = dataset.videos[1]
-    longer = Video(span.path, span.label, span.split)
+    longer = Video(span.path, span.labels, span.split)
     changed = replace(dataset, videos=(dataset.videos[0], longer, *dataset.videos[2:]))
     with pytest.raises(VideoError, match="frames, but had"):
         build_flow(changed, own)

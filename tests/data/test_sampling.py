@@ -85,7 +85,7 @@ def test_an_epoch_visits_every_training_video_once(cache: ClipCache) -> None:
         assert clips.dtype == torch.uint8
         assert labels.dtype == torch.int64
         seen += labels.tolist()
-    expected = cache.labels[cache.videos("train")]
+    expected = cache.targets[cache.videos("train")]
     assert sorted(seen) == sorted(expected.tolist())
     assert seen != expected.tolist()
 
@@ -154,7 +154,7 @@ def test_testing_takes_even_clips_of_every_video(cache: ClipCache) -> None:
     videos = np.concatenate([videos for _, _, videos in batches])
     assert videos.tolist() == np.repeat(cache.videos("val"), 3).tolist()
     labels = torch.cat([labels for _, labels, _ in batches])
-    assert labels.tolist() == cache.labels[videos].tolist()
+    assert labels.tolist() == cache.targets[videos].tolist()
     clips = torch.cat([clips for (clips,), _, _ in batches])
     for row, video in enumerate(cache.videos("val")):
         (expected,) = clips_of(cache.frames(video), [SPEC], 3)

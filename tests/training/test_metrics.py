@@ -55,7 +55,7 @@ def test_several_clips_are_averaged_as_probabilities(cache, fresh):
         (clips,) = clips_of(cache.frames(video), network.architecture.inputs, 3)
         with torch.no_grad():
             rows.append(network(to_input(clips, torch.device("cpu"))).softmax(dim=1).mean(dim=0))
-    expected = score(torch.stack(rows), torch.from_numpy(cache.labels[videos]))
+    expected = score(torch.stack(rows), torch.from_numpy(cache.targets[videos]))
     # 12 videos x 3 clips in batches of 5: a video's clips fall into two batches.
     found = evaluate(network, cache, "test", clips_per_video=3, batch_size=5)
     assert found.confusion == expected.confusion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,13 @@ class ClipCache:
         """Path and reason of each video that could not be used."""
         videos = index["videos"]
         self.paths: tuple[str, ...] = tuple(video["path"] for video in videos)
-        self.labels: NDArray[np.int64] = np.array([v["label"] for v in videos], dtype=np.int64)
+        self.contents: tuple[str, ...] = tuple(video["content"] for video in videos)
+        """What identifies each video, wherever its file lies; see `Dataset.contents`."""
+        self.multi_label: bool = index["multi_label"]
+        """Whether a video may show any number of classes, instead of exactly one."""
+        self.targets = _targets([v["labels"] for v in videos], len(self.classes), self.multi_label)
+        """The class of each video, `(N,)`; if a video may show several, which: `(N, num_classes)`,
+        0 or 1."""
         self._splits = np.array([video["split"] for video in videos])
         self._offsets: list[int] = [video["offset"] for video in videos]
         self._shapes: list[tuple[int, ...]] = [tuple(video["shape"]) for video in videos]
@@ -94,7 +100,7 @@ class ClipCache:
         return ClipCache, (self.directory,)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.paths)
 
     def videos(self, split: Split) -> NDArray[np.int64]:
         """Return the indices of the videos of a split."""
@@ -152,6 +158,17 @@ class ClipCache:
                 f"{self.directory}: this clip cache has no optical flow; compute it with "
                 "`vidnas data flow CLIPS`."
             )
+
+
+def _targets(
+    labels: Sequence[Sequence[int]], classes: int, multi_label: bool
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    if not multi_label:
+        return np.array([label for (label,) in labels], dtype=np.int64)
+    shown = np.zeros((len(labels), classes), dtype=np.float32)
+    for row, own in zip(shown, labels, strict=True):
+        row[list(own)] = 1
+    return shown
 
 
 def _map(path: Path) -> NDArray[np.uint8]:

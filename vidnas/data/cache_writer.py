@@ -26,7 +26,7 @@ from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
 from vidnas.data.video_workers import in_workers
 
-VERSION = 2
+VERSION = 3
 INDEX, PIXELS = "index.json", "frames.rgb"
 FLOW_INDEX = "flow.json"
 """Describes the flow in use; one that was in use before stays beside it."""
@@ -78,16 +78,19 @@ def write_frames(
     _check_enough_left(dataset, decoded, skipped)
 
     training = [d.moments for i, d in decoded.items() if dataset.videos[i].split == "train"]
+    contents = dataset.contents()
     index_file = {
         "version": VERSION,
         "fingerprint": identity,
         "size_px": size_px,
         "classes": dataset.classes,
+        "multi_label": dataset.multi_label,
         "videos": [
             {
                 "number": i,
                 "path": dataset.relative(dataset.videos[i].path),
-                "label": dataset.videos[i].label,
+                "content": contents[i],
+                "labels": dataset.videos[i].labels,
                 "split": dataset.videos[i].split,
                 "offset": decoded[i].offset,
                 "shape": decoded[i].shape,
@@ -138,7 +141,7 @@ def _check_enough_left(
     dataset: Dataset, decoded: dict[int, _Decoded], skipped: dict[int, str]
 ) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
-    left = {(dataset.videos[i].split, dataset.videos[i].label) for i in decoded}
+    left = {(dataset.videos[i].split, label) for i in decoded for label in dataset.videos[i].labels}
     lacks = [
         f"no readable clip in its {split} split"
         for split in SPLITS

@@ -65,7 +65,7 @@ def check_dataset(
 
     counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
     for index in lengths:
-        counts[dataset.videos[index].split][dataset.videos[index].label] += 1
+        counts[dataset.videos[index].split][list(dataset.videos[index].labels)] += 1
     frames = sorted(lengths.values()) or [0]
     return CheckReport(
         classes=dataset.classes,
@@ -100,9 +100,9 @@ def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
 
 def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
     reason = f"has the content of {first.path}"
-    if video.label != first.label:
-        names = dataset.classes
-        reason += f", but class '{names[video.label]}' instead of '{names[first.label]}'"
+    if video.labels != first.labels:
+        own, others = (dataset.names(one.labels) for one in (video, first))
+        reason += f", but class '{own}' instead of '{others}'"
     if video.split != first.split:
         reason += f", and is in split {video.split} as well as {first.split}"
     return Problem(path=str(video.path), kind="duplicate", reason=reason)

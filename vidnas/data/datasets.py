@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidnas.core import UserError
@@ -19,8 +20,8 @@ class Video:
     """One labelled video, or one labelled span of a video."""
 
     path: Path
-    label: int
-    """Index into the data set's classes."""
+    labels: tuple[int, ...]
+    """Indices into the data set's classes: one, unless the data set is multi-label."""
     split: Split
     group: str | None = None
     """What must not be in two splits: a person, a place, a source video."""
@@ -48,11 +49,17 @@ class Dataset:
     videos: tuple[Video, ...]
     remarks: tuple[str, ...] = ()
     """What was decided while reading that a person should know."""
+    multi_label: bool = False
+    """Whether a video may show any number of classes, instead of exactly one."""
 
     @property
     def folder(self) -> Path:
         """The folder that a data set is moved with."""
         return self.source if self.source.is_dir() else self.source.parent
+
+    def names(self, labels: Sequence[int]) -> str:
+        """Return the classes of a video as people read them."""
+        return ", ".join(self.classes[label] for label in labels)
 
     def relative(self, path: Path) -> str:
         """Return the path as files name it: relative to the folder, or the bare file name."""
@@ -61,12 +68,17 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Hash the content, labels and splits of all videos, wherever the folder lies."""
-        digest = hashlib.sha256(repr(self.classes).encode())
-        for video in self.videos:
-            path, *labels = astuple(video)
-            record = (self.relative(path), _content_hash(path), tuple(labels))
+        digest = hashlib.sha256(repr((self.classes, self.multi_label)).encode())
+        for video, content in zip(self.videos, self.contents(), strict=True):
+            record = (self.relative(video.path), content, video.labels, video.split, video.group)
             digest.update(repr(record).encode())
         return digest.hexdigest()[:16]
+
+    def contents(self) -> list[str]:
+        """Hash what each video shows, by its file and span: the same wherever the file lies."""
+        files = {path: _content_hash(path) for path in {video.path for video in self.videos}}
+        spans = ((files[video.path], video.start_s, video.end_s) for video in self.videos)
+        return [hashlib.sha256(repr(span).encode()).hexdigest()[:16] for span in spans]
 
 
 def _content_hash(path: Path) -> str:
@@ -99,16 +111,18 @@ def load_dataset(source: Path | str, *, seed: int = 0) -> Dataset:
     reader = next((format for format in FORMATS if format.recognises(source)), None)
     if reader is None:
         raise UserError(f"{source}: no such file or folder; give {wanted}.")
-    entries, remarks = reader.read(source)
+    reading = reader.read(source)
+    entries = reading.entries
     if not entries:
         raise UserError(f"{source}: no clips were found; give {wanted}.")
-    classes = tuple(sorted({entry.label for entry in entries}))
+    classes = tuple(sorted({label for entry in entries for label in entry.labels}))
     if len(classes) < 2:
         raise UserError(
             f"{source}: all clips are of one class, '{classes[0]}'; a network needs two or more "
             "classes to tell apart."
         )
-    labels = [classes.index(entry.label) for entry in entries]
+    number = {name: index for index, name in enumerate(classes)}
+    labels = [tuple(sorted(number[label] for label in entry.labels)) for entry in entries]
     splits, split_remarks = assign_splits(
         source,
         classes,
@@ -118,7 +132,8 @@ def load_dataset(source: Path | str, *, seed: int = 0) -> Dataset:
         seed=seed,
     )
     videos = tuple(
-        Video(entry.path, label, split, entry.group, entry.start_s, entry.end_s)
-        for entry, label, split in zip(entries, labels, splits, strict=True)
+        Video(entry.path, own, split, entry.group, entry.start_s, entry.end_s)
+        for entry, own, split in zip(entries, labels, splits, strict=True)
     )
-    return Dataset(source, classes, videos, (*remarks, *split_remarks))
+    remarks = (*reading.remarks, *split_remarks)
+    return Dataset(source, classes, videos, remarks, reading.multi_label)

@@ -80,7 +80,7 @@ def train_batches(
         frames = (cache.frames(video, specs[0].modality) for video in batch)
         views = [_random_view(one, rng, augmentation) for one in frames]
         clips = cut(cache, specs, batch, views)
-        yield _channels_first(clips), torch.from_numpy(cache.labels[batch])
+        yield _channels_first(clips), torch.from_numpy(cache.targets[batch])
 
 
 def test_batches(
@@ -116,7 +116,7 @@ def test_batches(
             for row, one in enumerate(frames)
         ]
         clips = cut(cache, specs, batch, views)
-        yield _channels_first(clips), torch.from_numpy(cache.labels[batch]), batch
+        yield _channels_first(clips), torch.from_numpy(cache.targets[batch]), batch
 
 
 def clips_of(

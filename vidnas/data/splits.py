@@ -37,7 +37,7 @@ def split_named(name: str) -> Split | None:
 def assign_splits(
     source: Path,
     classes: Sequence[str],
-    labels: Sequence[int],
+    labels: Sequence[Sequence[int]],
     *,
     given: Sequence[Split | None],
     groups: Sequence[str | None],
@@ -81,14 +81,16 @@ def assign_splits(
         wanted.append(("val", VAL_FRACTION / (1 - TEST_FRACTION * len(wanted))))
     _check_training(source, classes, labels, splits, videos_needed=1 + len(wanted))
     for split, fraction in wanted:
-        pool = np.flatnonzero(splits == "train")
-        drawn = _draw(np.asarray(labels)[pool], [groups[int(i)] for i in pool], fraction, rng)
+        pool = np.flatnonzero(splits == "train").tolist()
+        drawn = _draw(
+            [labels[i] for i in pool], [groups[i] for i in pool], len(classes), fraction, rng
+        )
         if not drawn.any():
             raise UserError(
                 f"{source}: no {split} split can be drawn, because every group holds the only "
                 "clips of a class; fill in the column split, or leave out the column group."
             )
-        splits[pool[drawn]] = split
+        splits[np.asarray(pool)[drawn]] = split
     assigned: list[Split] = [_NAMES[str(split)] for split in splits]
     remarks += _remarks_on(classes, labels, assigned, groups)
     return assigned, remarks
@@ -97,11 +99,17 @@ def assign_splits(
 def _check_training(
     source: Path,
     classes: Sequence[str],
-    labels: Sequence[int],
+    labels: Sequence[Sequence[int]],
     splits: NDArray[np.str_],
     videos_needed: int,
 ) -> None:
-    counts = np.bincount(np.asarray(labels)[splits == "train"], minlength=len(classes))
+    shown = [
+        label
+        for own, split in zip(labels, splits, strict=True)
+        if split == "train"
+        for label in own
+    ]
+    counts = np.bincount(np.asarray(shown, dtype=int), minlength=len(classes))
     rarest = int(counts.argmin())
     if counts[rarest] < videos_needed:
         clips = "1 clip" if counts[rarest] == 1 else f"{counts[rarest]} clips"
@@ -113,13 +121,18 @@ def _check_training(
 
 
 def _draw(
-    labels: NDArray[np.int_], groups: list[str | None], fraction: float, rng: np.random.Generator
+    labels: Sequence[Sequence[int]],
+    groups: Sequence[str | None],
+    classes: int,
+    fraction: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
     """Mark about `fraction` of every class; a group is marked as a whole."""
     names = [f"={i}" if group is None else f"+{group}" for i, group in enumerate(groups)]
     _, group_of = np.unique(names, return_inverse=True)
-    counts = np.zeros((group_of.max() + 1, labels.max() + 1))  # (groups, classes)
-    np.add.at(counts, (group_of, labels), 1)
+    counts = np.zeros((group_of.max() + 1, classes))  # (groups, classes)
+    for group, own in zip(group_of, labels, strict=True):
+        counts[group, list(own)] += 1
     in_class = counts.sum(axis=0)
     target = np.where(in_class >= 2, np.maximum(1, np.round(fraction * in_class)), 0)
 
@@ -164,13 +177,18 @@ def _first_fit(
 
 def _remarks_on(
     classes: Sequence[str],
-    labels: Sequence[int],
+    labels: Sequence[Sequence[int]],
     splits: Sequence[Split],
     groups: Sequence[str | None],
 ) -> list[str]:
     remarks = []
     for split in ("val", "test"):
-        seen = {label for label, own in zip(labels, splits, strict=True) if own == split}
+        seen = {
+            label
+            for shown, own in zip(labels, splits, strict=True)
+            if own == split
+            for label in shown
+        }
         absent = [name for label, name in enumerate(classes) if label not in seen]
         if absent:
             remarks.append(f"The {split} split has no clips of {', '.join(absent)}.")

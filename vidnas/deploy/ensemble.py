@@ -107,7 +107,7 @@ class Predictions:
         cache = candidates[0].cache
         return cls(
             logits=torch.stack([_logits(candidate, split) for candidate in candidates]),
-            labels=torch.from_numpy(cache.labels[cache.videos(split)]),
+            labels=torch.from_numpy(cache.targets[cache.videos(split)]),
         )
 
     def score(self, votes: Sequence[int]) -> Metrics:

@@ -36,6 +36,6 @@ class TrainingLoss(nn.Module):
 
 def balanced_weights(cache: ClipCache) -> Tensor:
     """Return weights `(num_classes,)` that make up for the unequal sizes of the classes."""
-    labels = torch.from_numpy(cache.labels[cache.videos("train")])
+    labels = torch.from_numpy(cache.targets[cache.videos("train")])
     counts = torch.bincount(labels, minlength=len(cache.classes))
     return len(labels) / (len(cache.classes) * counts.clamp(min=1))

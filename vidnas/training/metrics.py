@@ -98,7 +98,7 @@ def evaluate(
             for video, row in zip(videos.tolist(), probabilities, strict=True):
                 sums[video] = sums.get(video, torch.zeros(())) + row
     network.train(was_training)
-    labels = torch.tensor([int(cache.labels[video]) for video in sums])
+    labels = torch.tensor([int(cache.targets[video]) for video in sums])
     return score(torch.stack(list(sums.values())) / clips_per_video, labels)
 
 

@@ -14,12 +14,24 @@ class Entry:
     """A labelled video, or a span of one, as a source names it."""
 
     path: Path
-    label: str
+    labels: tuple[str, ...]
+    """One class, or all that the video shows where a source gives several."""
     split: Split | None
     """None if the source does not say."""
     group: str | None = None
     start_s: float | None = None
     end_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source holds."""
+
+    entries: tuple[Entry, ...]
+    remarks: tuple[str, ...] = ()
+    """What was decided while reading that a person should know."""
+    multi_label: bool = False
+    """Whether a video may show any number of classes, instead of exactly one."""
 
 
 @dataclass(frozen=True)
@@ -30,5 +42,5 @@ class Format:
     """What to give, in words that complete "give ..."."""
     recognises: Callable[[Path], bool]
     """Whether an existing path has this layout."""
-    read: Callable[[Path], tuple[list[Entry], list[str]]]
-    """Return the videos of a source, and remarks for people; raise `UserError` if it is bad."""
+    read: Callable[[Path], Reading]
+    """Return what a source holds; raise `UserError` if it is bad."""

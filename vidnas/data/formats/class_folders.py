@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidnas.data.formats.base import Entry, Format
+from vidnas.data.formats.base import Entry, Format, Reading
 from vidnas.data.reading import VIDEO_SUFFIXES
 from vidnas.data.splits import Split, split_named
 
 
-def _read(folder: Path) -> tuple[list[Entry], list[str]]:
+def _read(folder: Path) -> Reading:
     subfolders = _subfolders(folder)
     splits = [split_named(subfolder.name) for subfolder in subfolders]
     if not subfolders or not all(splits):
-        return _read_classes(folder, None)
+        splits, subfolders = [None], [folder]
     entries, remarks = [], []
     for subfolder, split in zip(subfolders, splits, strict=True):
         found, remarked = _read_classes(subfolder, split)
         entries += found
         remarks += remarked
-    return entries, remarks
+    return Reading(tuple(entries), tuple(remarks))
 
 
 def _read_classes(folder: Path, split: Split | None) -> tuple[list[Entry], list[str]]:
     entries, remarks = [], []
     for subfolder in _subfolders(folder):
         paths = sorted(path for path in subfolder.rglob("*") if _is_video(path))
-        entries += [Entry(path, subfolder.name, split) for path in paths]
+        entries += [Entry(path, (subfolder.name,), split) for path in paths]
         if not paths:
             remarks.append(f"{subfolder}: there are no videos in it; the folder is left out.")
     return entries, remarks

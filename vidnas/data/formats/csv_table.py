@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidnas.core import UserError
-from vidnas.data.formats.base import Entry, Format
+from vidnas.data.formats.base import Entry, Format, Reading
 from vidnas.data.splits import SPLITS, split_named
 
 _REQUIRED = ("path", "label")
@@ -24,7 +24,7 @@ _CURES = {
 _Parsed = TypeVar("_Parsed")
 
 
-def _read(source: Path) -> tuple[list[Entry], list[str]]:
+def _read(source: Path) -> Reading:
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="")
@@ -44,7 +44,7 @@ def _read(source: Path) -> tuple[list[Entry], list[str]]:
             f"{source}: {len(missing)} of {len(entries)} files do not exist, the first is "
             f"{missing[0]}; give paths relative to the folder of the CSV."
         )
-    return entries, remarks
+    return Reading(tuple(entries), tuple(remarks))
 
 
 def _check_columns(source: Path, columns: list[str]) -> list[str]:
@@ -83,7 +83,7 @@ def _read_row(source: Path, line: int, row: dict[str, str | None]) -> Entry:
             raise UserError(f"{source}, line {line}: {column} is empty; fill it in.")
     entry = Entry(
         path=source.parent / str(row["path"]).strip(),
-        label=str(row["label"]).strip(),
+        labels=(str(row["label"]).strip(),),
         split=cell("split", split_named),
         group=cell("group", str),
         start_s=cell("start_s", _seconds),
