@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidnas.core import ClipSpec
 from vidnas.core.value import Value
 from vidnas.data.augmentation import mix, vary
 from vidnas.data.cache import ClipCache
@@ -76,7 +75,6 @@ def train(
     device: str = "cpu",
     checkpoint: Path | str | None = None,
     deadline: float | None = None,
-    teacher: Network | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> TrainingReport:
     """Train a network in place; leave it in evaluation mode, with its averaged weights.
@@ -93,7 +91,6 @@ def train(
             resumes, and reaches the same weights, bit for bit, if it ends by epochs; and one that
             goes further with the same recipe goes on from it.
         deadline: reading of `time.monotonic()` at which to give up.
-        teacher: its predictions for the same clips count as targets too, as the settings say.
         on_epoch: called after every pass over the clips.
 
     Raises:
@@ -102,9 +99,7 @@ def train(
         UnusableCheckpoint: the checkpoint is damaged, or of another network or recipe.
         UserError: the device does not exist, or the checkpoint cannot be written.
     """
-    run = _Run(
-        network, cache, settings, seed=seed, device=device, deadline=deadline, teacher=teacher
-    )
+    run = _Run(network, cache, settings, seed=seed, device=device, deadline=deadline)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         run.resume(path)
@@ -132,18 +127,16 @@ class _Run:
         seed: int,
         device: str,
         deadline: float | None,
-        teacher: Network | None,
     ) -> None:
         self.clock_zero = time.monotonic()
         self.deadline = math.inf if deadline is None else deadline
         self.device = usable_device(device)
         self.network, self.cache = network.to(self.device), cache
         self.settings, self.seed = settings, seed
-        self.teacher = None if teacher is None else teacher.to(self.device).eval()
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
-        inputs = network.architecture.inputs
-        for normalization, spec in zip(network.normalizations, inputs, strict=True):
+        self.inputs = network.architecture.inputs
+        for normalization, spec in zip(network.normalizations, self.inputs, strict=True):
             statistics = cache.statistics(spec.modality)
             cast(Normalization, normalization).set_statistics(*statistics)
         self.average = averaged(network, settings.averaging)
@@ -158,7 +151,7 @@ class _Run:
             "settings": json.dumps(settings.recipe),
             "data": cache.fingerprint,
             "seed": str(seed),
-            "clips": cache.settings(spec.modality for spec in inputs).model_dump_json(),
+            "clips": cache.settings(spec.modality for spec in self.inputs).model_dump_json(),
         }
 
     def resume(self, checkpoint: Path) -> None:
@@ -228,12 +221,6 @@ class _Run:
                 break
         return losses, clips_seen
 
-    @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """The clips that are cut: those of the network, then those of the teacher."""
-        teacher = self.teacher.architecture.inputs if self.teacher else ()
-        return (*self.network.architecture.inputs, *teacher)
-
     def _batches(self, rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         return train_batches(
             self.cache,
@@ -256,10 +243,9 @@ class _Run:
         targets = F.one_hot(labels.to(self.device), len(self.cache.classes)).float()
         if changes.mixup:
             clips, targets = mix(clips, targets, rng, changes.mixup)
-        own = len(self.network.architecture.inputs)
         with self.autocast:
-            logits = self.network(*clips[:own]).float()
-        loss: Tensor = self.loss(logits, targets, self._taught(clips[own:]))
+            logits = self.network(*clips).float()
+        loss: Tensor = self.loss(logits, targets)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         limit = self.settings.clip_norm or math.inf
@@ -270,14 +256,6 @@ class _Run:
         self.average.n_averaged.fill_(self.state.steps)
         self.average.update_parameters(self.network)
         return loss.item()
-
-    def _taught(self, clips: tuple[Tensor, ...]) -> Tensor | None:
-        """Return the teacher's probabilities `(N, num_classes)`."""
-        if self.teacher is None:
-            return None
-        with torch.no_grad(), self.autocast:
-            logits: Tensor = self.teacher(*clips)
-        return logits.float().softmax(dim=1)
 
     def _validate(self) -> Metrics | None:
         if not len(self.cache.videos("val")):

@@ -52,8 +52,6 @@ class TrainingSettings(Value):
     clip_norm: PositiveFloat | None = 1.0
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = "none"
-    distillation: float = Field(default=0.5, ge=0, le=1)
-    """Share of the loss that a teacher has, where there is one."""
     augmentation: Augmentation = Augmentation()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the chip computes in it (AVX-512 BF16, AMX, CUDA), else float32."""
