@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from vidnas.core.value import Value
+from vidnas.data.balance import imbalance_remark
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.reading import VideoError
 from vidnas.data.splits import SPLITS
@@ -74,8 +75,13 @@ def check_dataset(
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
-        remarks=dataset.remarks,
+        remarks=_remarks(dataset, counts["train"].tolist()),
     )
+
+
+def _remarks(dataset: Dataset, training: Sequence[int]) -> tuple[str, ...]:
+    imbalance = None if dataset.multi_label else imbalance_remark(dataset.classes, training)
+    return (*dataset.remarks, *([imbalance] if imbalance else []))
 
 
 def _count_frames(video: Video) -> int:

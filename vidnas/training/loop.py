@@ -11,7 +11,6 @@ from typing import cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.core.value import Value
@@ -25,10 +24,12 @@ from vidnas.layers.frames import use_channels_last
 from vidnas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.evaluation import evaluate, to_input
 from vidnas.training.loss import TrainingLoss
-from vidnas.training.metrics import Metrics, evaluate, to_input
+from vidnas.training.metrics import AnyMetrics
 from vidnas.training.optimizer import averaged, build_optimizer
 from vidnas.training.settings import TrainingSettings
+from vidnas.training.tasks import task_of
 
 _SAVE_EVERY_S = 10.0
 
@@ -43,7 +44,7 @@ class EpochReport(Value):
     train_loss: float
     """Mean of the loss that was minimised, with its smoothing, mixing and weights."""
     learning_rate: float
-    validation: Metrics | None = None
+    validation: AnyMetrics | None = None
     """Metrics on the validation split, where this pass measured them."""
     seconds: float
     """Time since the run began, over all resumptions."""
@@ -60,7 +61,7 @@ class TrainingReport(Value):
     """Those of this run, over all resumptions."""
     seconds: float
     """Time of this run, over all resumptions."""
-    validation: Metrics | None
+    validation: AnyMetrics | None
     """Metrics of the weights that were kept; None where the data has no validation split."""
     history: tuple[EpochReport, ...]
     """One report per pass of this run."""
@@ -141,7 +142,8 @@ class _Run:
             cast(Normalization, normalization).set_statistics(*statistics)
         self.average = averaged(network, settings.averaging)
         self.optimizer = build_optimizer(network, settings)
-        self.loss = TrainingLoss(settings, cache).to(self.device)
+        self.task = task_of(cache, settings.class_weights)
+        self.loss = TrainingLoss(self.task, settings, cache).to(self.device)
         self.autocast = mixed_precision(settings.precision, self.device)
         self.run = json.dumps(settings.run)
         self.state = TrainingState(run=self.run)
@@ -240,7 +242,7 @@ class _Run:
         changes = self.settings.augmentation
         clips = tuple(to_input(clip, self.device) for clip in cut)
         clips = vary(clips, [spec.modality for spec in self.inputs], rng, changes)
-        targets = F.one_hot(labels.to(self.device), len(self.cache.classes)).float()
+        targets = self.task.targets(labels.to(self.device), len(self.cache.classes))
         if changes.mixup:
             clips, targets = mix(clips, targets, rng, changes.mixup)
         with self.autocast:
@@ -257,11 +259,11 @@ class _Run:
         self.average.update_parameters(self.network)
         return loss.item()
 
-    def _validate(self) -> Metrics | None:
+    def _validate(self) -> AnyMetrics | None:
         if not len(self.cache.videos("val")):
             return None
         network = cast(Network, self.average.module)
-        return evaluate(network, self.cache, "val", device=str(self.device))
+        return evaluate(network, self.cache, "val", task=self.task, device=str(self.device))
 
     def finish(self) -> TrainingReport:
         self.network.load_state_dict(self.average.module.state_dict())
