@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vidnas.training import TrainingSettings, train
-from vidnas.training.loss import balanced_weights
+from vidnas.training.tasks import balanced_weights
 
 
 def test_balanced_weights_count_every_class_the_same(cache):

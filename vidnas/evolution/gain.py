@@ -39,14 +39,14 @@ class Gain(Value):
         rung = min(trial.rung, best.rung)
         mine, other = trial.evaluations[rung], best.evaluations[rung]
         assert mine.fitness is not None and other.fitness is not None  # they are ok
-        shares = mine.headline_share, other.metrics.get(mine.headline)
+        share, others = mine.headline_share, other.metrics.get(mine.headline)
         return cls(
             number=trial.number,
             design=best.number,
             climbed=(trial.rung, best.rung),
             fitness=(mine.fitness, other.fitness),
             headline=mine.headline,
-            shares=None if None in shares else shares,
+            shares=None if share is None or others is None else (share, others),
         )
 
     def __str__(self) -> str:

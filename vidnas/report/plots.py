@@ -143,7 +143,8 @@ def precision(metrics: MultiLabelMetrics, classes: Sequence[str]) -> go.Figure:
         go.Bar(
             x=metrics.average_precision, y=places, orientation="h", marker={"color": _BLUE},
             customdata=list(zip(names, metrics.positives, strict=True)), name="average precision",
-            hovertemplate="<b>%{customdata[0]}</b><br>%{x:.1%}, %{customdata[1]} clips<extra></extra>",
+            hovertemplate="<b>%{customdata[0]}</b><br>"
+            "%{x:.1%}, %{customdata[1]} clips<extra></extra>",
         )
     )  # fmt: skip
     figure.add_scatter(

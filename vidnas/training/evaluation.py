@@ -70,7 +70,7 @@ def evaluate(
             changed = change(clips) if change else clips
             rows.append(predict_scores(network, changed, where, task))
     network.train(was_training)
-    scores = torch.cat(rows).unflatten(0, (-1, clips_per_video))  # those of a video in a row
+    scores = torch.cat(rows).view(-1, clips_per_video, network.num_classes)
     return task.measure(task.pooled(scores), torch.from_numpy(cache.targets[cache.videos(split)]))
 
 

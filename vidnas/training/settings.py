@@ -131,3 +131,12 @@ class TrainingRun(Value):
     settings: TrainingSettings
     seed: int
     clips: ClipSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old(cls, data: Any) -> Any:
+        """Models of vidnas 0.3 name the share of a teacher, which none of them had."""
+        if isinstance(data, dict) and isinstance(settings := data.get("settings"), dict):
+            kept = {name: one for name, one in settings.items() if name != "distillation"}
+            return {**data, "settings": kept}
+        return data
