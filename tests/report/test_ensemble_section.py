@@ -16,7 +16,7 @@ from vidnas.report.study import (
     StudyReport,
     TopByAccuracy,
 )
-from vidnas.training import Metrics
+from vidnas.training import Metrics, MultiLabelMetrics
 
 EVIL = "<b>trial</b> 7"
 COST = Cost(parameters=1_000_000, macs=2_000_000, activation_bytes=1)
@@ -60,6 +60,17 @@ def test_the_verdict_is_against_the_best_member(test_top1: float, words: tuple[s
     verdict = ensemble(test_top1).verdict
     assert EVIL in verdict  # the better of the two on the test clips, not the first
     assert all(word in verdict for word in words)
+
+
+def test_of_several_labels_the_verdict_is_in_map() -> None:
+    several = MultiLabelMetrics(
+        clips=40, loss=1, map=0.8, average_precision=(0.8, None), positives=(7, 0)
+    )
+    found = ensemble(0.8).model_copy(update={"test": several})
+    assert f"beats its best member, {EVIL}, by 5.0 points of mAP." in found.verdict
+    section = render(StudyReport("t", "f", [], ("x", "y"), ensemble=found))
+    assert "Test mAP of the ensemble" in section and "mAP on 40 clips" in section
+    assert EnsembleReport.model_validate_json(found.model_dump_json()) == found
 
 
 def test_the_section_shows_the_record() -> None:
