@@ -294,7 +294,7 @@ def test_where_classes_count_alike_their_mean_comes_first() -> None:
     alike = TEST.model_copy(update={"headline": "mean_class"})
     text = " ".join(Page(render(report(winner=ModelCard(trial=3, test=alike)))).text.split())
     assert (
-        "Test accuracy 75.0% mean class on 5 clips that the search never saw; top-1 80.0%" in text
+        "Test accuracy 75.0% mean over classes on 5 clips that the search never saw; top-1 80.0%" in text
     )
 
 
