@@ -293,9 +293,8 @@ def test_of_several_labels_the_page_shows_map_and_each_class() -> None:
 def test_where_classes_count_alike_their_mean_comes_first() -> None:
     alike = TEST.model_copy(update={"headline": "mean_class"})
     text = " ".join(Page(render(report(winner=ModelCard(trial=3, test=alike)))).text.split())
-    assert (
-        "Test accuracy 75.0% mean over classes on 5 clips that the search never saw; top-1 80.0%" in text
-    )
+    assert "Test accuracy 75.0% mean over classes on 5 clips" in text
+    assert "the search never saw; top-1 80.0%" in text
 
 
 def test_without_latencies_cost_is_macs() -> None:
