@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vidnas.data.balance import imbalance_remark, is_imbalanced
-from vidnas.training import SingleLabel, TrainingSettings, task_of
+from vidnas.training import SingleLabel, TrainingSettings, task_of, train
 from vidnas.training.loss import TrainingLoss
 from vidnas.training.metrics import score
 from vidnas.training.tasks import balanced_weights, task_remark
@@ -112,3 +112,20 @@ def test_who_always_says_the_frequent_class_does_not_win() -> None:
 def test_the_fitness_goes_with_the_headline(of_family, balanced) -> None:
     assert SingleLabel().fitness(of_family) == of_family
     assert SingleLabel(balanced=True).fitness(of_family) == balanced
+
+
+def test_a_network_of_imbalanced_classes_is_judged_class_by_class(cache, fresh, monkeypatch):
+    """Of the training clips, all but two of one colour are left out."""
+    videos = cache.videos("train")
+    few = [video for video in videos if cache.targets[video] == 0][2:]
+    splits = np.array(
+        ["left out" if video in few else one for video, one in enumerate(cache._splits)]
+    )
+    monkeypatch.setattr(cache, "_splits", splits)
+    settings = TrainingSettings(epochs=2, batch_size=8)
+    report = train(fresh(), cache, settings, seed=0)
+    assert report.validation.headline == "mean_class"
+    asked = settings.model_copy(update={"class_weights": "none"})
+    plain = train(fresh(), cache, asked, seed=0)
+    assert plain.validation.headline == "top1"
+    assert plain.history[0].train_loss != report.history[0].train_loss
