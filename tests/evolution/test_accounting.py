@@ -43,7 +43,7 @@ def test_a_climb_that_was_killed_and_resumed_is_no_more_than_it_took() -> None:
 
 DESIGNS = [
     trial(0, ok(0.5), design=True).climbed(ok(0.6), 1.0),
-    trial(1, ok(0.9), design=True),
+    trial(1, ok(0.4), design=True),
     trial(2, Evaluation(status="failed", reason="not finite"), design=True),
 ]
 
@@ -53,7 +53,7 @@ def test_the_gain_is_taken_on_the_highest_rung_that_both_reached() -> None:
     gain = Gain.of(child, [*DESIGNS, child])
     assert gain is not None
     assert (gain.design, gain.climbed) == (0, (2, 1))
-    assert (gain.fitness, gain.top1) == ((0.8, 0.6), (0.4, 0.3))
+    assert (gain.fitness, gain.shares) == ((0.8, 0.6), (0.4, 0.3))
     said = str(gain)
     assert "Trial 3 against trial 0" in said
     assert "+10.0 points of validation top-1 (40.0% against 30.0%)" in said

@@ -100,9 +100,9 @@ def test_evolution_starts_at_random_then_mutates_parents():
     assert numbers(evolution.members) == [1, 2, 3]
 
 
-def test_a_member_that_climbs_is_better_than_all_below_and_keeps_its_place():
+def test_a_member_that_climbs_competes_with_what_it_has_become_and_keeps_its_place():
     population = [trial(0, 0.1), trial(1, 0.9), trial(2, 0.5)]
-    higher = population[0].climbed(Evaluation(status="ok", fitness=0.05), 0.0)
+    higher = population[0].climbed(Evaluation(status="ok", fitness=0.95), 0.0)
     evolution = TournamentEvolution(population=3, tournament=3)
     for one in [*population, higher]:
         evolution.observe(one)
@@ -116,7 +116,7 @@ def test_a_member_that_climbs_is_better_than_all_below_and_keeps_its_place():
 def test_who_left_comes_back_by_climbing_and_children_count_once():
     child = trial(3, 0.05, parent=0)
     population = [trial(0, 0.1), trial(1, 0.9), trial(2, 0.5), child]
-    higher = child.climbed(Evaluation(status="ok", fitness=0.0), 0.0)
+    higher = child.climbed(Evaluation(status="ok", fitness=0.3), 0.0)
     assert after(population) == [0, 1, 2]
     assert after([*population, higher]) == [1, 2, 3]
     evolution = TournamentEvolution(population=3, tournament=3)

@@ -148,13 +148,13 @@ def test_rungs_come_back_in_the_order_of_their_events(folder):
     assert repr(trials[3]) == "Trial(3, child of 0, failed on rung 1: out of memory)"
 
 
-def test_who_climbed_higher_is_fitter(folder):
+def test_more_training_is_no_merit(folder):
     with Study.create_or_resume(folder, toy_config(rungs=2)) as study:
         fill(study)
-        study.climb(0, Evaluation(status="ok", fitness=0.0), elapsed_s=4.0)
-        assert [trial.number for trial in study.fittest(5)] == [0, 3]
+        study.climb(0, Evaluation(status="ok", fitness=0.5), elapsed_s=4.0)
+        assert [trial.number for trial in study.fittest(5)] == [3, 0]
         assert [trial.rank for trial in study.trials] == [
-            (1, 0.0), (-1, -math.inf), (-1, -math.inf), (0, 0.5)
+            (0.5, -1), (-math.inf, 0), (-math.inf, 0), (0.5, 0)
         ]  # fmt: skip
 
 

@@ -17,11 +17,11 @@ def trial(number: int, fitness: float) -> Trial:
 
 def test_a_candidate_counts_once_however_high_it_climbs():
     tally, one = Tally(), trial(0, 0.5)
-    for event in (one, trial(1, 0.6), one.climbed(ok(0.4), 1.0)):
+    for event in (one, trial(1, 0.6), one.climbed(ok(0.7), 1.0)):
         tally.take(event)
     assert tally.counts == {"ok": 2}
     assert tally.evaluated == 2
-    assert tally.best == one.climbed(ok(0.4), 1.0)
+    assert tally.best == one.climbed(ok(0.7), 1.0)
 
 
 def test_one_that_fails_on_a_higher_rung_has_failed_and_the_next_best_is_the_best():

@@ -71,7 +71,7 @@ def test_the_first_rung_may_be_asked_for(tmp_path: Path) -> None:
     assert (times.epochs, times.rung_s) == (2, None)
     # Taken to be four seconds: 2 x 200 clips at 100 a second.
     assert times.search_s is not None
-    assert (times.rungs, times.evaluations) == (6, int(times.search_s * 2 / 4 / (1 + 5 * 2 / 3)))
+    assert (times.rungs, times.evaluations) == (6, int(times.search_s * 2 / 4 / (1 + 5)))
     times = plan(tmp_path, budget="1h", candidate_epochs=2.0, candidate_time="9s")
     assert (times.epochs, times.rung_s) == (2, 9)
     times = plan(tmp_path, budget="1h", candidate_time="9s")

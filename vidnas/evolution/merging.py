@@ -148,7 +148,7 @@ class _Union:
                 self._candidates[digest] = _Candidate(
                     self._renumbered(trial, source), trial, source
                 )
-            elif trial.rank > known.trial.rank:
+            elif (trial.rung, trial.fitness) > (known.trial.rung, known.trial.fitness):
                 self._candidates[digest] = replace(known, trial=trial, source=source)
 
     def history(self) -> Iterator[Trial]:

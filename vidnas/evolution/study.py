@@ -119,8 +119,8 @@ class Study:
         return cls(folder, StudyConfig.read(folder / CONFIG_NAME), storage)
 
     def fittest(self, count: int) -> list[Trial]:
-        """Return the best `count` trials that are ok: those that climbed highest, on the same rung
-        the fittest first, of equals the earliest."""
+        """Return the best `count` trials that are ok, the fittest first, of equals the one that was
+        trained less, then the earliest."""
         ok = [trial for trial in self.trials if trial.evaluation.status == "ok"]
         return sorted(ok, key=lambda trial: trial.rank, reverse=True)[:count]
 

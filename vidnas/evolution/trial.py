@@ -56,10 +56,10 @@ class Trial:
         return len(self.earlier)
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """What orders candidates, the greater the better: the rung, and on the same rung the
-        fitness."""
-        return (self.rung, self.fitness) if self.evaluation.status == "ok" else (-1, self.fitness)
+    def rank(self) -> tuple[float, int]:
+        """What orders candidates, the greater the better: the latest fitness, whatever the rung,
+        because more training is no merit; of equals, the one that was trained less."""
+        return self.fitness, -self.rung
 
     def climbed(self, evaluation: Evaluation, elapsed_s: float) -> Trial:
         """Return the trial with one more rung; a cost that was measured once holds for all."""

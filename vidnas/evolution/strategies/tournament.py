@@ -26,7 +26,7 @@ class TournamentEvolution(Evolution):
     discard: Literal["worst", "oldest"] = "worst"
     """Which member leaves a full population."""
 
-    def merits(self) -> Sequence[tuple[int, float]]:
+    def merits(self) -> Sequence[tuple[float, int]]:
         """Return the rank of each member."""
         return [trial.rank for trial in self.members]
 
