@@ -1,4 +1,4 @@
-"""Who has earned a rung: the best third of those who reached the one below, of all or in a niche."""
+"""Who has earned a rung: the best third who reached the one below, of all or in a niche."""
 
 from __future__ import annotations
 

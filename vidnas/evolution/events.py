@@ -26,7 +26,7 @@ class Event:
     rejections: Mapping[str, int]
     """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
     best: Trial | None
-    """Of those that climbed highest the fittest."""
+    """The fittest, whatever its rung."""
     elapsed_s: float
     """Search time, over all resumptions."""
     remaining_s: float | None

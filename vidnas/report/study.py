@@ -213,7 +213,7 @@ class StudyReport:
         return [trial for trial in self.trials if trial.evaluation.status == status]
 
     def best(self, count: int) -> list[Trial]:
-        """Return those that climbed highest, on the same rung the fittest first."""
+        """Return the fittest, the best first."""
         return sorted(self.of_status("ok"), key=lambda trial: trial.rank, reverse=True)[:count]
 
     def lineage(self, number: int) -> list[Trial]:

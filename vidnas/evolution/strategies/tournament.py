@@ -1,4 +1,4 @@
-"""Tournament evolution: towards the greatest fitness on the highest rung."""
+"""Tournament evolution: towards the greatest fitness, whatever the rung."""
 
 from __future__ import annotations
 
