@@ -36,8 +36,10 @@ def naming(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise VideoError(path, "needs more memory than a video may take") from error
-    except (av.FFmpegError, OSError) as error:
+    except av.FFmpegError as error:
         raise VideoError(path, f"cannot be decoded ({error.strerror or error})") from error
+    except OSError as error:
+        raise VideoError(path, f"cannot be read ({error.strerror or error})") from error
     except Exception as error:
         what = " ".join(str(error).split())[:100]
         raise VideoError(path, f"cannot be decoded ({type(error).__name__}: {what})") from error

@@ -40,8 +40,7 @@ class ImageFolder:
         self._images = sorted(images, key=_natural)[: FRAMES_MAX + 1]
         self.rate_fps = rate_fps
         self.times_s = np.arange(len(self._images)) / rate_fps
-        with open_video(self._images[0]) as (_, stream):
-            self.size = stream.width, stream.height
+        self.size = self._first_size(folder)
 
     def frames(self, from_s: float) -> TimedFrames:
         """Yield the images with their times, beginning before `from_s`; leave out broken ones."""
@@ -49,6 +48,12 @@ class ImageFolder:
         for time_s, path in zip(self.times_s[first:].tolist(), self._images[first:], strict=True):
             with suppress(VideoError), open_video(path) as (container, stream):
                 yield time_s, next(container.decode(stream))
+
+    def _first_size(self, folder: Path) -> tuple[int, int]:
+        for path in self._images:
+            with suppress(VideoError), open_video(path) as (_, stream):
+                return stream.width, stream.height
+        raise VideoError(folder, "none of its images can be decoded")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

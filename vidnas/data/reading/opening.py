@@ -63,12 +63,9 @@ def packets(container: InputContainer, *streams: av.VideoStream) -> Iterator[Pac
 
 
 def _open_file(path: Path) -> BinaryIO:
-    try:
-        if not path.is_file():
-            raise VideoError(path, "no such file")
-        file = path.open("rb")
-    except OSError as error:
-        raise VideoError(path, f"cannot be opened ({error.strerror})") from error
+    if not path.is_file():
+        raise VideoError(path, "no such file")
+    file = path.open("rb")
     head = file.read(1024)
     file.seek(0)
     if not head:

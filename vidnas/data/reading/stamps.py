@@ -185,8 +185,7 @@ def _rate(times_s: Times, header_fps: Sequence[float]) -> float:
     running = 1 / float(distances_s[distances_s <= _PAUSE_STEPS * median_s].mean())
     pausing = 1 / float(np.minimum(distances_s, max(_PAUSE_S, 2 * median_s)).mean())
     rate = min(running, 2 * pausing)
-    slowest = 1 / float(distances_s.mean())
-    plausible = (own for own in header_fps if 0.8 * slowest <= own <= 1.25 * rate)
+    plausible = (own for own in header_fps if 0.8 * pausing <= own <= 1.25 * rate)
     return next(plausible, rate)
 
 
