@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vidnas.core import ClipSpec, UserError
-from vidnas.data import cache_writer, sampling
+from vidnas.data import cache_folder, sampling
 from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, ClipSettings, build_cache, build_flow
 from vidnas.data.datasets import Dataset, Video, load_dataset
@@ -137,7 +137,7 @@ def test_a_disk_that_is_too_small(
 ) -> None:
     own = copied(cache, tmp_path)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage(9, 9, 0))
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage(9, 9, 0))
     with pytest.raises(UserError, match=r"the flow needs 768 kB, but 0 B are free"):
         build_flow(dataset, own, method="farneback")
 
