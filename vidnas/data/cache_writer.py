@@ -22,7 +22,7 @@ from vidnas.data.cache_store import Store
 from vidnas.data.contents import Stamp, stamp_or_none
 from vidnas.data.datasets import Dataset, Files, Video
 from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
-from vidnas.data.frame_table import FrameTable, read_index
+from vidnas.data.frame_table import Arrays, FrameTable, read_index
 from vidnas.data.headers import decoded_bytes
 from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
@@ -122,7 +122,7 @@ def write_clips(
         "paths": [dataset.relative(video.path) for video in kept],
         "skipped": [(dataset.relative(videos[i].path), skipped[i]) for i in sorted(skipped)],
     }
-    arrays = {
+    arrays: Arrays = {
         "labels": np.array(
             [(row, label) for row, video in enumerate(kept) for label in video.labels], np.int64
         ),

@@ -26,7 +26,7 @@ def write_index(path: Path, head: Mapping[str, Any], arrays: Arrays) -> None:
     """Write JSON and arrays into one file, whole or not at all; ZIP checks it with CRC-32."""
     text = np.frombuffer(json.dumps(head).encode(), np.uint8)
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, head=text, **arrays)
+        np.savez(file, **{**arrays, "head": text})  # type: ignore[arg-type]  # of older numpy
 
 
 def read_index(path: Path) -> tuple[dict[str, Any], Arrays]:

@@ -50,7 +50,7 @@ class Record:
 
     shard: int
     offset: int
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     """`(T, H, W, C)`."""
     checksums: tuple[int, ...]
     """CRC-32 of each block."""
