@@ -1,5 +1,6 @@
 """Video files in, RGB frames out: exact by time stamp, on a uniform grid, upright, bounded."""
 
+from vidnas.data.reading.bounds import RATE_TOLERANCE
 from vidnas.data.reading.errors import VideoError, reject_objects
 from vidnas.data.reading.images import IMAGE_SUFFIXES, IMAGES_FPS
 from vidnas.data.reading.pictures import Frames
@@ -17,6 +18,7 @@ VIDEO_SUFFIXES = frozenset((
 __all__ = [
     "IMAGES_FPS",
     "IMAGE_SUFFIXES",
+    "RATE_TOLERANCE",
     "VIDEO_SUFFIXES",
     "Frames",
     "VideoError",

@@ -18,6 +18,8 @@ HOLD_MAX_S = 10.0
 """How long a frame is repeated at most; the rest of a longer gap is left out."""
 _REPEATS_MAX = 32
 RATE_MAX_FPS = 1000.0
+RATE_TOLERANCE = 0.05
+"""Rates that differ by this share are one: a video keeps its frames on such a grid."""
 SHARE_MIN = 0.5
 """The share of its frames that a video must have to be used."""
 WORKER_BYTES = 2 << 30

@@ -30,15 +30,15 @@ class VideoFile:
     A file is opened once for either, because not all of them can be rewound.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the stamps.
+    def __init__(self, path: Path, packets_max: int) -> None:
+        """Read the stamps, of so many packets at most; the duration is then an estimate.
 
         Raises:
             VideoError: the file cannot be opened, or holds nothing of a video.
         """
         self._path = path
         with open_video(path) as (container, stream):
-            stamps = read_stamps(container, stream)
+            stamps = read_stamps(container, stream, packets_max)
             self.size = stream.width, stream.height
             # Without stamps of display, the place of a key frame among B-frames is not known.
             self._seekable = stamps is not None and not (
@@ -50,6 +50,9 @@ class VideoFile:
         self.rate_fps = stamps.rate_fps
         self.times_s = stamps.times_s
         self.missing_s = stamps.missing_s
+        self.duration_s = stamps.duration_s
+        if len(stamps.ticks) == packets_max:
+            self.duration_s *= path.stat().st_size / max(1, stamps.read_bytes)
 
     def frames(self, from_s: float) -> TimedFrames:
         """Yield the frames with their times, beginning before `from_s`.

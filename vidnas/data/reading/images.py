@@ -40,6 +40,7 @@ class ImageFolder:
         self._images = sorted(images, key=_natural)[: FRAMES_MAX + 1]
         self.rate_fps = rate_fps
         self.times_s = np.arange(len(self._images)) / rate_fps
+        self.duration_s = len(self._images) / rate_fps
         self.size = self._first_size(folder)
 
     def frames(self, from_s: float) -> TimedFrames:

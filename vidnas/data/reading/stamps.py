@@ -13,7 +13,6 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from vidnas.data.reading.bounds import FRAMES_MAX
 from vidnas.data.reading.opening import Packet, packets
 
 DEFAULT_RATE_FPS = 25.0
@@ -45,6 +44,8 @@ class Stamps:
     keys: NDArray[np.int64]
     """Packets where decoding can start."""
     rate_fps: float
+    read_bytes: int
+    """How much of the file they come from."""
     missing_s: float
     """What the header promises beyond the end of the file."""
     ordered: bool
@@ -61,6 +62,11 @@ class Stamps:
     def times_s(self) -> Times:
         """When frames are shown, ascending."""
         return np.sort(self.shown_s[~np.isnan(self.shown_s)])
+
+    @property
+    def duration_s(self) -> float:
+        """How long the frames are shown that are there."""
+        return float(self.times_s.max(initial=0)) + 1 / self.rate_fps
 
     def shift(self, packet: int) -> int:
         """Return what to add to the stamps of a packet of the file."""
@@ -83,18 +89,19 @@ def own_stamp(packet: Packet, ordered: bool) -> int | None:
 
 
 def read_stamps(
-    container: InputContainer, stream: av.VideoStream, *, packets_max: int = FRAMES_MAX + 1
+    container: InputContainer, stream: av.VideoStream, packets_max: int
 ) -> Stamps | None:
     """Read the stamps of the packets, at most so many, without decoding; None if there are none."""
     display: list[int | None] = []
     decode: list[int | None] = []
     left_out, keys = [], []
-    reach_s = 0.0
+    reach_s, read_bytes = 0.0, 0
     ordered = container.format.name == "avi"
     for packet in packets(container):
         stamp = own_stamp(packet, ordered)
         if stamp is not None:
             reach_s = max(reach_s, float((stamp + (packet.duration or 0)) * packet.time_base))
+        read_bytes = max(read_bytes, (packet.pos or 0) + packet.size)
         if packet.stream_index != stream.index:
             continue
         if packet.is_keyframe:
@@ -129,6 +136,7 @@ def read_stamps(
         shown_s=shown_s,
         keys=np.array(keys, dtype=np.int64),
         rate_fps=rate_fps,
+        read_bytes=read_bytes,
         missing_s=missing_s,
         ordered=ordered,
         origin=origin,

@@ -12,15 +12,16 @@ from typing_extensions import Self
 from vidnas.data.reading.bounds import (
     HOLD_MAX_S,
     RATE_MAX_FPS,
+    RATE_TOLERANCE,
     check_bytes,
     check_length,
 )
-from vidnas.data.reading.decoding import VideoFile
 from vidnas.data.reading.errors import VideoError, naming
 from vidnas.data.reading.grid import on_grid, span_points
-from vidnas.data.reading.images import IMAGES_FPS, ImageFolder
+from vidnas.data.reading.images import IMAGES_FPS
 from vidnas.data.reading.pictures import Converter, Frames, scaled_size
 from vidnas.data.reading.share import Share
+from vidnas.data.reading.source import Source, open_source
 
 
 def read_video(
@@ -65,7 +66,8 @@ def stream_video(
     Args:
         path: any file that FFmpeg can read, or a folder of images, which are the frames.
         size_px: length of the short side after resizing, the aspect kept; None keeps the size.
-        rate_fps: rate of the grid; None for the video's own.
+        rate_fps: rate of the grid; None for the video's own, which a video also keeps where the
+            two differ by 5 % at most.
         start_s: start of the span in seconds.
         end_s: end of the span in seconds.
         images_fps: the rate at which a folder of images was recorded.
@@ -76,11 +78,11 @@ def stream_video(
             less than half of the frames can be decoded, or there is nothing in the span.
     """
     path = Path(path)
+    source = open_source(path, images_fps=images_fps)
     with naming(path):
-        video = ImageFolder(path, images_fps) if path.is_dir() else VideoFile(path)
         return VideoStream(
             path,
-            video,
+            source,
             size_px=size_px,
             rate_fps=rate_fps,
             span_s=(start_s or 0.0, end_s),
@@ -98,7 +100,7 @@ class VideoStream:
     def __init__(
         self,
         path: Path,
-        video: VideoFile | ImageFolder,
+        source: Source,
         *,
         size_px: int | None,
         rate_fps: float | None,
@@ -106,13 +108,15 @@ class VideoStream:
         frames_min: int,
     ) -> None:
         """Stream a video; see `stream_video`."""
-        self._path, self._video = path, video
-        self.own_rate_fps: float = video.rate_fps
+        self._path, self._source = path, source
+        self.own_rate_fps: float = source.rate_fps
         """The video's own frame rate."""
-        self.rate_fps = rate_fps or video.rate_fps
+        grid_fps = rate_fps or source.rate_fps
+        alike = abs(grid_fps / source.rate_fps - 1) <= RATE_TOLERANCE
+        self.rate_fps: float = source.rate_fps if alike else grid_fps
         """The rate of the grid."""
         self._span_s = span_s
-        self._share = Share(video.times_s, video.missing_s, video.rate_fps, span_s)
+        self._share = Share(source.times_s, source.missing_s, source.rate_fps, span_s)
         self._check_bounds(size_px)
         self._frames = self._decode(size_px, frames_min)
 
@@ -153,11 +157,11 @@ class VideoStream:
                 self._path, f"no usable frame rate ({self.rate_fps:g} frames per second)"
             )
         start_s, end_s = self._span_s
-        times_s = self._video.times_s
+        times_s = self._source.times_s
         within = times_s[(times_s >= start_s) & (times_s < (end_s or math.inf))]
         shown_s = float(np.minimum(np.diff(within), HOLD_MAX_S).sum())
         check_length(self._path, len(within), shown_s * self.rate_fps, self.rate_fps)
-        width, height = scaled_size(*self._video.size, size_px)
+        width, height = scaled_size(*self._source.size, size_px)
         check_bytes(self._path, shown_s * self.rate_fps, 3 * width * height)
 
     def _decode(self, size_px: int | None, frames_min: int) -> Generator[Frames]:
@@ -166,7 +170,7 @@ class VideoStream:
         count = 0
         with naming(self._path):
             shown = on_grid(
-                self._share.counted(self._video.frames(first / self.rate_fps)),
+                self._share.counted(self._source.frames(first / self.rate_fps)),
                 rate_fps=self.rate_fps,
                 own_fps=self.own_rate_fps,
                 first=first,
@@ -179,7 +183,7 @@ class VideoStream:
         if not count:
             start_s, end_s = self._span_s
             span = f" between {start_s:g} s and {end_s:g} s" if end_s else ""
-            lasts_s = self._video.times_s.max(initial=0) + 1 / self.own_rate_fps
+            lasts_s = self._source.duration_s
             raise VideoError(self._path, f"has no frames{span} (the video lasts {lasts_s:.2f} s)")
         if count < frames_min:
             raise VideoError(self._path, "is too short: it has a single frame")
