@@ -29,7 +29,7 @@ from vidnas.core import WorkerLost
 from vidnas.core.process import available_cores
 from vidnas.core.workers import WorkerPool
 from vidnas.data.headers import read_header
-from vidnas.data.reading import VIDEO_SUFFIXES, VideoError, stream_video
+from vidnas.data.reading import VideoError, stream_video
 from vidnas.data.reading.bounds import WORKER_BYTES
 
 MEMORY_MAX_BYTES = 1 << 30
@@ -79,8 +79,12 @@ def main() -> None:
 
 def small_videos(folder: Path) -> list[Path]:
     """Return the videos of a folder that are small enough to be read thousands of times."""
-    found = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEO_SUFFIXES)
-    return [path for path in found if 0 < path.stat().st_size <= LARGEST_BYTES]
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        path
+        for path in found
+        if path.suffix not in (".csv", ".txt") and 0 < path.stat().st_size <= LARGEST_BYTES
+    ]
 
 
 def generate(folder: Path) -> list[Path]:

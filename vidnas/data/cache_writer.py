@@ -100,12 +100,20 @@ def write_clips(
     work = partial(_keep_or_decode, size_px=size_px, rate_fps=rate_fps, folder=folder)
     stamps = [files[video.path].stamp for video in videos]
     skipped: dict[int, str] = {}
+    damaged: list[Video] = []
     for index, outcome in in_workers(work, videos, stamps, store.known, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             skipped[index] = outcome.reason
         else:
-            store.add(index, outcome)
+            record, is_damaged = outcome
+            store.add(index, record)
+            damaged += [videos[index]] if is_damaged else []
     store.tell_what_was_lost(on_remark)
+    if damaged and on_remark:
+        on_remark(
+            f"Of {len(damaged)} videos, some frames cannot be decoded and are left out, first of "
+            f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
+        )
     rows = sorted(store.found)
     try:
         _check_enough_left(dataset, rows, skipped)
@@ -209,16 +217,17 @@ def _keep_or_decode(
     size_px: int,
     rate_fps: float | None,
     folder: Path,
-) -> Record:
-    """Decode a video, unless its frames are there and whole; runs in a worker."""
+) -> tuple[Record, bool]:
+    """Decode a video, unless its frames are there and whole; runs in a worker.
+
+    Returns:
+        Where the frames lie, and whether some were found damaged now.
+    """
     if known is not None and is_whole(folder, "rgb", known):
-        return known
-
-    def frames() -> Iterator[Frames]:
-        with video.stream(size_px, rate_fps) as stream:
-            yield from stream
-
-    return _append(video, stamp, frames(), folder, "rgb")
+        return known, False
+    with video.stream(size_px, rate_fps) as stream:
+        record = _append(video, stamp, stream, folder, "rgb")
+        return record, stream.damaged > 0
 
 
 def _keep_or_estimate(

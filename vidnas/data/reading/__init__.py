@@ -4,6 +4,7 @@ from vidnas.data.reading.bounds import RATE_TOLERANCE
 from vidnas.data.reading.errors import VideoError, reject_objects
 from vidnas.data.reading.images import IMAGE_SUFFIXES, IMAGES_FPS
 from vidnas.data.reading.pictures import Frames
+from vidnas.data.reading.share import damage
 from vidnas.data.reading.streaming import VideoStream, read_video, stream_video
 
 # fmt: off
@@ -23,6 +24,7 @@ __all__ = [
     "Frames",
     "VideoError",
     "VideoStream",
+    "damage",
     "read_video",
     "reject_objects",
     "stream_video",

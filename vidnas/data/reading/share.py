@@ -15,6 +15,11 @@ from vidnas.data.reading.errors import VideoError
 from vidnas.data.reading.grid import grid_point, span_points
 
 
+def damage(share: float) -> str:
+    """Say what share of the frames of a video is damaged."""
+    return f"is damaged: {share:.1%} of its frames cannot be decoded and are left out"
+
+
 class Share:
     """Counts the frames of a span at the video's own rate: those promised and those decoded.
 
