@@ -10,6 +10,7 @@ python -m benchmarks.fuzz [--count 2000] [--clips FOLDER]
 from __future__ import annotations
 
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -137,8 +138,16 @@ def read(path: Path, rate_fps: float | None) -> Attempt:
         outcome = "decoded"
     except VideoError:
         outcome = "refused"
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Attempt(outcome, frames, time.perf_counter() - began, peak_bytes)
+    return Attempt(outcome, frames, time.perf_counter() - began, peak_bytes())
+
+
+def peak_bytes() -> int:
+    """Return the peak of this process's memory; `ru_maxrss` counts that of its parent, too."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+    return 1024 * int(found[1]) if found else 0
 
 
 def _result(call: Future[Attempt]) -> Attempt:
@@ -222,8 +231,8 @@ def show(attempts: dict[str, Attempt]) -> None:
             f"{mutation:<10}{len(own):>7}{outcomes['decoded']:>9}{outcomes['refused']:>9}"
             f"{failed:>8}{longest_s:>8.1f} s"
         )
-    peak_bytes = max(attempt.peak_bytes for attempt in attempts.values())
-    print(f"peak memory of a worker: {peak_bytes / 2**20:.0f} MiB")
+    peak = max(attempt.peak_bytes for attempt in attempts.values())
+    print(f"peak memory of a worker: {peak / 2**20:.0f} MiB")
     for name, attempt in attempts.items():
         if attempt.failed:
             print(f"FAILED {name}: {attempt}")
