@@ -23,6 +23,7 @@ def open_clips(
     size_px: int | None,
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
+    cache_bytes: int | None = None,
 ) -> ClipCache:
     """Open the cache of a data set; build it if that was not done before.
 
@@ -32,6 +33,7 @@ def open_clips(
         size_px: short side of the frames; None for that of the videos, and 128 at most.
         modalities: what the networks take; optical flow is computed where it is missing.
         flow_method: how flow is estimated; None for what the cache has, or else DIS.
+        cache_bytes: what all caches may take; see `make_room`.
 
     Raises:
         UserError: the videos cannot be used, their cache cannot be written, or flow is asked for
@@ -41,8 +43,14 @@ def open_clips(
         listener.remark(remark)
     if size_px is None:
         size_px = min(_LARGEST_PX, native_size_px(dataset) or _LARGEST_PX)
-    decoding = partial(listener.progress, "Decoding")
-    cache = build_cache(dataset, size_px=size_px, on_progress=decoding)
+    cache = build_cache(
+        dataset,
+        size_px=size_px,
+        limit_bytes=cache_bytes,
+        on_reading=partial(listener.progress, "Reading"),
+        on_progress=partial(listener.progress, "Decoding"),
+        on_remark=listener.remark,
+    )
     for path, reason in cache.skipped[:_SHOWN]:
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
@@ -54,6 +62,13 @@ def open_clips(
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")
-        cache = build_flow(dataset, cache, method=flow_method, on_progress=computing)
+        cache = build_flow(
+            dataset,
+            cache,
+            method=flow_method,
+            limit_bytes=cache_bytes,
+            on_progress=computing,
+            on_remark=listener.remark,
+        )
         listener.say(f"Optical flow: {cache.flow_method}.")
     return cache
