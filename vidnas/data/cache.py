@@ -53,6 +53,8 @@ class ClipSettings(Value):
     """Short side of the frames in the cache."""
     flow_method: FlowMethod | None = None
     """How the optical flow was computed; None for clips without any."""
+    rate_fps: float | None = None
+    """The frame rate at which videos are read; None for each one's own."""
 
 
 class ClipCache:
@@ -86,6 +88,8 @@ class ClipCache:
         """Identifies the videos' content, labels and splits, wherever they lie."""
         self.classes: tuple[str, ...] = tuple(head["classes"])
         self.size_px: int = head["size_px"]
+        self.rate_fps: float | None = head["rate_fps"]
+        """The frame rate at which the videos were read; None for each one's own."""
         self.skipped: tuple[tuple[str, str], ...] = tuple(map(tuple, head["skipped"]))
         """Path and reason of each video that could not be used."""
         self.paths: tuple[str, ...] = tuple(head["paths"])
@@ -190,7 +194,7 @@ class ClipCache:
     def settings(self, modalities: Iterable[Modality]) -> ClipSettings:
         """Return what clips of these modalities depend on besides the videos."""
         method = self.flow_method if "flow" in modalities else None
-        return ClipSettings(size_px=self.size_px, flow_method=method)
+        return ClipSettings(size_px=self.size_px, flow_method=method, rate_fps=self.rate_fps)
 
     def _table(self, modality: Modality) -> FrameTable:
         table = self._tables.get(modality)
@@ -224,6 +228,7 @@ def build_cache(
     dataset: Dataset,
     *,
     size_px: int,
+    rate_fps: float | None = None,
     directory: Path | str | None = None,
     limit_bytes: int | None = None,
     on_reading: OnProgress = None,
@@ -240,6 +245,8 @@ def build_cache(
     Args:
         dataset: labelled videos.
         size_px: short side of the frames kept.
+        rate_fps: the frame rate at which videos are read, see `stream_video`; None for each one's
+            own.
         directory: folder that holds caches, each in its own sub-folder; None for the default.
         limit_bytes: what all caches there may take, see `make_room`.
         on_reading: called with the numbers of files hashed, or videos of a finished cache compared
@@ -256,7 +263,8 @@ def build_cache(
         files = dataset.files(root, on_reading)
         identity = dataset.fingerprint(files)
         name = dataset.source.resolve().stem[:_NAME_LENGTH]
-        target = root / f"{name}-{identity}-{size_px}px-v{VERSION}"
+        rate = "" if rate_fps is None else f"-{rate_fps:.3f}fps"
+        target = root / f"{name}-{identity}-{size_px}px{rate}-v{VERSION}"
         cache = _open_whole(target, on_reading)
         if cache is None:
             require_main_guard()  # before the lock, which the process that started this one holds
@@ -268,6 +276,7 @@ def build_cache(
                         files,
                         size_px,
                         target,
+                        rate_fps=rate_fps,
                         limit_bytes=limit_bytes,
                         on_progress=on_progress,
                         on_remark=on_remark,
@@ -294,7 +303,7 @@ def state_of(entry: CacheEntry) -> str:
     if entry.in_use:
         return "in use" if is_finished else "being built"
     if not is_finished:
-        return "unfinished" if f"px-v{VERSION}" in entry.directory.name else "of another version"
+        return "unfinished" if f"-v{VERSION}" in entry.directory.name else "of another version"
     try:
         ClipCache(entry.directory)
     except UserError:

@@ -23,7 +23,9 @@ from vidnas.core.quantities import format_bytes, parse_bytes
 
 ABOUT = "about.json"
 """What a cache is of; when it was last used is when this file was changed."""
-_CACHE_NAME = re.compile(r".*-[0-9a-f]{16}-\d+px-v\d+(-[0-9a-f]{16})?(\.partial)?", re.DOTALL)
+_CACHE_NAME = re.compile(
+    r".*-[0-9a-f]{16}-\d+px(-[\d.]+fps)?-v\d+(-[0-9a-f]{16})?(\.partial)?", re.DOTALL
+)
 _CACHE_FILES = re.compile(
     r"\.?(about|checked|flow|index)\.json.*|\.?(rgb|flow-\w+)(-\d+)?\.(npz|journal|raw|json|uv).*|"
     r"frames\.(rgb|lock)|flow-\w+\.partial"

@@ -82,6 +82,7 @@ def write_clips(
     size_px: int,
     folder: Path,
     *,
+    rate_fps: float | None,
     limit_bytes: int | None,
     on_progress: OnProgress,
     on_remark: OnRemark,
@@ -90,21 +91,29 @@ def write_clips(
     videos, contents = dataset.videos, dataset.contents(files)
     store = Store(folder, "rgb", folder / INDEX, contents)
     if None in store.known:
-        needed = max(decoded_bytes(dataset, size_px) - store.known_bytes, 0)
+        needed = max(decoded_bytes(dataset, size_px, rate_fps) - store.known_bytes, 0)
         what = "the decoded clips need about"
         make_room(folder, needed, what, limit_bytes=limit_bytes, on_remark=on_remark)
     _write_about(dataset, folder)
     store.tell_what_is_there(on_remark)
 
-    work = partial(_keep_or_decode, size_px=size_px, folder=folder)
+    work = partial(_keep_or_decode, size_px=size_px, rate_fps=rate_fps, folder=folder)
     stamps = [files[video.path].stamp for video in videos]
     skipped: dict[int, str] = {}
+    damaged: list[Video] = []
     for index, outcome in in_workers(work, videos, stamps, store.known, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             skipped[index] = outcome.reason
         else:
-            store.add(index, outcome)
+            record, is_damaged = outcome
+            store.add(index, record)
+            damaged += [videos[index]] if is_damaged else []
     store.tell_what_was_lost(on_remark)
+    if damaged and on_remark:
+        on_remark(
+            f"Of {len(damaged)} videos, some frames cannot be decoded and are left out, first of "
+            f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
+        )
     rows = sorted(store.found)
     try:
         _check_enough_left(dataset, rows, skipped)
@@ -116,6 +125,7 @@ def write_clips(
         "version": VERSION,
         "fingerprint": dataset.fingerprint(files),
         "size_px": size_px,
+        "rate_fps": rate_fps,
         "classes": dataset.classes,
         "multi_label": dataset.multi_label,
         "numbers": rows,
@@ -153,11 +163,11 @@ def write_flow(
             what = "the flow needs"
             make_room(folder, needed, what, limit_bytes=limit_bytes, on_remark=on_remark)
         store.tell_what_is_there(on_remark)
-        work = partial(_keep_or_estimate, method=method, folder=folder)
+        work = partial(_keep_or_estimate, method=method, rate_fps=head["rate_fps"], folder=folder)
         stamps = [files[video.path].stamp for video in videos]
-        # No time limit: decoding these videos has ended before, and TV-L1 takes a second per frame.
+        # Without bounds: decoding these videos has ended before, and TV-L1 takes seconds.
         for index, outcome in in_workers(
-            work, videos, stamps, store.known, shapes, on_progress=on_progress, timeout_s=None
+            work, videos, stamps, store.known, shapes, on_progress=on_progress, bounded=False
         ):
             if isinstance(outcome, VideoError):
                 raise outcome
@@ -200,17 +210,24 @@ def _write_about(dataset: Dataset, folder: Path) -> None:
 
 
 def _keep_or_decode(
-    video: Video, stamp: Stamp, known: Record | None, size_px: int, folder: Path
-) -> Record:
-    """Decode a video, unless its frames are there and whole; runs in a worker."""
+    video: Video,
+    stamp: Stamp,
+    known: Record | None,
+    *,
+    size_px: int,
+    rate_fps: float | None,
+    folder: Path,
+) -> tuple[Record, bool]:
+    """Decode a video, unless its frames are there and whole; runs in a worker.
+
+    Returns:
+        Where the frames lie, and whether some were found damaged now.
+    """
     if known is not None and is_whole(folder, "rgb", known):
-        return known
-
-    def frames() -> Iterator[Frames]:
-        with video.stream(size_px) as stream:
-            yield from stream
-
-    return _append(video, stamp, frames(), folder, "rgb")
+        return known, False
+    with video.stream(size_px, rate_fps) as stream:
+        record = _append(video, stamp, stream, folder, "rgb")
+        return record, stream.damaged > 0
 
 
 def _keep_or_estimate(
@@ -220,6 +237,7 @@ def _keep_or_estimate(
     shape: Sequence[int],
     *,
     method: FlowMethod,
+    rate_fps: float | None,
     folder: Path,
 ) -> Record:
     """Compute the flow of a video with frames `(T, H, W, C)`, unless it is there and whole."""
@@ -228,7 +246,9 @@ def _keep_or_estimate(
         return known
 
     def levels() -> Iterator[Frames]:
-        flow = stream_flow(video.path, method, start_s=video.start_s, end_s=video.end_s)
+        flow = stream_flow(
+            video.path, method, rate_fps=rate_fps, start_s=video.start_s, end_s=video.end_s
+        )
         count = 0
         for level in flow:
             count += 1

@@ -106,6 +106,7 @@ def read_flow(
     path: Path | str,
     method: FlowMethod = DEFAULT_METHOD,
     *,
+    rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> Frames:
@@ -115,13 +116,16 @@ def read_flow(
         VideoError: the video cannot be decoded.
         UserError: OpenCV, or the method in it, is not installed.
     """
-    return np.stack(list(stream_flow(path, method, start_s=start_s, end_s=end_s)))
+    return np.stack(
+        list(stream_flow(path, method, rate_fps=rate_fps, start_s=start_s, end_s=end_s))
+    )
 
 
 def stream_flow(
     path: Path | str,
     method: FlowMethod = DEFAULT_METHOD,
     *,
+    rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> Iterator[Frames]:
@@ -137,7 +141,9 @@ def stream_flow(
     smallest_px, largest_px = _SIZES_PX
     header = read_header(Path(path))  # without one, decoding says what is wrong
     size_px = min(max(header.short_px if header else 0, smallest_px), largest_px)
-    with stream_video(path, size_px=size_px, start_s=start_s, end_s=end_s) as frames:
+    with stream_video(
+        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s
+    ) as frames:
         yield from _levels(frames, method)
 
 

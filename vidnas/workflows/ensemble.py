@@ -118,12 +118,14 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     Raises:
         UserError: they are others.
     """
+    asked = ClipEvaluation.of_study(study.config).clips
     cache = open_clips(
         load_dataset(clips, seed=search.seed),
         listener,
         size_px=search.size_px,
         modalities=search.input,
-        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
+        flow_method=asked.flow_method,
+        rate_fps=asked.rate_fps,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
