@@ -119,7 +119,13 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
-    cache = open_clips(dataset, listener, size_px=request.size_px, modalities=request.input)
+    cache = open_clips(
+        dataset,
+        listener,
+        size_px=request.size_px,
+        modalities=request.input,
+        cache_bytes=request.cache_size_bytes,
+    )
     space = planned_space(
         request,
         max_size_px=cache.size_px,
