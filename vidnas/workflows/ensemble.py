@@ -35,6 +35,7 @@ from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
+from vidnas.workflows.study_clips import changes_since
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -119,8 +120,9 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
         UserError: they are others.
     """
     asked = ClipEvaluation.of_study(study.config).clips
+    dataset = load_dataset(clips, seed=search.seed)
     cache = open_clips(
-        load_dataset(clips, seed=search.seed),
+        dataset,
         listener,
         size_px=search.size_px,
         modalities=search.input,
@@ -129,8 +131,8 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
-            f"{clips} holds other clips than those that {study.folder} was searched on; name the "
-            "right ones with --clips."
+            f"{clips} holds other clips than those that {study.folder} was searched on: "
+            f"{changes_since(study.folder, dataset)}; name the right ones with --clips."
         )
     return cache
 
