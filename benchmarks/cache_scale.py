@@ -1,7 +1,7 @@
 """The clip cache at scale: 100,000 videos opened, and peak memory of building large and long ones.
 
-The index of 100,000 videos is written for frames that are not there (a sparse file). A video of 4K and
-one of two hours are generated and decoded as a worker does it, each in a process of its own.
+The index of 100,000 videos is written for frames that are not there (sparse files). A video of 4K
+and one of two hours are generated and decoded as a worker does it, each in a process of its own.
 
 python -m benchmarks.cache_scale
 """
@@ -9,7 +9,6 @@ python -m benchmarks.cache_scale
 from __future__ import annotations
 
 import argparse
-import os
 import pickle
 import resource
 import subprocess
@@ -87,9 +86,8 @@ def open_many(folder: Path) -> None:
     )
     for video in range(0, VIDEOS, 997):
         cache._table("rgb").view(video)
-    print(
-        f"open files after views of videos in all {SHARDS} files: {len(os.listdir('/proc/self/fd'))}"
-    )
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    print(f"open files after views of videos in all {SHARDS} files: {open_files}")
 
 
 def build(name: str, folder: Path, *, height: int, width: int, seconds: int, size_px: int) -> None:

@@ -88,7 +88,7 @@ def test_nothing_is_removed_in_vain(tmp_path: Path, caches: list[Path]) -> None:
 def test_the_limit_of_the_environment(
     tmp_path: Path, caches: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDNAS_CACHE_SIZE", "350kB")
+    monkeypatch.setenv("VIDNAS_CACHE_SIZE", "360kB")
     remarks: list[str] = []
     make_room(tmp_path / "mine", 150 * KB, "clips", on_remark=remarks.append)
     assert len(remarks) == 1
