@@ -58,8 +58,8 @@ def main() -> None:
 def compare(loaders: dict[str, tuple[int, Iterator[int]]]) -> None:
     rates: dict[str, list[float]] = {name: [] for name in loaders}
     cpu_ms: dict[str, list[float]] = {name: [] for name in loaders}
-    for loader in loaders.values():
-        next(loader[1])  # checksums are compared and libraries loaded the first time
+    for _, loader in loaders.values():
+        next(loader)  # checksums are compared and libraries loaded the first time
     for _ in range(TURNS):
         for name, (wanted, loader) in loaders.items():
             count, started, cpu = 0, time.perf_counter(), time.process_time()

@@ -24,7 +24,7 @@ from benchmarks.results import options, print_environment
 from vidnas.core.quantities import format_bytes
 from vidnas.data.cache import ClipCache
 from vidnas.data.cache_writer import INDEX, VERSION
-from vidnas.data.frame_table import table_of, write_index
+from vidnas.data.frame_table import Arrays, table_of, write_index
 from vidnas.data.stored_frames import BLOCK_BYTES, Record, append_frames, shard_path
 
 VIDEOS, FRAMES, SHARDS = 100_000, 250, 64
@@ -69,7 +69,7 @@ def open_many(folder: Path) -> None:
         "paths": [f"class {n % 400}/abcdefghijk_{n:06d}_{n + 10:06d}.mp4" for n in range(VIDEOS)],
         "contents": [f"{n:016x}" for n in range(VIDEOS)],
     }  # fmt: skip
-    arrays = {
+    arrays: Arrays = {
         "labels": np.array([(n, n % 400) for n in range(VIDEOS)], np.int64),
         "splits": np.zeros(VIDEOS, np.int8),
     }

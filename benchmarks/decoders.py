@@ -76,7 +76,7 @@ def with_opencv(path: Path, first: int, count: int, size_px: int) -> Frames:
     cv2.setNumThreads(1)
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     video.set(cv2.CAP_PROP_POS_FRAMES, first)
-    found = []
+    found: list[Frames] = []
     while len(found) < count:
         _, frame = video.read()
         height, width = frame.shape[:2]
