@@ -82,7 +82,7 @@ def with_opencv(path: Path, first: int, count: int, size_px: int) -> Frames:
         height, width = frame.shape[:2]
         scale = size_px / min(height, width)
         small = cv2.resize(frame, (round(width * scale), round(height * scale)))
-        found.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+        found.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), dtype=np.uint8))
     video.release()
     return np.stack(found)
 
