@@ -13,6 +13,7 @@ from benchmarks.results import options
 SELF_CONTAINED = (
     "cache",
     "fuzz",
+    "cache_scale",
     "latency_steadiness",
     "training_step",
     "representation_flow",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidnas.data import cache_writer, frame_table, stored_frames
+from vidnas.data import frame_table, stored_frames
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.cache_writer import INDEX
 from vidnas.data.checked_files import remember_checked
@@ -37,21 +37,6 @@ def whole(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ClipCa
 @pytest.fixture
 def copy(whole: ClipCache, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole.directory, tmp_path / whole.directory.name))
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode in this process, which is quick."""
-
-    def one_by_one(work, videos, *arguments, **_):
-        stored_frames._own_shard.cache_clear()  # as a new process
-        for index, call in enumerate(zip(videos, *arguments, strict=True)):
-            try:
-                yield index, work(*call)
-            except VideoError as error:
-                yield index, error
-
-    monkeypatch.setattr(cache_writer, "in_workers", one_by_one)
 
 
 def rebuild(dataset: Dataset, folder: Path) -> tuple[ClipCache, int, list[str]]:

@@ -20,6 +20,7 @@ from vidnas.data.cache_folder import (
     remove_cache,
 )
 from vidnas.data.datasets import Dataset
+from vidnas.data.stored_frames import Journal
 
 KB = 1000
 
@@ -87,7 +88,7 @@ def test_nothing_is_removed_in_vain(tmp_path: Path, caches: list[Path]) -> None:
 def test_the_limit_of_the_environment(
     tmp_path: Path, caches: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDNAS_CACHE_SIZE", "350kB")
+    monkeypatch.setenv("VIDNAS_CACHE_SIZE", "360kB")
     remarks: list[str] = []
     make_room(tmp_path / "mine", 150 * KB, "clips", on_remark=remarks.append)
     assert len(remarks) == 1
@@ -130,15 +131,14 @@ def test_one_cache_is_cleared_by_its_name(tmp_path: Path, caches: list[Path]) ->
         clear_caches(tmp_path, "newst-0123456789abcdef-64px-v4")
 
 
+@pytest.mark.usefixtures("here")
 def test_states(demo_dataset: Dataset, tmp_path: Path, caches: list[Path]) -> None:
     cache = build_cache(demo_dataset, size_px=16, directory=tmp_path)
     caches[0].rename(caches[0].with_name(caches[0].name.replace("-v4", "-v3")))
 
     def states() -> dict[str, str]:
-        found = {
-            one.directory.name.partition("-")[0]: state_of(one) for one in list_caches(tmp_path)
-        }
-        return found
+        caches = list_caches(tmp_path)
+        return {one.directory.name.partition("-")[0]: state_of(one) for one in caches}
 
     assert states() == {
         "old": "of another version",
@@ -169,31 +169,26 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
         build_cache(demo_dataset, size_px=16, directory=folder)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_full_disk_is_one_sentence_and_what_is_decoded_stays(
     demo_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidnas.data import stored_frames
-
     def is_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stored_frames.Journal, "append", is_full)
+    monkeypatch.setattr(Journal, "append", is_full)
     with pytest.raises(UserError, match="run the same command again, which goes on from here"):
         build_cache(demo_dataset, size_px=16, directory=tmp_path)
 
 
-def test_a_source_with_a_long_name(demo_folder: Path, tmp_path: Path) -> None:
-    from vidnas.data.datasets import load_dataset
-
-    clips = tmp_path / ("ü" * 120)
-    clips.symlink_to(demo_folder)
+@pytest.mark.usefixtures("here")
+def test_a_source_with_a_long_name(
+    demo_dataset: Dataset, demo_folder: Path, tmp_path: Path
+) -> None:
     named = tmp_path / ("ä" * 125)
-    demo_folder_copy = named
-    demo_folder_copy.mkdir()
+    named.mkdir()
     for path in demo_folder.iterdir():
         (named / path.name).symlink_to(path)
-    dataset = load_dataset(demo_folder)
-    long = Dataset(named, dataset.classes, dataset.videos)
-    assert build_cache(long, size_px=16, directory=tmp_path / "c").directory.name.startswith(
-        "ä" * 40
-    )
+    dataset = Dataset(named, demo_dataset.classes, demo_dataset.videos)
+    cache = build_cache(dataset, size_px=16, directory=tmp_path / "caches")
+    assert cache.directory.name.startswith("ä" * 40)

@@ -51,6 +51,9 @@ class CacheRequest(Request):
     """Name of a cache to remove, or all; one that is in use stays."""
 
 
+_LIST_ALL = CacheRequest()
+
+
 class DemoRequest(Request):
     """What `vidnas data demo` is asked for."""
 
@@ -145,7 +148,7 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
 
 
 @app.command
-def cache(request: CacheRequest, *, json: Json = False) -> None:
+def cache(request: CacheRequest = _LIST_ALL, *, json: Json = False) -> None:
     """List the clip caches of this machine, the one that was not used for longest first, or remove
     some.
 
@@ -177,19 +180,13 @@ def cache(request: CacheRequest, *, json: Json = False) -> None:
             ]
         )
         return
-    rows = [
-        (
-            entry.directory.name,
-            entry.source or "unknown",
-            state,
-            format_bytes(entry.size_bytes),
-            f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}",
-        )
-        for entry, state in entries
-    ]
-    show_table("cache", "clips", "state", figures=("size", "last used"), rows=rows)
+    for entry, state in entries:
+        last_used = f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}"
+        show((entry.directory.name, "bold"))
+        show(f"  {state}, {format_bytes(entry.size_bytes)}, last used {last_used}")
+        show(f"  {entry.source or 'clips of an unknown place'}")
     total = sum(entry.size_bytes for entry, _ in entries)
-    show(f"{len(entries)} caches in {default_directory()}: {format_bytes(total)}.")
+    show(f"Caches in {default_directory()}: {len(entries)}, {format_bytes(total)}.")
 
 
 @app.command

@@ -192,7 +192,8 @@ def clear_caches(root: Path, name: str) -> list[tuple[CacheEntry, bool]]:
     """
     caches = {entry.directory.name: entry for entry in list_caches(root)}
     if name not in (*caches, "all"):
-        raise UserError(f"There is no cache {name!r} in {root}; {suggest(name, [*caches, 'all'])}")
+        choice = suggest(name, [*caches, "all"]) if caches else "there are none."
+        raise UserError(f"There is no cache {name!r} in {root}; {choice}")
     chosen = caches.values() if name == "all" else [caches[name]]
     return [(entry, remove_cache(entry.directory)) for entry in chosen]
 
