@@ -12,6 +12,8 @@ from benchmarks.results import options
 
 SELF_CONTAINED = (
     "cache",
+    "fuzz",
+    "cache_scale",
     "latency_steadiness",
     "training_step",
     "representation_flow",

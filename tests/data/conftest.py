@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from vidnas.data import cache_writer, stored_frames
 from vidnas.data.datasets import Dataset, load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.data.reading import VideoError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -42,3 +44,18 @@ def make_folder(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
 @pytest.fixture
 def demo_dataset(demo_folder: Path) -> Dataset:
     return load_dataset(demo_folder)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode in this process, which is quick."""
+
+    def one_by_one(work, videos, *arguments, **_):
+        stored_frames._own_shard.cache_clear()  # as a new process
+        for index, call in enumerate(zip(videos, *arguments, strict=True)):
+            try:
+                yield index, work(*call)
+            except VideoError as error:
+                yield index, error
+
+    monkeypatch.setattr(cache_writer, "in_workers", one_by_one)

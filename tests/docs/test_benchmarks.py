@@ -15,6 +15,7 @@ SHARED = {
     "__main__",
     "clips",
     "commands",
+    "decoders",
     "fidelity_ladder",
     "results",
     "searching",
