@@ -17,12 +17,6 @@ from numpy.typing import NDArray
 
 from vidnas.core import Modality, UserError
 
-# fmt: off
-VIDEO_SUFFIXES = frozenset((
-    ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
-    ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv",
-))
-# fmt: on
 _MAX_RATE_FPS = 1000.0
 _MAX_GAP_S = 60.0
 _REORDER_DEPTH = 4

@@ -1,0 +1,28 @@
+"""The suffixes by which files in folders are known as videos or as images of frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# fmt: off
+VIDEO_SUFFIXES = frozenset((
+    ".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".dav", ".divx", ".dv", ".f4v", ".flv",
+    ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2p", ".m2t", ".m2ts", ".m2v", ".m4v",
+    ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts",
+    ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv",
+    ".xvid", ".y4m",
+))
+IMAGE_SUFFIXES = frozenset((
+    ".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
+))
+# fmt: on
+
+
+def is_video_name(name: str) -> bool:
+    """Return whether a file of this name is taken for a video."""
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file of this name is taken for the image of a frame."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
