@@ -12,7 +12,7 @@ from pydantic import Field
 from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.live import Display
 from vidnas.core import UserError
-from vidnas.workflows.options import Clips, Request, Seed, Size
+from vidnas.workflows.options import Clips, Format, Request, Seed, Size, VideoFolder
 
 if TYPE_CHECKING:
     from vidnas.data.check import CheckReport
@@ -27,6 +27,8 @@ class CheckRequest(Request):
     """What `vidnas data check` is asked for."""
 
     clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
     seed: Seed = 0
 
 
@@ -34,6 +36,8 @@ class FlowRequest(Request):
     """What `vidnas data flow` is asked for."""
 
     clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
     method: Literal["dis", "tvl1", "farneback"] | None = None
     """How flow is estimated; by default as in the cache, or else dis; tvl1 needs another build of
     OpenCV."""
@@ -68,7 +72,9 @@ def check(request: CheckRequest, *, json: Json = False) -> None:
     from vidnas.data.check import check_dataset
     from vidnas.data.datasets import load_dataset
 
-    dataset = load_dataset(request.clips, seed=request.seed)
+    dataset = load_dataset(
+        request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
+    )
     with Display() as display:
         report = check_dataset(dataset, partial(display.progress, "Checking"))
         for remark in report.remarks:
@@ -101,7 +107,12 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
 
     with Display() as display:
         cache = open_clips(
-            load_dataset(request.clips, seed=request.seed),
+            load_dataset(
+                request.clips,
+                seed=request.seed,
+                format=request.format,
+                video_folder=request.video_folder,
+            ),
             display,
             size_px=request.size_px,
             modalities=("flow",),

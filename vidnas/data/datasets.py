@@ -95,7 +95,11 @@ def _content_hash(path: Path) -> str:
 
 
 def load_dataset(
-    source: Path | str, *, seed: int = 0, format: str | None = None, videos: Path | None = None
+    source: Path | str,
+    *,
+    seed: int = 0,
+    format: str | None = None,
+    video_folder: Path | None = None,
 ) -> Dataset:
     """Read labelled videos: a folder of class folders, a CSV, or the annotations of a data set.
 
@@ -106,14 +110,14 @@ def load_dataset(
         source: a folder or a file in one of `FORMATS`.
         seed: draws the splits that are not given.
         format: name of the format; None to recognise it by its content.
-        videos: folder of the videos that annotations name; None to look where they usually are.
+        video_folder: where the videos are that annotations name; None to look beside them.
 
     Raises:
         UserError: nothing there, of no known format, fewer than two classes, too few clips, or
             what a format cannot read.
     """
     source = Path(source)
-    reading = read_source(source, format=format, videos=videos)
+    reading = read_source(source, format=format, video_folder=video_folder)
     entries = reading.entries
     classes = sort_classes(label for entry in entries for label in entry.labels)
     if len(classes) < 2:
@@ -143,18 +147,20 @@ def load_dataset(
     return Dataset(source, classes, clips, remarks, reading.multi_label)
 
 
-def read_source(source: Path, *, format: str | None = None, videos: Path | None = None) -> Reading:
+def read_source(
+    source: Path, *, format: str | None = None, video_folder: Path | None = None
+) -> Reading:
     """Return what a source holds, with class names in one normal form and files that can be read.
 
     Args:
         source: a folder or a file in one of `FORMATS`.
         format: name of the format; None to recognise it by its content.
-        videos: folder of the videos that annotations name; None to look where they usually are.
+        video_folder: where the videos are that annotations name; None to look beside them.
 
     Raises:
         UserError: nothing there, of no known format, without clips, or what its reader cannot read.
     """
-    return checked(source, recognise(source, FORMATS, format), videos)
+    return checked(source, recognise(source, FORMATS, format), video_folder)
 
 
 def sort_classes(names: Iterable[str]) -> tuple[str, ...]:

@@ -72,7 +72,8 @@ def draw(
             best, best_miss = taken, miss
         if miss == 0:  # at once, when there are no groups
             break
-    return best[group_of]
+    marked: NDArray[np.bool_] = best[group_of]
+    return marked
 
 
 def _first_fit(

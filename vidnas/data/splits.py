@@ -105,11 +105,11 @@ def assign_splits(
     if not np.any(splits == "val"):
         # 15 % of the data set: if both are drawn, 15 of the 85 % that are left.
         wanted.append(("val", VAL_FRACTION / (1 - TEST_FRACTION * len(wanted))))
-    training = [labels[i] for i in np.flatnonzero(splits == "train")]
+    training = [labels[i] for i in np.flatnonzero(splits == "train").tolist()]
     remarks += _check_training(source, classes, training, 1 + len(wanted), multi_label)
     together = names_together(groups, files)
     for split, fraction in wanted:
-        pool = np.flatnonzero(splits == "train")
+        pool = np.flatnonzero(splits == "train").tolist()
         drawn = draw(
             [labels[i] for i in pool], [together[i] for i in pool], len(classes), fraction, rng
         )
@@ -118,7 +118,7 @@ def assign_splits(
                 f"{source}: no {split} split can be drawn, because every group holds the only "
                 "clips of a class; fill in the column split, or leave out the column group."
             )
-        splits[pool[drawn]] = split
+        splits[np.asarray(pool)[drawn]] = split
     assigned: list[Split] = [SPLIT_WORDS[str(split)] for split in splits]
     remarks += _remarks_on(classes, labels, assigned)
     remarks += _remarks_on_leaks(assigned, groups, files)
@@ -137,7 +137,7 @@ def _check_training(
     counts = np.bincount(np.asarray(shown, dtype=int), minlength=len(classes))
     rare = np.flatnonzero(counts < videos_needed)
     if multi_label and len(rare) < len(classes):
-        names = some((classes[label] for label in rare), len(rare))
+        names = some((classes[label] for label in rare.tolist()), len(rare))
         needed = f"fewer than {videos_needed} clips to train on"
         return [f"{len(rare):,} classes have {needed}: {names}."] if len(rare) else []
     rarest = int(counts.argmin())

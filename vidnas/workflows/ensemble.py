@@ -91,7 +91,9 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         chosen = choose_pool(studies, request.pool or 2 * request.votes)
         with LocalExecutor(request.workers) as executor:
             for study, search, trials in zip(studies, searches, chosen, strict=True):
-                cache = open_cache(study, search, request.clips or search.clips, listener)
+                moved = {"clips": request.clips, "video_folder": request.video_folder}
+                found = {name: path for name, path in moved.items() if path}
+                cache = open_cache(study, search.model_copy(update=found), listener)
                 candidates += _finish(
                     study,
                     trials,
@@ -112,14 +114,16 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
     return EnsembleResult(out, report)
 
 
-def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Listener) -> ClipCache:
+def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipCache:
     """Open the clips of a study, which must be what they were.
 
     Raises:
         UserError: they are others.
     """
     cache = open_clips(
-        load_dataset(clips, seed=search.seed),
+        load_dataset(
+            search.clips, seed=search.seed, format=search.format, video_folder=search.video_folder
+        ),
         listener,
         size_px=search.size_px,
         modalities=search.input,
@@ -127,8 +131,8 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
-            f"{clips} holds other clips than those that {study.folder} was searched on; name the "
-            "right ones with --clips."
+            f"{search.clips} holds other clips than those that {study.folder} was searched on; "
+            "name the right ones with --clips."
         )
     return cache
 

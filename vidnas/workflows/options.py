@@ -85,7 +85,10 @@ def _read_share(value: object) -> object:
 def _require(path: Path, info: ValidationInfo) -> Path:
     # A record of an earlier request is JSON, and its clips may have moved.
     if info.mode == "python" and not path.exists():
-        raise UserError(f"{path} does not exist; give a folder of class folders, or a CSV.")
+        raise UserError(
+            f"{path} does not exist; give a folder of class folders, a CSV, or the annotations of "
+            "a published data set."
+        )
     return path
 
 
@@ -106,7 +109,24 @@ GpuShare = Annotated[
 Clips = Annotated[
     Path,
     AfterValidator(_require),
-    Field(description="Labelled clips: a folder of class folders, or a CSV (path,label)."),
+    Field(
+        description="Labelled clips: a folder of class folders, a CSV (path,label), or the "
+        "annotations of a published data set."
+    ),
+]
+Format = Annotated[
+    str | None,
+    Field(
+        description="Format of the clips, such as kinetics; by default it is recognised, and an "
+        "unknown name lists them all."
+    ),
+]
+VideoFolder = Annotated[
+    Path | None,
+    Field(
+        description="Folder of the videos that annotations name; by default where they usually "
+        "are beside them."
+    ),
 ]
 Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
 ArchitectureName = Annotated[

@@ -31,7 +31,7 @@ class _Layout:
 
 def _read(root: Folder, kind: str, videos: Path | None) -> Reading:
     if videos is not None:
-        raise UserError(f"--videos {videos} is for annotations, but {root.path} is a folder.")
+        raise UserError(f"--video-folder {videos} is for annotations, but {root.path} is a folder.")
     layout = _layout(root)
     entries = [
         Entry(clip, (label,), split)

@@ -140,7 +140,7 @@ class Videos:
             if not entries:
                 raise UserError(
                     f"{source}: none of the {total:,} videos are there: {names}; put them into "
-                    f"{self._home}, or name their folder with --videos."
+                    f"{self._home}, or name their folder with --video-folder."
                 )
             said.append(
                 f"{source}: {len(missing):,} of {total:,} files do not exist and are left out: "
