@@ -57,6 +57,12 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
     remarks = list(reading.remarks)
     if reading.layout:
         remarks.insert(0, f"{source} is read as {format.name}: {reading.layout}.")
+    given = {label for entry in reading.entries for label in entry.labels}
+    check_classes(source, sorted(given))
+    joined = sorted(label for label in given if normal(label) != label and normal(label) in given)
+    if joined:
+        names = some(joined, len(joined))
+        remarks.append(f"Classes that differ in Unicode form only are one: {names}.")
     entries, flaws = [], []
     for entry in reading.entries:
         wrong = flaw(str(entry.path))
@@ -71,13 +77,6 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
     if not entries:
         because = f" ({' '.join(remarks)})" if remarks else ""
         raise UserError(f"{source}: no clips were found{because}; give {format.description}.")
-    check_classes(source, {label for entry in entries for label in entry.labels})
-    given = {label for entry in reading.entries for label in entry.labels}
-    changed = sorted(label for label in given if normal(label) != label and normal(label) in given)
-    if changed:
-        remarks.append(
-            f"Classes that differ in Unicode form only are one: {some(changed, len(changed))}."
-        )
     return replace(reading, entries=tuple(entries), remarks=tuple(remarks))
 
 
