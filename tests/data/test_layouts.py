@@ -15,7 +15,7 @@ from vidnas.data.datasets import Dataset, load_dataset, read_source
 def _put(root: Path, *paths: str) -> Path:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(path.encode())
+        (root / path).write_bytes(os.fsencode(path))
     return root
 
 

@@ -25,7 +25,7 @@ from vidnas.data.formats.suffixes import VIDEO_SUFFIXES
 
 _SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(VIDEO_SUFFIXES))
 # The suffix is the last that a separator or the end follows.
-_LINE = re.compile(rf"(?P<video>.+(?i:{_SUFFIX}))(?:[\s,;]+(?P<labels>.*))?")
+_LINE = re.compile(rf"(?P<video>.+(?i:{_SUFFIX}))[\"']?(?:[\s,;]+(?P<labels>.*))?")
 _NUMBERS = re.compile(r"-?\d+(?:[\s,;]+-?\d+)*")
 
 
