@@ -90,10 +90,12 @@ def _cells(source: Path, line: int, columns: list[str], cells: list[str]) -> dic
     Raises:
         UserError: there are more cells than columns: a comma in one was meant as text.
     """
-    beyond = [cell.strip() for cell in cells[len(columns) :]]
-    if any(beyond):
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells = cells[:-1]  # as a spreadsheet leaves them
+    beyond = len(cells) - len(columns)
+    if beyond > 0:
         at = columns.index("label" if "label" in columns else _SEVERAL)
-        meant = ",".join(cells[at : at + 1 + len(beyond)]).strip()
+        meant = ",".join(cells[at : at + 1 + beyond]).strip()
         raise UserError(
             f"{source}, line {line}: there are {len(cells)} cells for the {len(columns)} columns "
             f"{','.join(columns)}; if a cell holds a comma, put it in quotes, such as "
