@@ -432,6 +432,15 @@ def test_every_published_format_explains_a_wrong_source(tmp_path: Path, format: 
             format.read(source, None)
 
 
+def test_every_format_has_a_section_in_the_documentation() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "data-formats.md"
+    headings = [
+        line for line in page.read_text(encoding="utf-8").splitlines() if line[:4] == "### "
+    ]
+    assert [line.split("`")[1] for line in headings[:2]] == ["folders", "frames"]
+    assert {line.split("`")[1] for line in headings} == {format.name for format in FORMATS}
+
+
 @pytest.mark.shared_data
 def test_every_line_of_the_real_files(shared_folder: Path) -> None:
     annotations = shared_folder / "annotations"
