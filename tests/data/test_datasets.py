@@ -267,6 +267,16 @@ def test_spans_of_one_file_are_in_one_split(tmp_path: Path) -> None:
     assert all(len(own) == 1 for own in homes.values())
 
 
+def test_tables_for_the_splits_of_a_folder(tmp_path: Path) -> None:
+    rows = _rows("path,label").splitlines()
+    for split, own in (("train", rows[1:9]), ("val", rows[9:11]), ("test", rows[11:])):
+        _table(tmp_path, "").unlink()
+        (tmp_path / f"{split}.csv").write_text("\n".join([rows[0], *own]) + "\n")
+    dataset = load_dataset(tmp_path)
+    assert _counts(dataset) == {"train": 8, "val": 2, "test": 2}
+    assert _counts(load_dataset(tmp_path / "train.csv")) == {"train": 4, "val": 2, "test": 2}
+
+
 def test_a_class_called_like_a_split_in_a_table_is_said(tmp_path: Path) -> None:
     dataset = load_dataset(_table(tmp_path, _rows("path,label").replace(",b", ",train")))
     assert any("called like a split: train" in remark for remark in dataset.remarks)

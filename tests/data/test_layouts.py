@@ -84,7 +84,7 @@ def test_a_folder_that_is_no_split_is_left_out_by_name(tmp_path: Path) -> None:
     folder = _clips(tmp_path, *SPLIT_FOLDERS, "extras/more", count=4)
     dataset = load_dataset(folder)
     assert dataset.classes == ("run", "walk")
-    assert _said(dataset, "extras", "no split", "4 clips")
+    assert _said(dataset, "extras is left out (4 clips): it is no split")
 
 
 def test_splits_within_class_folders(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_ambiguous_layout_is_refused_with_a_cure(
 def test_test_videos_without_classes_are_left_out_by_name(tmp_path: Path) -> None:
     dataset = load_dataset(_clips(tmp_path, "train/run", "train/walk", "test"))
     assert dataset.classes == ("run", "walk")
-    assert _said(dataset, "test", "no folders for classes", "4 clips")
+    assert _said(dataset, "test is left out (4 clips): there are no folders for classes")
 
 
 def test_our_own_folders_inside_the_clips_change_nothing(tmp_path: Path) -> None:
@@ -166,9 +166,8 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (pool / "run" / "gone.mp4").symlink_to(pool / "nothing.mp4")
     dataset = load_dataset(clips)
     assert len(dataset.videos) == 8
-    assert _said(dataset, "Left out", "round is a link to a folder that it lies in")
-    assert _said(dataset, "gone.mp4 is a broken link")
-    assert _said(dataset, "self is")
+    assert _said(dataset, "cannot be read (3)", "round is a link to a folder that it lies in")
+    assert _said(dataset, "gone.mp4 is a broken link", "self is out of reach")
 
 
 @pytest.mark.parametrize(
@@ -190,13 +189,13 @@ def test_what_is_not_used_is_counted_and_named(tmp_path: Path) -> None:
     (folder / "empty" / "deeper").mkdir(parents=True)
     dataset = load_dataset(folder)
     assert len(dataset.videos) == 8
-    assert _said(dataset, "2 clips lie beside", "loose1.mp4, loose2.avi")
-    assert _said(dataset, "11 files and 1 images", "run/a.xyz", "and 8 more")
-    assert _said(dataset, "no videos in 1 folders", "empty")
+    assert _said(dataset, "clips beside the folders of classes (2)", "loose1.mp4, loose2.avi")
+    assert _said(dataset, "by their suffix (11)", "run/a.xyz", "and 8 more")
+    assert _said(dataset, "folders without videos (1): empty")
 
 
 def test_nothing_found_says_why(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no clips were found.*2 files.*a/1\.xyz"):
+    with pytest.raises(UserError, match=r"no clips were found.*by their suffix \(2\): a/1\.xyz"):
         load_dataset(_put(tmp_path, "a/1.xyz", "b/1.xyz"))
 
 
@@ -231,7 +230,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     dataset = load_dataset(folder)
     assert len(dataset.videos) == 6
     assert _said(dataset, "locked: Permission denied")
-    assert _said(dataset, "2 clips are left out", "run/0.mp4 cannot be read: permission denied")
+    assert _said(dataset, "Left out clips (2)", "run/0.mp4 cannot be read: permission denied")
 
 
 def test_folders_of_frames(tmp_path: Path) -> None:
@@ -263,7 +262,7 @@ def test_thumbnails_beside_videos_are_no_videos(tmp_path: Path) -> None:
     folder = _put(_clips(tmp_path, "run", "walk"), *(f"run/small/{i}.jpg" for i in range(5)))
     dataset = load_dataset(folder)
     assert len(dataset.videos) == 8
-    assert _said(dataset, "5 images")
+    assert _said(dataset, "images (5)")
 
 
 def test_class_names_are_one_unicode_form(tmp_path: Path) -> None:
@@ -305,7 +304,7 @@ def test_a_file_name_that_cannot_be_kept_is_left_out_by_name(tmp_path: Path) -> 
     (folder / "run/1.mp4").rename(folder / "run/1\n.mp4")
     dataset = load_dataset(folder)
     assert len(dataset.videos) == 8
-    assert _said(dataset, "2 clips are left out", r"0\udcff.mp4 is not valid UTF-8", r"1\n.mp4")
+    assert _said(dataset, "Left out clips (2)", r"0\udcff.mp4 is not valid UTF-8", r"1\n.mp4")
 
 
 def test_a_source_whose_path_cannot_be_kept_is_refused(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_groups_that_divide_a_file_win_and_are_said() -> None:
     files = [i // 2 for i in range(80)]
     groups: list[str | None] = [f"g{i % 2}{i // 8}" for i in range(80)]
     _, remarks = _assign([(i // 8 % 2,) for i in range(80)], files=files, groups=groups)
-    assert any("files are in more than one split" in remark for remark in remarks)
+    assert any("Files are in more than one split" in remark for remark in remarks)
     assert not any("groups are in more than one" in remark for remark in remarks)
 
 
@@ -73,7 +73,7 @@ def test_given_splits_that_divide_a_file_are_said() -> None:
     files = [0, 1, 0, 3, *range(4, 24)]
     _, remarks = _assign([(i // 4 % 2,) for i in range(24)], given=given, files=files)
     assert [r for r in remarks if "optimistic" in r] == [
-        "1 files are in more than one split, as a whole or with different spans: test accuracy "
+        "Files are in more than one split, as a whole or with different spans (1): test accuracy "
         "may be too optimistic."
     ]
 
@@ -114,7 +114,7 @@ def test_a_rare_class_among_several_is_a_remark() -> None:
     labels[0] = (0, 2)
     splits, remarks = _assign(labels, multi_label=True)
     assert splits[0] == "train"
-    assert any("1 classes have fewer than 3 clips to train on: c2" in said for said in remarks)
+    assert any("fewer than 3 clips to train on (1): c2" in said for said in remarks)
     with pytest.raises(UserError, match="class 'c2' has 1 clip"):
         _assign(labels)
 

@@ -139,7 +139,7 @@ def _check_training(
     if multi_label and len(rare) < len(classes):
         names = some((classes[label] for label in rare.tolist()), len(rare))
         needed = f"fewer than {videos_needed} clips to train on"
-        return [f"{len(rare):,} classes have {needed}: {names}."] if len(rare) else []
+        return [f"Classes with {needed} ({len(rare):,}): {names}."] if len(rare) else []
     rarest = int(counts.argmin())
     if counts[rarest] < videos_needed:
         clips = "1 clip" if counts[rarest] == 1 else f"{counts[rarest]} clips"
@@ -182,8 +182,8 @@ def _remarks_on_leaks(
     count = len(_in_several_splits(splits, files))
     if count:
         remarks.append(
-            f"{count:,} files are in more than one split, as a whole or with different spans: "
-            "test accuracy may be too optimistic."
+            f"Files are in more than one split, as a whole or with different spans ({count:,}): test "
+            "accuracy may be too optimistic."
         )
     return remarks
 

@@ -30,6 +30,7 @@ from typing_extensions import Self
 
 from vidnas.core import Modality, UserError
 from vidnas.core.durations import parse_duration
+from vidnas.core.files import is_there
 from vidnas.core.names import suggest
 from vidnas.core.value import Value
 
@@ -84,7 +85,7 @@ def _read_share(value: object) -> object:
 
 def _require(path: Path, info: ValidationInfo) -> Path:
     # A record of an earlier request is JSON, and its clips may have moved.
-    if info.mode == "python" and not path.exists():
+    if info.mode == "python" and not is_there(path):
         raise UserError(
             f"{path} does not exist; give a folder of class folders, a CSV, or the annotations of "
             "a published data set."

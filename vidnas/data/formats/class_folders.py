@@ -146,27 +146,21 @@ def _remarks(root: Folder, layout: _Layout) -> list[str]:
     remarks = list(layout.remarks)
     for folder in layout.unused:
         reason = "there are no folders for classes in it" if folder.clips else "it is no split"
-        count = len(folder.all_clips())
-        remarks.append(f"{folder.path}: {reason}; its {count:,} clips are left out.")
-    if loose:
-        remarks.append(
-            f"{root.path}: {len(loose):,} clips lie beside the folders of classes and are left "
-            f"out: {names(loose)}."
-        )
-    if empty:
-        remarks.append(
-            f"{root.path}: there are no videos in {len(empty):,} folders, which are left out: "
-            f"{names(empty)}."
-        )
-    if others or images:
-        known = f": {names(others)}" if others else ""
-        also = f" and {images:,} images" if images else ""
-        remarks.append(
-            f"{root.path}: {len(others):,} files{also} are not known as videos by their suffix "
-            f"and are left out{known}."
-        )
+        remarks.append(f"{folder.path} is left out ({len(folder.all_clips()):,} clips): {reason}.")
+    left_out = {
+        "clips beside the folders of classes": loose,
+        "folders without videos": empty,
+        "files that are no videos by their suffix": others,
+    }
+    for what, paths in left_out.items():
+        if paths:
+            remarks.append(f"{root.path}: left out {what} ({len(paths):,}): {names(paths)}.")
+    if images:
+        remarks.append(f"{root.path}: left out images ({images:,}).")
     if trouble:
-        remarks.append(f"Left out: {some(trouble, len(trouble))}.")
+        remarks.append(
+            f"Left out what cannot be read ({len(trouble):,}): {some(trouble, len(trouble))}."
+        )
     return remarks
 
 

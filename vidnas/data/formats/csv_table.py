@@ -10,13 +10,21 @@ import difflib
 import io
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
 from vidnas.core import UserError
-from vidnas.data.formats.annotations import head_of, read_text
-from vidnas.data.formats.base import Format, Reading
+from vidnas.data.formats.annotations import (
+    Head,
+    annotation_files,
+    head_of,
+    read_text,
+    split_of,
+    with_siblings,
+)
+from vidnas.data.formats.base import Format, Reading, names_of
 from vidnas.data.formats.locating import Row, Videos
 from vidnas.data.formats.names import escaped
 from vidnas.data.splits import SPLITS, split_named
@@ -62,7 +70,30 @@ def parse(source: Path) -> tuple[list[Row], list[str], bool]:
 
 
 def _read(source: Path, folder: Path | None) -> Reading:
+    if source.is_dir():
+        return _read_folder(source, folder)
     rows, remarks, multi_label = parse(source)
+    return _located(source, rows, remarks, folder, multi_label)
+
+
+def _read_folder(source: Path, folder: Path | None) -> Reading:
+    """Return what the tables of a folder hold, whose names state the split of their videos."""
+    rows: list[Row] = []
+    files, remarks = with_siblings(source, _is_mine)
+    several = set()
+    for path in files:
+        found, said, multi_label = parse(path)
+        rows += [row if row.split else replace(row, split=split_of(path)) for row in found]
+        remarks += said
+        several.add(multi_label)
+    if len(several) > 1:
+        raise UserError(f"{source}: {names_of(files)} have columns label and labels; use one.")
+    return _located(source, rows, [f"{names_of(files)}: read.", *remarks], folder, several.pop())
+
+
+def _located(
+    source: Path, rows: list[Row], remarks: list[str], folder: Path | None, multi_label: bool
+) -> Reading:
     videos = Videos(source, folder, only_home=True)
     return videos.reading(
         source,
@@ -179,12 +210,16 @@ def _seconds(text: str) -> float | None:
 
 def _recognises(source: Path) -> bool:
     # Any CSV: what is wrong with the names of its columns is better said than that it is unknown.
-    return source.is_file() and (source.suffix.lower() in (".csv", ".tsv") or _has_path(source))
+    if source.is_file():
+        return source.suffix.lower() in (".csv", ".tsv") or _is_mine(head_of(source))
+    # A folder only where the tables are for its splits: others may lie beside folders of classes.
+    return len({split_of(path) for path in annotation_files(source, _is_mine)} - {None}) > 1
 
 
-def _has_path(source: Path) -> bool:
-    head = "".join(head_of(source)[:1])
-    return _delimiter(head) != "," or _REQUIRED[0] in head.split(",")
+def _is_mine(head: Head) -> bool:
+    first = "".join(head[:1])
+    columns = {cell.strip().strip('"') for cell in first.split(_delimiter(first))}
+    return _REQUIRED[0] in columns and bool(columns & {_REQUIRED[1], _SEVERAL})
 
 
 CSV_TABLE = Format(

@@ -76,7 +76,9 @@ def _read(source: Path, folder: Path | None) -> Reading:
             f"one of its files, such as {max(splits.items())[1][0].name}."
         )
     if None in rows:
-        remarks.append(f"{source}: {rows.count(None):,} videos are not used in split {number}.")
+        remarks.append(
+            f"{source}: left out videos that split {number} does not use ({rows.count(None):,})."
+        )
     videos = Videos(files[0], folder)
     return videos.reading(
         source,

@@ -133,7 +133,7 @@ class Videos:
                 missing.append(row)
         said = list(remarks)
         if unlabelled:
-            said.append(f"{source}: {unlabelled:,} rows have no label and are left out.")
+            said.append(f"{source}: left out rows without a label ({unlabelled:,}).")
         if missing:
             total = len(missing) + len(entries)
             names = some((escaped(row.video) for row in missing), len(missing))

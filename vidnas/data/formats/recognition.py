@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.files import is_there
 from vidnas.core.names import some, suggest
 from vidnas.data.formats.base import Format, Reading
 from vidnas.data.formats.names import check_classes, escaped, flaw, normal
@@ -22,7 +23,7 @@ def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Form
     """
     if wrong := flaw(str(source)):
         raise UserError(f"The path {escaped(str(source))} {wrong}; rename the folder or the file.")
-    if not source.exists():
+    if not is_there(source):
         raise UserError(f"{source}: no such file or folder; give {_wanted(formats)}.")
     if not os.access(source, os.R_OK):
         raise UserError(f"{source} cannot be read: permission denied; change its permissions.")
@@ -73,7 +74,7 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
         else:
             entries.append(replace(entry, labels=_normal(entry.labels)))
     if flaws:
-        remarks.append(f"{len(flaws):,} clips are left out: {some(flaws, len(flaws))}.")
+        remarks.append(f"Left out clips ({len(flaws):,}): {some(flaws, len(flaws))}.")
     if not entries:
         because = f" ({' '.join(remarks)})" if remarks else ""
         raise UserError(f"{source}: no clips were found{because}; give {format.description}.")
