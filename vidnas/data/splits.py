@@ -182,8 +182,8 @@ def _remarks_on_leaks(
     count = len(_in_several_splits(splits, files))
     if count:
         remarks.append(
-            f"Files are in more than one split, as a whole or with different spans ({count:,}): test "
-            "accuracy may be too optimistic."
+            f"Files are in more than one split, as a whole or with different spans ({count:,}): "
+            "test accuracy may be too optimistic."
         )
     return remarks
 

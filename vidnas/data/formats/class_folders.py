@@ -131,9 +131,9 @@ def _list(folders: Iterable[Folder]) -> str:
 
 def _remarks(root: Folder, layout: _Layout) -> list[str]:
     """Name what is in the folder and not used."""
-    used = {clip for _, _, folder in layout.parts for clip in folder.all_clips()}
-    unused = {clip for folder in layout.unused for clip in folder.all_clips()}
-    loose = [clip for clip in root.all_clips() if clip not in used | unused]
+    read = [folder for _, _, folder in layout.parts]
+    known = {clip for folder in (*read, *layout.unused) for clip in folder.all_clips()}
+    loose = [clip for clip in root.all_clips() if clip not in known]
     folders = list(root.walk())
     trouble = [reason for folder in folders for reason in folder.trouble]
     others = [path for folder in folders for path in folder.others]
