@@ -1,10 +1,10 @@
-"""Files that are whole or do not exist, and whether they exist."""
+"""Files that are whole or do not exist, even after a power cut; and whether they exist."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidnas.core.errors import UserError
@@ -16,7 +16,10 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        sync(temporary)  # a name must not reach the disk before what it names
         temporary.replace(path)
+        with suppress(OSError):  # some file systems cannot, and need not
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -33,3 +36,12 @@ def is_there(path: Path) -> bool:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); check its name and its permissions."
         ) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

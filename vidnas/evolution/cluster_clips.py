@@ -15,7 +15,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
-from vidnas.data.cache import ClipCache, default_directory
+from vidnas.data.cache import ClipCache
+from vidnas.data.cache_folder import default_directory
 from vidnas.evolution.clip_evaluator import ClipEvaluator
 from vidnas.evolution.cluster_states import states_here
 from vidnas.evolution.trial import Proposal, Trial

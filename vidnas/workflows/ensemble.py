@@ -120,6 +120,7 @@ def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipC
     Raises:
         UserError: they are others.
     """
+    asked = ClipEvaluation.of_study(study.config).clips
     cache = open_clips(
         load_dataset(
             search.clips, seed=search.seed, format=search.format, video_folder=search.video_folder
@@ -127,7 +128,8 @@ def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipC
         listener,
         size_px=search.size_px,
         modalities=search.input,
-        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
+        flow_method=asked.flow_method,
+        rate_fps=asked.rate_fps,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(

@@ -21,7 +21,7 @@ from vidnas.data.formats.annotations import (
 from vidnas.data.formats.base import Format, Reading, names_of
 from vidnas.data.formats.class_list import named_classes
 from vidnas.data.formats.locating import Row, Videos
-from vidnas.data.formats.suffixes import VIDEO_SUFFIXES
+from vidnas.data.reading import VIDEO_SUFFIXES
 
 _SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(VIDEO_SUFFIXES))
 # The suffix is the last that a separator or the end follows.

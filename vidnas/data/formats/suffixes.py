@@ -1,19 +1,8 @@
-"""The suffixes by which files in folders are known as videos or as images of frames."""
+"""Which files in folders are taken for videos, and which for images of frames."""
 
 from __future__ import annotations
 
-# fmt: off
-VIDEO_SUFFIXES = frozenset((
-    ".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".dav", ".divx", ".dv", ".f4v", ".flv",
-    ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2p", ".m2t", ".m2ts", ".m2v", ".m4v",
-    ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts",
-    ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv",
-    ".xvid", ".y4m",
-))
-IMAGE_SUFFIXES = frozenset((
-    ".bmp", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp",
-))
-# fmt: on
+from vidnas.data.reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 
 def is_video_name(name: str) -> bool:
