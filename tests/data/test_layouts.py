@@ -56,8 +56,8 @@ def test_split_folders_among_what_systems_leave(tmp_path: Path, beside: str) -> 
     assert _splits(dataset) == {"train": 8, "val": 8, "test": 8}
     assert _said(
         dataset,
-        "is read as folders: folders for test, train, val, and in them folders of videos, one per "
-        "class",
+        "is read as folders: folders for test, train and val, and in them folders of videos, one "
+        "per class",
     )
 
 
@@ -116,13 +116,13 @@ def test_deep_folders_belong_to_their_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folders", "words"),
     [
-        (("car", "bus", "train"), "'train' is called like a split.*bus, car.*rename it"),
+        (("car", "bus", "train"), "'train' is called like a split.*bus and car.*rename it"),
         (("car/a", "bus/a", "train/a"), "'train' is called like a split"),
         (("train/car", "train/train", "val/car", "val/train"), "train/train is called like"),
         (("train", "val"), "no folders for classes"),
         (
             ("rgb/train/a", "rgb/val/a", "flow/train/a", "flow/val/a"),
-            "flow, rgb have folders for splits.*give one of them",
+            "flow and rgb have folders for splits.*give one of them",
         ),
     ],
 )
@@ -189,7 +189,7 @@ def test_what_is_not_used_is_counted_and_named(tmp_path: Path) -> None:
     (folder / "empty" / "deeper").mkdir(parents=True)
     dataset = load_dataset(folder)
     assert len(dataset.videos) == 8
-    assert _said(dataset, "clips beside the folders of classes (2)", "loose1.mp4, loose2.avi")
+    assert _said(dataset, "clips beside the folders of classes (2)", "loose1.mp4 and loose2.avi")
     assert _said(dataset, "by their suffix (11)", "run/a.xyz", "and 8 more")
     assert _said(dataset, "folders without videos (1): empty")
 

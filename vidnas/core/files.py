@@ -1,4 +1,4 @@
-"""Files that are whole or do not exist, even after a power cut; and whether they exist."""
+"""Files that are whole or do not exist, even after a power cut."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from vidnas.core.errors import UserError
 
 
 @contextmanager
@@ -22,20 +20,6 @@ def replacing(path: Path) -> Iterator[Path]:
             sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def is_there(path: Path) -> bool:
-    """Return whether a file or folder exists.
-
-    Raises:
-        UserError: that cannot be told: a folder above may not be entered, or the name is too long.
-    """
-    try:
-        return path.exists()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}); check its name and its permissions."
-        ) from error
 
 
 def sync(path: Path) -> None:

@@ -1,12 +1,9 @@
-"""Names in sentences: what a mistyped one may mean, and the first of many."""
+"""Names that people mistype, and lists of names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from itertools import islice
-
-_NAMED = 3
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -20,7 +17,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}? C{choice}" if close else f"c{choice}"
 
 
-def some(names: Iterable[object], total: int) -> str:
-    """Return the first few of so many names, and how many more there are."""
-    shown = ", ".join(map(str, islice(names, _NAMED)))
-    return f"{shown} and {total - _NAMED:,} more" if total > _NAMED else shown
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Return names for people, "a, b and c", and how many more there are beyond the first ones."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

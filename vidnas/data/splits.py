@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
-from vidnas.core.names import some
+from vidnas.core.names import listed
 from vidnas.data.drawing import draw, names_together
 
 Split = Literal["train", "val", "test"]
@@ -137,7 +137,7 @@ def _check_training(
     counts = np.bincount(np.asarray(shown, dtype=int), minlength=len(classes))
     rare = np.flatnonzero(counts < videos_needed)
     if multi_label and len(rare) < len(classes):
-        names = some((classes[label] for label in rare.tolist()), len(rare))
+        names = listed([classes[label] for label in rare.tolist()])
         needed = f"fewer than {videos_needed} clips to train on"
         return [f"Classes with {needed} ({len(rare):,}): {names}."] if len(rare) else []
     rarest = int(counts.argmin())
@@ -164,7 +164,7 @@ def _remarks_on(
         }
         absent = [name for label, name in enumerate(classes) if label not in seen]
         if absent:
-            remarks.append(f"The {split} split has no clips of {some(absent, len(absent))}.")
+            remarks.append(f"The {split} split has no clips of {listed(absent)}.")
     return remarks
 
 

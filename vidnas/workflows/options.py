@@ -30,8 +30,8 @@ from typing_extensions import Self
 
 from vidnas.core import Modality, UserError
 from vidnas.core.durations import parse_duration
-from vidnas.core.files import is_there
 from vidnas.core.names import suggest
+from vidnas.core.paths import is_there
 from vidnas.core.value import Value
 
 SUBJECT = Parameter(group=Group("What to search", sort_key=1))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vidnas.core import UserError
-from vidnas.core.names import some
+from vidnas.core.names import listed
+from vidnas.data.formats.base import FEW
 from vidnas.data.splits import SPLIT_WORDS, Split, split_named
 
 Head = list[str]
@@ -162,7 +163,7 @@ def with_siblings(source: Path, is_mine: IsMine) -> tuple[list[Path], list[str]]
         raise UserError(f"{source}: there is no file of this format in it; give the file itself.")
     chosen, *rest = sorted(families.values(), key=lambda own: (-len(own), own[0]))
     others = [path.name for own in rest for path in own]
-    remarks = [f"{some(others, len(others))}: not read; give one to read it instead."]
+    remarks = [f"{listed(others, FEW)}: not read; give one to read it instead."]
     return chosen, remarks if others else []
 
 

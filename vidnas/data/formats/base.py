@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidnas.core.names import some
+from vidnas.core.names import listed
 from vidnas.data.splits import Split
+
+FEW = 3
+"""How many of many names are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +60,4 @@ class Format:
 
 def names_of(paths: Sequence[Path]) -> str:
     """Return the names of the first few files."""
-    return some((path.name for path in paths), len(paths))
+    return listed([path.name for path in paths], FEW)

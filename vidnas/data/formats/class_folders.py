@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.core.names import some
-from vidnas.data.formats.base import Entry, Format, Reading
+from vidnas.core.names import listed
+from vidnas.data.formats.base import FEW, Entry, Format, Reading
 from vidnas.data.formats.tree import Folder, frames_as_clips, scan
 from vidnas.data.splits import Split, split_named
 
@@ -126,7 +126,7 @@ def _classes_in(split: Folder) -> tuple[Folder, ...]:
 
 def _list(folders: Iterable[Folder]) -> str:
     names = [folder.name for folder in folders]
-    return some(names, len(names))
+    return listed(names, FEW)
 
 
 def _remarks(root: Folder, layout: _Layout) -> list[str]:
@@ -141,7 +141,7 @@ def _remarks(root: Folder, layout: _Layout) -> list[str]:
     images = sum(folder.images for folder in folders)
 
     def names(paths: list[Path]) -> str:
-        return some((path.relative_to(root.path) for path in paths), len(paths))
+        return listed([str(path.relative_to(root.path)) for path in paths], FEW)
 
     remarks = list(layout.remarks)
     for folder in layout.unused:
@@ -158,9 +158,7 @@ def _remarks(root: Folder, layout: _Layout) -> list[str]:
     if images:
         remarks.append(f"{root.path}: left out images ({images:,}).")
     if trouble:
-        remarks.append(
-            f"Left out what cannot be read ({len(trouble):,}): {some(trouble, len(trouble))}."
-        )
+        remarks.append(f"Left out what cannot be read ({len(trouble):,}): {listed(trouble, FEW)}.")
     return remarks
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidnas.core import UserError
+from vidnas.core.text import escaped
 from vidnas.data.formats.annotations import (
     Head,
     annotation_files,
@@ -26,7 +27,6 @@ from vidnas.data.formats.annotations import (
 )
 from vidnas.data.formats.base import Format, Reading, names_of
 from vidnas.data.formats.locating import Row, Videos
-from vidnas.data.formats.names import escaped
 from vidnas.data.splits import SPLITS, split_named
 
 _REQUIRED = ("path", "label")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.core.names import some
-from vidnas.data.formats.base import Entry, Reading
-from vidnas.data.formats.names import escaped
+from vidnas.core.names import listed
+from vidnas.core.text import escaped
+from vidnas.data.formats.base import FEW, Entry, Reading
 from vidnas.data.formats.tree import scan
 from vidnas.data.splits import Split
 
@@ -136,7 +136,7 @@ class Videos:
             said.append(f"{source}: left out rows without a label ({unlabelled:,}).")
         if missing:
             total = len(missing) + len(entries)
-            names = some((escaped(row.video) for row in missing), len(missing))
+            names = listed([escaped(row.video) for row in missing], FEW)
             if not entries:
                 raise UserError(
                     f"{source}: none of the {total:,} videos are there: {names}; put them into "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.core.names import some
+from vidnas.core.names import listed
+from vidnas.core.text import escaped
+from vidnas.data.formats.base import FEW
 from vidnas.data.splits import split_named
 
 _LONGEST = 255
-_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+_BROKEN = re.compile("[\ud800-\udfff]")
 
 
 def normal(name: str) -> str:
@@ -20,27 +23,15 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def escaped(name: str) -> str:
-    """Return a name with escapes for what a terminal or a file cannot hold."""
-    shown = "".join(
-        char.encode("unicode_escape").decode() if _is_bad(char) else char for char in name
-    )
-    return f"{shown[:_LONGEST]}..." if len(shown) > _LONGEST else shown
-
-
 def flaw(name: str) -> str | None:
     """Return what is wrong with a name, or None: bytes that are no text, control characters."""
     if not name.strip():
         return "is empty"
-    if any("\udc80" <= char <= "\udcff" for char in name):
+    if _BROKEN.search(name):
         return "is not valid UTF-8"
-    if any(map(_is_bad, name)):
+    if escaped(name) != name:
         return "has control characters"
     return None
-
-
-def _is_bad(char: str) -> bool:
-    return unicodedata.category(char) in _UNPRINTABLE
 
 
 def check_classes(source: Path, classes: Iterable[str]) -> None:
@@ -54,7 +45,9 @@ def check_classes(source: Path, classes: Iterable[str]) -> None:
         if wrong is None and len(name) > _LONGEST:
             wrong = f"has {len(name):,} characters, more than {_LONGEST}"
         if wrong:
-            raise UserError(f"{source}: the class name '{escaped(name)}' {wrong}; rename it.")
+            raise UserError(
+                f"{source}: the class name '{escaped(name[:_LONGEST])}' {wrong}; rename it."
+            )
 
 
 def remarks_on_classes(classes: Iterable[str]) -> list[str]:
@@ -67,12 +60,12 @@ def remarks_on_classes(classes: Iterable[str]) -> list[str]:
     remarks = []
     pairs = [own for own in alike.values() if len(own) > 1]
     if pairs:
-        shown = (" and ".join(f"'{name}'" for name in own) for own in pairs)
+        shown = [" and ".join(f"'{name}'" for name in own) for own in pairs]
         remarks.append(
-            f"Classes that look alike are kept apart: {some(shown, len(pairs))}; rename one if "
+            f"Classes that look alike are kept apart: {listed(shown, FEW)}; rename one if "
             "they are the same."
         )
     called = [name for name in names if split_named(name)]
     if called:
-        remarks.append(f"A class is called like a split: {some(called, len(called))}.")
+        remarks.append(f"A class is called like a split: {listed(called, FEW)}.")
     return remarks

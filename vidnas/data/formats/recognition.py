@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.core.files import is_there
-from vidnas.core.names import some, suggest
-from vidnas.data.formats.base import Format, Reading
-from vidnas.data.formats.names import check_classes, escaped, flaw, normal
+from vidnas.core.names import listed, suggest
+from vidnas.core.paths import is_there
+from vidnas.core.text import escaped
+from vidnas.data.formats.base import FEW, Format, Reading
+from vidnas.data.formats.names import check_classes, flaw, normal
 
 
 def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Format:
@@ -62,7 +63,7 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
     check_classes(source, sorted(given))
     joined = sorted(label for label in given if normal(label) != label and normal(label) in given)
     if joined:
-        names = some(joined, len(joined))
+        names = listed(joined, FEW)
         remarks.append(f"Classes that differ in Unicode form only are one: {names}.")
     entries, flaws = [], []
     for entry in reading.entries:
@@ -74,7 +75,7 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
         else:
             entries.append(replace(entry, labels=_normal(entry.labels)))
     if flaws:
-        remarks.append(f"Left out clips ({len(flaws):,}): {some(flaws, len(flaws))}.")
+        remarks.append(f"Left out clips ({len(flaws):,}): {listed(flaws, FEW)}.")
     if not entries:
         because = f" ({' '.join(remarks)})" if remarks else ""
         raise UserError(f"{source}: no clips were found{because}; give {format.description}.")
