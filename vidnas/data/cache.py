@@ -17,6 +17,7 @@ from vidnas.core.value import Value
 from vidnas.core.workers import require_main_guard
 from vidnas.data.cache_folder import (
     ABOUT,
+    CacheEntry,
     OnRemark,
     building,
     default_directory,
@@ -294,6 +295,20 @@ def _open_whole(folder: Path, on_reading: OnProgress) -> ClipCache | None:
     except UserError:
         return None
     return cache if cache.is_complete else None
+
+
+def state_of(entry: CacheEntry) -> str:
+    """Return how a cache stands, in a word or two."""
+    is_finished = (entry.directory / INDEX).is_file()
+    if entry.in_use:
+        return "in use" if is_finished else "being built"
+    if not is_finished:
+        return "unfinished" if f"-v{VERSION}" in entry.directory.name else "of another version"
+    try:
+        ClipCache(entry.directory)
+    except UserError:
+        return "damaged"
+    return "ready"
 
 
 def build_flow(

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vidnas.core import UserError
+from vidnas.core.names import suggest
 from vidnas.core.quantities import format_bytes, parse_bytes
 
 ABOUT = "about.json"
@@ -37,10 +38,20 @@ OnRemark = Callable[[str], None] | None
 
 
 def default_directory() -> Path:
-    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder."""
+    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder.
+
+    Raises:
+        UserError: the user has no home folder.
+    """
     if os.environ.get("VIDNAS_CACHE"):
         return Path(os.environ["VIDNAS_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
+    except RuntimeError as error:
+        raise UserError(
+            "There is no home folder to keep decoded clips in; name a folder for them in the "
+            "variable VIDNAS_CACHE."
+        ) from error
 
 
 def contents_table(root: Path, source: Path) -> Path:
@@ -171,6 +182,19 @@ def delete_files(folder: Path) -> None:
     for path in folder.iterdir():
         if _CACHE_FILES.fullmatch(path.name):
             path.unlink()
+
+
+def clear_caches(root: Path, name: str) -> list[tuple[CacheEntry, bool]]:
+    """Remove the cache of this name, or "all"; return each, and whether it is gone.
+
+    Raises:
+        UserError: there is no cache of this name.
+    """
+    caches = {entry.directory.name: entry for entry in list_caches(root)}
+    if name not in (*caches, "all"):
+        raise UserError(f"There is no cache {name!r} in {root}; {suggest(name, [*caches, 'all'])}")
+    chosen = caches.values() if name == "all" else [caches[name]]
+    return [(entry, remove_cache(entry.directory)) for entry in chosen]
 
 
 def make_room(

@@ -91,7 +91,8 @@ class Store:
         head = {
             **head,
             "contents": [self._contents[video] for video in videos],
-            **_statistics([records[row] for row in training]),
+            # Clips to test on have statistics as well, which nothing is normalised by.
+            **_statistics([records[row] for row in training] or records),
         }
         if _text(head, records) != self._before:
             for path in used:

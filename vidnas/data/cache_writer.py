@@ -284,15 +284,16 @@ def _append(
 
 def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[int, str]) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
+    wanted = {video.split for video in dataset.videos}
     left = {(dataset.videos[i].split, label) for i in decoded for label in dataset.videos[i].labels}
     lacks = [
         f"no readable clip in its {split} split"
         for split in SPLITS
-        if not any(present == split for present, _ in left)
+        if split in wanted and not any(present == split for present, _ in left)
     ] + [
         f"no readable clip of class '{name}' to train on"
         for label, name in enumerate(dataset.classes)
-        if ("train", label) not in left
+        if "train" in wanted and ("train", label) not in left
     ]
     if lacks:
         first = min(skipped)

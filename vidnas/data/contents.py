@@ -28,7 +28,7 @@ class FileContent(NamedTuple):
     """What a file held when it was hashed."""
 
     digest: str
-    """SHA-256 of all bytes; the reason if it could not be read."""
+    """SHA-256 of all bytes; of the reason if it could not be read."""
     stamp: Stamp
     """Empty if it could not be read."""
 
@@ -73,7 +73,8 @@ def hash_file(path: Path) -> FileContent:
         stamp = read_stamp(path)
         return FileContent(_digest(path), stamp)
     except OSError as error:
-        return FileContent(f"cannot be read ({error.strerror})", ())
+        reason = f"cannot be read: {error.errno}"
+        return FileContent(hashlib.sha256(reason.encode()).hexdigest(), ())
 
 
 def read_stamp(path: Path) -> Stamp:

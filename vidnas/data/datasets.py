@@ -107,14 +107,20 @@ class Dataset:
         return digest.hexdigest()[:16]
 
     def contents(self, files: Files | None = None) -> list[str]:
-        """Hash what each video shows, by its file and span: the same wherever the file lies.
+        """Identify what each video shows, wherever its file lies: by its hash, and `:` and the span
+        where it is one.
 
         Args:
             files: what `files` returned; None to ask it.
         """
         files = files or self.files()
-        spans = ((files[video.path].digest, video.start_s, video.end_s) for video in self.videos)
-        return [hashlib.sha256(repr(span).encode()).hexdigest()[:16] for span in spans]
+        return [files[video.path].digest[:16] + _span(video) for video in self.videos]
+
+
+def _span(video: Video) -> str:
+    if video.start_s is None and video.end_s is None:
+        return ""
+    return f":{video.start_s}-{video.end_s}"
 
 
 def load_dataset(

@@ -170,16 +170,15 @@ class Journal:
     def read(self) -> dict[str, Record]:
         """Return the records by the content of their videos; damaged lines are left out."""
         records: dict[str, Record] = {}
-        with (
-            suppress(FileNotFoundError),
-            self._path.open(encoding="utf-8", errors="replace") as lines,
-        ):
-            for line in lines:
-                with suppress(ValueError, TypeError):
-                    content, *fields = read_line(line)
-                    records[content] = Record(
-                        *(tuple(f) if isinstance(f, list) else f for f in fields)
-                    )
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return records
+        for line in text.splitlines():
+            with suppress(ValueError, TypeError):
+                content, shard, offset, *lists = read_line(line)
+                shape, checksums, mean, mean_square = map(tuple, lists)
+                records[content] = Record(shard, offset, shape, checksums, mean, mean_square)
         return records
 
     def append(self, content: str, record: Record) -> None:

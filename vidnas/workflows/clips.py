@@ -25,6 +25,7 @@ def open_clips(
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
     rate_fps: float | Literal["common"] | None = "common",
+    cache_bytes: int | None = None,
 ) -> ClipCache:
     """Open the cache of a data set; build it if that was not done before.
 
@@ -36,6 +37,7 @@ def open_clips(
         flow_method: how flow is estimated; None for what the cache has, or else DIS.
         rate_fps: the frame rate at which videos are read; None for each one's own, and "common" for
             the one that fits the data set.
+        cache_bytes: what all caches may take; see `make_room`.
 
     Raises:
         UserError: the videos cannot be used, their cache cannot be written, or flow is asked for
@@ -50,8 +52,15 @@ def open_clips(
         rate_fps = common and common.rate_fps
         if common and common.remark:
             listener.remark(common.remark)
-    decoding = partial(listener.progress, "Decoding")
-    cache = build_cache(dataset, size_px=size_px, rate_fps=rate_fps, on_progress=decoding)
+    cache = build_cache(
+        dataset,
+        size_px=size_px,
+        rate_fps=rate_fps,
+        limit_bytes=cache_bytes,
+        on_reading=partial(listener.progress, "Reading"),
+        on_progress=partial(listener.progress, "Decoding"),
+        on_remark=listener.remark,
+    )
     for path, reason in cache.skipped[:_SHOWN]:
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
@@ -63,6 +72,13 @@ def open_clips(
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")
-        cache = build_flow(dataset, cache, method=flow_method, on_progress=computing)
+        cache = build_flow(
+            dataset,
+            cache,
+            method=flow_method,
+            limit_bytes=cache_bytes,
+            on_progress=computing,
+            on_remark=listener.remark,
+        )
         listener.say(f"Optical flow: {cache.flow_method}.")
     return cache

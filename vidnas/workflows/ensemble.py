@@ -35,6 +35,7 @@ from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
+from vidnas.workflows.study_clips import changes_since
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -121,10 +122,11 @@ def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipC
         UserError: they are others.
     """
     asked = ClipEvaluation.of_study(study.config).clips
+    dataset = load_dataset(
+        search.clips, seed=search.seed, format=search.format, video_folder=search.video_folder
+    )
     cache = open_clips(
-        load_dataset(
-            search.clips, seed=search.seed, format=search.format, video_folder=search.video_folder
-        ),
+        dataset,
         listener,
         size_px=search.size_px,
         modalities=search.input,
@@ -133,8 +135,8 @@ def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipC
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
-            f"{search.clips} holds other clips than those that {study.folder} was searched on; "
-            "name the right ones with --clips."
+            f"{search.clips} holds other clips than those that {study.folder} was searched on: "
+            f"{changes_since(study.folder, dataset)}; name the right ones with --clips."
         )
     return cache
 
