@@ -6,9 +6,12 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from vidnas.core import UserError
+from vidnas.data.check import check_dataset
 from vidnas.data.datasets import Dataset, load_dataset, read_source
 
 
@@ -243,6 +246,20 @@ def test_folders_of_frames(tmp_path: Path) -> None:
     assert {video.path.parent.name for video in dataset.videos} == {"run", "walk"}
     assert all(video.path.is_dir() for video in dataset.videos)
     assert _said(dataset, "read as frames")
+
+
+def test_folders_of_frames_are_checked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("run", "walk"):
+        for video in range(4):
+            folder = tmp_path / label / f"v{video}"
+            folder.mkdir(parents=True)
+            for frame in range(2):
+                image = rng.integers(256, size=(16, 16, 3), dtype=np.uint8)
+                assert cv2.imwrite(str(folder / f"{frame}.png"), image)
+    report = check_dataset(load_dataset(tmp_path))
+    assert report.problems == ()
+    assert report.counts["train"] == (2, 2)
 
 
 def test_folders_of_frames_in_splits(tmp_path: Path) -> None:

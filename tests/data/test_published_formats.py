@@ -75,6 +75,21 @@ def test_kinetics_with_missing_videos(tmp_path: Path) -> None:
     assert len(dataset.videos) == 15
 
 
+def test_classes_that_lost_too_many_videos_are_left_out(tmp_path: Path) -> None:
+    root = _kinetics(tmp_path)
+    header = "label,youtube_id,time_start,time_end,split\n"
+    for split in ("train", "val"):
+        rows = "".join(f"zumba,z{split}{i},0,10,{split}\n" for i in range(9))
+        path = root / f"kinetics-400_{split}.csv"
+        path.write_text(path.read_text().replace(header, header + rows))
+    _videos(root, "zval3_000000_000010.mp4", "ztrain1_000000_000010.mp4")
+    dataset = load_dataset(root)
+    assert dataset.classes == CLASSES
+    assert _said(dataset, "16 of 34 files do not exist")
+    assert _said(dataset, "classes of which too few videos are there (1): zumba")
+    assert ("zumba",) in {entry.labels for entry in read_source(root).entries}
+
+
 def test_videos_elsewhere_are_named_by_an_option(tmp_path: Path) -> None:
     root = _kinetics(tmp_path / "all")
     (tmp_path / "csv").mkdir()

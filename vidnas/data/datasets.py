@@ -14,7 +14,12 @@ from vidnas.data.cache_folder import contents_table, default_directory
 from vidnas.data.contents import FileContent, hash_files
 from vidnas.data.formats import FORMATS, Reading
 from vidnas.data.formats.names import remarks_on_classes
-from vidnas.data.formats.recognition import checked, identify_files, recognise
+from vidnas.data.formats.recognition import (
+    checked,
+    identify_files,
+    recognise,
+    without_emptied_classes,
+)
 from vidnas.data.reading import Frames, VideoStream, stream_video
 from vidnas.data.splits import Split, assign_splits
 
@@ -146,7 +151,7 @@ def load_dataset(
             what a format cannot read.
     """
     source = Path(source)
-    reading = read_source(source, format=format, video_folder=video_folder)
+    reading = without_emptied_classes(read_source(source, format=format, video_folder=video_folder))
     entries = reading.entries
     classes = sort_classes(label for entry in entries for label in entry.labels)
     if len(classes) < 2:

@@ -39,6 +39,8 @@ class Reading:
     """Whether a video may show any number of classes, instead of exactly one."""
     layout: str = ""
     """What the source was recognised by, in words that complete "read as NAME: ..."."""
+    lost: frozenset[str] = frozenset()
+    """Classes of which videos are missing, or cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,8 @@ class Videos:
                 f"{source}: {len(missing):,} of {total:,} files do not exist and are left out: "
                 f"{names}."
             )
-        return Reading(tuple(entries), tuple(said), multi_label, layout)
+        lost = frozenset(label for row in missing for label in row.labels)
+        return Reading(tuple(entries), tuple(said), multi_label, layout, lost)
 
 
 def _usual(home: Path) -> list[Path]:

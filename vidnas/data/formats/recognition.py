@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,13 +66,14 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
     if joined:
         names = listed(joined, FEW)
         remarks.append(f"Classes that differ in Unicode form only are one: {names}.")
-    entries, flaws = [], []
+    entries, flaws, lost = [], [], set(reading.lost)
     for entry in reading.entries:
         wrong = flaw(str(entry.path))
         if wrong is None and not os.access(entry.path, os.R_OK):
             wrong = "cannot be read: permission denied"
         if wrong:
             flaws.append(f"{escaped(str(entry.path))} {wrong}")
+            lost.update(entry.labels)
         else:
             entries.append(replace(entry, labels=_normal(entry.labels)))
     if flaws:
@@ -79,7 +81,36 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
     if not entries:
         because = f" ({' '.join(remarks)})" if remarks else ""
         raise UserError(f"{source}: no clips were found{because}; give {format.description}.")
-    return replace(reading, entries=tuple(entries), remarks=tuple(remarks))
+    return replace(
+        reading,
+        entries=tuple(entries),
+        remarks=tuple(remarks),
+        lost=frozenset(map(normal, lost)),
+    )
+
+
+def without_emptied_classes(reading: Reading) -> Reading:
+    """Return what can be trained on where videos are missing: not the classes that lost too many.
+
+    Those have too few left to train on, and for each split that is drawn from these.
+    """
+    given = {entry.split for entry in reading.entries}
+    needed = 4 - len(given)
+    left = Counter(
+        label
+        for entry in reading.entries
+        if entry.split in (None, "train")
+        for label in entry.labels
+    )
+    emptied = sorted(label for label in reading.lost if left[label] < needed)
+    if reading.multi_label or not emptied:
+        return reading
+    kept = tuple(entry for entry in reading.entries if entry.labels[0] not in emptied)
+    remark = (
+        f"Left out classes of which too few videos are there ({len(emptied):,}): "
+        f"{listed(emptied, FEW)}."
+    )
+    return replace(reading, entries=kept, remarks=(*reading.remarks, remark))
 
 
 def _normal(labels: tuple[str, ...]) -> tuple[str, ...]:
