@@ -67,7 +67,7 @@ def main() -> None:
     studies = [Study.read(folder) for folder in arguments.studies]
     require_same_data(studies)
     requests = [SearchRequest.read(folder) for folder in arguments.studies]
-    caches = [open_cache(s, r, r.clips, Listener()) for s, r in zip(studies, requests, strict=True)]
+    caches = [open_cache(s, r, Listener()) for s, r in zip(studies, requests, strict=True)]
     pool = choose_pool(studies, arguments.pool)
     work = arguments.studies[0] / "ensemble-benchmark"
 

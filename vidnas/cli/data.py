@@ -14,7 +14,15 @@ from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.live import Display
 from vidnas.core import UserError
 from vidnas.core.quantities import format_bytes
-from vidnas.workflows.options import CacheSize, Clips, Request, Seed, Size
+from vidnas.workflows.options import (
+    CacheSize,
+    Clips,
+    Format,
+    Request,
+    Seed,
+    Size,
+    VideoFolder,
+)
 
 if TYPE_CHECKING:
     from vidnas.data.check import CheckReport
@@ -29,6 +37,8 @@ class CheckRequest(Request):
     """What `vidnas data check` is asked for."""
 
     clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
     seed: Seed = 0
 
 
@@ -36,6 +46,8 @@ class FlowRequest(Request):
     """What `vidnas data flow` is asked for."""
 
     clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
     method: Literal["dis", "tvl1", "farneback"] | None = None
     """How flow is estimated; by default as in the cache, or else dis; tvl1 needs another build of
     OpenCV."""
@@ -81,7 +93,9 @@ def check(request: CheckRequest, *, json: Json = False) -> None:
     from vidnas.data.check import check_dataset
     from vidnas.data.datasets import load_dataset
 
-    dataset = load_dataset(request.clips, seed=request.seed)
+    dataset = load_dataset(
+        request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
+    )
     with Display() as display:
         report = check_dataset(dataset, partial(display.progress, "Checking"))
         for remark in report.remarks:
@@ -114,7 +128,12 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
 
     with Display() as display:
         cache = open_clips(
-            load_dataset(request.clips, seed=request.seed),
+            load_dataset(
+                request.clips,
+                seed=request.seed,
+                format=request.format,
+                video_folder=request.video_folder,
+            ),
             display,
             size_px=request.size_px,
             modalities=("flow",),
@@ -161,7 +180,7 @@ def cache(request: CacheRequest = _LIST_ALL, *, json: Json = False) -> None:
     from vidnas.data.cache import state_of
     from vidnas.data.cache_folder import clear_caches, default_directory, list_caches
 
-    if request.clear is not None:
+    if request is not None and request.clear is not None:
         for entry, removed in clear_caches(default_directory(), request.clear):
             what = "removed" if removed else "is in use and stays"
             say(f"{entry.directory.name} {what} ({format_bytes(entry.size_bytes)}).")

@@ -12,9 +12,11 @@ from vidnas.workflows.options import (
     Clips,
     ClipsPerVideo,
     Device,
+    Format,
     Model,
     Request,
     Seed,
+    VideoFolder,
 )
 
 
@@ -23,6 +25,8 @@ class EvalRequest(Request):
 
     model: Model
     clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
     split: Literal["train", "val", "test"] = "test"
     """Split of the clips to measure on."""
     clips_per_video: ClipsPerVideo = CLIPS_PER_VIDEO
@@ -44,6 +48,8 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
             request.model,
             request.clips,
             display,
+            format=request.format,
+            video_folder=request.video_folder,
             split=request.split,
             clips_per_video=request.clips_per_video,
             seed=request.seed,

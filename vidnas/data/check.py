@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from vidnas.core.value import Value
 from vidnas.data.balance import imbalance_remark
+from vidnas.data.contents import hash_file
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.headers import grid_rate
 from vidnas.data.reading import VideoError, damage
@@ -123,4 +123,4 @@ def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
 
 
 def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hash_file(path).digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,14 @@ import numpy as np
 from vidnas.core import UserError
 from vidnas.data.cache_folder import contents_table, default_directory
 from vidnas.data.contents import FileContent, hash_files
-from vidnas.data.formats import FORMATS
+from vidnas.data.formats import FORMATS, Reading
+from vidnas.data.formats.names import remarks_on_classes
+from vidnas.data.formats.recognition import (
+    checked,
+    identify_files,
+    recognise,
+    without_emptied_classes,
+)
 from vidnas.data.reading import Frames, VideoStream, stream_video
 from vidnas.data.splits import Split, assign_splits
 
@@ -121,34 +128,38 @@ def _span(video: Video) -> str:
     return f":{video.start_s}-{video.end_s}"
 
 
-def load_dataset(source: Path | str, *, seed: int = 0) -> Dataset:
-    """Read a folder of class folders, or a CSV with `path,label[,split,group,start_s,end_s]`.
+def load_dataset(
+    source: Path | str,
+    *,
+    seed: int = 0,
+    format: str | None = None,
+    video_folder: Path | None = None,
+) -> Dataset:
+    """Read labelled videos: a folder of class folders, a CSV, or the annotations of a data set.
 
-    A folder may hold the class folders in folders `train`, `val` and `test`. Paths in a CSV are
-    relative to it. Splits that are not given are drawn: 70 % train, 15 % val, 15 % test, by group
-    where there are groups, otherwise class by class.
+    Splits that are not given are drawn: 70 % train, 15 % val, 15 % test, by group where there are
+    groups, otherwise class by class. Spans of one file are in one split.
 
     Args:
-        source: the folder or the CSV.
+        source: a folder or a file in one of `FORMATS`.
         seed: draws the splits that are not given.
+        format: name of the format; None to recognise it by its content.
+        video_folder: where the videos are that annotations name; None to look beside them.
 
     Raises:
-        UserError: nothing there, fewer than two classes, too few clips, or a bad CSV.
+        UserError: nothing there, of no known format, fewer than two classes, too few clips, or
+            what a format cannot read.
     """
     source = Path(source)
-    wanted = " or ".join(format.description for format in FORMATS)
-    reader = next((format for format in FORMATS if format.recognises(source)), None)
-    if reader is None:
-        raise UserError(f"{source}: no such file or folder; give {wanted}.")
-    reading = reader.read(source)
+    reading = without_emptied_classes(read_source(source, format=format, video_folder=video_folder))
     entries = reading.entries
-    if not entries:
-        raise UserError(f"{source}: no clips were found; give {wanted}.")
-    classes = tuple(sorted({label for entry in entries for label in entry.labels}))
+    classes = sort_classes(label for entry in entries for label in entry.labels)
     if len(classes) < 2:
         raise UserError(
             f"{source}: all clips are of one class, '{classes[0]}'; a network needs two or more "
             "classes to tell apart."
+            if classes
+            else f"{source}: no clip has a class; give labels."
         )
     number = {name: index for index, name in enumerate(classes)}
     labels = [tuple(sorted(number[label] for label in entry.labels)) for entry in entries]
@@ -158,11 +169,37 @@ def load_dataset(source: Path | str, *, seed: int = 0) -> Dataset:
         labels,
         given=[entry.split for entry in entries],
         groups=[entry.group for entry in entries],
+        files=identify_files(entry.path for entry in entries),
         seed=seed,
+        multi_label=reading.multi_label,
     )
-    videos = tuple(
+    clips = tuple(
         Video(entry.path, own, split, entry.group, entry.start_s, entry.end_s)
         for entry, own, split in zip(entries, labels, splits, strict=True)
     )
-    remarks = (*reading.remarks, *split_remarks)
-    return Dataset(source, classes, videos, remarks, reading.multi_label)
+    remarks = (*reading.remarks, *remarks_on_classes(classes), *split_remarks)
+    return Dataset(source, classes, clips, remarks, reading.multi_label)
+
+
+def read_source(
+    source: Path, *, format: str | None = None, video_folder: Path | None = None
+) -> Reading:
+    """Return what a source holds, with class names in one normal form and files that can be read.
+
+    Args:
+        source: a folder or a file in one of `FORMATS`.
+        format: name of the format; None to recognise it by its content.
+        video_folder: where the videos are that annotations name; None to look beside them.
+
+    Raises:
+        UserError: nothing there, of no known format, without clips, or what its reader cannot read.
+    """
+    return checked(source, recognise(source, FORMATS, format), video_folder)
+
+
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names in order: by number if all are numbers."""
+    distinct = set(names)
+    if all(name.isdecimal() for name in distinct):
+        return tuple(sorted(distinct, key=lambda name: (int(name), name)))
+    return tuple(sorted(distinct))

@@ -1,8 +1,9 @@
-"""Which videos train, validate and test: as given, by group, or class by class."""
+"""Which videos train, validate and test: as given, or drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
+from vidnas.core.names import listed
+from vidnas.data.drawing import draw, names_together
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 VAL_FRACTION = TEST_FRACTION = 0.15
-_ATTEMPTS = 50
-
-_NAMES: dict[str, Split] = {
+SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -24,14 +25,26 @@ _NAMES: dict[str, Split] = {
     "validate": "val",
     "validation": "val",
     "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
 }
+_BESIDE = frozenset((
+    "clip", "clips", "data", "dataset", "frame", "frames", "images", "rawframes", "rgb", "set",
+    "split", "subset", "video", "videos",
+))  # fmt: skip
 
 
 def split_named(name: str) -> Split | None:
-    """Return the split that a column or a folder means by this name, or None."""
-    return _NAMES.get(name.lower())
+    """Return the split that a column or a folder means by this name, or None.
+
+    A split may have a number and a word that says nothing: `videos_train`, `val_256`, `trainset`.
+    """
+    words = [word for word in re.split(r"[\W\d_]+", name.lower()) if word not in _BESIDE]
+    words = [word.removesuffix("set") for word in words if word]
+    return SPLIT_WORDS.get(words[0]) if len(words) == 1 else None
 
 
 def assign_splits(
@@ -41,12 +54,25 @@ def assign_splits(
     *,
     given: Sequence[Split | None],
     groups: Sequence[str | None],
+    files: Sequence[Hashable],
     seed: int,
+    multi_label: bool = False,
 ) -> tuple[list[Split], list[str]]:
     """Give every video a split, keeping those that are given.
 
     If no test split is given, the given validation split becomes the test split, because a search
     looks at its validation split thousands of times; a new one is drawn from the training videos.
+    What is drawn keeps the spans of one file together, and groups.
+
+    Args:
+        source: named in errors.
+        classes: their names.
+        labels: indices of the classes of every video, `(videos, any)`.
+        given: splits that are known.
+        groups: what must not be in two splits: a person, a place.
+        files: what identifies the file of a video, of which it may be a span.
+        seed: draws the splits.
+        multi_label: whether a class may be too rare to be in every split.
 
     Returns:
         One split per video, and remarks for people.
@@ -57,8 +83,8 @@ def assign_splits(
     present = set(given)
     if None in present and len(present) > 1:
         raise UserError(
-            f"{source}: {given.count(None)} of {len(given)} rows have no split; fill in the column "
-            "or leave it out."
+            f"{source}: {given.count(None)} of {len(given)} rows have no split; give all a "
+            "split, in the column or by folders, or none."
         )
     rng = np.random.default_rng(seed)
     splits: NDArray[np.str_] = np.array([split or "train" for split in given])
@@ -79,11 +105,13 @@ def assign_splits(
     if not np.any(splits == "val"):
         # 15 % of the data set: if both are drawn, 15 of the 85 % that are left.
         wanted.append(("val", VAL_FRACTION / (1 - TEST_FRACTION * len(wanted))))
-    _check_training(source, classes, labels, splits, videos_needed=1 + len(wanted))
+    training = [labels[i] for i in np.flatnonzero(splits == "train").tolist()]
+    remarks += _check_training(source, classes, training, 1 + len(wanted), multi_label)
+    together = names_together(groups, files)
     for split, fraction in wanted:
         pool = np.flatnonzero(splits == "train").tolist()
-        drawn = _draw(
-            [labels[i] for i in pool], [groups[i] for i in pool], len(classes), fraction, rng
+        drawn = draw(
+            [labels[i] for i in pool], [together[i] for i in pool], len(classes), fraction, rng
         )
         if not drawn.any():
             raise UserError(
@@ -91,25 +119,27 @@ def assign_splits(
                 "clips of a class; fill in the column split, or leave out the column group."
             )
         splits[np.asarray(pool)[drawn]] = split
-    assigned: list[Split] = [_NAMES[str(split)] for split in splits]
-    remarks += _remarks_on(classes, labels, assigned, groups)
+    assigned: list[Split] = [SPLIT_WORDS[str(split)] for split in splits]
+    remarks += _remarks_on(classes, labels, assigned)
+    remarks += _remarks_on_leaks(assigned, groups, files)
     return assigned, remarks
 
 
 def _check_training(
     source: Path,
     classes: Sequence[str],
-    labels: Sequence[Sequence[int]],
-    splits: NDArray[np.str_],
+    training: Sequence[Sequence[int]],
     videos_needed: int,
-) -> None:
-    shown = [
-        label
-        for own, split in zip(labels, splits, strict=True)
-        if split == "train"
-        for label in own
-    ]
+    multi_label: bool,
+) -> list[str]:
+    """Reject a class that is too rare, or say so where the others are of use without it."""
+    shown = [label for own in training for label in own]
     counts = np.bincount(np.asarray(shown, dtype=int), minlength=len(classes))
+    rare = np.flatnonzero(counts < videos_needed)
+    if multi_label and len(rare) < len(classes):
+        names = listed([classes[label] for label in rare.tolist()])
+        needed = f"fewer than {videos_needed} clips to train on"
+        return [f"Classes with {needed} ({len(rare):,}): {names}."] if len(rare) else []
     rarest = int(counts.argmin())
     if counts[rarest] < videos_needed:
         clips = "1 clip" if counts[rarest] == 1 else f"{counts[rarest]} clips"
@@ -118,68 +148,11 @@ def _check_training(
             f"{videos_needed} or more (one for each split that is drawn from them); add clips or "
             "remove the class."
         )
-
-
-def _draw(
-    labels: Sequence[Sequence[int]],
-    groups: Sequence[str | None],
-    classes: int,
-    fraction: float,
-    rng: np.random.Generator,
-) -> NDArray[np.bool_]:
-    """Mark about `fraction` of every class; a group is marked as a whole."""
-    names = [f"={i}" if group is None else f"+{group}" for i, group in enumerate(groups)]
-    _, group_of = np.unique(names, return_inverse=True)
-    counts = np.zeros((group_of.max() + 1, classes))  # (groups, classes)
-    for group, own in zip(group_of, labels, strict=True):
-        counts[group, list(own)] += 1
-    in_class = counts.sum(axis=0)
-    target = np.where(in_class >= 2, np.maximum(1, np.round(fraction * in_class)), 0)
-
-    best, best_miss = np.zeros(len(counts), dtype=bool), np.inf
-    for _ in range(_ATTEMPTS):
-        taken, miss = _first_fit(counts, target, rng.permutation(len(counts)))
-        if miss < best_miss:
-            best, best_miss = taken, miss
-        if miss == 0:  # at once, when there are no groups
-            break
-    return best[group_of]
-
-
-def _first_fit(
-    counts: NDArray[np.float64],
-    target: NDArray[np.float64],
-    order: NDArray[np.int_],
-) -> tuple[NDArray[np.bool_], float]:
-    """Take the groups, in this order, that bring the classes nearer to their targets.
-
-    A group that would leave a class nothing to train on is not taken. Return what was taken and by
-    how much the targets are missed.
-    """
-    in_class = counts.sum(axis=0)
-
-    def miss_of(held: NDArray[np.float64]) -> float:
-        squares = ((held - target) / np.maximum(in_class, 1)) ** 2
-        absent = (held == 0) & (target > 0)  # worse than too many
-        return float(squares.sum() + absent.sum())
-
-    taken = np.zeros(len(counts), dtype=bool)
-    held = np.zeros_like(target)
-    miss = miss_of(held)
-    for group in order:
-        more = held + counts[group]
-        missed = miss_of(more)
-        if missed < miss and np.all((more < in_class) | (counts[group] == 0)):
-            taken[group] = True
-            held, miss = more, missed
-    return taken, miss
+    return []
 
 
 def _remarks_on(
-    classes: Sequence[str],
-    labels: Sequence[Sequence[int]],
-    splits: Sequence[Split],
-    groups: Sequence[str | None],
+    classes: Sequence[str], labels: Sequence[Sequence[int]], splits: Sequence[Split]
 ) -> list[str]:
     remarks = []
     for split in ("val", "test"):
@@ -191,15 +164,31 @@ def _remarks_on(
         }
         absent = [name for label, name in enumerate(classes) if label not in seen]
         if absent:
-            remarks.append(f"The {split} split has no clips of {', '.join(absent)}.")
-    homes: dict[str, set[Split]] = {}
-    for group, split in zip(groups, splits, strict=True):
-        if group is not None:
-            homes.setdefault(group, set()).add(split)
-    shared = sorted(group for group, own in homes.items() if len(own) > 1)
+            remarks.append(f"The {split} split has no clips of {listed(absent)}.")
+    return remarks
+
+
+def _remarks_on_leaks(
+    splits: Sequence[Split], groups: Sequence[str | None], files: Sequence[Hashable]
+) -> list[str]:
+    """Say what is in more than one split: where those are given, or groups divide a file."""
+    remarks = []
+    shared = sorted(str(group) for group in _in_several_splits(splits, groups))
     if shared:
         remarks.append(
-            f"{len(shared)} groups are in more than one of the given splits, the first is "
+            f"{len(shared):,} groups are in more than one of the given splits, the first is "
             f"'{shared[0]}': test accuracy may be too optimistic."
         )
+    count = len(_in_several_splits(splits, files))
+    if count:
+        remarks.append(
+            f"Files are in more than one split, as a whole or with different spans ({count:,}): "
+            "test accuracy may be too optimistic."
+        )
     return remarks
+
+
+def _in_several_splits(splits: Sequence[Split], keys: Sequence[Hashable]) -> set[Hashable]:
+    first: dict[Hashable, Split] = {}
+    pairs = zip(keys, splits, strict=True)
+    return {key for key, own in pairs if key is not None and first.setdefault(key, own) != own}

@@ -92,7 +92,9 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         chosen = choose_pool(studies, request.pool or 2 * request.votes)
         with LocalExecutor(request.workers) as executor:
             for study, search, trials in zip(studies, searches, chosen, strict=True):
-                cache = open_cache(study, search, request.clips or search.clips, listener)
+                moved = {"clips": request.clips, "video_folder": request.video_folder}
+                found = {name: path for name, path in moved.items() if path}
+                cache = open_cache(study, search.model_copy(update=found), listener)
                 candidates += _finish(
                     study,
                     trials,
@@ -113,14 +115,16 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
     return EnsembleResult(out, report)
 
 
-def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Listener) -> ClipCache:
+def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipCache:
     """Open the clips of a study, which must be what they were.
 
     Raises:
         UserError: they are others.
     """
     asked = ClipEvaluation.of_study(study.config).clips
-    dataset = load_dataset(clips, seed=search.seed)
+    dataset = load_dataset(
+        search.clips, seed=search.seed, format=search.format, video_folder=search.video_folder
+    )
     cache = open_clips(
         dataset,
         listener,
@@ -131,7 +135,7 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
-            f"{clips} holds other clips than those that {study.folder} was searched on: "
+            f"{search.clips} holds other clips than those that {study.folder} was searched on: "
             f"{changes_since(study.folder, dataset)}; name the right ones with --clips."
         )
     return cache

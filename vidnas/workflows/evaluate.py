@@ -18,6 +18,8 @@ def evaluate_model(
     clips: Path,
     listener: Listener,
     *,
+    format: str | None,
+    video_folder: Path | None,
     split: Split,
     clips_per_video: int,
     seed: int,
@@ -27,8 +29,10 @@ def evaluate_model(
 
     Args:
         model: folder of a model or of a study.
-        clips: a folder of class folders, or a CSV.
+        clips: labelled clips in a known format.
         listener: is told of the decoding.
+        format: of the clips; None to recognise it.
+        video_folder: where the videos are that annotations name; None to look beside them.
         split: which clips.
         clips_per_video: evenly spaced clips per video, averaged.
         seed: of splits that the data set does not give.
@@ -37,7 +41,7 @@ def evaluate_model(
     Raises:
         UserError: the model or the clips cannot be used, or their classes differ.
     """
-    dataset = load_dataset(clips, seed=seed)
+    dataset = load_dataset(clips, seed=seed, format=format, video_folder=video_folder)
     loaded = load_model(model)
     inputs = loaded.architecture.inputs
     cache = open_clips(

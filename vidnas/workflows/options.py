@@ -31,6 +31,7 @@ from typing_extensions import Self
 from vidnas.core import Modality, UserError
 from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
+from vidnas.core.paths import is_there
 from vidnas.core.quantities import parse_bytes
 from vidnas.core.value import Value
 
@@ -92,8 +93,11 @@ def _read_share(value: object) -> object:
 
 def _require(path: Path, info: ValidationInfo) -> Path:
     # A record of an earlier request is JSON, and its clips may have moved.
-    if info.mode == "python" and not path.exists():
-        raise UserError(f"{path} does not exist; give a folder of class folders, or a CSV.")
+    if info.mode == "python" and not is_there(path):
+        raise UserError(
+            f"{path} does not exist; give a folder of class folders, a CSV, or the annotations of "
+            "a published data set."
+        )
     return path
 
 
@@ -114,7 +118,24 @@ GpuShare = Annotated[
 Clips = Annotated[
     Path,
     AfterValidator(_require),
-    Field(description="Labelled clips: a folder of class folders, or a CSV (path,label)."),
+    Field(
+        description="Labelled clips: a folder of class folders, a CSV (path,label), or the "
+        "annotations of a published data set."
+    ),
+]
+Format = Annotated[
+    str | None,
+    Field(
+        description="Format of the clips, such as kinetics; by default it is recognised, and an "
+        "unknown name lists them all."
+    ),
+]
+VideoFolder = Annotated[
+    Path | None,
+    Field(
+        description="Folder of the videos that annotations name; by default where they usually "
+        "are beside them."
+    ),
 ]
 Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
 ArchitectureName = Annotated[

@@ -26,6 +26,7 @@ from vidnas.workflows.options import (
     ClipsPerVideo,
     Device,
     Flip,
+    Format,
     GpuShare,
     Input,
     LatencyThreads,
@@ -36,6 +37,7 @@ from vidnas.workflows.options import (
     Seed,
     Size,
     Storage,
+    VideoFolder,
     Workers,
 )
 from vidnas.workflows.records import read_record
@@ -49,6 +51,8 @@ class SearchRequest(Request):
     """What `vidnas search` is asked for; None where the default depends on the rest."""
 
     clips: Annotated[Clips, SUBJECT]
+    format: Annotated[Format, SUBJECT] = None
+    video_folder: Annotated[VideoFolder, SUBJECT] = None
     family: Annotated[str, SUBJECT] = "tinyvideonet"
     """Family of architectures; an unknown name lists them all."""
     input: Annotated[Input, SUBJECT] = ("rgb",)
@@ -151,6 +155,8 @@ class TrainRequest(Request):
 
     clips: Annotated[Clips, TRAINED]
     architecture: Annotated[ArchitectureName, TRAINED]
+    format: Annotated[Format, TRAINED] = None
+    video_folder: Annotated[VideoFolder, TRAINED] = None
     genes: Annotated[tuple[str, ...], TRAINED, Parameter(metavar="NAME=VALUE")] = ()
     """Gene of the architecture to change, such as frames=8; repeatable."""
 
@@ -179,6 +185,7 @@ class EnsembleRequest(Request):
     """Folders of finished studies of the same clips, RGB or flow."""
     clips: Annotated[Path | None, MEMBERS] = None
     """Labelled clips: those of the studies, if they have moved."""
+    video_folder: Annotated[VideoFolder, MEMBERS] = None
     votes: Annotated[PositiveInt, MEMBERS] = 4
     """Number of votes; a network may have several."""
     pool: Annotated[int | None, Field(ge=2), MEMBERS] = None

@@ -93,7 +93,7 @@ def search_clips(
     The same call resumes a search that was stopped.
 
     Args:
-        clips: a folder of class folders, or a CSV.
+        clips: a folder of class folders, a CSV, or the annotations of a published data set.
         listener: is told how the search goes.
         settings: fields of `SearchRequest`, such as `out="study"`, `limits=["latency=40ms"]` and
             `budget="30m"`; the defaults are those of the command.
@@ -113,7 +113,9 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         KeyboardInterrupt: Ctrl-C was pressed; what was finished is kept.
     """
     began = time.monotonic()
-    dataset = load_dataset(request.clips, seed=request.seed)
+    dataset = load_dataset(
+        request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
+    )
     limits = Limits.parse(request.limits)
     executor = _executor(request)
     clips = sum(video.split == "train" for video in dataset.videos)
@@ -155,7 +157,12 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     with study:
         # The path of the clips may be relative to where the command was typed. Where the trials
         # are the study remembers, without a password. What the workers did is counted by the page.
-        known = {"clips": request.clips.resolve(), "storage": None, "workers": executor.slots}
+        known = {
+            "clips": request.clips.resolve(),
+            "video_folder": request.video_folder and request.video_folder.resolve(),
+            "storage": None,
+            "workers": executor.slots,
+        }
         asked = request.model_copy(update=known)
         write_record(asked, request.out / REQUEST_FILE)
         record_clips(request.out, dataset, cache.fingerprint)

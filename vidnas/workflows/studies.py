@@ -45,7 +45,7 @@ def fork(
     Raises:
         UserError: the study cannot be read, or the new one cannot be made.
     """
-    source = Study.read(study)
+    source, previous = Study.read(study), SearchRequest.read(study)
     asked: dict[str, object] = {"out": study}
     config: dict[str, object] = {}
     if limits:
@@ -53,14 +53,19 @@ def fork(
     if strategy is not None:
         asked |= {"strategy": strategy, "objectives": ()}
     if clips is not None:
-        dataset = load_dataset(clips, seed=source.config.seed)
+        dataset = load_dataset(
+            clips,
+            seed=source.config.seed,
+            format=previous.format,
+            video_folder=previous.video_folder,
+        )
         asked["clips"] = clips.resolve()
         config |= {"classes": dataset.classes, "data_fingerprint": dataset.fingerprint()}
         listener.remark(
             "The trials keep the fitness that they had on the old clips; those that climb on are "
             "trained on the new ones from the start."
         )
-    request = SearchRequest.read(study).model_copy(update=asked)
+    request = previous.model_copy(update=asked)
     if strategy is not None:
         # The study says how far its rungs train, whatever the number of clips.
         plan = Plan.of(request, clips=0, workers=request.workers or available_cores())

@@ -61,7 +61,7 @@ def train_clips(
     The same call resumes a training run that was stopped, and loses at most an epoch.
 
     Args:
-        clips: a folder of class folders, or a CSV.
+        clips: a folder of class folders, a CSV, or the annotations of a published data set.
         architecture: published name, architecture JSON file, model or study folder.
         listener: is told how the training run goes.
         settings: fields of `TrainRequest`, such as `out="model"` and `train_time="10m"`; the
@@ -82,7 +82,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         UserError: the clips, the architecture, the folder or a setting cannot be used, or the
             training run diverged.
     """
-    dataset = load_dataset(request.clips, seed=request.seed)
+    dataset = load_dataset(
+        request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
+    )
     if (request.out / MODEL_FILE).exists():
         raise UserError(
             f"{request.out} already holds a trained model; choose another folder for --out."

@@ -1,0 +1,71 @@
+"""Names of classes and files that a program can keep: valid text, in one normal form."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.core.names import listed
+from vidnas.core.text import escaped
+from vidnas.data.formats.base import FEW
+from vidnas.data.splits import split_named
+
+_LONGEST = 255
+_BROKEN = re.compile("[\ud800-\udfff]")
+
+
+def normal(name: str) -> str:
+    """Return the name in the normal form (NFC) in which equal letters are equal characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def flaw(name: str) -> str | None:
+    """Return what is wrong with a name, or None: bytes that are no text, control characters."""
+    if not name.strip():
+        return "is empty"
+    if _BROKEN.search(name):
+        return "is not valid UTF-8"
+    if escaped(name) != name:
+        return "has control characters"
+    return None
+
+
+def check_classes(source: Path, classes: Iterable[str]) -> None:
+    """Reject names that no report, file or database could hold.
+
+    Raises:
+        UserError: one is empty, absurdly long, not text, or has control characters.
+    """
+    for name in classes:
+        wrong = flaw(name)
+        if wrong is None and len(name) > _LONGEST:
+            wrong = f"has {len(name):,} characters, more than {_LONGEST}"
+        if wrong:
+            raise UserError(
+                f"{source}: the class name '{escaped(name[:_LONGEST])}' {wrong}; rename it."
+            )
+
+
+def remarks_on_classes(classes: Iterable[str]) -> list[str]:
+    """Say which classes differ in case, blanks or the like only, or are called like a split."""
+    alike = defaultdict(list)
+    names = list(classes)
+    for name in names:
+        key = unicodedata.normalize("NFKC", name).casefold()
+        alike["".join(key.replace("_", " ").split())].append(name)
+    remarks = []
+    pairs = [own for own in alike.values() if len(own) > 1]
+    if pairs:
+        shown = [" and ".join(f"'{name}'" for name in own) for own in pairs]
+        remarks.append(
+            f"Classes that look alike are kept apart: {listed(shown, FEW)}; rename one if "
+            "they are the same."
+        )
+    called = [name for name in names if split_named(name)]
+    if called:
+        remarks.append(f"A class is called like a split: {listed(called, FEW)}.")
+    return remarks
