@@ -10,9 +10,7 @@ import onnx
 import pytest
 from commands import Done, call, read_json
 
-from vidnas.data import datasets
 from vidnas.data.demo import write_clips
-from vidnas.data.formats.base import Entry, Format, Reading
 
 ACTIONS = {"left": "c000 c001", "right": "c000 c002", "growing": "c003", "up": "c000"}
 CLASSES = ("c000", "c001", "c002", "c003")
@@ -20,19 +18,6 @@ SEARCH = (
     "--evaluations", 2, "--candidate-time", "1s", "--train-time", "2s", "--size", 32,
     "--population", 2, "--tournament", 1, "--workers", 1,
 )  # fmt: skip
-
-
-def read_charades(folder: Path) -> Reading:
-    """Read the published tables; `actions` is as in "c092 11.90 21.20;c147 0.00 12.60"."""
-    entries = []
-    for split in ("train", "test"):
-        with (folder / f"Charades_v1_{split}.csv").open(newline="") as table:
-            for row in csv.DictReader(table):
-                actions = filter(None, row["actions"].split(";"))
-                labels = tuple(sorted({action.split()[0] for action in actions}))
-                path = folder / "Charades_v1" / f"{row['id']}.mp4"
-                entries.append(Entry(path, labels, split))
-    return Reading(tuple(entries), multi_label=True)
 
 
 def write_charades(folder: Path) -> None:
@@ -46,7 +31,7 @@ def write_charades(folder: Path) -> None:
         actions = ";".join(f"{action} 0.00 1.00" for action in shown)
         name = f"ID{number:03d}"
         path.rename(folder / "Charades_v1" / f"{name}.mp4")
-        row = {"id": name, "subject": "S", "actions": actions, "length": "1.00"}
+        row = {"id": name, "subject": f"S{number}", "actions": actions, "length": "1.00"}
         rows["test" if number % 4 == 0 else "train"].append(row)
     for split, own in rows.items():
         with (folder / f"Charades_v1_{split}.csv").open("w", newline="") as table:
@@ -63,8 +48,6 @@ def charades(tmp_path_factory: pytest.TempPathFactory):
     clips.mkdir()
     write_charades(clips)
     with pytest.MonkeyPatch.context() as patch:
-        reader = Format("Charades", lambda path: (path / "Charades_v1").is_dir(), read_charades)
-        patch.setattr(datasets, "FORMATS", (reader, *datasets.FORMATS))
         patch.setenv("VIDNAS_CACHE", str(folder / "cache"))
         patch.setenv("COLUMNS", "200")
         yield clips, run("search", clips, "--out", folder / "study", *SEARCH), folder / "study"

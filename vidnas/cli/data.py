@@ -180,7 +180,7 @@ def cache(request: CacheRequest = _LIST_ALL, *, json: Json = False) -> None:
     from vidnas.data.cache import state_of
     from vidnas.data.cache_folder import clear_caches, default_directory, list_caches
 
-    if request is not None and request.clear is not None:
+    if request.clear is not None:
         for entry, removed in clear_caches(default_directory(), request.clear):
             what = "removed" if removed else "is in use and stays"
             say(f"{entry.directory.name} {what} ({format_bytes(entry.size_bytes)}).")
