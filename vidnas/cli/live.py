@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from typing_extensions import Self
 
-from vidnas.cli.console import messages, say
+from vidnas.cli.console import line, messages, say
 from vidnas.core.quantities import format_evaluation
 from vidnas.workflows.listener import Listener
 
@@ -30,16 +29,16 @@ class Display(Listener):
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False),  # ours, never text from outside
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
             console=messages,
         )
-        self._facts = ""
+        self._facts: tuple[str, ...] = ()
         self._best: Trial | None = None
         self._live = Live(
-            get_renderable=lambda: Group(self._bar, Text(self._facts)),
+            get_renderable=lambda: Group(self._bar, *map(line, self._facts)),
             console=messages,
             refresh_per_second=2,
             transient=True,
@@ -69,7 +68,7 @@ class Display(Listener):
 
     def progress(self, task: str, done: float, total: float | None) -> None:
         """Draw the bar of the task."""
-        self._draw(task, done, total, "")
+        self._draw(task, done, total)
 
     def searched(self, event: Event) -> None:
         """Draw how the search stands; print each new best, and how a search began or ends."""
@@ -92,7 +91,8 @@ class Display(Listener):
             event.elapsed_s,
             None if left_s is None else event.elapsed_s + left_s,
             f"{outcomes(event.counts, event.rejections)}; {event.candidates_per_minute:.1f} per "
-            f"minute\nbest so far: {_line(best) if best else 'none yet'}",
+            "minute",
+            f"best so far: {_line(best) if best else 'none yet'}",
         )
 
     def trained(self, report: EpochReport) -> None:
@@ -103,7 +103,7 @@ class Display(Listener):
         facts = f"{state}, {report.clips_per_s:.0f} clips/s"
         self._draw("Training", report.fraction, 1.0, facts)
 
-    def _draw(self, task: str, done: float, total: float | None, facts: str) -> None:
+    def _draw(self, task: str, done: float, total: float | None, *facts: str) -> None:
         tasks = self._bar.tasks
         if not tasks or tasks[-1].description != task:
             for ended in self._bar.task_ids:
@@ -113,7 +113,7 @@ class Display(Listener):
         self._facts = facts
         if total is not None and done >= total:
             self._bar.remove_task(self._bar.task_ids[-1])
-            self._facts = ""
+            self._facts = ()
 
 
 def _line(trial: Trial) -> str:

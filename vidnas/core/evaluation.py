@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from vidnas.core.cost import Cost
 from vidnas.core.errors import WorkerLost
+from vidnas.core.text import escaped
 from vidnas.core.value import Value
 
 Status = Literal["ok", "rejected", "failed"]
@@ -53,7 +54,7 @@ class Evaluation(Value):
     @classmethod
     def failed_by(cls, error: BaseException, cost: Cost | None = None) -> Evaluation:
         """Return the evaluation of a candidate that an exception ended."""
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        reason = escaped(" ".join(f"{type(error).__name__}: {error}".split()))[:_LONGEST_REASON]
         if isinstance(error, WorkerLost):
             reason = str(error)
         if isinstance(error, MemoryError) or any(p in str(error).lower() for p in _MEMORY_PHRASES):

@@ -11,6 +11,7 @@ import resvg_py
 
 from vidnas.core import Diagram, UserError
 from vidnas.core.files import replacing
+from vidnas.core.text import escaped
 from vidnas.report.layout import (
     DETAIL_PX,
     GUTTER,
@@ -26,7 +27,6 @@ from vidnas.report.layout import (
 )
 from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
-from vidnas.report.text import printable
 
 _INK, _QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -108,7 +108,7 @@ def _add(
     for name, value in attributes.items():
         shown = f"{value:.1f}" if isinstance(value, float) else str(value)
         element.set(name.replace("_", "-"), shown)
-    element.text = text if text is None else printable(text)
+    element.text = text if text is None else escaped(text)
     return element
 
 
