@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vidnas.core import UserError
 from vidnas.data.formats import FORMATS
-from vidnas.data.reading import Frames, VideoError, read_video
+from vidnas.data.reading import Frames, VideoStream, stream_video
 from vidnas.data.splits import Split, assign_splits
 
 _HASHED_BYTES = 64 * 1024
@@ -28,16 +30,30 @@ class Video:
     start_s: float | None = None
     end_s: float | None = None
 
-    def decode(self, size_px: int) -> Frames:
+    def stream(self, size_px: int, rate_fps: float | None = None) -> VideoStream:
+        """Decode the video or its span frame by frame; see `stream_video`.
+
+        Raises:
+            VideoError: it cannot be opened. The stream raises it, too, when it cannot be decoded,
+                or shows no motion because it has one frame.
+        """
+        return stream_video(
+            self.path,
+            size_px=size_px,
+            rate_fps=rate_fps,
+            start_s=self.start_s,
+            end_s=self.end_s,
+            frames_min=2,
+        )
+
+    def decode(self, size_px: int, rate_fps: float | None = None) -> Frames:
         """Return the frames of the video or its span, `(T, H, W, 3)`.
 
         Raises:
             VideoError: it cannot be decoded, or shows no motion because it has one frame.
         """
-        frames, _ = read_video(self.path, size_px=size_px, start_s=self.start_s, end_s=self.end_s)
-        if len(frames) < 2:
-            raise VideoError(self.path, "is too short: it has a single frame")
-        return frames
+        with self.stream(size_px, rate_fps) as frames:
+            return np.stack(list(frames))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -12,8 +13,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from vidnas.core import Modality, UserError
 
@@ -59,10 +60,34 @@ def read_video(
     path: Path | str,
     *,
     size_px: int | None = None,
+    rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> tuple[Frames, float]:
-    """Decode a video, or the span [start_s, end_s) of it, on a grid of its nominal frame rate.
+    """Decode a video, or the span [start_s, end_s) of it, at once; see `stream_video`.
+
+    Returns:
+        Frames `(T, H, W, 3)`, RGB, and the frame rate of the grid.
+
+    Raises:
+        VideoError: missing, not a video, damaged, less than half there, or nothing in the span.
+    """
+    with stream_video(
+        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s
+    ) as stream:
+        return np.stack(list(stream)), stream.rate_fps
+
+
+def stream_video(
+    path: Path | str,
+    *,
+    size_px: int | None = None,
+    rate_fps: float | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    frames_min: int = 1,
+) -> VideoStream:
+    """Decode a video, or the span [start_s, end_s) of it, frame by frame, on a grid of one rate.
 
     Every grid point shows the frame whose time stamp rounds to it, or the last one before it: at a
     constant rate each frame appears once, at a variable rate frames repeat or drop out. The
@@ -71,64 +96,120 @@ def read_video(
     Args:
         path: any file that FFmpeg can read.
         size_px: length of the short side after resizing, the aspect kept; None keeps the size.
+        rate_fps: rate of the grid; None for the video's own.
         start_s: start of the span in seconds.
         end_s: end of the span in seconds.
-
-    Returns:
-        Frames `(T, H, W, 3)`, RGB, and the frame rate of the grid.
+        frames_min: fewer frames than this are an error.
 
     Raises:
-        VideoError: missing, not a video, damaged, less than half there, or nothing in the span.
+        VideoError: missing, not a video, or without a usable frame rate. The stream raises it too,
+            when it is damaged, less than half there, or there is nothing in the span.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(path, "no such file")
-    if path.stat().st_size == 0:
-        raise VideoError(path, "the file is empty (0 bytes)")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
+    return VideoStream(Path(path), size_px, rate_fps, (start_s, end_s), frames_min)
+
+
+class VideoStream:
+    """The frames of a video, `(H, W, 3)` uint8, RGB, decoded while one iterates, once.
+
+    A frame that repeats on the grid is the same array again. Closed when the iteration ends or the
+    `with` block does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size_px: int | None,
+        rate_fps: float | None,
+        span_s: tuple[float | None, float | None],
+        frames_min: int,
+    ) -> None:
+        """Open a video; see `stream_video`."""
+        self.path = path
+        self._size_px = size_px
+        self._span_s = span_s
+        self._frames_min = frames_min
+        if not path.is_file():
+            raise VideoError(path, "no such file")
+        if path.stat().st_size == 0:
+            raise VideoError(path, "the file is empty (0 bytes)")
+        with _naming(path):
+            self._container = av.open(str(path))
+        try:
+            if not self._container.streams.video:
                 raise VideoError(path, "the file has no video stream")
-            return _read(path, container, size_px, start_s, end_s)
+            self._stream = self._container.streams.video[0]
+            self.own_rate_fps = float(self._stream.average_rate or self._stream.guessed_rate or 0)
+            """The video's own frame rate."""
+            self.rate_fps = rate_fps or self.own_rate_fps
+            """The rate of the grid."""
+            if not 0 < self.rate_fps <= _MAX_RATE_FPS:
+                raise VideoError(
+                    path, f"no usable frame rate ({self.rate_fps:g} frames per second)"
+                )
+        except VideoError:
+            self.close()
+            raise
+        self.damaged = 0.0
+        """Share of the frames that could not be decoded; known when the iteration has ended."""
+        self._frames = self._decode()
+
+    def __iter__(self) -> Iterator[Frames]:
+        return self
+
+    def __next__(self) -> Frames:
+        return next(self._frames)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def _decode(self) -> Iterator[Frames]:
+        start_s, end_s = self._span_s
+        container, stream, rate = self._container, self._stream, self.rate_fps
+        # Frame threads can deadlock with FFmpeg's log callback, and workers have one core each.
+        stream.thread_type = "SLICE"
+        stream.codec_context.thread_count = 1
+        first = round((start_s or 0) * rate)
+        last = None if end_s is None else max(round(end_s * rate), first + 1)
+        to_array = _Converter(self._size_px)
+        count = 0
+        with _naming(self.path), container:
+            decoded = _decode_from(container, stream, first, rate)
+            for frame in _on_grid(self.path, decoded, rate, first, last):
+                count += 1
+                yield to_array(frame)
+            duration_s = _duration_s(container, stream)
+        if not count:
+            span = f" between {start_s or 0:g} s and {end_s:g} s" if end_s else ""
+            length = f" (the video lasts {duration_s:.2f} s)" if duration_s else ""
+            raise VideoError(self.path, f"has no frames{span}{length}")
+        promised = (duration_s * rate if last is None else last) - first
+        if count < promised / 2:
+            raise VideoError(
+                self.path,
+                f"is cut off: {count} of {promised:.0f} expected frames could be decoded",
+            )
+        if count < self._frames_min:
+            raise VideoError(self.path, "is too short: it has a single frame")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into an error that names it."""
+    try:
+        yield
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(path, f"cannot be decoded ({reason})") from error
 
 
-def _read(
-    path: Path,
-    container: InputContainer,
-    size_px: int | None,
-    start_s: float | None,
-    end_s: float | None,
-) -> tuple[Frames, float]:
-    stream = container.streams.video[0]
-    # Frame threads can deadlock with FFmpeg's log callback, and workers have one core each.
-    stream.thread_type = "SLICE"
-    stream.codec_context.thread_count = 1
-    rate = float(stream.average_rate or stream.guessed_rate or 0)
-    if not 0 < rate <= _MAX_RATE_FPS:
-        raise VideoError(path, f"no usable frame rate ({rate:g} frames per second)")
-    first = round((start_s or 0) * rate)
-    last = None if end_s is None else max(round(end_s * rate), first + 1)
-
-    decoded = _decode_from(container, stream, first, rate)
-    to_array = _Converter(size_px)
-    frames = [to_array(frame) for frame in _on_grid(path, decoded, rate, first, last)]
-    duration_s = _duration_s(container, stream)
-    if not frames:
-        span = f" between {start_s or 0:g} s and {end_s:g} s" if end_s else ""
-        length = f" (the video lasts {duration_s:.2f} s)" if duration_s else ""
-        raise VideoError(path, f"has no frames{span}{length}")
-    promised = (duration_s * rate if last is None else last) - first
-    if len(frames) < promised / 2:
-        raise VideoError(
-            path, f"is cut off: {len(frames)} of {promised:.0f} expected frames could be decoded"
-        )
-    return np.stack(frames), rate
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float:
+def _duration_s(container: InputContainer, stream: av.VideoStream) -> float:
     """Return the duration that the header states, or 0."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
@@ -136,7 +217,7 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _decode_from(
-    container: InputContainer, stream: VideoStream, first: int, rate: float
+    container: InputContainer, stream: av.VideoStream, first: int, rate: float
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode from the key frame before grid point `first`, or the start if seeking misses it."""
     if first and stream.time_base:
@@ -156,7 +237,7 @@ def _decode_from(
 
 
 def _indexed(
-    frames: Iterable[VideoFrame], stream: VideoStream, rate: float
+    frames: Iterable[VideoFrame], stream: av.VideoStream, rate: float
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Pair frames with their grid points.
 
