@@ -77,7 +77,9 @@ def write_frames(
             decoded[index] = outcome
     _check_enough_left(dataset, decoded, skipped)
 
-    training = [d.moments for i, d in decoded.items() if dataset.videos[i].split == "train"]
+    # Clips to test on have statistics as well, which nothing is normalised by.
+    normalising = [i for i in decoded if dataset.videos[i].split == "train"] or decoded
+    training = [decoded[i].moments for i in normalising]
     contents = dataset.contents()
     index_file = {
         "version": VERSION,
@@ -141,15 +143,16 @@ def _check_enough_left(
     dataset: Dataset, decoded: dict[int, _Decoded], skipped: dict[int, str]
 ) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
+    wanted = {video.split for video in dataset.videos}
     left = {(dataset.videos[i].split, label) for i in decoded for label in dataset.videos[i].labels}
     lacks = [
         f"no readable clip in its {split} split"
         for split in SPLITS
-        if not any(present == split for present, _ in left)
+        if split in wanted and not any(present == split for present, _ in left)
     ] + [
         f"no readable clip of class '{name}' to train on"
         for label, name in enumerate(dataset.classes)
-        if ("train", label) not in left
+        if "train" in wanted and ("train", label) not in left
     ]
     if lacks:
         first = min(skipped)
@@ -187,19 +190,19 @@ def _compute_flow(
         with unfinished.open("wb") as file:
             file.truncate(size)
         work = partial(_write_flow, path=unfinished, method=method)
-        training: list[_Moments] = []
+        moments: dict[int, _Moments] = {}
         # No time limit: decoding these videos has ended before, and TV-L1 takes a second per frame.
         for index, outcome in in_workers(
             work, videos, offsets, shapes, on_progress=on_progress, timeout_s=None
         ):
             if isinstance(outcome, VideoError):
                 raise outcome
-            if videos[index].split == "train":
-                training.append(outcome)
+            moments[index] = outcome
         unfinished.replace(flow_pixels(folder, method))
     finally:
         unfinished.unlink(missing_ok=True)
-    return _statistics(training)
+    training = [moments[i] for i in moments if videos[i].split == "train"]
+    return _statistics(training or list(moments.values()))
 
 
 def _write_flow(

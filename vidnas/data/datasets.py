@@ -91,10 +91,16 @@ class Dataset:
         return digest.hexdigest()[:16]
 
     def contents(self) -> list[str]:
-        """Hash what each video shows, by its file and span: the same wherever the file lies."""
-        files = {path: _content_hash(path) for path in {video.path for video in self.videos}}
-        spans = ((files[video.path], video.start_s, video.end_s) for video in self.videos)
-        return [hashlib.sha256(repr(span).encode()).hexdigest()[:16] for span in spans]
+        """Identify what each video shows, wherever its file lies: by its hash, and `:` and the span
+        where it is one."""
+        files = {path: _content_hash(path)[:16] for path in {one.path for one in self.videos}}
+        return [files[video.path] + _span(video) for video in self.videos]
+
+
+def _span(video: Video) -> str:
+    if video.start_s is None and video.end_s is None:
+        return ""
+    return f":{video.start_s}-{video.end_s}"
 
 
 def _content_hash(path: Path) -> str:

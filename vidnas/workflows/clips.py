@@ -10,6 +10,7 @@ from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
 from vidnas.data.headers import native_size_px
+from vidnas.data.splits import SPLITS
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
@@ -50,7 +51,8 @@ def open_clips(
             f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check "
             f"{dataset.source}` names them all."
         )
-    sizes = ", ".join(f"{len(cache.videos(split))} {split}" for split in ("train", "val", "test"))
+    counts = {split: len(cache.videos(split)) for split in SPLITS}
+    sizes = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")

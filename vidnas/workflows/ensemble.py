@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +228,7 @@ def _select(
     )
     seen = {"validation": reached[-1], "test": report.test, "cost": cost}
     card = model.card.model_copy(update=seen)
-    return Model(model.network, model.classes, card), report
+    return replace(model, card=card), report
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:

@@ -1,0 +1,88 @@
+"""Labelled videos as they are, to test a model on: no split is drawn, and no class is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.core.names import listed
+from vidnas.data.datasets import Dataset, Video
+from vidnas.data.formats import FORMATS, Entry, Reading
+from vidnas.data.splits import SPLITS, Split
+
+
+def load_labelled(
+    source: Path | str, classes: Sequence[str], split: Split | None = None
+) -> tuple[Dataset, Split | None]:
+    """Read labelled videos for a model that knows the classes, one or more of which they show.
+
+    Args:
+        source: what `load_dataset` reads.
+        classes: of the model, in its order.
+        split: which videos, where the source gives splits; None for its test split, or its
+            validation split where it has no test split, as in training.
+
+    Returns:
+        The videos, all in the split `test`; and the given split that they are of, None where the
+        source gives none or has none for testing: then they are all of its videos.
+
+    Raises:
+        UserError: nothing there, nothing of the split, only some videos have one, or a class that
+            the model does not know.
+    """
+    source = Path(source)
+    reading = _read(source)
+    given = {entry.split for entry in reading.entries}
+    if None in given and len(given) > 1:
+        without = sum(entry.split is None for entry in reading.entries)
+        raise UserError(
+            f"{source}: {without} of {len(reading.entries)} rows have no split; fill in the column "
+            "or leave it out."
+        )
+    chosen = split if None not in given else None
+    if split is None:
+        chosen = next((one for one in ("test", "val") if one in given), None)
+    entries = [one for one in reading.entries if chosen is None or one.split == chosen]
+    if not entries:
+        there = listed([one for one in SPLITS if one in given])
+        raise UserError(f"{source} has no videos in the split {chosen}; there is {there}.")
+    _require_known(source, entries, classes)
+    number = {name: index for index, name in enumerate(classes)}
+    videos = tuple(
+        Video(
+            one.path,
+            tuple(sorted(number[label] for label in one.labels)),
+            "test",
+            one.group,
+            one.start_s,
+            one.end_s,
+        )
+        for one in entries
+    )
+    return Dataset(source, tuple(classes), videos, reading.remarks, reading.multi_label), chosen
+
+
+def file_of(content: str) -> str:
+    """Return what identifies the file of a video, given what identifies the video or its span."""
+    return content.partition(":")[0]
+
+
+def _read(source: Path) -> Reading:
+    wanted = " or ".join(one.description for one in FORMATS)
+    reader = next((one for one in FORMATS if one.recognises(source)), None)
+    if reader is None:
+        raise UserError(f"{source}: no such file or folder; give {wanted}.")
+    reading = reader.read(source)
+    if not reading.entries:
+        raise UserError(f"{source}: no clips were found; give {wanted}.")
+    return reading
+
+
+def _require_known(source: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
+    unknown = sorted({label for one in entries for label in one.labels} - set(classes))
+    if unknown:
+        raise UserError(
+            f"{source} has clips of {listed(unknown)}, which the model does not know; it knows "
+            f"{listed(classes)}."
+        )
