@@ -7,10 +7,10 @@ what would act on a terminal escaped; style comes from `Text`, never from markup
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.box import SIMPLE_HEAD
@@ -56,15 +56,8 @@ def show_json(value: Any) -> None:
     print(_json(value, sort_keys=True))
 
 
-class Entry(Protocol):
-    """Prints one entry of a JSON object."""
-
-    def __call__(self, key: str, value: Any) -> None:
-        """Print the key with its value."""
-
-
 @contextmanager
-def json_entries() -> Iterator[Entry]:
+def json_entries() -> Iterator[Callable[[str, Any], None]]:
     """Print one JSON object to standard output, entry by entry; it is whole after errors, too."""
     before = "{\n"
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from typing_extensions import Self
 
-from vidnas.cli.console import line, messages, say
+from vidnas.cli.console import line, messages, results, say
 from vidnas.core.quantities import format_evaluation
 from vidnas.workflows.listener import Listener
 
@@ -43,6 +43,8 @@ class Display(Listener):
             refresh_per_second=2,
             transient=True,
             auto_refresh=messages.is_terminal,
+            # Results that are piped go where they are piped to, and not above the bar.
+            redirect_stdout=results.is_terminal,
         )
 
     def __enter__(self) -> Self:
