@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_ENDING = ".tmp"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; the file takes its place when the block succeeds."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Give a temporary name beside `path`; the file takes its place when the block succeeds.
+
+    The temporary files of writers that were killed are removed.
+    """
+    beginning = f".{path.name}.{socket.gethostname()}-"
+    _remove_abandoned(path.parent, beginning)
+    temporary = path.with_name(f"{beginning}{os.getpid()}{_ENDING}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, beginning: str) -> None:
+    with suppress(OSError):  # if the folder cannot be used, the writer says so better
+        for one in folder.iterdir():
+            if one.name.startswith(beginning) and one.name.endswith(_ENDING):
+                process = one.name[len(beginning) : -len(_ENDING)]
+                if process.isdecimal() and not _is_running(int(process)):
+                    one.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

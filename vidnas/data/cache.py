@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core import Modality, UserError
+from vidnas.core.text import cause_of
 from vidnas.core.value import Value
 from vidnas.core.workers import require_main_guard
 from vidnas.data.cache_writer import (
@@ -177,10 +178,30 @@ def _map(path: Path) -> NDArray[np.uint8]:
 
 
 def default_directory() -> Path:
-    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder."""
+    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder.
+
+    Raises:
+        UserError: the user has no home folder.
+    """
     if "VIDNAS_CACHE" in os.environ:
         return Path(os.environ["VIDNAS_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
+    except RuntimeError as error:
+        raise UserError(
+            "There is no home folder to keep decoded clips in; name a folder for them in the "
+            "variable VIDNAS_CACHE."
+        ) from error
+
+
+def _make_root(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{root}, the folder for decoded clips, cannot be made ({cause_of(error)}); name "
+            "another one in the variable VIDNAS_CACHE."
+        ) from error
 
 
 def build_cache(
@@ -205,7 +226,7 @@ def build_cache(
         UserError: too little disk space, or too few readable videos.
     """
     root = Path(directory) if directory else default_directory()
-    root.mkdir(parents=True, exist_ok=True)
+    _make_root(root)
     identity = dataset.fingerprint()
     target = root / f"{dataset.source.resolve().stem}-{identity}-{size_px}px-v{VERSION}"
     if not (target / INDEX).is_file():

@@ -32,7 +32,7 @@ from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, To
 from vidnas.training import Metrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import ENSEMBLE_FILE, write_page
+from vidnas.workflows.page import ENSEMBLE_FILE, try_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
 
@@ -108,7 +108,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         write_record(report, out / _RECORD_NAME)
         for study, search in zip(studies, searches, strict=True):
             if out.resolve() == (study.folder / ENSEMBLE_FILE).parent.resolve():
-                write_page(study, search.title)
+                try_page(study, search.title, listener)
     return EnsembleResult(out, report)
 
 
