@@ -26,7 +26,7 @@ COMMANDS = {
     "export": "Export a model to ONNX.",
     "models": "List the published architectures.",
     "draw": "Draw an architecture.",
-    "data": "Check labelled clips, compute their optical flow, or generate some to try on.",
+    "data": "Check or show labelled clips, compute their optical flow, or generate some to try on.",
     "study": "Start a study with the trials of others.",
 }
 _WITH_SUBCOMMANDS = ("data", "study")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vidnas.core.quantities import format_number
+from vidnas.core.text import escaped
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset, Video
+from vidnas.data.headers import read_header
 from vidnas.data.reading import VideoError
 from vidnas.data.splits import SPLITS
+from vidnas.data.spreads import by_name, by_range
 from vidnas.data.video_workers import in_workers
 
 _DECODED_SIZE_PX = 16  # small, because the only question is whether it decodes
@@ -36,6 +41,8 @@ class CheckReport(Value):
     frames_min: int
     frames_median: int
     frames_max: int
+    spreads: dict[str, dict[str, int]]
+    """How many usable videos there are by class, length, frame rate and size of the picture."""
     problems: tuple[Problem, ...]
     remarks: tuple[str, ...]
 
@@ -54,32 +61,62 @@ def check_dataset(
         dataset: labelled videos.
         on_progress: called with the numbers of videos finished and in all.
     """
-    lengths: dict[int, int] = {}
+    looks: dict[int, _Look] = {}
     problems: dict[int, Problem] = {}
-    for index, outcome in in_workers(_count_frames, dataset.videos, on_progress=on_progress):
+    for index, outcome in in_workers(_look, dataset.videos, on_progress=on_progress):
         if isinstance(outcome, VideoError):
-            path = str(dataset.videos[index].path)
+            path = escaped(str(dataset.videos[index].path))
             problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
         else:
-            lengths[index] = outcome
+            looks[index] = outcome
 
     counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
-    for index in lengths:
+    for index in looks:
         counts[dataset.videos[index].split][list(dataset.videos[index].labels)] += 1
-    frames = sorted(lengths.values()) or [0]
+    frames = sorted(look.frames for look in looks.values()) or [0]
     return CheckReport(
         classes=dataset.classes,
         counts={split: tuple(own.tolist()) for split, own in counts.items()},
         frames_min=frames[0],
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
-        problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
+        spreads=_spreads(dataset, counts, looks.values()),
+        problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(looks))),
         remarks=dataset.remarks,
     )
 
 
-def _count_frames(video: Video) -> int:
-    return len(video.decode(_DECODED_SIZE_PX))
+class _Look(NamedTuple):
+    """What a usable video turned out to be."""
+
+    frames: int
+    length_s: float
+    rate: str
+    size: str
+
+
+def _look(video: Video) -> _Look:
+    """Decode a video; runs in a worker."""
+    with video.stream(_DECODED_SIZE_PX) as stream:
+        frames = sum(1 for _ in stream)
+    header = read_header(video.path)
+    size = f"{header.long_px} x {header.short_px}" if header else "unknown"
+    rate = f"{format_number(stream.own_rate_fps, 4)} per s"
+    return _Look(frames, frames / stream.rate_fps, rate, size)
+
+
+def _spreads(
+    dataset: Dataset, counts: Mapping[str, NDArray[np.int_]], looks: Iterable[_Look]
+) -> dict[str, dict[str, int]]:
+    looks = list(looks)
+    totals = sum(counts.values(), np.zeros(len(dataset.classes), dtype=int)).tolist()
+    ranked = sorted(zip(totals, dataset.classes, strict=True), key=lambda one: -one[0])
+    return {
+        "Videos by class": {name: count for count, name in ranked},
+        "By length": by_range([look.length_s for look in looks], "s"),
+        "By frame rate": by_name([look.rate for look in looks]),
+        "By size of the picture, px": by_name([look.size for look in looks]),
+    }
 
 
 def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
@@ -99,13 +136,13 @@ def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
 
 
 def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
-    reason = f"has the content of {first.path}"
+    reason = f"has the content of {escaped(str(first.path))}"
     if video.labels != first.labels:
         own, others = (dataset.names(one.labels) for one in (video, first))
         reason += f", but class '{own}' instead of '{others}'"
     if video.split != first.split:
         reason += f", and is in split {video.split} as well as {first.split}"
-    return Problem(path=str(video.path), kind="duplicate", reason=reason)
+    return Problem(path=escaped(str(video.path)), kind="duplicate", reason=reason)
 
 
 def _file_hash(path: Path) -> str:
