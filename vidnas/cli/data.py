@@ -44,7 +44,7 @@ class ShowRequest(Request):
     frames: PositiveInt = 8
     """Number of frames of each, spread evenly over the video."""
     size_px: Annotated[int, Field(ge=16)] = 96
-    """Side of a frame, in pixels."""
+    """Short side of the frames, in pixels; they are square."""
     flip: Flip = False
     seed: Seed = 0
 

@@ -32,6 +32,7 @@ COMMANDS = {
 _WITH_SUBCOMMANDS = ("data", "study")
 
 _ERROR = ("Error: ", "bold red")
+_NOWHERE = "The working directory no longer exists; change to a folder that does."
 _FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {
     errno.ENOSPC: _FULL,
@@ -81,8 +82,7 @@ def _run(arguments: Sequence[str]) -> int:
         try:
             Path.cwd()
         except OSError:  # torch would end the process
-            sentence = "The working directory no longer exists; change to a folder that does."
-            return _end(2, _ERROR, sentence)
+            return _end(2, _ERROR, _NOWHERE)
         prepare_process(threads=available_cores())
     try:
         make_app(arguments)(arguments)

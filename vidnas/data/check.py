@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidnas.core.quantities import format_number
-from vidnas.core.text import escaped
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.headers import read_header
@@ -65,7 +63,7 @@ def check_dataset(
     problems: dict[int, Problem] = {}
     for index, outcome in in_workers(_look, dataset.videos, on_progress=on_progress):
         if isinstance(outcome, VideoError):
-            path = escaped(str(dataset.videos[index].path))
+            path = str(dataset.videos[index].path)
             problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
         else:
             looks[index] = outcome
@@ -80,7 +78,9 @@ def check_dataset(
         frames_min=frames[0],
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
-        spreads=_spreads(dataset, counts, looks.values()),
+        spreads=_spreads(
+            dataset.classes, np.sum([*counts.values()], axis=0).tolist(), looks.values()
+        ),
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(looks))),
         remarks=dataset.remarks,
     )
@@ -106,11 +106,9 @@ def _look(video: Video) -> _Look:
 
 
 def _spreads(
-    dataset: Dataset, counts: Mapping[str, NDArray[np.int_]], looks: Iterable[_Look]
+    classes: Sequence[str], totals: Sequence[int], looks: Collection[_Look]
 ) -> dict[str, dict[str, int]]:
-    looks = list(looks)
-    totals = sum(counts.values(), np.zeros(len(dataset.classes), dtype=int)).tolist()
-    ranked = sorted(zip(totals, dataset.classes, strict=True), key=lambda one: -one[0])
+    ranked = sorted(zip(totals, classes, strict=True), key=lambda one: -one[0])
     return {
         "Videos by class": {name: count for count, name in ranked},
         "By length": by_range([look.length_s for look in looks], "s"),
@@ -136,13 +134,13 @@ def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:
 
 
 def _duplicate(dataset: Dataset, first: Video, video: Video) -> Problem:
-    reason = f"has the content of {escaped(str(first.path))}"
+    reason = f"has the content of {first.path}"
     if video.labels != first.labels:
         own, others = (dataset.names(one.labels) for one in (video, first))
         reason += f", but class '{own}' instead of '{others}'"
     if video.split != first.split:
         reason += f", and is in split {video.split} as well as {first.split}"
-    return Problem(path=escaped(str(video.path)), kind="duplicate", reason=reason)
+    return Problem(path=str(video.path), kind="duplicate", reason=reason)
 
 
 def _file_hash(path: Path) -> str:
