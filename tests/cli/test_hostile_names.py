@@ -6,6 +6,7 @@ Whatever terminal it is: what is printed has no character in it that acts, or th
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pty
 import re
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 from commands import SEARCH, Vidnas, call
 
@@ -231,5 +233,9 @@ def test_what_is_written_down(hostile_study: Path) -> None:
     page = (hostile_study / "report.html").read_text(encoding="utf-8")
     require_plain(page.partition("<body>")[2].replace("\t", ""))
     assert "<script>\"'" not in page
+    exported = onnx.load(hostile_study / "best" / "model.onnx")
+    metadata = {one.key: one.value for one in exported.metadata_props}
+    assert metadata["classes"].isascii()
+    assert set(json.loads(metadata["classes"])) == set(CLASSES)
     (events,) = hostile_study.parent.glob("events.jsonl")
     require_plain(events.read_text(encoding="utf-8"))

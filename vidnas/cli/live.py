@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from vidnas.cli.console import line, messages, results, say
 from vidnas.core.quantities import format_evaluation
+from vidnas.core.text import escaped
 from vidnas.workflows.listener import Listener
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Display(Listener):
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),  # ours, never text from outside
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
@@ -106,7 +107,7 @@ class Display(Listener):
         self._draw("Training", report.fraction, 1.0, facts)
 
     def _draw(self, task: str, done: float, total: float | None, *facts: str) -> None:
-        tasks = self._bar.tasks
+        task, tasks = escaped(task), self._bar.tasks
         if not tasks or tasks[-1].description != task:
             for ended in self._bar.task_ids:
                 self._bar.remove_task(ended)

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import PositiveInt
 
-from vidnas.cli.console import Json, json_entries, say, show
+from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
 from vidnas.core import UserError
 from vidnas.workflows.options import Model, Request
@@ -63,7 +63,7 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
                 fail(UserError(f"{video}: {error}"))
             else:
                 tell(str(video), dict(found[: request.top]))
-            if total > 1:
+            if total > 1 and not results.is_terminal:  # there, the results show how far it is
                 display.progress("Predicting", done, len(files.paths))
     if failed:
         if total == 1:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 _ENDING = ".tmp"
 
 
@@ -28,19 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path, beginning: str) -> None:
-    with suppress(OSError):  # if the folder cannot be used, the writer says so better
+    with suppress(OSError, OverflowError):  # of a folder that cannot be used, the writer tells
         for one in folder.iterdir():
             if one.name.startswith(beginning) and one.name.endswith(_ENDING):
                 process = one.name[len(beginning) : -len(_ENDING)]
-                if process.isdecimal() and not _is_running(int(process)):
+                if process.isdecimal() and not psutil.pid_exists(int(process)):
                     one.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
