@@ -70,6 +70,13 @@ def test_own_clips_without_splits(model: Path, clips: Path, table: Callable[...,
     assert "trained on 21" in complaint(call("eval", model, plain, "--split", "train"))
 
 
+def test_the_models_own_split_among_other_clips(
+    model: Path, clips: Path, table: Callable[..., Path]
+) -> None:
+    new = table("path,label", *rows_of(clips, "test"))
+    assert "leave out --split" in complaint(call("eval", model, new, "--split", "val"))
+
+
 def test_splits_drawn_anew(model: Path, clips: Path, table: Callable[..., Path]) -> None:
     swapped = {"train": "test", "test": "train", "val": "val"}
     rows = [f"{row},{swapped[row.split('-')[1]]}" for row in rows_of(clips)]

@@ -71,6 +71,11 @@ def evaluate_model(
         f"{trained + validated} of {len(labelled.videos)} videos are left out, because the model "
         f"was trained on {trained} and chosen by {validated} of them"
     )
+    if not kept.videos and not (trained or validated):
+        raise UserError(
+            f"{clips} gives no splits, and none of its videos is of the model's own split {split}; "
+            "leave out --split."
+        )
     if not kept.videos:
         raise UserError(f"{clips}: {left_out}; give clips that it has not seen.")
     if trained or validated:
@@ -98,7 +103,8 @@ def _unseen(
     """
     files = [file_of(content) for content in dataset.contents()]
     flattering = frozenset() if split == "val" else seen.validated - seen.trained
-    kept = [file not in seen.trained | flattering for file in files]
+    out = seen.trained | flattering
+    kept = [file not in out for file in files]
     if not is_given and split in ("train", "val"):
         own = seen.trained if split == "train" else seen.validated
         kept = [keep and file in own for keep, file in zip(kept, files, strict=True)]
