@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
 from vidnas.core import UserError
 from vidnas.workflows.options import Model, Request
+
+_TOP = 5
 
 
 class PredictRequest(Request):
@@ -22,12 +24,15 @@ class PredictRequest(Request):
     model: Model
     videos: Annotated[tuple[Path, ...], Parameter(metavar="VIDEO")]
     """Video files, folders of them at any depth, or patterns such as "clips/**/*.mp4"."""
-    top: PositiveInt = 5
-    """Number of classes to show."""
+    top: PositiveInt | None = None
+    """Number of classes to show; 5 by default, or all that reach --threshold where a video may show
+    several."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Least score of a class that is shown, where a video may show several."""
 
 
 def command(request: PredictRequest, *, json: Json = False) -> None:
-    """Name the most likely classes of videos, each as soon as they are known.
+    """Name the most likely classes of videos, or all that each shows, as soon as they are known.
 
     Videos that cannot be read are named on standard error, and the rest goes on; the
     exit code is then 2. With --json, one object with an entry per video.
@@ -62,7 +67,7 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
             except NotFinite as error:
                 fail(UserError(f"{video}: {error}"))
             else:
-                tell(str(video), dict(found[: request.top]))
+                tell(str(video), dict(_chosen(found, request, model.card.multi_label)))
             if total > 1 and not results.is_terminal:  # there, the results show how far it is
                 display.progress("Predicting", done, len(files.paths))
     if failed:
@@ -71,7 +76,17 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
         raise UserError(f"{len(failed)} of {total} videos have no prediction; see above for why.")
 
 
-def _show(video: str, probabilities: Mapping[str, float]) -> None:
+def _show(video: str, scores: Mapping[str, float]) -> None:
     show((video, "bold"))
-    for name, probability in probabilities.items():
-        show(f"  {probability:6.1%}  {name}")
+    if not scores:
+        show("  no class reaches the threshold")
+    for name, score in scores.items():
+        show(f"  {score:6.1%}  {name}")
+
+
+def _chosen(
+    scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool
+) -> list[tuple[str, float]]:
+    if request.top is None and multi_label:
+        return [(name, score) for name, score in scores if score >= request.threshold]
+    return scores[: request.top or _TOP]

@@ -12,6 +12,7 @@ import numpy as np
 
 from vidnas.core.quantities import format_number
 from vidnas.core.value import Value
+from vidnas.data.balance import imbalance_remark
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.headers import read_header
 from vidnas.data.reading import VideoError
@@ -82,8 +83,13 @@ def check_dataset(
             dataset.classes, np.sum([*counts.values()], axis=0).tolist(), looks.values()
         ),
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(looks))),
-        remarks=dataset.remarks,
+        remarks=_remarks(dataset, counts["train"].tolist()),
     )
+
+
+def _remarks(dataset: Dataset, training: Sequence[int]) -> tuple[str, ...]:
+    imbalance = None if dataset.multi_label else imbalance_remark(dataset.classes, training)
+    return (*dataset.remarks, *([imbalance] if imbalance else []))
 
 
 class _Look(NamedTuple):

@@ -13,7 +13,11 @@ from vidnas.data.splits import SPLITS, Split
 
 
 def load_labelled(
-    source: Path | str, classes: Sequence[str], split: Split | None = None
+    source: Path | str,
+    classes: Sequence[str],
+    split: Split | None = None,
+    *,
+    multi_label: bool = False,
 ) -> tuple[Dataset, Split | None]:
     """Read labelled videos for a model that knows the classes, one or more of which they show.
 
@@ -22,14 +26,15 @@ def load_labelled(
         classes: of the model, in its order.
         split: which videos, where the source gives splits; None for its test split, or its
             validation split where it has no test split, as in training.
+        multi_label: whether the model names all classes that a video shows, or one.
 
     Returns:
         The videos, all in the split `test`; and the given split that they are of, None where the
         source gives none or has none for testing: then they are all of its videos.
 
     Raises:
-        UserError: nothing there, nothing of the split, only some videos have one, or a class that
-            the model does not know.
+        UserError: nothing there, nothing of the split, only some videos have one, a class that the
+            model does not know, or several classes for a video where the model names one.
     """
     source = Path(source)
     reading = _read(source)
@@ -48,6 +53,11 @@ def load_labelled(
         there = listed([one for one in SPLITS if one in given])
         raise UserError(f"{source} has no videos in the split {chosen}; there is {there}.")
     _require_known(source, entries, classes)
+    if not multi_label and any(len(one.labels) != 1 for one in entries):
+        raise UserError(
+            f"{source} has videos of several classes, and the model names one for each; give "
+            "clips of one class each."
+        )
     number = {name: index for index, name in enumerate(classes)}
     videos = tuple(
         Video(
@@ -60,7 +70,7 @@ def load_labelled(
         )
         for one in entries
     )
-    return Dataset(source, tuple(classes), videos, reading.remarks, reading.multi_label), chosen
+    return Dataset(source, tuple(classes), videos, reading.remarks, multi_label), chosen
 
 
 def file_of(content: str) -> str:

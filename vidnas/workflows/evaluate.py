@@ -12,7 +12,7 @@ from vidnas.data.labelled import file_of, load_labelled
 from vidnas.data.splits import Split
 from vidnas.deploy import load_model
 from vidnas.deploy.seen_videos import SeenVideos
-from vidnas.training import Metrics, evaluate
+from vidnas.training import AnyMetrics, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 
@@ -23,7 +23,7 @@ class Evaluated:
 
     classes: tuple[str, ...]
     """Of the model."""
-    metrics: Metrics
+    metrics: AnyMetrics
     split: Split | None
     """The given split that was measured; None for all clips, where none was to choose."""
     trained: int
@@ -59,7 +59,9 @@ def evaluate_model(
             it has seen all of them.
     """
     loaded = load_model(model)
-    labelled, given = load_labelled(clips, loaded.classes, split)
+    labelled, given = load_labelled(
+        clips, loaded.classes, split, multi_label=loaded.card.multi_label
+    )
     if loaded.seen is None:
         listener.remark(
             f"{model} does not say which videos it was trained on, because an older version wrote "
@@ -89,7 +91,12 @@ def evaluate_model(
         flow_method=loaded.card.flow_method,
     )
     metrics = evaluate(
-        loaded.network, cache, "test", clips_per_video=clips_per_video, device=device
+        loaded.network,
+        cache,
+        "test",
+        task=loaded.card.task,
+        clips_per_video=clips_per_video,
+        device=device,
     )
     return Evaluated(loaded.classes, metrics, given, trained, validated)
 

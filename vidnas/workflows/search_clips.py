@@ -32,7 +32,8 @@ from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import calibrate
-from vidnas.training import TimeUse, measure_time_use
+from vidnas.training import TimeUse, measure_time_use, task_of
+from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
@@ -117,6 +118,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
     cache = open_clips(dataset, listener, size_px=request.size_px, modalities=request.input)
+    if remark := task_remark(cache, request.class_weights):
+        listener.remark(remark)
     space = planned_space(
         request,
         max_size_px=cache.size_px,
@@ -178,7 +181,7 @@ def _evaluator(
             training=rung_training(request, plan),
             rungs=plan.rungs,
             clips=cache.settings(request.input),
-            fitness=family.fitness,
+            fitness=task_of(cache, request.class_weights).fitness(family.fitness),
             inherit=request.inherit,
         ),
         limits,
@@ -321,9 +324,10 @@ class _Job:
             "test",
             clips_per_video=CLIPS_PER_VIDEO,
             rng=np.random.default_rng(self.request.seed),
+            task=model.card.task,
         )
         test = model.card.test
-        if time_use and test and (warning := time_use.warning(test.top1)):
+        if time_use and test and (warning := time_use.warning(test.headline_share)):
             self.listener.remark(warning)
         return time_use
 
