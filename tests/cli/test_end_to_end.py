@@ -19,7 +19,7 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
         "best", "config.yaml", "models", "report.html", "request.json", "states", "study.db",
     }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
-        "model.json", "weights.safetensors", "model.onnx",
+        "model.json", "weights.safetensors", "model.onnx", "training-videos.txt",
     }  # fmt: skip
     card = json.loads((study / "best" / "model.json").read_text())["card"]
     assert card["test"]["clips"] > 0

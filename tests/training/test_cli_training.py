@@ -60,7 +60,11 @@ def test_train_then_eval(clips, tmp_path):
     assert card["epochs"] == 2
     assert card["test"]["clips"] == 12
     assert card["cost"]["parameters"] > 0
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "model.json",
+        "training-videos.txt",
+        "weights.safetensors",
+    ]
 
     measured = call("eval", out, clips, "--json")
     found = json.loads(measured.stdout)

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 
 from vidnas.cli.console import Json, results, say, show_json, show_table
 from vidnas.core.quantities import format_bytes, format_count, format_number
+from vidnas.core.text import escaped
 from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
     show_table("Network", figures=figures, rows=[_row(*item) for item in costs.items()])
     last = next(reversed(costs.values())).latency
     if last is not None:
-        results.print(_sentence(last.protocol))
+        results.print(escaped(_sentence(last.protocol)))
 
 
 def _row(name: str, cost: Cost) -> tuple[str, ...]:

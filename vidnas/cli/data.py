@@ -1,4 +1,4 @@
-"""`vidnas data`: check labelled clips, compute their optical flow, or generate some."""
+"""`vidnas data`: check or show labelled clips, compute their optical flow, or generate some."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from vidnas.cli.console import Json, say, show, show_json, show_table
+from vidnas.cli.console import Json, say, show_bars, show_json, show_table
+from vidnas.cli.console import show as print_line  # `show` is a command here
 from vidnas.cli.live import Display
 from vidnas.core import UserError
 from vidnas.core.quantities import format_bytes
 from vidnas.workflows.options import (
     CacheSize,
     Clips,
+    Flip,
     Format,
     Request,
     Seed,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="data",
-    help="Check labelled clips, compute their flow, or generate some to try on.",
+    help="Check or show labelled clips, compute their flow, or generate some to try on.",
 )
 
 
@@ -39,6 +41,26 @@ class CheckRequest(Request):
     clips: Clips
     format: Format = None
     video_folder: VideoFolder = None
+    seed: Seed = 0
+    picture: Path | None = None
+    """The .svg or .png to draw the bars into as well."""
+
+
+class ShowRequest(Request):
+    """What `vidnas data show` is asked for."""
+
+    clips: Clips
+    format: Format = None
+    video_folder: VideoFolder = None
+    out: Path = Path("sheet.png")
+    """The .png or .svg to write."""
+    count: PositiveInt = 16
+    """Number of clips, of all classes alike."""
+    frames: PositiveInt = 8
+    """Number of frames of each, spread evenly over the video."""
+    size_px: Annotated[int, Field(ge=16)] = 96
+    """Short side of the frames, in pixels; they are square."""
+    flip: Flip = False
     seed: Seed = 0
 
 
@@ -84,7 +106,8 @@ class DemoRequest(Request):
 def check(request: CheckRequest, *, json: Json = False) -> None:
     """Decode every video; name those that are unreadable, empty, too short or duplicates.
 
-    Exits with 2 when what is left cannot be trained on.
+    Shows how many there are of each class, length, frame rate and size. Exits with 2 when
+    what is left cannot be trained on.
 
     For example:
 
@@ -104,11 +127,47 @@ def check(request: CheckRequest, *, json: Json = False) -> None:
         show_json(report.model_dump(mode="json") | {"usable": report.usable})
     else:
         _show(report)
+    if request.picture is not None:
+        from vidnas.workflows.pictures import write_check
+
+        write_check(report, request.clips.resolve().name, request.picture)
     if not report.usable:
         raise UserError(
             f"{request.clips}: after leaving out the unusable videos, a split is empty or a class "
             "has nothing to train on; replace the videos that are named."
         )
+
+
+@app.command
+def show(request: ShowRequest) -> None:
+    """Draw a contact sheet: frames of some clips in rows, with their labels and splits.
+
+    Clips to train on are cut and varied as in training.
+
+    For example:
+
+        vidnas data show clips/ --out sheet.png
+    """
+    from vidnas.data.datasets import load_dataset
+    from vidnas.workflows.pictures import write_sheet
+
+    with Display() as display:
+        write_sheet(
+            load_dataset(
+                request.clips,
+                seed=request.seed,
+                format=request.format,
+                video_folder=request.video_folder,
+            ),
+            request.out,
+            display,
+            count=request.count,
+            frames=request.frames,
+            size_px=request.size_px,
+            flip=request.flip,
+            seed=request.seed,
+        )
+    print_line(str(request.out))
 
 
 @app.command
@@ -154,11 +213,13 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
             }
         )
         return
-    show(
+    print_line(
         f"Flow of {len(cache)} videos ({cache.flow_method}), {cache.size_px} px, in "
         f"{cache.directory}."
     )
-    show(f"Standard deviation of motion per frame: {across:.2f} px across, {down:.2f} px down.")
+    print_line(
+        f"Standard deviation of motion per frame: {across:.2f} px across, {down:.2f} px down."
+    )
     if max(across, down) < STEP_PX:
         display.remark(
             f"This is less than one of the 8-bit steps of {STEP_PX:.2f} px; larger videos, or "
@@ -239,12 +300,16 @@ def _show(report: CheckReport) -> None:
     ]
     totals = ("all", *(str(sum(counts)) for counts in report.counts.values()))
     show_table("class", figures=list(report.counts), rows=[*rows, (), totals])
-    show(
+    for title, bars in report.spreads.items():
+        print_line()
+        show_bars(title, bars)
+    print_line()
+    print_line(
         f"Frames per video: {report.frames_min} to {report.frames_max}, "
         f"median {report.frames_median}."
     )
     for problem in report.problems:
         colour = "red" if problem.kind == "unusable" else "yellow"
-        show((problem.kind, colour), f" {problem.path}: {problem.reason}")
+        print_line((problem.kind, colour), f" {problem.path}: {problem.reason}")
     if not report.problems:
-        show(("No problems found.", "green"))
+        print_line(("No problems found.", "green"))

@@ -15,7 +15,6 @@ from vidnas.workflows.options import (
     Format,
     Model,
     Request,
-    Seed,
     VideoFolder,
 )
 
@@ -27,15 +26,18 @@ class EvalRequest(Request):
     clips: Clips
     format: Format = None
     video_folder: VideoFolder = None
-    split: Literal["train", "val", "test"] = "test"
-    """Split of the clips to measure on."""
+    split: Literal["train", "val", "test"] | None = None
+    """Split of the clips to measure on, where they have any; test by default, and all clips
+    where none is given."""
     clips_per_video: ClipsPerVideo = CLIPS_PER_VIDEO
-    seed: Seed = 0
     device: Device = "cpu"
 
 
 def command(request: EvalRequest, *, json: Json = False) -> None:
     """Measure a model on labelled clips: accuracies and the confusion matrix.
+
+    Clips of some of its classes will do. Those that the model was trained on or chosen by
+    are recognised by their content, left out and counted.
 
     For example:
 
@@ -44,7 +46,7 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
     from vidnas.workflows.evaluate import evaluate_model
 
     with Display() as display:
-        classes, metrics = evaluate_model(
+        found = evaluate_model(
             request.model,
             request.clips,
             display,
@@ -52,10 +54,12 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
             video_folder=request.video_folder,
             split=request.split,
             clips_per_video=request.clips_per_video,
-            seed=request.seed,
             device=request.device,
         )
     if json:
-        show_json({"classes": classes, "split": request.split, **metrics.model_dump()})
+        left_out = {"trained": found.trained, "validated": found.validated}
+        record = {"classes": found.classes, "split": found.split, "left_out": left_out}
+        show_json({**record, **found.metrics.model_dump()})
         return
-    show_metrics(metrics, classes, f"{request.model} on {request.clips} ({request.split})")
+    title = f"{request.model} on {request.clips} ({found.split or 'all clips'})"
+    show_metrics(found.metrics, found.classes, title)

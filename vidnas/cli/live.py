@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from typing_extensions import Self
 
-from vidnas.cli.console import messages, say
+from vidnas.cli.console import line, messages, results, say
 from vidnas.core.quantities import format_evaluation
+from vidnas.core.text import escaped
 from vidnas.workflows.listener import Listener
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ class Display(Listener):
             TimeRemainingColumn(),
             console=messages,
         )
-        self._facts = ""
+        self._facts: tuple[str, ...] = ()
         self._best: Trial | None = None
         self._live = Live(
-            get_renderable=lambda: Group(self._bar, Text(self._facts)),
+            get_renderable=lambda: Group(self._bar, *map(line, self._facts)),
             console=messages,
             refresh_per_second=2,
             transient=True,
             auto_refresh=messages.is_terminal,
+            # Results that are piped go where they are piped to, and not above the bar.
+            redirect_stdout=results.is_terminal,
         )
 
     def __enter__(self) -> Self:
@@ -69,7 +71,7 @@ class Display(Listener):
 
     def progress(self, task: str, done: float, total: float | None) -> None:
         """Draw the bar of the task."""
-        self._draw(task, done, total, "")
+        self._draw(task, done, total)
 
     def searched(self, event: Event) -> None:
         """Draw how the search stands; print each new best, and how a search began or ends."""
@@ -92,7 +94,8 @@ class Display(Listener):
             event.elapsed_s,
             None if left_s is None else event.elapsed_s + left_s,
             f"{outcomes(event.counts, event.rejections)}; {event.candidates_per_minute:.1f} per "
-            f"minute\nbest so far: {_line(best) if best else 'none yet'}",
+            "minute",
+            f"best so far: {_line(best) if best else 'none yet'}",
         )
 
     def trained(self, report: EpochReport) -> None:
@@ -104,8 +107,8 @@ class Display(Listener):
         facts = f"{state}, {report.clips_per_s:.0f} clips/s"
         self._draw("Training", report.fraction, 1.0, facts)
 
-    def _draw(self, task: str, done: float, total: float | None, facts: str) -> None:
-        tasks = self._bar.tasks
+    def _draw(self, task: str, done: float, total: float | None, *facts: str) -> None:
+        task, tasks = escaped(task), self._bar.tasks
         if not tasks or tasks[-1].description != task:
             for ended in self._bar.task_ids:
                 self._bar.remove_task(ended)
@@ -114,7 +117,7 @@ class Display(Listener):
         self._facts = facts
         if total is not None and done >= total:
             self._bar.remove_task(self._bar.task_ids[-1])
-            self._facts = ""
+            self._facts = ()
 
 
 def _line(trial: Trial) -> str:

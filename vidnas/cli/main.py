@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
@@ -15,6 +17,7 @@ import vidnas
 COMMANDS = {
     "search": "Evolve a network for your clips within a run-time limit.",
     "status": "Show how a study stands.",
+    "report": "Write the page of a study anew.",
     "ensemble": "Let several networks of studies vote.",
     "train": "Train one architecture.",
     "eval": "Measure a model on labelled clips.",
@@ -23,11 +26,13 @@ COMMANDS = {
     "export": "Export a model to ONNX.",
     "models": "List the published architectures.",
     "draw": "Draw an architecture.",
-    "data": "Check labelled clips, compute their optical flow, or generate some to try on.",
+    "data": "Check or show labelled clips, compute their optical flow, or generate some to try on.",
     "study": "Start a study with the trials of others.",
 }
 _WITH_SUBCOMMANDS = ("data", "study")
 
+_ERROR = ("Error: ", "bold red")
+_NOWHERE = "The working directory no longer exists; change to a folder that does."
 _FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {
     errno.ENOSPC: _FULL,
@@ -35,6 +40,9 @@ _OS_CURES = {
     errno.EFBIG: _FULL,
     errno.EACCES: "permission was denied; choose a folder that you may write to",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EMFILE: "too many files are open; raise the limit with ulimit -n",
+    errno.EIO: "the disk or the network drive does not answer; check it",
 }
 
 
@@ -71,16 +79,23 @@ def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in COMMANDS:  # the help on all of them is quick without pydantic
         from vidnas.core.process import available_cores, prepare_process
 
+        try:
+            Path.cwd()
+        except OSError:  # torch would end the process
+            return _end(2, _ERROR, _NOWHERE)
         prepare_process(threads=available_cores())
     try:
         make_app(arguments)(arguments)
     except KeyboardInterrupt:
         return _end(130, ("Stopped.", "yellow"))
+    except BrokenPipeError:  # whoever reads the results has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell reports the signal
     except Exception as error:
         sentence = _explain(error)
         if sentence is None:
             raise
-        return _end(2, ("Error: ", "bold red"), sentence)
+        return _end(2, _ERROR, sentence)
     return 0
 
 
@@ -90,8 +105,8 @@ def _explain(error: Exception) -> str | None:
 
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in _OS_CURES:
-        return f"{error.filename or 'Writing'}: {_OS_CURES[error.errno]}."
+    if isinstance(error, OSError) and error.errno is not None:
+        return _explain_system(error)
     if not isinstance(error, CycloptsError):
         return None
     sentence = str(error)
@@ -103,6 +118,14 @@ def _explain(error: Exception) -> str | None:
             name = name.removeprefix("--").upper()
         sentence = f"{name} is missing or has no value."
     return f"{sentence} See {' '.join(['vidnas', *(error.command_chain or ()), '--help'])}."
+
+
+def _explain_system(error: OSError) -> str:
+    """Return what the system refuses to do: hardly ever the fault of this program."""
+    cure = _OS_CURES.get(
+        error.errno or 0, f"{error.strerror}; check the path, or choose another one"
+    )
+    return f"{error.filename or 'A file or folder'}: {cure}."
 
 
 def _end(code: int, *parts: str | tuple[str, str]) -> int:

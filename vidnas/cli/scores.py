@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from vidnas.cli.console import results, show, show_table
+from vidnas.cli.console import line, results, show, show_table
 from vidnas.core.quantities import format_metric, format_percent
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _matrix(metrics: Metrics, classes: Sequence[str]) -> Table:
         table.add_column(str(number), justify="right")
     for row, (name, counts) in enumerate(zip(classes, metrics.confusion, strict=True)):
         cells = [_cell(count, is_hit=row == column) for column, count in enumerate(counts)]
-        table.add_row(Text(f"{row} {name[:_NAME_LENGTH]}"), *cells)
+        table.add_row(line(f"{row} {name[:_NAME_LENGTH]}"), *cells)
     return table
 
 

@@ -45,10 +45,12 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         )
     show(f"model   {result.model}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
-    show(f"report  {result.report}")
+    if result.report is not None:
+        show(f"report  {result.report}")
     say(f"Took {format_duration(result.seconds)}. Try it: vidnas predict {request.out} VIDEO")
 
 
 def _record(result: SearchResult) -> dict[str, Any]:
-    paths = {name: str(getattr(result, name)) for name in ("model", "onnx", "report")}
-    return {**paths, "card": result.card.model_dump(mode="json"), "seconds": result.seconds}
+    paths = {"model": result.model, "onnx": result.onnx, "report": result.report}
+    named = {name: None if path is None else str(path) for name, path in paths.items()}
+    return {**named, "card": result.card.model_dump(mode="json"), "seconds": result.seconds}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from vidnas.cli.console import Json, results, show_json
+from vidnas.cli.console import Json, show_facts, show_json
 from vidnas.cli.live import outcomes
 from vidnas.core.durations import format_duration
 from vidnas.core.quantities import format_cost, format_evaluation, format_percent
@@ -40,21 +38,17 @@ def command(request: StatusRequest, *, json: Json = False) -> None:
     if json:
         show_json(status.model_dump(mode="json"))
         return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    for name, fact in _facts(status).items():
-        table.add_row(name, fact)
-    results.print(table)
+    show_facts(_facts(status))
 
 
-def _facts(status: StudyStatus) -> dict[str, str]:
+def _facts(status: StudyStatus) -> dict[str, str | list[str]]:
     """Return facts by name, as people read them, without those that are not known."""
     since_s = status.since_last_trial_s
     last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""
     left = ""
     if status.remaining_s:
         left = f", about {format_duration(status.remaining_s)} left"
-    facts = {
+    facts: dict[str, str | list[str]] = {
         "State": ("a search is running" if status.searching else "no search is running") + last,
         "Asked": _asked(status),
         "Searched": f"{format_duration(status.elapsed_s)}{left}",
@@ -63,7 +57,7 @@ def _facts(status: StudyStatus) -> dict[str, str]:
     }
     if status.failures:
         shown = status.failures[:_REASONS]
-        facts["Failures"] = "\n".join(f"{one.count} x {one.reason}" for one in shown)
+        facts["Failures"] = [f"{one.count} x {one.reason}" for one in shown]
     if len(status.rungs) > 1:
         facts["Ladder"] = ", ".join(f"{n} on rung {rung}" for rung, n in enumerate(status.rungs))
     best = status.best

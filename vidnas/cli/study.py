@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt
 
 from vidnas.cli.console import say, show
 from vidnas.cli.live import Display
-from vidnas.workflows.options import Limits, Request, Storage
+from vidnas.workflows.options import Limits, RecordedRequest, Storage
 from vidnas.workflows.request import StrategyName
 
 app = App(
@@ -19,7 +19,7 @@ app = App(
 )
 
 
-class ForkRequest(Request):
+class ForkRequest(RecordedRequest):
     """What `vidnas study fork` is asked for."""
 
     study: Path
@@ -36,7 +36,7 @@ class ForkRequest(Request):
     storage: Storage = None
 
 
-class MergeRequest(Request):
+class MergeRequest(RecordedRequest):
     """What `vidnas study merge` is asked for."""
 
     studies: Annotated[tuple[Path, ...], Parameter(metavar="STUDY")]

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from vidnas.core.cost import Cost
 from vidnas.core.errors import UserError, WorkerLost
+from vidnas.core.text import escaped
 from vidnas.core.value import Value
 
 Status = Literal["ok", "rejected", "failed"]
@@ -74,7 +75,7 @@ class Evaluation(Value):
                 f"The machine failed, and not the candidate that was trained ({fault}); mend that, "
                 "and run the same command again, which goes on from here."
             ) from error
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        reason = escaped(" ".join(f"{type(error).__name__}: {error}".split()))[:_LONGEST_REASON]
         if isinstance(error, WorkerLost):
             reason = str(error)
         if isinstance(error, MemoryError) or any(p in str(error).lower() for p in _MEMORY_PHRASES):

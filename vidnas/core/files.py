@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
+_ENDING = ".tmp"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; the file takes its place when the block succeeds."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Give a temporary name beside `path`; the file takes its place when the block succeeds.
+
+    The temporary files of writers that were killed are removed.
+    """
+    beginning = f".{path.name}.{socket.gethostname()}-"
+    _remove_abandoned(path.parent, beginning)
+    temporary = path.with_name(f"{beginning}{os.getpid()}{_ENDING}")
     try:
         yield temporary
         sync(temporary)  # a name must not reach the disk before what it names
@@ -29,3 +39,12 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path, beginning: str) -> None:
+    with suppress(OSError, OverflowError):  # of a folder that cannot be used, the writer tells
+        for one in folder.iterdir():
+            if one.name.startswith(beginning) and one.name.endswith(_ENDING):
+                process = one.name[len(beginning) : -len(_ENDING)]
+                if process.isdecimal() and not psutil.pid_exists(int(process)):
+                    one.unlink(missing_ok=True)

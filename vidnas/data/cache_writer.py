@@ -284,16 +284,14 @@ def _append(
 
 def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[int, str]) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
-    wanted = {video.split for video in dataset.videos}
-    left = {(dataset.videos[i].split, label) for i in decoded for label in dataset.videos[i].labels}
-    lacks = [
-        f"no readable clip in its {split} split"
-        for split in SPLITS
-        if split in wanted and not any(present == split for present, _ in left)
-    ] + [
+    videos = [dataset.videos[i] for i in decoded]
+    splits = {video.split for video in dataset.videos} - {video.split for video in videos}
+    lost = _trained(dataset.videos) - _trained(videos)
+    lacks = [f"no readable clip in its {split} split" for split in SPLITS if split in splits]
+    lacks += [
         f"no readable clip of class '{name}' to train on"
         for label, name in enumerate(dataset.classes)
-        if "train" in wanted and ("train", label) not in left
+        if label in lost
     ]
     if lacks:
         first = min(skipped)
@@ -302,3 +300,8 @@ def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[i
             f"videos cannot be used, the first is {dataset.videos[first].path} "
             f"({skipped[first]}). Run `vidnas data check` and replace them."
         )
+
+
+def _trained(videos: Iterable[Video]) -> set[int]:
+    """Return the classes that the videos of the training split show."""
+    return {label for video in videos if video.split == "train" for label in video.labels}

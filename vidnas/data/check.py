@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from vidnas.core.quantities import format_number
 from vidnas.core.value import Value
 from vidnas.data.balance import imbalance_remark
 from vidnas.data.contents import hash_file
 from vidnas.data.datasets import Dataset, Video
-from vidnas.data.headers import grid_rate
+from vidnas.data.headers import grid_rate, read_header
 from vidnas.data.reading import VideoError, damage
 from vidnas.data.splits import SPLITS
+from vidnas.data.spreads import by_name, by_range
 from vidnas.data.video_workers import in_workers
 
 _DECODED_SIZE_PX = 16  # small, because the only question is whether it decodes
@@ -38,6 +40,8 @@ class CheckReport(Value):
     frames_min: int
     frames_median: int
     frames_max: int
+    spreads: dict[str, dict[str, int]]
+    """How many usable videos there are by class, length, frame rate and size of the picture."""
     problems: tuple[Problem, ...]
     remarks: tuple[str, ...]
 
@@ -56,29 +60,32 @@ def check_dataset(
         dataset: labelled videos.
         on_progress: called with the numbers of videos finished and in all.
     """
-    lengths: dict[int, int] = {}
+    looks: dict[int, _Look] = {}
     problems: dict[int, Problem] = {}
-    for index, outcome in in_workers(_decode, dataset.videos, on_progress=on_progress):
+    for index, outcome in in_workers(_look, dataset.videos, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             path = str(dataset.videos[index].path)
             problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
         else:
-            lengths[index], damaged = outcome
-            if damaged:
-                path, reason = str(dataset.videos[index].path), damage(damaged)
+            looks[index] = outcome
+            if outcome.damaged:
+                path, reason = str(dataset.videos[index].path), damage(outcome.damaged)
                 problems[index] = Problem(path=path, kind="damaged", reason=reason)
 
     counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
-    for index in lengths:
+    for index in looks:
         counts[dataset.videos[index].split][list(dataset.videos[index].labels)] += 1
-    frames = sorted(lengths.values()) or [0]
+    frames = sorted(look.frames for look in looks.values()) or [0]
     return CheckReport(
         classes=dataset.classes,
         counts={split: tuple(own.tolist()) for split, own in counts.items()},
         frames_min=frames[0],
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
-        problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
+        spreads=_spreads(
+            dataset.classes, np.sum([*counts.values()], axis=0).tolist(), looks.values()
+        ),
+        problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(looks))),
         remarks=_remarks(dataset, counts["train"].tolist()),
     )
 
@@ -90,10 +97,37 @@ def _remarks(dataset: Dataset, training: Sequence[int]) -> tuple[str, ...]:
     return (*dataset.remarks, *(remark for remark in found if remark))
 
 
-def _decode(video: Video) -> tuple[int, float]:
-    """Return the number of frames, and the share of them that is damaged; runs in a worker."""
+class _Look(NamedTuple):
+    """What a usable video turned out to be."""
+
+    frames: int
+    length_s: float
+    rate: str
+    size: str
+    damaged: float
+    """Share of the frames that cannot be decoded."""
+
+
+def _look(video: Video) -> _Look:
+    """Decode a video; runs in a worker."""
     with video.stream(_DECODED_SIZE_PX) as stream:
-        return sum(1 for _ in stream), stream.damaged
+        frames = sum(1 for _ in stream)
+    header = read_header(video.path)
+    size = f"{header.long_px} x {header.short_px}" if header else "unknown"
+    rate = f"{format_number(stream.own_rate_fps, 4)} per s"
+    return _Look(frames, frames / stream.rate_fps, rate, size, stream.damaged)
+
+
+def _spreads(
+    classes: Sequence[str], totals: Sequence[int], looks: Collection[_Look]
+) -> dict[str, dict[str, int]]:
+    ranked = sorted(zip(totals, classes, strict=True), key=lambda one: -one[0])
+    return {
+        "Videos by class": {name: count for count, name in ranked},
+        "By length": by_range([look.length_s for look in looks], "s"),
+        "By frame rate": by_name([look.rate for look in looks]),
+        "By size of the picture, px": by_name([look.size for look in looks]),
+    }
 
 
 def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:

@@ -152,6 +152,15 @@ def clips_of(
     return _channels_first(clips)
 
 
+def random_clip(
+    frames: Frames, spec: ClipSpec, rng: np.random.Generator, augmentation: Augmentation
+) -> Tensor:
+    """Return one clip of a video as training cuts it: `(1, C, T, H, W)`, uint8."""
+    clips = _batch(1, [spec])
+    _fill(clips, 0, [frames], [spec], _random_view(frames, rng, augmentation))
+    return _channels_first(clips)[0]
+
+
 def _even_moments(count: int) -> list[float]:
     return [0.5] if count == 1 else np.linspace(0, 1, count).tolist()
 

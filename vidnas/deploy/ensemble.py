@@ -22,6 +22,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
 from vidnas.deploy.model import Model, ModelCard
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
@@ -184,4 +185,5 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
     runs = tuple(run for model in models for run in model.card.training_runs)
     first = models[0].card
     card = ModelCard(training_runs=runs, data=first.data, multi_label=first.multi_label)
-    return Model(network, models[0].classes, card)
+    seen = SeenVideos.of(candidates[0].cache)  # all were trained on the same clips
+    return Model(network, models[0].classes, card, seen)

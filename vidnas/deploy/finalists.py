@@ -20,6 +20,7 @@ from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
@@ -197,7 +198,7 @@ def train_finalist(
         test=evaluate(network, cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO),
         cost=trial.evaluations[0].cost,
     )
-    save_model(Model(network, cache.classes, card), folder)
+    save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
     checkpoint.unlink()
     return report.validation
 

@@ -1,4 +1,5 @@
-"""A trained network as a folder: `model.json` for people and programs, weights as safetensors."""
+"""A trained network as a folder: `model.json` for people and programs, weights as safetensors, and
+the list of the videos that it has seen."""
 
 from __future__ import annotations
 
@@ -17,11 +18,13 @@ from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.training import AnyMetrics, MultiLabel, SingleLabel, Task, TimeUse, TrainingRun
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
+SEEN_FILE = "training-videos.txt"
 
 
 class ModelCard(Value):
@@ -84,6 +87,8 @@ class Model:
     network: Network
     classes: tuple[str, ...]
     card: ModelCard
+    seen: SeenVideos | None = None
+    """The videos that it learned from; None where nobody wrote them down."""
 
     @property
     def architecture(self) -> Architecture:
@@ -116,6 +121,10 @@ def save_model(model: Model, folder: Path | str) -> None:
     )
     state = {name: t.detach().cpu().contiguous() for name, t in model.network.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
+    if model.seen is None:
+        (folder / SEEN_FILE).unlink(missing_ok=True)  # of a model that was there
+    else:
+        model.seen.write(folder / SEEN_FILE)
     # Both are complete before either replaces what is there.
     with replacing(folder / WEIGHTS_FILE) as weights, replacing(folder / MODEL_FILE) as text:
         save_file(state, weights)
@@ -135,7 +144,8 @@ def load_model(path: Path | str) -> Model:
     description = _read_description(folder / MODEL_FILE)
     network = create_network(_architecture(folder, description), len(description.classes))
     _load_weights(network, folder / WEIGHTS_FILE)
-    return Model(network.eval(), description.classes, description.card)
+    seen = SeenVideos.read(folder / SEEN_FILE) if (folder / SEEN_FILE).is_file() else None
+    return Model(network.eval(), description.classes, description.card, seen)
 
 
 def load_card(path: Path | str) -> ModelCard:

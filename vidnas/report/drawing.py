@@ -11,6 +11,7 @@ import resvg_py
 
 from vidnas.core import Diagram, UserError
 from vidnas.core.files import replacing
+from vidnas.core.text import escaped
 from vidnas.report.layout import (
     DETAIL_PX,
     GUTTER,
@@ -26,10 +27,9 @@ from vidnas.report.layout import (
 )
 from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
-from vidnas.report.text import printable
 
-_INK, _QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
-_FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+INK, QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
+FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf"))]
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
@@ -40,9 +40,9 @@ def draw_svg(diagram: Diagram) -> str:
     """Draw a diagram as one SVG document that needs no other file."""
     layout = lay_out(diagram)
     svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg")
-    _add(svg, "title", text=diagram.title)
-    background = _add(svg, "rect", fill="#ffffff")
-    _add_text(svg, diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True)
+    add(svg, "title", text=diagram.title)
+    background = add(svg, "rect", fill="#ffffff")
+    add_text(svg, diagram.title, MARGIN, MARGIN + HEADING_PX, HEADING_PX, bold=True)
     for column in layout.columns:
         if column.title:
             _add_column(svg, column)
@@ -58,7 +58,7 @@ def draw_svg(diagram: Diagram) -> str:
     svg.attrib |= {
         "viewBox": "0 0 {width} {height}".format_map(size),
         **size,
-        "font-family": _FONT,
+        "font-family": FONT,
         "role": "img",
     }
     return ET.tostring(svg, encoding="unicode")
@@ -87,7 +87,15 @@ def write_picture(diagram: Diagram, path: Path) -> None:
     Raises:
         UserError: the file name ends in neither.
     """
-    svg = draw_svg(diagram)
+    save_picture(draw_svg(diagram), path)
+
+
+def save_picture(svg: str, path: Path) -> None:
+    """Write an SVG document into an `.svg` or a `.png` file.
+
+    Raises:
+        UserError: the file name ends in neither.
+    """
     if path.suffix.lower() == ".svg":
         picture = svg.encode()
     elif path.suffix.lower() == ".png":
@@ -100,7 +108,7 @@ def write_picture(diagram: Diagram, path: Path) -> None:
         temporary.write_bytes(picture)
 
 
-def _add(
+def add(
     parent: ET.Element, tag: str, text: str | None = None, **attributes: str | float
 ) -> ET.Element:
     """Append an element; lengths are written in tenths of a pixel, `_` in names as `-`."""
@@ -108,27 +116,28 @@ def _add(
     for name, value in attributes.items():
         shown = f"{value:.1f}" if isinstance(value, float) else str(value)
         element.set(name.replace("_", "-"), shown)
-    element.text = text if text is None else printable(text)
+    element.text = text if text is None else escaped(text)
     return element
 
 
-def _add_text(
+def add_text(
     parent: ET.Element, text: str, x: float, y: float, size: float, *, bold: bool = False,
-    colour: str = _INK, anchor: str = "start",
+    colour: str = INK, anchor: str = "start",
 ) -> None:  # fmt: skip
+    """Append a line of text; `x` and `y` are where its baseline begins, ends or has its middle."""
     weight = {"font_weight": 600} if bold else {}
-    _add(parent, "text", text, x=x, y=y, font_size=size, fill=colour, text_anchor=anchor, **weight)
+    add(parent, "text", text, x=x, y=y, font_size=size, fill=colour, text_anchor=anchor, **weight)
 
 
 def _add_column(svg: ET.Element, column: PlacedColumn) -> None:
-    _add(
+    add(
         svg, "rect", x=column.x, y=column.y, width=column.width, height=column.height, rx=10,
         fill=_PANEL,
     )  # fmt: skip
     middle = column.x + column.width / 2
     for row, line in enumerate(column.title, start=1):
         y = column.y + PADDING + TITLE_PX * (1 + LINE * (row - 1))
-        _add_text(svg, line, middle, y, TITLE_PX, bold=True, colour=_QUIET, anchor="middle")
+        add_text(svg, line, middle, y, TITLE_PX, bold=True, colour=QUIET, anchor="middle")
 
 
 def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
@@ -137,19 +146,19 @@ def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
     # An upright box reads from its foot upwards.
     foot, turn = (placed.height, " rotate(-90)") if upright else (0.0, "")
     place = f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}"
-    group = _add(svg, "g", transform=place)
-    _add(group, "rect", width=width, height=height, rx=7, fill="#ffffff")
-    ink, dashes = (_QUIET, {"stroke_dasharray": "5 3"}) if placed.box.unused else (_INK, {})
-    _add(
+    group = add(svg, "g", transform=place)
+    add(group, "rect", width=width, height=height, rx=7, fill="#ffffff")
+    ink, dashes = (QUIET, {"stroke_dasharray": "5 3"}) if placed.box.unused else (INK, {})
+    add(
         group, "rect", width=width, height=height, rx=7, fill=colour, fill_opacity="0.16",
         stroke=colour, stroke_width=1.3, **dashes,
     )  # fmt: skip
-    _add(group, "rect", x=4, y=6, width=4, height=height - 12, rx=2, fill=colour)
+    add(group, "rect", x=4, y=6, width=4, height=height - 12, rx=2, fill=colour)
     x, y, anchor = (width / 2, 7.0, "middle") if upright else (14.0, 7.0, "start")
     for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
         for line in lines:
             y += size * LINE
-            _add_text(group, line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
+            add_text(group, line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
 
 
 def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
@@ -174,10 +183,10 @@ def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
         path += (
             f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
         )
-    group = _add(svg, "g", opacity=f"{opacity:.2f}")
+    group = add(svg, "g", opacity=f"{opacity:.2f}")
     width = f"{0.9 + 1.1 * weight:.2f}"
-    _add(group, "path", d=path, fill="none", stroke=colour, stroke_width=width)
-    _add(group, "path", d=head, fill=colour)
+    add(group, "path", d=path, fill="none", stroke=colour, stroke_width=width)
+    add(group, "path", d=head, fill=colour)
 
 
 def _colours(diagram: Diagram) -> dict[str, str]:
@@ -196,15 +205,15 @@ def _add_legend(
         step = _SWATCH_PX + 7 + text_width(kind, DETAIL_PX) + 18
         if x > MARGIN and x + step > layout.width - MARGIN:
             x, y = MARGIN, y + _LEGEND_ROW_PX
-        _add(svg, "rect", x=x, y=y, width=_SWATCH_PX, height=_SWATCH_PX, rx=3, fill=colour)
-        _add_text(svg, kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
+        add(svg, "rect", x=x, y=y, width=_SWATCH_PX, height=_SWATCH_PX, rx=3, fill=colour)
+        add_text(svg, kind, x + _SWATCH_PX + 7, y + 10.5, DETAIL_PX, colour=QUIET)
         x += step
     if diagram.has_weights:
         y += _LEGEND_ROW_PX
         _add_weight_scale(svg, y)
     if diagram.note:
         y += _LEGEND_ROW_PX
-        _add_text(svg, diagram.note, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET)
+        add_text(svg, diagram.note, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)
     return y + _SWATCH_PX + MARGIN
 
 
@@ -212,9 +221,9 @@ def _add_weight_scale(svg: ET.Element, y: float) -> None:
     """Add the greys of edge weights from 0 to 1."""
     text = "edge weight 0"
     x = MARGIN + text_width(text, DETAIL_PX) + 7
-    _add_text(svg, text, MARGIN, y + 10.5, DETAIL_PX, colour=_QUIET)
-    gradient = _add(svg, "linearGradient", id="weights")
-    _add(gradient, "stop", stop_color=shade(0))
-    _add(gradient, "stop", offset=1, stop_color=shade(1))
-    _add(svg, "rect", x=x, y=y + 4, width=_SCALE_PX, height=5, rx=2.5, fill="url(#weights)")
-    _add_text(svg, "1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=_QUIET)
+    add_text(svg, text, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)
+    gradient = add(svg, "linearGradient", id="weights")
+    add(gradient, "stop", stop_color=shade(0))
+    add(gradient, "stop", offset=1, stop_color=shade(1))
+    add(svg, "rect", x=x, y=y + 4, width=_SCALE_PX, height=5, rx=2.5, fill="url(#weights)")
+    add_text(svg, "1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=QUIET)

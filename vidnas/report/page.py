@@ -17,11 +17,11 @@ from plotly.offline import get_plotlyjs
 
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
+from vidnas.core.text import escaped
 from vidnas.families import diagram_of
 from vidnas.report import plots
 from vidnas.report.drawing import draw_svg
 from vidnas.report.study import StudyReport
-from vidnas.report.text import printable
 
 
 def write_report(report: StudyReport, path: Path) -> Path:
@@ -44,7 +44,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        finalize=lambda value: escaped(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

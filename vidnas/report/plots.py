@@ -12,9 +12,9 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from vidnas.core.quantities import format_evaluation
+from vidnas.core.text import escaped
 from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
-from vidnas.report.text import printable
 from vidnas.training import Metrics, MultiLabelMetrics
 
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"
@@ -246,7 +246,7 @@ def _rung_colours(report: StudyReport) -> list[str]:
 
 def _label(text: str) -> str:
     """Return text that Plotly shows as it is, although it reads HTML in every label."""
-    return str(escape(printable(text)))
+    return str(escape(escaped(text)))
 
 
 _FITNESS_AXES = {

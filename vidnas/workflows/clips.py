@@ -11,6 +11,8 @@ from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
 from vidnas.data.headers import grid_rate, native_size_px
+from vidnas.data.labelled import file_of
+from vidnas.data.splits import SPLITS
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
@@ -68,8 +70,14 @@ def open_clips(
             f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check "
             f"{dataset.source}` names them all."
         )
-    sizes = ", ".join(f"{len(cache.videos(split))} {split}" for split in ("train", "val", "test"))
+    counts = {split: len(cache.videos(split)) for split in SPLITS}
+    sizes = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
+    if shared := _shared(cache):
+        listener.remark(
+            f"{len(shared)} videos to validate or test with are of files that also train, the "
+            f"first is {shared[0]}: their accuracy is too optimistic."
+        )
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")
         cache = build_flow(
@@ -82,3 +90,11 @@ def open_clips(
         )
         listener.say(f"Optical flow: {cache.flow_method}.")
     return cache
+
+
+def _shared(cache: ClipCache) -> list[str]:
+    """Return the videos to measure on whose file, by its content, is trained on as well."""
+    files = [file_of(content) for content in cache.contents]
+    trained = {files[video] for video in cache.videos("train")}
+    measured = (video for split in ("val", "test") for video in cache.videos(split))
+    return [cache.paths[video] for video in measured if files[video] in trained]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, To
 from vidnas.training import AnyMetrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import ENSEMBLE_FILE, write_page
+from vidnas.workflows.page import ENSEMBLE_FILE, try_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
 from vidnas.workflows.study_clips import changes_since
@@ -111,7 +111,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         write_record(report, out / _RECORD_NAME)
         for study, search in zip(studies, searches, strict=True):
             if out.resolve() == (study.folder / ENSEMBLE_FILE).parent.resolve():
-                write_page(study, search.title)
+                try_page(study, search.title, listener)
     return EnsembleResult(out, report)
 
 
@@ -236,7 +236,7 @@ def _select(
     )
     seen = {"validation": reached[-1], "test": report.test, "cost": cost}
     card = model.card.model_copy(update=seen)
-    return Model(model.network, model.classes, card), report
+    return replace(model, card=card), report
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:

@@ -1,16 +1,35 @@
-"""How well a saved model classifies labelled clips."""
+"""How well a saved model classifies labelled clips that it has not seen."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.data.datasets import load_dataset
+from vidnas.data.datasets import Dataset
+from vidnas.data.labelled import file_of, load_labelled
 from vidnas.data.splits import Split
 from vidnas.deploy import load_model
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.training import AnyMetrics, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How well a model classifies clips, and which clips these were."""
+
+    classes: tuple[str, ...]
+    """Of the model."""
+    metrics: AnyMetrics
+    split: Split | None
+    """The given split that was measured; None for all clips, where none was to choose."""
+    trained: int
+    """Number of videos that are left out because the model was trained on them."""
+    validated: int
+    """Number of videos that are left out because they chose the model."""
 
 
 def evaluate_model(
@@ -18,51 +37,94 @@ def evaluate_model(
     clips: Path,
     listener: Listener,
     *,
-    format: str | None,
-    video_folder: Path | None,
-    split: Split,
+    format: str | None = None,
+    video_folder: Path | None = None,
+    split: Split | None = None,
     clips_per_video: int,
-    seed: int,
     device: str,
-) -> tuple[tuple[str, ...], AnyMetrics]:
-    """Measure a model on one split of labelled clips; return its classes and the metrics.
+) -> Evaluated:
+    """Measure a model on labelled clips, without those that it was trained on or chosen by.
+
+    Videos are recognised by their content, wherever they lie and however splits are drawn.
 
     Args:
         model: folder of a model or of a study.
-        clips: labelled clips in a known format.
-        listener: is told of the decoding.
+        clips: labelled clips of one or more of the model's classes.
+        listener: is told of the decoding, and of what is left out.
         format: of the clips; None to recognise it.
         video_folder: where the videos are that annotations name; None to look beside them.
-        split: which clips.
+        split: which clips, see `load_labelled`; those of the validation split that chose the model
+            are left out unless this asks for that split.
         clips_per_video: evenly spaced clips per video, averaged.
-        seed: of splits that the data set does not give.
         device: "cpu", "cuda", "cuda:1".
 
     Raises:
-        UserError: the model or the clips cannot be used, or their classes differ.
+        UserError: the model or the clips cannot be used, the model does not know their classes, or
+            it has seen all of them.
     """
-    dataset = load_dataset(clips, seed=seed, format=format, video_folder=video_folder)
     loaded = load_model(model)
+    labelled, given = load_labelled(
+        clips,
+        loaded.classes,
+        split,
+        multi_label=loaded.card.multi_label,
+        format=format,
+        video_folder=video_folder,
+    )
+    if loaded.seen is None:
+        listener.remark(
+            f"{model} does not say which videos it was trained on, because an older version wrote "
+            "it: if these are among them, the accuracy is too high."
+        )
+    seen = loaded.seen or SeenVideos(frozenset(), frozenset())
+    kept, trained, validated = _unseen(labelled, seen, split, is_given=given is not None)
+    left_out = (
+        f"{trained + validated} of {len(labelled.videos)} videos are left out, because the model "
+        f"was trained on {trained} and chosen by {validated} of them"
+    )
+    if not kept.videos and not (trained or validated):
+        raise UserError(
+            f"{clips} gives no splits, and none of its videos is of the model's own split {split}; "
+            "leave out --split."
+        )
+    if not kept.videos:
+        raise UserError(f"{clips}: {left_out}; give clips that it has not seen.")
+    if trained or validated:
+        listener.remark(f"{left_out}.")
     inputs = loaded.architecture.inputs
     cache = open_clips(
-        dataset,
+        kept,
         listener,
         size_px=max(spec.size_px for spec in inputs),
         modalities={spec.modality for spec in inputs},
         flow_method=loaded.card.flow_method,
         rate_fps=loaded.card.rate_fps,
     )
-    if cache.classes != loaded.classes:
-        raise UserError(
-            f"{clips} has the classes {', '.join(cache.classes)}, but {model} knows "
-            f"{', '.join(loaded.classes)}; use clips of the same classes."
-        )
     metrics = evaluate(
         loaded.network,
         cache,
-        split,
+        "test",
         task=loaded.card.task,
         clips_per_video=clips_per_video,
         device=device,
     )
-    return loaded.classes, metrics
+    return Evaluated(loaded.classes, metrics, given, trained, validated)
+
+
+def _unseen(
+    dataset: Dataset, seen: SeenVideos, split: Split | None, *, is_given: bool
+) -> tuple[Dataset, int, int]:
+    """Return the videos that do not flatter the model, and how many trained and chose it.
+
+    Where the clips have no splits, the model's own are theirs.
+    """
+    files = [file_of(content) for content in dataset.contents()]
+    flattering = frozenset() if split == "val" else seen.validated - seen.trained
+    out = seen.trained | flattering
+    kept = [file not in out for file in files]
+    if not is_given and split in ("train", "val"):
+        own = seen.trained if split == "train" else seen.validated
+        kept = [keep and file in own for keep, file in zip(kept, files, strict=True)]
+    videos = tuple(compress(dataset.videos, kept))
+    counts = [sum(file in which for file in files) for which in (seen.trained, flattering)]
+    return replace(dataset, videos=videos), counts[0], counts[1]

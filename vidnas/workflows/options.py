@@ -266,3 +266,29 @@ class Request(Value):
             return f"{option} {value} is unknown; {suggest(str(value), choices)}"
         must = problem["msg"].replace("Input should", "must").partition(",")[0]
         return f"{option} {value} {must}."
+
+
+class RecordedRequest(Request):
+    """A request whose paths are written down, for later commands and on the page.
+
+    Raises:
+        UserError: a path cannot be written, because it is not text.
+    """
+
+    @model_validator(mode="after")
+    def _paths_are_text(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for one in value if isinstance(value, tuple) else (value,):
+                _require_text(one.absolute() if isinstance(one, Path) else one)
+        return self
+
+
+def _require_text(value: object) -> None:
+    try:
+        str(value).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{value} is not valid UTF-8, so a study cannot write it down; rename what is not, or "
+            "choose another one."
+        ) from error

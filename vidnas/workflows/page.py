@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidnas.core.text import cause_of
 from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
 from vidnas.evolution.accounting import Accounting
@@ -11,6 +12,7 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.report.page import write_report
 from vidnas.report.study import EnsembleReport, StudyReport
+from vidnas.workflows.listener import Listener
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
@@ -40,6 +42,27 @@ def write_page(study: Study, title: str) -> Path:
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
     )
     return write_report(report, study.folder / PAGE_FILE)
+
+
+def try_page(study: Study, title: str, listener: Listener) -> Path | None:
+    """Write the page of a study, or say why that is not possible: no search is lost for it."""
+    try:
+        return write_page(study, title)
+    except Exception as error:  # whatever went wrong, what counts is in the folder already
+        listener.remark(
+            f"{study.folder / PAGE_FILE} could not be written ({cause_of(error)}); all else is "
+            f"kept, and `vidnas report {study.folder}` or the same command writes it."
+        )
+        return None
+
+
+def rewrite_page(folder: Path) -> Path:
+    """Write the page of a study anew, also while a search is running in it.
+
+    Raises:
+        UserError: the folder is not a study of `vidnas search`, or something in it is damaged.
+    """
+    return write_page(Study.read(folder), SearchRequest.read(folder).title)
 
 
 def read_winner(folder: Path) -> ModelCard | None:

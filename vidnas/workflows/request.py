@@ -31,6 +31,7 @@ from vidnas.workflows.options import (
     Input,
     LatencyThreads,
     Limits,
+    RecordedRequest,
     Request,
     Runtime,
     Seconds,
@@ -47,7 +48,7 @@ StrategyName = Literal["evolution", "random", "local", "pareto", "top-k"]
 """All strategies, by name: importing them to ask would load torch for every `--help`."""
 
 
-class SearchRequest(Request):
+class SearchRequest(RecordedRequest):
     """What `vidnas search` is asked for; None where the default depends on the rest."""
 
     clips: Annotated[Clips, SUBJECT]
@@ -178,7 +179,7 @@ class TrainRequest(Request):
     """Folder of the model; a training run that was stopped there is resumed."""
 
 
-class EnsembleRequest(Request):
+class EnsembleRequest(RecordedRequest):
     """What `vidnas ensemble` is asked for."""
 
     studies: Annotated[tuple[Path, ...], MEMBERS, Parameter(metavar="STUDY")]

@@ -37,7 +37,7 @@ from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.page import BEST_FOLDER, PAGE_FILE, write_page
+from vidnas.workflows.page import BEST_FOLDER, try_page
 from vidnas.workflows.plan import (
     Plan,
     planned_sampling,
@@ -67,6 +67,8 @@ class SearchResult:
     """With all trials; `study.rows()` gives them as a table."""
     card: ModelCard = field(repr=False)
     """What is known of the network: metrics, cost, the trial that found it."""
+    report: Path | None
+    """File of the page; None where it could not be written."""
     seconds: float
 
     @property
@@ -78,11 +80,6 @@ class SearchResult:
     def onnx(self) -> Path:
         """File of the exported network."""
         return self.model / ONNX_FILE
-
-    @property
-    def report(self) -> Path:
-        """File of the page."""
-        return self.study.folder / PAGE_FILE
 
 
 def search_clips(
@@ -170,9 +167,10 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         try:
             job.evolve(space, strategy, evaluator, executor)
         finally:
-            write_page(study, request.title)
+            try_page(study, request.title, listener)
         card = job.deliver(job.finish_best())
-    return SearchResult(study, card, seconds=time.monotonic() - began)
+        page = try_page(study, request.title, listener)
+    return SearchResult(study, card, page, seconds=time.monotonic() - began)
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
@@ -310,7 +308,7 @@ class _Job:
             )
 
     def deliver(self, finished: Sequence[Model]) -> ModelCard:
-        """Measure the best within the limits at rest, export it and write the page."""
+        """Measure the best within the limits at rest, export it and save it as the answer."""
         request, folder = self.request, self.study.folder / BEST_FOLDER
         chosen, held = finished[0], False
         for model in finished:
@@ -332,7 +330,6 @@ class _Job:
         }
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
-        write_page(self.study, request.title)
         return card
 
     def _time_use(self, model: Model) -> TimeUse | None:

@@ -18,6 +18,7 @@ from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import count_cost
 from vidnas.training import (
@@ -162,7 +163,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         data=cache.fingerprint,
         multi_label=cache.multi_label,
     )
-    model = Model(network.cpu(), cache.classes, card)
+    model = Model(network.cpu(), cache.classes, card, SeenVideos.of(cache))
     save_model(model, request.out)
     checkpoint.unlink(missing_ok=True)
     return TrainResult(request.out, model, report.epochs, report.seconds)

@@ -1,0 +1,91 @@
+"""Labelled videos as they are, to test a model on: no split is drawn, and no class is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.core.names import listed
+from vidnas.data.datasets import Dataset, Video, read_source
+from vidnas.data.formats import Entry
+from vidnas.data.splits import SPLITS, Split
+
+
+def load_labelled(
+    source: Path | str,
+    classes: Sequence[str],
+    split: Split | None = None,
+    *,
+    multi_label: bool = False,
+    format: str | None = None,
+    video_folder: Path | None = None,
+) -> tuple[Dataset, Split | None]:
+    """Read labelled videos for a model that knows the classes, one or more of which they show.
+
+    Args:
+        source: what `load_dataset` reads.
+        classes: of the model, in its order.
+        split: which videos, where the source gives splits; None for its test split, or its
+            validation split where it has no test split, as in training.
+        multi_label: whether the model names all classes that a video shows, or one.
+        format: name of the format; None to recognise it by its content.
+        video_folder: where the videos are that annotations name; None to look beside them.
+
+    Returns:
+        The videos, all in the split `test`; and the given split that they are of, None where the
+        source gives none or has none for testing: then they are all of its videos.
+
+    Raises:
+        UserError: nothing there, nothing of the split, only some videos have one, a class that the
+            model does not know, or several classes for a video where the model names one.
+    """
+    source = Path(source)
+    reading = read_source(source, format=format, video_folder=video_folder)
+    given = {entry.split for entry in reading.entries}
+    if None in given and len(given) > 1:
+        without = sum(entry.split is None for entry in reading.entries)
+        raise UserError(
+            f"{source}: {without} of {len(reading.entries)} rows have no split; fill in the column "
+            "or leave it out."
+        )
+    chosen = split if None not in given else None
+    if split is None:
+        chosen = next((one for one in ("test", "val") if one in given), None)
+    entries = [one for one in reading.entries if chosen is None or one.split == chosen]
+    if not entries:
+        there = listed([one for one in SPLITS if one in given])
+        raise UserError(f"{source} has no videos in the split {chosen}; there is {there}.")
+    _require_known(source, entries, classes)
+    if not multi_label and any(len(one.labels) != 1 for one in entries):
+        raise UserError(
+            f"{source} has videos of several classes, and the model names one for each; give "
+            "clips of one class each."
+        )
+    number = {name: index for index, name in enumerate(classes)}
+    videos = tuple(
+        Video(
+            one.path,
+            tuple(sorted(number[label] for label in one.labels)),
+            "test",
+            one.group,
+            one.start_s,
+            one.end_s,
+        )
+        for one in entries
+    )
+    return Dataset(source, tuple(classes), videos, reading.remarks, multi_label), chosen
+
+
+def file_of(content: str) -> str:
+    """Return what identifies the file of a video, given what identifies the video or its span."""
+    return content.partition(":")[0]
+
+
+def _require_known(source: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
+    unknown = sorted({label for one in entries for label in one.labels} - set(classes))
+    if unknown:
+        raise UserError(
+            f"{source} has clips of {listed(unknown)}, which the model does not know; it knows "
+            f"{listed(classes)}."
+        )
