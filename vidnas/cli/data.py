@@ -262,11 +262,11 @@ def cache(request: CacheRequest = _LIST_ALL, *, json: Json = False) -> None:
         return
     for entry, state in entries:
         last_used = f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}"
-        show((entry.directory.name, "bold"))
-        show(f"  {state}, {format_bytes(entry.size_bytes)}, last used {last_used}")
-        show(f"  {entry.source or 'clips of an unknown place'}")
+        print_line((entry.directory.name, "bold"))
+        print_line(f"  {state}, {format_bytes(entry.size_bytes)}, last used {last_used}")
+        print_line(f"  {entry.source or 'clips of an unknown place'}")
     total = sum(entry.size_bytes for entry, _ in entries)
-    show(f"Caches in {default_directory()}: {len(entries)}, {format_bytes(total)}.")
+    print_line(f"Caches in {default_directory()}: {len(entries)}, {format_bytes(total)}.")
 
 
 @app.command

@@ -157,7 +157,7 @@ def random_clip(
 ) -> Tensor:
     """Return one clip of a video as training cuts it: `(1, C, T, H, W)`, uint8."""
     clips = _batch(1, [spec])
-    _fill(clips, 0, [frames], [spec], _random_view(frames, rng, augmentation))
+    _fill(clips, 0, [frames], [spec], _random_view(frames.shape, rng, augmentation))
     return _channels_first(clips)[0]
 
 

@@ -68,7 +68,7 @@ def write_sheet(
         f"{len(rows)} of {len(dataset.videos)} videos. Clips of the split train are cut and varied "
         "as in training, the others as in testing."
     )
-    save_picture(draw_sheet(clips.resolve().name, note, rows), out)
+    save_picture(draw_sheet(dataset.source.resolve().name, note, rows), out)
     return len(rows)
 
 
