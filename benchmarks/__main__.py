@@ -12,6 +12,7 @@ from benchmarks.results import options
 
 SELF_CONTAINED = (
     "cache",
+    "fuzz",
     "cache_scale",
     "latency_steadiness",
     "training_step",

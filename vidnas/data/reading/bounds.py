@@ -77,20 +77,22 @@ def check_bytes(path: Path, promised: float, frame_bytes: int) -> None:
 
 
 class DecodeBudget:
-    """CPU time that decoding may take: a minute, and ten times what a slow codec needs."""
+    """CPU time for decoding a video: a minute, and ten times what a slow codec needs.
+
+    What is done in a `with` block counts.
+    """
 
     def __init__(self, path: Path, packets: int, pixels: int) -> None:
         self._path = path
         self._limit_s = 60 + packets * (0.02 + 100e-9 * pixels)
-        self._end_s = time.process_time() + self._limit_s
+        self._left_s = self._limit_s
 
-    def check(self) -> None:
-        """Check the time that has gone.
+    def __enter__(self) -> None:
+        self._left_s += time.thread_time()
 
-        Raises:
-            VideoError: it is used up.
-        """
-        if time.process_time() > self._end_s:
+    def __exit__(self, *_: object) -> None:
+        self._left_s -= time.thread_time()
+        if self._left_s < 0:
             raise VideoError(
                 self._path, f"takes longer than {self._limit_s:.0f} s of CPU time to decode"
             )

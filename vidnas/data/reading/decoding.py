@@ -94,11 +94,12 @@ class VideoFile:
         width, height = self.size
         budget = DecodeBudget(self._path, len(self._stamps.ticks), width * height)
         for number, packet in numbered:
-            budget.check()
             if shift := self._stamps.shift(number):
                 packet.pts = None if packet.pts is None else packet.pts + shift
                 packet.dts = None if packet.dts is None else packet.dts + shift
-            yield from _decode_packet(stream, packet)
+            with budget:
+                frames = _decode_packet(stream, packet)
+            yield from frames
         yield from _decode_packet(stream, None)  # what the decoder still holds
 
     def _timed(self, frames: Iterable[VideoFrame], key: int) -> TimedFrames:

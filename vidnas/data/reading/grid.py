@@ -22,7 +22,7 @@ def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
 
 def span_points(start_s: float, end_s: float | None, rate_fps: float) -> tuple[int, int | None]:
     """Return the grid points of the span [start_s, end_s): one at least."""
-    first = round(start_s * rate_fps)
+    first = round(max(0.0, start_s) * rate_fps)
     return first, None if end_s is None else max(round(end_s * rate_fps), first + 1)
 
 

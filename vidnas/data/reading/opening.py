@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ from vidnas.data.reading.errors import VideoError, naming
 
 _LISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"v=0", b"<?xml", b"<MPD", b"<smil", b"RTSPtext")
 _READ_ERRORS_MAX = 64
+_DECODING = {"max_pixels": str(PIXELS_MAX)}
+_OPTIONS_SINCE = 18
+"""Earlier versions of PyAV crash on options where streams appear late, as in FLV and TS files."""
+_PROBING = _DECODING if int(av.__version__.split(".")[0]) >= _OPTIONS_SINCE else {}
 
 Packet: TypeAlias = "av.Packet[Any]"
 
@@ -35,7 +40,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
         _open_file(path) as file,
         av.open(
             _Bytes(file),
-            options={"max_pixels": str(PIXELS_MAX)},  # while the streams are probed, too
+            options=_PROBING,
             metadata_errors="ignore",
             io_open=_refuse,
         ) as container,
@@ -91,7 +96,15 @@ class _Bytes:
     """A file without its name."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Return the new place, or -1 if there is none: a damaged file points anywhere."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
 
 
 def _refuse(url: str, *_: object) -> NoReturn:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -14,19 +15,13 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from vidnas.data.reading.opening import Packet, packets
+from vidnas.data.reading.rates import Times, own_rate, unproven_rate
 
-DEFAULT_RATE_FPS = 25.0
-"""Where nothing says how long a frame is shown: FFmpeg's own default for raw streams."""
-_UNPROVEN_MAX_FPS = 250.0
 _TICK_S = Fraction(1, 90_000)
-_PAUSE_S = 1.0
-_PAUSE_STEPS = 4
 _JUMP_S = 3600.0
 _RESTART_STEPS = 4
 _MISSING_MIN = 0.05
 _TICKS_MAX = 1 << 60
-
-Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -88,18 +83,64 @@ def own_stamp(packet: Packet, ordered: bool) -> int | None:
     return stamp
 
 
+class _Collected(NamedTuple):
+    """What the packets say, in their order."""
+
+    display: list[int | None]
+    decode: list[int | None]
+    keys: list[int]
+    left_out: list[int]
+    read_bytes: int
+    reach_s: float
+    """Where the last packet of any stream ends."""
+
+
 def read_stamps(
     container: InputContainer, stream: av.VideoStream, packets_max: int
 ) -> Stamps | None:
     """Read the stamps of the packets, at most so many, without decoding; None if there are none."""
+    ordered = container.format.name == "avi"
+    found = _collect(container, stream, packets_max, ordered=ordered)
+    if not found.display:
+        return None
+    header_fps = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    tick_s = float(stream.time_base or _TICK_S)
+    step = max(1, round(1 / (unproven_rate(header_fps) * tick_s)))
+    own = _without_gaps(found.display, step)
+    restarts = _restarts(_without_gaps(found.decode, step), tick_s)
+    shifts = _shifts(own, restarts, step)
+    ticks = own + np.repeat((0, *shifts), np.diff((0, *restarts, len(own))))
+    is_shown = np.ones(len(ticks), dtype=np.bool_)
+    is_shown[found.left_out] = False
+    origin = int(ticks[is_shown].min() if is_shown.any() else 0)
+    shown_s = np.where(is_shown, (ticks - origin) * tick_s, np.nan)
+    rate_fps = own_rate(np.unique(shown_s[is_shown]), header_fps)
+    end_s = float(np.nanmax(shown_s, initial=0)) + 1 / rate_fps
+    return Stamps(
+        ticks=ticks,
+        tick_s=tick_s,
+        shown_s=shown_s,
+        keys=np.array(found.keys, dtype=np.int64),
+        rate_fps=rate_fps,
+        read_bytes=found.read_bytes,
+        missing_s=_missing_s(container, stream, end_s, found.reach_s),
+        ordered=ordered or found.display.count(None) > len(found.display) / 2,
+        origin=origin,
+        restarts=restarts,
+        shifts=shifts,
+    )
+
+
+def _collect(
+    container: InputContainer, stream: av.VideoStream, packets_max: int, *, ordered: bool
+) -> _Collected:
     display: list[int | None] = []
     decode: list[int | None] = []
-    left_out, keys = [], []
-    reach_s, read_bytes = 0.0, 0
-    ordered = container.format.name == "avi"
+    keys, left_out = [], []
+    read_bytes, reach_s = 0, 0.0
     for packet in packets(container):
         stamp = own_stamp(packet, ordered)
-        if stamp is not None:
+        if stamp is not None and packet.time_base:
             reach_s = max(reach_s, float((stamp + (packet.duration or 0)) * packet.time_base))
         read_bytes = max(read_bytes, (packet.pos or 0) + packet.size)
         if packet.stream_index != stream.index:
@@ -112,37 +153,7 @@ def read_stamps(
         decode.append(stamp if packet.dts is None else packet.dts)
         if len(display) >= packets_max:
             break
-    if not display:
-        return None
-
-    header_fps = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
-    tick_s = float(stream.time_base or _TICK_S)
-    step = max(1, round(1 / (_unproven_rate(header_fps) * tick_s)))
-    ordered = ordered or display.count(None) > len(display) / 2
-    own, clock = _without_gaps(display, step), _without_gaps(decode, step)
-    restarts = _restarts(clock, tick_s)
-    shifts = _shifts(own, restarts, step)
-    ticks = own + np.repeat((0, *shifts), np.diff((0, *restarts, len(own))))
-    is_shown = np.ones(len(ticks), dtype=np.bool_)
-    is_shown[left_out] = False
-    origin = int(ticks[is_shown].min() if is_shown.any() else 0)
-    shown_s = np.where(is_shown, (ticks - origin) * tick_s, np.nan)
-    rate_fps = _rate(np.unique(shown_s[is_shown]), header_fps)
-    end_s = float(np.nanmax(shown_s, initial=0)) + 1 / rate_fps
-    missing_s = _missing_s(container, stream, end_s, reach_s)
-    return Stamps(
-        ticks=ticks,
-        tick_s=tick_s,
-        shown_s=shown_s,
-        keys=np.array(keys, dtype=np.int64),
-        rate_fps=rate_fps,
-        read_bytes=read_bytes,
-        missing_s=missing_s,
-        ordered=ordered,
-        origin=origin,
-        restarts=restarts,
-        shifts=shifts,
-    )
+    return _Collected(display, decode, keys, left_out, read_bytes, reach_s)
 
 
 def _without_gaps(stamps: Sequence[int | None], step: int) -> NDArray[np.int64]:
@@ -172,29 +183,6 @@ def _shifts(own: NDArray[np.int64], restarts: Sequence[int], step: int) -> tuple
         shifts.append(end + step - int(part.min()))
         end = int(part.max()) + shifts[-1]
     return tuple(shifts[1:])
-
-
-def _unproven_rate(header_fps: Sequence[float]) -> float:
-    """Return a rate of the header that may be one, where there are no stamps."""
-    return next((rate for rate in header_fps if rate <= _UNPROVEN_MAX_FPS), DEFAULT_RATE_FPS)
-
-
-def _rate(times_s: Times, header_fps: Sequence[float]) -> float:
-    """Return the first rate of the header that the stamps bear out, or else theirs.
-
-    Some headers state a rate that is only the unit of their time stamps. The stamps' rate is that
-    of their mean distance without pauses, but at most twice the rate with them: frames that were
-    recorded in bursts are few.
-    """
-    distances_s = np.diff(times_s)
-    if not len(distances_s):
-        return _unproven_rate(header_fps)
-    median_s = float(np.median(distances_s))
-    running = 1 / float(distances_s[distances_s <= _PAUSE_STEPS * median_s].mean())
-    pausing = 1 / float(np.minimum(distances_s, max(_PAUSE_S, 2 * median_s)).mean())
-    rate = min(running, 2 * pausing)
-    plausible = (own for own in header_fps if 0.8 * pausing <= own <= 1.25 * rate)
-    return next(plausible, rate)
 
 
 def _missing_s(
