@@ -226,15 +226,21 @@ def _fill(
     rows, columns = slice(view.top, view.top + view.side), slice(view.left, view.left + view.side)
     for batch, spec, source in zip(clips, specs, frames, strict=True):
         times = frame_numbers(view.moment, spec, len(source))
-        clip = torch.from_numpy(source[:, rows, columns][times])
-        if view.side != spec.size_px:
+        clip, square = batch[row], source[:, rows, columns]
+        if view.side == spec.size_px:
+            pixels = clip.numpy()
+            for place, time in enumerate(times):  # one copy; indexing by all of them makes two
+                pixels[place] = square[time]
+        else:
             # uint8 and channels last is the fast path of torch's antialiased resize.
-            clip = F.interpolate(
-                clip.permute(0, 3, 1, 2),
+            resized = F.interpolate(
+                torch.from_numpy(square[times]).permute(0, 3, 1, 2),
                 size=(spec.size_px, spec.size_px),
                 mode="bilinear",
                 antialias=True,
-            ).permute(0, 2, 3, 1)
-        batch[row] = clip.flip(2) if view.flip else clip
-        if view.flip and spec.modality == "flow":
-            batch[row, ..., 0].neg_()  # modulo 256: what went right goes left, 128 stays
+            )
+            clip.copy_(resized.permute(0, 2, 3, 1))
+        if view.flip:
+            clip.copy_(clip.flip(2))
+            if spec.modality == "flow":
+                clip[..., 0].neg_()  # modulo 256: what went right goes left, 128 stays
