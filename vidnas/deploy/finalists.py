@@ -111,7 +111,7 @@ def train_finalists(
         UserError: not one of them could be trained, or one met what is no candidate's fault, such
             as a full disk.
     """
-    folder = (study.folder / MODELS_FOLDER).resolve()
+    folder = study.folder.resolve() / MODELS_FOLDER
     states = StateFolder(study.folder.resolve() / STATES_FOLDER)
     folders = [folder / f"trial-{one.trial.number}" for one in finalists]
     futures = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from vidnas.core import UserError
-from vidnas.core.files import replacing
+from vidnas.core.files import making, replacing
 from vidnas.core.value import Value
 
 DATABASE_NAME = "study.db"
@@ -110,8 +109,8 @@ class _FileStorage:
 
     def create(self) -> None:
         # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
-        with tempfile.TemporaryDirectory(prefix=".", dir=self.path.parent) as temporary:
-            made = Path(temporary) / DATABASE_NAME
+        with making(self.path) as temporary:
+            made = temporary / DATABASE_NAME
             _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(made))
             made.replace(self.path)
 

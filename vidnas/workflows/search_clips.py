@@ -188,7 +188,7 @@ def _evaluator(
         runtime=request.runtime,
         threads=request.latency_threads,
         # Workers may have another working directory.
-        states=StateFolder((request.out / STATES_FOLDER).resolve()),
+        states=StateFolder(request.out.resolve() / STATES_FOLDER),
         device="cuda" if request.gpus_per_candidate else "cpu",
     )
 
