@@ -14,17 +14,22 @@ from typing import Any, Protocol
 import optuna
 import sqlalchemy
 from pydantic import ValidationError
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from vidnas.core import UserError
 from vidnas.core.files import making, replacing
 from vidnas.core.value import Value
+from vidnas.evolution.servers import (
+    found_server,
+    given_server,
+    remember_server,
+    without_password,
+)
 
 DATABASE_NAME = "study.db"
 SERVER_NAME = "storage.json"
 _STUDY_NAME = "vidnas"
 
-_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
 # Both locks belong to their connection: a search that dies releases its study.
 _LOCKS = {
     "postgresql": "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))",
@@ -77,7 +82,8 @@ def find_storage(folder: Path, url: str | None) -> Storage:
             for a new study `study.db` in its folder.
 
     Raises:
-        UserError: the URL cannot be used, or the study is kept in `study.db`.
+        UserError: the URL cannot be used, the study is kept in `study.db`, or its folder names a
+            server that the user has not named before.
     """
     record = _ServerRecord.read(folder)
     if url is None and record is None:
@@ -88,7 +94,12 @@ def find_storage(folder: Path, url: str | None) -> Storage:
             "storage out, or copy them there with vidnas study fork --storage."
         )
     name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
-    return _ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
+    if url is not None:
+        given = given_server(url)
+        remember_server(given)
+        return _ServerStorage(folder, given, name)
+    assert record is not None  # see above
+    return _ServerStorage(folder, found_server(record.url, folder / SERVER_NAME), name)
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,7 @@ class _ServerStorage:
 
     @property
     def place(self) -> str:
-        return _without_password(self.url)
+        return without_password(self.url)
 
     def require_reachable(self) -> None:
         with self._connected():
@@ -201,40 +212,6 @@ class _ServerRecord(Value):
             raise UserError(
                 f"{path} is damaged; restore it: without it the study's trials are not found."
             ) from error
-
-
-def _read_url(text: str) -> sqlalchemy.URL:
-    example = "postgresql://user@host/database"
-    try:
-        url = sqlalchemy.make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise UserError(
-            f"The storage is not a valid database URL; write one like {example}."
-        ) from error
-    backend, _, driver = url.drivername.partition("+")
-    if backend not in _DRIVERS:
-        raise UserError(
-            f"Studies cannot be kept in {backend!r}; give a PostgreSQL or MySQL URL such as "
-            f"{example}, or none for {DATABASE_NAME} in the study's folder."
-        )
-    url = url.set(drivername=f"{backend}+{driver or _DRIVERS[backend]}")
-    try:
-        url.get_dialect().import_dbapi()
-    except (ImportError, ArgumentError) as error:
-        raise UserError(
-            f"{url.drivername} needs a driver that is not installed; run "
-            f"pip install vidnas[{backend}]."
-        ) from error
-    return url
-
-
-def _without_password(url: sqlalchemy.URL) -> str:
-    query = url.difference_update_query(["password"]).query
-    return str(
-        sqlalchemy.URL.create(
-            url.drivername, url.username, None, url.host, url.port, url.database, query
-        )
-    )
 
 
 def _connector(path: Path) -> Any:
