@@ -81,13 +81,13 @@ def look(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", ["status", "resume", "read", "fork", "ensemble"])
 def test_looking_at_a_strangers_study_calls_nobody(tmp_path, listening, name):
     port, calls = listening
-    url = f"postgresql+psycopg://me:word@127.0.0.1:{port}/db"
+    url = f"postgresql+psycopg://me:hers@127.0.0.1:{port}/db"
     folder = strangers_study(tmp_path / "study", url)
     (folder / "request.json").write_text('{"clips": "clips"}')
     expected = rf"storage\.json names the database .*127\.0\.0\.1:{port}/db, .*{VARIABLE}"
     with pytest.raises(UserError, match=expected) as caught:
         look(name, folder)
-    assert "word" not in str(caught.value)
+    assert "hers" not in str(caught.value)
     assert calls == []
     with pytest.raises(UserError, match="check that the server is running"):
         Study.read(folder, f"postgresql://me@127.0.0.1:{port}/db")  # the user says so

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from vidnas.core import UserError
+from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import making, replacing
 from vidnas.core.value import Value
+from vidnas.evolution.database_file import connector, require_plain
 from vidnas.evolution.servers import (
     found_server,
     given_server,
@@ -122,11 +124,12 @@ class _FileStorage:
         # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
         with making(self.path) as temporary:
             made = temporary / DATABASE_NAME
-            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(made))
+            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=connector(made))
             made.replace(self.path)
 
     def open(self) -> optuna.Study:
-        return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
+        require_plain(self.path)
+        return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=connector(self.path))
 
     def locked(self) -> AbstractContextManager[None]:
         return nullcontext()  # the lock of the folder is enough
@@ -207,16 +210,11 @@ class _ServerRecord(Value):
         if not path.is_file():
             return None
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(bounded_bytes(path))
         except ValidationError as error:
             raise UserError(
                 f"{path} is damaged; restore it: without it the study's trials are not found."
             ) from error
-
-
-def _connector(path: Path) -> Any:
-    # Connections are made here because a URL cannot hold every path: Optuna expands braces in it.
-    return lambda: sqlite3.connect(path, timeout=30, check_same_thread=False)
 
 
 def _make(url: str, name: str, **engine: Any) -> None:
@@ -238,6 +236,7 @@ _DATABASE_CURES = {
     "disk i/o": "the disk is full or failing; free some space and run the same command again",
     "not a database": "the file is damaged; restore a copy, or start a new study elsewhere",
     "malformed": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "too big": "it is damaged, or made to do harm; restore a copy",
     "locked": "another program is writing to it; close that and run the same command again",
     "readonly": "it is read-only; make it writable, or copy the study to another folder",
     "unable to open": "it cannot be opened; check the folder's permissions",
@@ -255,7 +254,12 @@ def plain_storage_errors(place: str) -> Iterator[None]:
     """Say in one sentence what a database error means."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+    except (
+        SQLAlchemyError,
+        sqlite3.Error,
+        optuna.exceptions.StorageInternalError,
+        RuntimeError,
+    ) as error:
         innermost: BaseException = error
         while innermost.__cause__ is not None:
             innermost = innermost.__cause__

@@ -43,6 +43,7 @@ def read_architecture(text: str, digest: str) -> Architecture:
         UserError: its genes are invalid.
         ValueError: the text is not JSON.
     """
-    if json.loads(text).get("family") in families():
+    family = json.loads(text).get("family")
+    if isinstance(family, str) and family in families():
         return architecture_from_json(text)
     return UnknownArchitecture(genes=text, stored_digest=digest)
