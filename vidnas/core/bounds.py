@@ -20,7 +20,7 @@ WIDTH = 100.0
 """Factor on the published numbers of channels."""
 PARTS = 1000
 """Blocks, modules or members of an architecture, each as often as it is repeated."""
-OPERATIONS = 50_000
+OPERATIONS = 20_000
 """To build a network and to run it once, those on single tensors."""
 PARAMETERS = 1_000_000_000
 """And no more than the file of the weights holds."""
@@ -56,10 +56,13 @@ def bounded_bytes(path: Path, bounds: TextBounds = RECORD) -> bytes:
         OSError: it cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # to open a pipe could take for ever
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UserError(f"{path} is not a file; put a copy of what it leads to in its place.")
-        text = file.read(bounds.size_bytes + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            text = file.read(bounds.size_bytes + 1)
+    finally:
+        os.close(descriptor)
     require_within(text, str(path), bounds)
     return text
 
