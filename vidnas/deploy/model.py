@@ -91,7 +91,11 @@ class _Description(Value):
 
 
 def save_model(model: Model, folder: Path | str) -> None:
-    """Write the model into the folder, replacing one that is there."""
+    """Write the model into the folder, replacing one that is there.
+
+    Raises:
+        UserError: the weights cannot be written.
+    """
     folder = Path(folder)
     description = _Description(
         architecture=json.loads(model.architecture.to_json()),
@@ -102,7 +106,13 @@ def save_model(model: Model, folder: Path | str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # Both are complete before either replaces what is there.
     with replacing(folder / WEIGHTS_FILE) as weights, replacing(folder / MODEL_FILE) as text:
-        save_file(state, weights)
+        try:
+            save_file(state, weights)
+        except SafetensorError as error:  # names the error of the system
+            raise UserError(
+                f"{folder / WEIGHTS_FILE} cannot be written ({error}); free some space, and run "
+                "the same command again."
+            ) from error
         text.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
