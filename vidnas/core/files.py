@@ -66,13 +66,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: Path, name: str | None = None) -> None:
-    """Remove temporary files and folders whose writers died.
+def remove_leftovers(folder: Path, name: str | None = None) -> int:
+    """Remove temporary files and folders whose writers died; return how many.
 
     Args:
         folder: where to look.
         name: what they were to become; if unset, anything.
     """
+    removed = 0
     for entry in _entries(folder):
         found = _TEMPORARY.fullmatch(entry.name)
         if not found or name not in (None, found["name"]) or _is_written(Path(entry.path)):
@@ -82,6 +83,8 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
                 shutil.rmtree(entry.path)
             else:
                 Path(entry.path).unlink()
+            removed += 1
+    return removed
 
 
 def own_folders(folder: Path) -> list[Path]:

@@ -115,8 +115,8 @@ class Records:
             self._show(trial, {trial.rung})
         return now
 
-    def repair(self) -> None:
-        """Show the dashboard what a kill kept from it.
+    def repair(self) -> int:
+        """Show the dashboard what a kill kept from it; return of how many candidates.
 
         Raises:
             UserError: the disk is full, or the database cannot be written to.
@@ -124,6 +124,7 @@ class Records:
         with plain_storage_errors(self._place):
             for trial, rungs in self._unshown:
                 self._show(trial, rungs)
+        return len(self._unshown)
 
     def _show(self, trial: Trial, rungs: set[int]) -> None:
         """Write what only the dashboard reads."""

@@ -55,6 +55,8 @@ class Study:
         }
         """Evaluations by digest and rung that are finished, and wait for their turn to be
         recorded."""
+        self.repairs: dict[str, int] = {}
+        """What was mended when it was opened to be searched: how many of what."""
 
     @classmethod
     def create_or_resume(
@@ -85,8 +87,7 @@ class Study:
         with plain_file_errors(folder), ExitStack() as locks:
             folder.mkdir(parents=True, exist_ok=True)
             locks.callback(_lock(folder).release)
-            for part in parts:
-                remove_leftovers(part)
+            leftovers = sum(map(remove_leftovers, parts))
             if (folder / CONFIG_NAME).exists():
                 StudyConfig.read(folder / CONFIG_NAME).require_same(config, folder)
             else:
@@ -97,7 +98,10 @@ class Study:
                 locks.enter_context(storage.locked())
             study = cls(folder, config, storage)
             _require_known_family(study)
-            study._records.repair()
+            study.repairs = {
+                "half-written files": leftovers,
+                "candidates that the dashboard showed as they had been": study._records.repair(),
+            }
             study._locks = locks.pop_all()
             return study
 

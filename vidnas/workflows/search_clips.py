@@ -46,6 +46,7 @@ from vidnas.workflows.plan import (
     searched_family,
 )
 from vidnas.workflows.records import write_record
+from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.tensorboard_log import TensorBoardLog
@@ -142,6 +143,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         storage=request.storage,
     )
     with study:
+        for sentence in recovery(study):
+            listener.say(sentence)
         # The path of the clips may be relative to where the command was typed. Where the trials
         # are the study remembers, without a password. What the workers did is counted by the page.
         known = {"clips": request.clips.resolve(), "storage": None, "workers": executor.slots}
