@@ -73,16 +73,13 @@ class SearchLog(Listener):
 
     def opened(self, history: Sequence[Trial]) -> None:
         """Write the events of the study that the log does not know."""
-        tally, missed = Tally(), 0
+        tally = Tally()
         for trial in history:
             tally.take(trial)
             if self.knows(trial):
                 self.place += 1
             else:
                 self.searched(Event.of(kind_of(trial), trial, tally, trial.elapsed_s))
-                missed += 1
-        if missed:
-            self._remark(f"{self._path} lacked {missed} events of the study; they were added.")
 
     def searched(self, event: Event) -> None:
         """Write the search's latest event."""
