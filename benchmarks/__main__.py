@@ -12,6 +12,7 @@ from benchmarks.results import options
 
 SELF_CONTAINED = (
     "cache",
+    "fuzz",
     "latency_steadiness",
     "training_step",
     "representation_flow",

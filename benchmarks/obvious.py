@@ -12,7 +12,6 @@ The workers of the search start only once: they evaluate one candidate before th
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -115,18 +114,20 @@ def evaluate_one(arguments: argparse.Namespace) -> None:
     """Do what each fresh process does."""
 
     from vidnas.data.cache import ClipCache
+    from vidnas.data.cache_writer import INDEX
     from vidnas.data.datasets import load_dataset
+    from vidnas.data.frame_table import read_index
     from vidnas.evolution import clip_evaluator
     from vidnas.families import architecture_from_json
 
     dataset = load_dataset(arguments.clips)
-    index = json.loads((arguments.cache / "index.json").read_text(encoding="utf-8"))
-    videos = [dataset.videos[entry["number"]] for entry in index["videos"]]
+    head, _ = read_index(arguments.cache / INDEX)
+    videos = [dataset.videos[number] for number in head["numbers"]]
 
     class Decoding(ClipCache):
         """Decodes a video, or its labelled span, at every use."""
 
-        def frames(self, video: int, modality: str = "rgb") -> Any:
+        def frames(self, video: int, modality: str = "rgb", used: Any = None) -> Any:
             return videos[video].decode(SIZE_PX)
 
     if arguments.decode:

@@ -33,10 +33,11 @@ from benchmarks.attacked_search import (
     fingerprint,
     harm_bytes,
 )
-from benchmarks.results import Results, options, print_environment, print_table
+from benchmarks.results import Results, options, print_table
 
 PATIENCE_S = 60.0
 PEAK_BYTES, LONGEST_S = 500_000_000, 5.0
+_NO_CLIP = "no-such-clip.mp4"
 _TRIES = 4
 """How often a phase that was missed is tried again."""
 
@@ -153,7 +154,7 @@ def strangers(most: int | None) -> Iterator[Row]:
         hostile.write_study(folder / "study")
         servers = {"a server of theirs": hostile.server(port)}
         for title, kind, harms, words in (
-            ("predict", "model", hostile.MODELS, ["no-such-clip.mp4"]),
+            ("predict", "model", hostile.MODELS, [_NO_CLIP]),
             ("status", "study", hostile.STUDIES | servers, []),
             ("ensemble", "study", hostile.LINKS | servers, []),
         ):
@@ -174,7 +175,7 @@ def look(row: Row, given: Path, harm: hostile.Harm, command: list[str]) -> None:
     outside.mkdir()
     for name in ("thesis.txt", "thesis.state", "model.json", "0123456789abcdef.state"):
         (outside / name).write_text("precious")
-    harm(given / command[0].replace(command[0], Path(command[1]).name), outside)
+    harm(Path(command[1]), outside)
     before = fingerprint(outside)
     began = time.monotonic()
     with (given / "said").open("w+") as said:
@@ -191,7 +192,7 @@ def look(row: Row, given: Path, harm: hostile.Harm, command: list[str]) -> None:
         said.seek(0)
         text = said.read()
     hung, seconds = code == -9, time.monotonic() - began
-    refused = code == 2 and "Traceback" not in text
+    refused = code == 2 and "Traceback" not in text and _NO_CLIP not in text
     if not refused:
         print(f"{row.name}: {command} ended with {code}: {text[-300:]}", flush=True)
     row.add(Attempt(resumed=refused, hung=hung, outside=int(fingerprint(outside) != before)))
@@ -262,7 +263,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
     results = Results("torture", arguments, keep=not (arguments.quick or arguments.only))
-    print_environment()
     rows: list[Row] = []
     named = attacks(arguments.quick, arguments.clips, arguments.attempts, arguments.seed)
     for name in arguments.only or named:

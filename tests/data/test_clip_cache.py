@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from vidnas.core import UserError
-from vidnas.data import cache_writer
-from vidnas.data.cache import ClipCache, build_cache, default_directory
+from vidnas.data import cache_folder, cache_writer
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.cache_folder import default_directory
 from vidnas.data.datasets import Dataset, Video, load_dataset
+from vidnas.data.frame_table import read_index, write_index
 from vidnas.data.reading import VideoError, read_video
 from vidnas.data.splits import SPLITS
 from vidnas.data.video_workers import in_workers
@@ -155,7 +157,7 @@ def test_a_disk_that_is_too_small(
     demo_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage(9, 8, 1_000_000))
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage(9, 8, 1_000_000))
     with pytest.raises(UserError, match=r"need about [\d.]+ MB, but 1 MB are free; .*VIDNAS_CACHE"):
         build_cache(demo_dataset, size_px=64, directory=tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
@@ -164,10 +166,8 @@ def test_a_disk_that_is_too_small(
 def test_what_is_not_a_cache_is_rejected(cache: ClipCache, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no clip cache"):
         ClipCache(tmp_path)
-    text = (cache.directory / cache_writer.INDEX).read_text()
-    (tmp_path / cache_writer.INDEX).write_text(
-        text.replace(f'"version": {cache_writer.VERSION}', '"version": 99')
-    )
+    head, arrays = read_index(cache.directory / cache_writer.INDEX)
+    write_index(tmp_path / cache_writer.INDEX, {**head, "version": 99}, arrays)
     with pytest.raises(UserError, match="version 99"):
         ClipCache(tmp_path)
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vidnas.core import ClipSpec, UserError
-from vidnas.data import cache_writer, sampling
+from vidnas.data import cache_folder, sampling
 from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, ClipSettings, build_cache, build_flow
 from vidnas.data.datasets import Dataset, Video, load_dataset
@@ -126,7 +126,7 @@ def test_a_failure_leaves_no_flow_behind(
     span = dataset.videos[1]
     longer = Video(span.path, span.labels, span.split)
     changed = replace(dataset, videos=(dataset.videos[0], longer, *dataset.videos[2:]))
-    with pytest.raises(VideoError, match="frames, but had"):
+    with pytest.raises(VideoError, match="has changed since its frames were cached"):
         build_flow(changed, own)
     assert not list(own.directory.glob("flow*"))
     assert build_flow(dataset, own).flow_method == "dis"
@@ -137,7 +137,7 @@ def test_a_disk_that_is_too_small(
 ) -> None:
     own = copied(cache, tmp_path)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage(9, 9, 0))
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage(9, 9, 0))
     with pytest.raises(UserError, match=r"the flow needs 768 kB, but 0 B are free"):
         build_flow(dataset, own, method="farneback")
 

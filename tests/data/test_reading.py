@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from written_videos import encode, levels_of
 
-from vidnas.data.reading import VideoError, read_video
+from vidnas.data.reading import VideoError, read_video, stream_video
 
 RAMP = list(range(0, 200, 10))  # 20 frames
 
@@ -112,21 +112,43 @@ def test_a_video_that_was_cut_off_is_named(
     assert "cut off" in (reason := _reason(path)) or "cannot be decoded" in reason
 
 
+REFUSED = {
+    "tiny_AudioVideoInterleave.avi": "has no frames",
+    "tiny_FlashVideo.flv": "cannot be decoded (End of file)",
+    "tiny_Mpeg4.mp4": "the file has no video stream",
+    "tiny_WindowsMediaVideo.wmv": "has no frames",
+    "tiny_mp4-with-audio.mp4": "the file has no video stream",
+    "tiny_webm.webm": "is cut off: 1 of 26 expected frames could be decoded",
+    "zero_bytes.webm": "the file is empty (0 bytes)",
+}
+OTHER_LENGTHS = {
+    "decord_corrupted.mp4": 50,  # the manifest stops at the first bad packet
+    "imageio_newtonscradle.gif": 41,  # a variable rate
+    "mmaction_part_0.mp4": 33,  # its time stamps skip one frame
+}
+
+
 @pytest.mark.shared_data
-def test_real_files_in_many_codecs(shared_folder: Path) -> None:
+def test_what_becomes_of_real_files_in_many_codecs(shared_folder: Path) -> None:
     clips = shared_folder / "clips"
     with (clips / "manifest.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if int(row["bytes"]) < 700_000]
-    read = {}
+        rows = list(csv.DictReader(file))
+    lengths, damaged, refused = {}, {}, {}
     for row in rows:
+        name = row["file"]
         try:
-            read[row["file"]] = len(read_video(clips / row["file"], size_px=32)[0])
+            with stream_video(clips / name, size_px=32) as stream:
+                lengths[name] = sum(1 for _ in stream)
+            damaged[name] = stream.damaged
         except VideoError as error:
-            assert row["error"] or int(row["decoded"]) < 2, error
-    constant = [row for row in rows if not row["vfr"] and row["file"] in read]
-    wrong = [row["file"] for row in constant if read[row["file"]] != int(row["decoded"])]
-    assert wrong == ["mmaction_part_0.mp4"]  # its time stamps skip one frame: shown twice
-    assert len(read) > 40
+            refused[name] = error.reason
+    assert len(rows) == 76
+    assert refused == REFUSED
+    assert {name: share for name, share in damaged.items() if share} == {
+        "decord_corrupted.mp4": pytest.approx(1 / 50)
+    }
+    listed = {row["file"]: int(row["decoded"]) for row in rows if row["file"] in lengths}
+    assert lengths == listed | OTHER_LENGTHS
 
 
 @pytest.mark.shared_data

@@ -123,7 +123,7 @@ def test_clips_are_mirrored_only_when_asked() -> None:
         rng = np.random.default_rng(0)
         seen = set()
         for _ in range(30):
-            view = sampling._random_view(frames, rng, Augmentation(flip=flip))
+            view = sampling._random_view(frames.shape, rng, Augmentation(flip=flip))
             batch = sampling._batch(1, [spec])
             sampling._fill(batch, 0, [frames], [spec], view)
             (clip,) = sampling._channels_first(batch)
@@ -143,7 +143,7 @@ def test_training_clips_start_at_every_moment() -> None:
     starts = set()
     for _ in range(200):
         batch = sampling._batch(1, [spec])
-        view = sampling._random_view(frames, rng, Augmentation())
+        view = sampling._random_view(frames.shape, rng, Augmentation())
         sampling._fill(batch, 0, [frames], [spec], view)
         starts.add(int(batch[0][0, 0, 0, 0, 0]))
     assert starts == set(range(10))

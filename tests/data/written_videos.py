@@ -19,15 +19,18 @@ def encode(
     ticks: Sequence[int] | None = None,
     size: tuple[int, int] = (64, 48),
     options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write a video of one grey level a frame; `ticks` are its time stamps in 1 / rate seconds.
 
     The left half of the top quarter is white, so that rotations show.
     """
     with av.open(str(path), "w", options=options or {}) as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, rate)
         for index, level in enumerate(levels):
             image = np.full((size[1], size[0], 3), level, dtype=np.uint8)

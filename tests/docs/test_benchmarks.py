@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = {
     "__init__",
     "__main__",
+    "attacked_search",
     "clips",
     "commands",
     "fidelity_ladder",
+    "hostile",
     "results",
     "searching",
     "timing",

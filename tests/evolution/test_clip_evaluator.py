@@ -1,6 +1,7 @@
 import math
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -114,6 +115,15 @@ def test_a_missing_cache_is_no_fault_of_the_candidate(cache, tmp_path):
     evaluator = replace(evaluator_of(cache), cache_directory=tmp_path)
     with pytest.raises(UserError, match="no clip cache"):
         evaluator.evaluate(TOY, seed=0, deadline_s=None)
+
+
+def test_a_damaged_cache_is_no_fault_of_the_candidate(cache, tmp_path):
+    folder = shutil.copytree(cache.directory, tmp_path / cache.directory.name)
+    (path, *_) = sorted(folder.glob("rgb-*.raw"), key=lambda one: -one.stat().st_size)
+    path.write_bytes(bytes(path.stat().st_size))
+    evaluator = replace(evaluator_of(cache), cache_directory=folder)
+    with pytest.raises(UserError, match=r"damaged .*; run the same command again"):
+        evaluator.evaluate(TOY, 3, 60.0)
 
 
 def test_runs_the_same_in_a_worker(cache):

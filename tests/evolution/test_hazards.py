@@ -1,5 +1,6 @@
 """What a search does when its machine misbehaves: real processes, real files, one sentence."""
 
+import errno
 import os
 import re
 import shutil
@@ -85,6 +86,53 @@ def test_a_worker_that_is_lost_is_recorded_and_replaced(tmp_path, misfortune, re
     evaluations = [trial.evaluation for trial in Study.read(folder).trials]
     assert [one.status for one in evaluations] == ["failed", "ok", "ok", "ok"]
     assert evaluations[0].reason == reason
+
+
+class FillsTheDisk(FirstMisfortune):
+    def happen(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "spill")
+
+
+class HasABrokenDisk(FirstMisfortune):
+    def happen(self):
+        raise RuntimeError(f"[C++] writing failed: {os.strerror(errno.EIO)}")
+
+
+class LosesAMappedFile(FirstMisfortune):
+    def happen(self):
+        os.kill(os.getpid(), signal.SIGBUS)
+
+
+@pytest.mark.parametrize(
+    ("misfortune", "words"),
+    [
+        (FillsTheDisk, "No space left on device: 'spill'"),
+        (HasABrokenDisk, "Input/output error"),
+    ],
+)
+def test_what_the_machine_does_is_not_recorded_against_a_candidate(tmp_path, misfortune, words):
+    folder, evaluator = tmp_path / "study", misfortune(marker=tmp_path / "happened")
+    with (
+        Study.create_or_resume(folder, toy_config()) as study,
+        pytest.raises(UserError, match="run the same command again, which goes on") as caught,
+    ):
+        search_in(study, evaluator, evaluations=3)
+    assert words in str(caught.value)
+    with Study.create_or_resume(folder, toy_config()) as study:
+        assert not study.trials
+        search_in(study, evaluator, evaluations=3)
+        assert [trial.evaluation.status for trial in study.trials] == ["ok"] * 3
+
+
+def test_a_mapped_file_that_is_cut_off_is_not_recorded_against_a_candidate(tmp_path):
+    evaluator = LosesAMappedFile(marker=tmp_path / "happened")
+    with (
+        Study.create_or_resume(tmp_path / "study", toy_config()) as study,
+        LocalExecutor(workers=1) as executor,
+        pytest.raises(UserError, match="cut off or cannot be read"),
+    ):
+        run_search(study, ToySpace(), evaluator, RandomSearch(), executor, evaluations=3)
+    assert not Study.read(tmp_path / "study").trials
 
 
 def run_search_process(folder: Path, evaluations: int) -> tuple[set[tuple[str, ...]], str]:

@@ -250,15 +250,35 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
     source = ClipSource.of(cache.directory)
     partial = nodes.away / f"{cache.directory.name}-{source.digest}.partial"
     partial.mkdir()
-    (partial / "frames.rgb").write_bytes(b"cut off")
+    name = next(one for one in source.files if one.endswith(".raw"))
+    pixels = (cache.directory / name).read_bytes()
+    (partial / name).write_bytes(pixels[:7])
+    begun = (partial / name).stat().st_ino
     folders = copy_on(nodes, source, copies_a_node=3)
     copy = nodes.away / f"{cache.directory.name}-{source.digest}"
     assert sorted(folders) == sorted([cache.directory] * 3 + [copy] * 3)
-    pixels = (copy / "frames.rgb").read_bytes()
     # Only what was missing was read, and once: the others found it.
-    assert pixels[:7] == b"cut off"
-    assert pixels[7:] == (cache.directory / "frames.rgb").read_bytes()[7:]
+    assert (copy / name).read_bytes() == pixels
+    assert (copy / name).stat().st_ino == begun
     assert not partial.exists()
+
+
+def test_a_copy_that_was_damaged_is_made_anew(nodes, cache):
+    source = ClipSource.of(cache.directory)
+    copies = set(copy_on(nodes, source, copies_a_node=1)) - {cache.directory}
+    (path,) = (next(copy.glob("rgb-*.raw")) for copy in copies)
+    pixels = path.read_bytes()
+    path.write_bytes(bytes(len(pixels)))
+    fresh = ray.remote(max_calls=1)(copy_here)  # in a new worker
+    ray.get(
+        [
+            fresh.options(
+                num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+            ).remote(source)
+            for node in nodes.ids
+        ]
+    )
+    assert path.read_bytes() == pixels
 
 
 def test_candidates_train_on_every_node(nodes, cache):

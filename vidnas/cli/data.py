@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +13,8 @@ from pydantic import Field
 from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.live import Display
 from vidnas.core import UserError
-from vidnas.workflows.options import Clips, Request, Seed, Size
+from vidnas.core.quantities import format_bytes
+from vidnas.workflows.options import CacheSize, Clips, Request, Seed, Size
 
 if TYPE_CHECKING:
     from vidnas.data.check import CheckReport
@@ -38,7 +40,15 @@ class FlowRequest(Request):
     """How flow is estimated; by default as in the cache, or else dis; tvl1 needs another build of
     OpenCV."""
     size_px: Size = None
+    cache_size_bytes: CacheSize = None
     seed: Seed = 0
+
+
+class CacheRequest(Request):
+    """What `vidnas data cache` is asked for."""
+
+    clear: str | None = None
+    """Name of a cache to remove, or all; one that is in use stays."""
 
 
 class DemoRequest(Request):
@@ -106,6 +116,7 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
             size_px=request.size_px,
             modalities=("flow",),
             flow_method=request.method,
+            cache_bytes=request.cache_size_bytes,
         )
     _, std = cache.statistics("flow")
     across, down = (std * 255 * STEP_PX).tolist()
@@ -131,6 +142,54 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
             f"This is less than one of the 8-bit steps of {STEP_PX:.2f} px; larger videos, or "
             "fewer frames per second, would show more of it."
         )
+
+
+@app.command
+def cache(request: CacheRequest, *, json: Json = False) -> None:
+    """List the clip caches of this machine, the one that was not used for longest first, or remove
+    some.
+
+    They lie in ~/.cache/vidnas, or in the folder that the variable VIDNAS_CACHE names.
+
+    For example:
+
+        vidnas data cache --clear all
+    """
+    from vidnas.data.cache import state_of
+    from vidnas.data.cache_folder import clear_caches, default_directory, list_caches
+
+    if request.clear is not None:
+        for entry, removed in clear_caches(default_directory(), request.clear):
+            what = "removed" if removed else "is in use and stays"
+            say(f"{entry.directory.name} {what} ({format_bytes(entry.size_bytes)}).")
+    entries = [(entry, state_of(entry)) for entry in list_caches(default_directory())]
+    if json:
+        show_json(
+            [
+                {
+                    "folder": str(entry.directory),
+                    "source": entry.source,
+                    "size_bytes": entry.size_bytes,
+                    "last_used": datetime.fromtimestamp(entry.last_used).isoformat(),
+                    "state": state,
+                }
+                for entry, state in entries
+            ]
+        )
+        return
+    rows = [
+        (
+            entry.directory.name,
+            entry.source or "unknown",
+            state,
+            format_bytes(entry.size_bytes),
+            f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}",
+        )
+        for entry, state in entries
+    ]
+    show_table("cache", "clips", "state", figures=("size", "last used"), rows=rows)
+    total = sum(entry.size_bytes for entry, _ in entries)
+    show(f"{len(entries)} caches in {default_directory()}: {format_bytes(total)}.")
 
 
 @app.command

@@ -31,6 +31,8 @@ class ForkRequest(Request):
     limits: Limits = ()
     strategy: StrategyName | None = None
     """Strategy of the new study; that of the old one by default."""
+    clips: Path | None = None
+    """Labelled clips: those of the new study, where they are not those of the old one any more."""
     storage: Storage = None
 
 
@@ -49,7 +51,8 @@ def fork(request: ForkRequest) -> None:
 
     Space, clips, training and seed stay the same, because trials could not be
     compared otherwise. Under other limits they are judged anew; none is trained
-    again. Without --limit, the limits stay.
+    again. Without --limit, the limits stay. Where clips were added, removed or changed,
+    --clips takes the trials along, with the fitness that they had.
 
     For example:
 
@@ -67,6 +70,7 @@ def fork(request: ForkRequest) -> None:
             trials=request.trials,
             limits=request.limits,
             strategy=request.strategy,
+            clips=request.clips,
             storage=request.storage,
         )
     _tell(request.new, count)

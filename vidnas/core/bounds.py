@@ -47,6 +47,9 @@ RECORD = TextBounds(size_bytes=1 << 20, values=200_000, groups=50_000)
 CARD = TextBounds(size_bytes=64 << 20, values=3_000_000, groups=100_000)
 """The description of a model, whose confusion matrices grow with the square of the classes."""
 
+LISTING = TextBounds(size_bytes=256 << 20, values=5_000_000, groups=1_000_000)
+"""The list of the videos that a study was searched on."""
+
 
 def bounded_bytes(path: Path, bounds: TextBounds = RECORD) -> bytes:
     """Return what a file holds.

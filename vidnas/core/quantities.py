@@ -5,7 +5,10 @@ The one place where numbers are rounded for people; `durations.py` does the same
 
 from __future__ import annotations
 
+import re
+
 from vidnas.core.cost import Cost
+from vidnas.core.errors import UserError
 from vidnas.core.evaluation import Evaluation
 
 _PREFIXES = ("", "k", "M", "G", "T")
@@ -26,6 +29,22 @@ def format_count(number: float) -> str:
 def format_bytes(number: float, digits: int = 3) -> str:
     """Return bytes with a decimal prefix: 1 MB is 1,000,000 bytes."""
     return f"{_prefixed(number, digits)}B"
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of a size such as "200GB".
+
+    Raises:
+        UserError: the text is no size, has no unit, or is zero.
+    """
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)(i?)b", text.strip().lower())
+    size = 0.0
+    if match:
+        number, prefix, binary = match.groups()
+        size = float(number) * (1024 if binary else 1000) ** " kmgt".index(prefix or " ")
+    if size < 1:
+        raise UserError(f"{text!r} is not a size; write it like 200GB, 500MB or 1.5TB.")
+    return int(size)
 
 
 def format_ms(ms: float, digits: int = 3) -> str:

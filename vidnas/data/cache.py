@@ -1,37 +1,49 @@
-"""The clip cache: every video decoded once, into one memory-mapped file that all workers share."""
+"""The clip cache: every video decoded once, into memory-mapped files that all workers share."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core import Modality, UserError
 from vidnas.core.value import Value
 from vidnas.core.workers import require_main_guard
+from vidnas.data.cache_folder import (
+    ABOUT,
+    CacheEntry,
+    OnRemark,
+    building,
+    default_directory,
+    hold,
+    plain_cache_errors,
+)
 from vidnas.data.cache_writer import (
-    FLOW_INDEX,
+    CHANGED,
+    FLOW_IN_USE,
     INDEX,
-    PIXELS,
     VERSION,
     OnProgress,
-    flow_offset,
-    flow_pixels,
+    flow_in_use,
+    flow_index,
+    open_flow,
+    write_clips,
     write_flow,
-    write_frames,
 )
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
+from vidnas.data.frame_table import FrameTable, read_index
 from vidnas.data.reading import Frames, reject_objects
-from vidnas.data.splits import Split
+from vidnas.data.splits import SPLITS, Split
+from vidnas.data.stored_frames import CacheDamaged
+
+_NAME_LENGTH = 40  # of up to four bytes; the rest of a folder's name needs room, too
 
 
 class ClipSettings(Value):
@@ -41,12 +53,15 @@ class ClipSettings(Value):
     """Short side of the frames in the cache."""
     flow_method: FlowMethod | None = None
     """How the optical flow was computed; None for clips without any."""
+    rate_fps: float | None = None
+    """The frame rate at which videos are read; None for each one's own."""
 
 
 class ClipCache:
     """A finished cache: the frames of all videos, memory-mapped; it is pickled as its path.
 
-    It may hold their optical flow too: as many frames, each the motion until the next one.
+    It may hold their optical flow too: as many frames, each the motion until the next one. As long
+    as it is open, it is not removed to make room for another.
     """
 
     def __init__(self, directory: Path | str) -> None:
@@ -54,47 +69,42 @@ class ClipCache:
 
         Raises:
             UserError: there is no cache, or one of another version.
+            CacheDamaged: it is not what was written.
         """
-        directory = Path(directory)
+        self.directory = directory = Path(directory)
+        hold(directory, self)
         try:
-            index = json.loads((directory / INDEX).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            head, arrays = read_index(directory / INDEX)
+        except FileNotFoundError as error:
             raise UserError(
                 f"{directory}: there is no clip cache; build it from the videos again."
             ) from error
-        if index.get("version") != VERSION:
+        if head["version"] != VERSION:
             raise UserError(
-                f"{directory}: the clip cache has version {index.get('version')}, but this program "
+                f"{directory}: the clip cache has version {head['version']}, but this program "
                 f"reads version {VERSION}; build it from the videos again."
             )
-        self.directory = directory
-        self.fingerprint: str = index["fingerprint"]
+        self.fingerprint: str = head["fingerprint"]
         """Identifies the videos' content, labels and splits, wherever they lie."""
-        self.classes: tuple[str, ...] = tuple(index["classes"])
-        self.size_px: int = index["size_px"]
-        self.skipped: tuple[tuple[str, str], ...] = tuple(map(tuple, index["skipped"]))
+        self.classes: tuple[str, ...] = tuple(head["classes"])
+        self.size_px: int = head["size_px"]
+        self.rate_fps: float | None = head["rate_fps"]
+        """The frame rate at which the videos were read; None for each one's own."""
+        self.skipped: tuple[tuple[str, str], ...] = tuple(map(tuple, head["skipped"]))
         """Path and reason of each video that could not be used."""
-        videos = index["videos"]
-        self.paths: tuple[str, ...] = tuple(video["path"] for video in videos)
-        self.contents: tuple[str, ...] = tuple(video["content"] for video in videos)
+        self.paths: tuple[str, ...] = tuple(head["paths"])
+        self.contents: tuple[str, ...] = tuple(head["contents"])
         """What identifies each video, wherever its file lies; see `Dataset.contents`."""
-        self.multi_label: bool = index["multi_label"]
+        self.multi_label: bool = head["multi_label"]
         """Whether a video may show any number of classes, instead of exactly one."""
-        self.targets = _targets([v["labels"] for v in videos], len(self.classes), self.multi_label)
+        self.targets = _targets(arrays["labels"], len(self), len(self.classes), self.multi_label)
         """The class of each video, `(N,)`; if a video may show several, which: `(N, num_classes)`,
         0 or 1."""
-        self._splits = np.array([video["split"] for video in videos])
-        self._offsets: list[int] = [video["offset"] for video in videos]
-        self._shapes: list[tuple[int, ...]] = [tuple(video["shape"]) for video in videos]
-        self._statistics = {"rgb": (index["mean"], index["std"])}
-        self._pixels = _map(directory / PIXELS)
-        self.flow_method: FlowMethod | None = None
+        self.flow_method: FlowMethod | None = flow_in_use(directory)
         """How the flow in use was computed; None if there is none."""
-        if (directory / FLOW_INDEX).is_file():
-            flow = json.loads((directory / FLOW_INDEX).read_text(encoding="utf-8"))
-            self.flow_method = method = flow["method"]
-            self._statistics["flow"] = flow["mean"], flow["std"]
-            self._flow = _map(flow_pixels(directory, method))
+        self._splits = arrays["splits"]
+        self._tables = {"rgb": FrameTable(directory, "rgb", arrays)}
+        self._statistics = {"rgb": (head["mean"], head["std"])}
 
     def __reduce__(self) -> tuple[type[ClipCache], tuple[Path]]:
         return ClipCache, (self.directory,)
@@ -104,37 +114,72 @@ class ClipCache:
 
     def videos(self, split: Split) -> NDArray[np.int64]:
         """Return the indices of the videos of a split."""
-        return np.flatnonzero(self._splits == split)
+        return np.flatnonzero(self._splits == SPLITS.index(split))
 
-    def frames(self, video: int, modality: Modality = "rgb") -> Frames:
+    def frames(
+        self, video: int, modality: Modality = "rgb", used: NDArray[np.int64] | None = None
+    ) -> Frames:
         """Return the frames of a video, `(T, H, W, C)`: a read-only view of the file.
+
+        Args:
+            video: its index.
+            modality: frames or flow.
+            used: numbers of the frames that will be looked at; None for all. Only these are
+                compared with their checksums, once per process.
+
+        Raises:
+            UserError: the cache has no clips of this modality.
+            CacheDamaged: the frames are not what was written.
+        """
+        table = self._table(modality)
+        table.check(video, used)
+        return table.view(video)
+
+    def shape(self, video: int, modality: Modality = "rgb") -> tuple[int, int, int, int]:
+        """Return the shape of the frames of a video, `(T, H, W, C)`.
 
         Raises:
             UserError: the cache has no clips of this modality.
         """
-        self._require(modality)
-        pixels, shape, offset = self._pixels, self._shapes[video], self._offsets[video]
-        if modality == "flow":
-            pixels, shape, offset = self._flow, (*shape[:3], 2), flow_offset(offset)
-        return pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+        return self._table(modality).shape(video)
+
+    def require_whole(self, modality: Modality = "rgb", on_progress: OnProgress = None) -> None:
+        """Compare all frames with their checksums, unless no file has changed since that was done.
+
+        Args:
+            modality: frames or flow.
+            on_progress: called with the numbers of videos compared and in all, if any must be.
+
+        Raises:
+            UserError: the cache has no clips of this modality.
+            CacheDamaged: some are not what was written.
+        """
+        self._table(modality).require_whole(on_progress)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no video was left out that could be decoded now."""
+        return all(reason != CHANGED for _, reason in self.skipped)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that make it up, without a flow that was in use before."""
-        files = [self.directory / INDEX, self.directory / PIXELS]
+        files = [self.directory / ABOUT, self.directory / INDEX]
+        files += self._tables["rgb"].paths.values()
         if self.flow_method is not None:
-            files += [self.directory / FLOW_INDEX, flow_pixels(self.directory, self.flow_method)]
+            files += [self.directory / FLOW_IN_USE, flow_index(self.directory, self.flow_method)]
+            files += self._table("flow").paths.values()
         return tuple(files)
 
     @property
     def typical_frames(self) -> int:
         """Median number of frames per video."""
-        return int(np.median([shape[0] for shape in self._shapes]))
+        return int(np.median(self._tables["rgb"].shapes[:, 0]))
 
     @property
     def longest_frames(self) -> int:
         """Number of frames that nine of ten videos do not exceed."""
-        return int(np.quantile([shape[0] for shape in self._shapes], 0.9))
+        return int(np.quantile(self._tables["rgb"].shapes[:, 0], 0.9))
 
     def statistics(self, modality: Modality = "rgb") -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation per channel of the training split, `(C,)`, in [0, 1].
@@ -142,85 +187,128 @@ class ClipCache:
         Raises:
             UserError: the cache has no clips of this modality.
         """
-        self._require(modality)
+        self._table(modality)
         mean, std = self._statistics[modality]
         return torch.tensor(mean), torch.tensor(std)
 
     def settings(self, modalities: Iterable[Modality]) -> ClipSettings:
         """Return what clips of these modalities depend on besides the videos."""
         method = self.flow_method if "flow" in modalities else None
-        return ClipSettings(size_px=self.size_px, flow_method=method)
+        return ClipSettings(size_px=self.size_px, flow_method=method, rate_fps=self.rate_fps)
 
-    def _require(self, modality: Modality) -> None:
+    def _table(self, modality: Modality) -> FrameTable:
+        table = self._tables.get(modality)
+        return self._open_flow(modality) if table is None else table
+
+    def _open_flow(self, modality: Modality) -> FrameTable:
         reject_objects([modality])
-        if modality == "flow" and self.flow_method is None:
+        if self.flow_method is None:
             raise UserError(
                 f"{self.directory}: this clip cache has no optical flow; compute it with "
                 "`vidnas data flow CLIPS`."
             )
+        head, table = open_flow(self.directory, self.flow_method, self.contents)
+        self._statistics["flow"] = head["mean"], head["std"]
+        self._tables["flow"] = table
+        return table
 
 
 def _targets(
-    labels: Sequence[Sequence[int]], classes: int, multi_label: bool
+    labels: NDArray[np.int64], videos: int, classes: int, multi_label: bool
 ) -> NDArray[np.int64] | NDArray[np.float32]:
+    """Return the targets of pairs of a video and a class, `(P, 2)`."""
     if not multi_label:
-        return np.array([label for (label,) in labels], dtype=np.int64)
-    shown = np.zeros((len(labels), classes), dtype=np.float32)
-    for row, own in zip(shown, labels, strict=True):
-        row[list(own)] = 1
+        return labels[:, 1]
+    shown = np.zeros((videos, classes), dtype=np.float32)
+    shown[labels[:, 0], labels[:, 1]] = 1
     return shown
-
-
-def _map(path: Path) -> NDArray[np.uint8]:
-    # A plain view: slicing np.memmap itself costs microseconds for its Python class.
-    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-
-
-def default_directory() -> Path:
-    """Return where caches lie by default: $VIDNAS_CACHE, or the user's cache folder."""
-    if "VIDNAS_CACHE" in os.environ:
-        return Path(os.environ["VIDNAS_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidnas"
 
 
 def build_cache(
     dataset: Dataset,
     *,
     size_px: int,
+    rate_fps: float | None = None,
     directory: Path | str | None = None,
+    limit_bytes: int | None = None,
+    on_reading: OnProgress = None,
     on_progress: OnProgress = None,
+    on_remark: OnRemark = None,
 ) -> ClipCache:
     """Decode every video once, in worker processes; a finished cache of the same data is reused.
 
-    Videos that cannot be decoded are skipped and listed in the cache. Scripts must call this under
-    `if __name__ == "__main__"`, because the workers import the main module.
+    A cache that was not finished goes on, and one that is damaged is repaired: only what is missing
+    or not what was written is decoded. Videos that cannot be decoded are skipped and listed in the
+    cache. Scripts must call this under `if __name__ == "__main__"`, because the workers import the
+    main module.
 
     Args:
         dataset: labelled videos.
         size_px: short side of the frames kept.
+        rate_fps: the frame rate at which videos are read, see `stream_video`; None for each one's
+            own.
         directory: folder that holds caches, each in its own sub-folder; None for the default.
+        limit_bytes: what all caches there may take, see `make_room`.
+        on_reading: called with the numbers of files hashed, or videos of a finished cache compared
+            with their checksums, and in all, where any must be.
         on_progress: called with the numbers of videos finished and in all.
+        on_remark: is told what was found unfinished or damaged, and what was removed to make room.
 
     Raises:
-        UserError: too little disk space, or too few readable videos.
+        UserError: too little disk space, too few readable videos, or a folder that cannot be
+            written.
     """
     root = Path(directory) if directory else default_directory()
-    root.mkdir(parents=True, exist_ok=True)
-    identity = dataset.fingerprint()
-    target = root / f"{dataset.source.resolve().stem}-{identity}-{size_px}px-v{VERSION}"
-    if not (target / INDEX).is_file():
-        require_main_guard()  # before the lock, which the process that started this one holds
-    with FileLock(f"{target}.lock"):  # a second builder waits, and then finds it finished
-        if not (target / INDEX).is_file():
-            partial_folder = target.with_name(target.name + ".partial")
-            shutil.rmtree(partial_folder, ignore_errors=True)  # left by a builder that was killed
-            partial_folder.mkdir()
-            try:
-                write_frames(dataset, identity, size_px, partial_folder, on_progress)
-                partial_folder.replace(target)
-            finally:
-                shutil.rmtree(partial_folder, ignore_errors=True)
-    return ClipCache(target)
+    with plain_cache_errors(root):
+        files = dataset.files(root, on_reading)
+        identity = dataset.fingerprint(files)
+        name = dataset.source.resolve().stem[:_NAME_LENGTH]
+        rate = "" if rate_fps is None else f"-{rate_fps:.3f}fps"
+        target = root / f"{name}-{identity}-{size_px}px{rate}-v{VERSION}"
+        cache = _open_whole(target, on_reading)
+        if cache is None:
+            require_main_guard()  # before the lock, which the process that started this one holds
+            with building(target):  # a second builder waits, and then finds it finished
+                cache = _open_whole(target, on_reading)
+                if cache is None:
+                    write_clips(
+                        dataset,
+                        files,
+                        size_px,
+                        target,
+                        rate_fps=rate_fps,
+                        limit_bytes=limit_bytes,
+                        on_progress=on_progress,
+                        on_remark=on_remark,
+                    )
+                    cache = ClipCache(target)
+        with suppress(OSError):
+            os.utime(target / ABOUT)  # when it was last used
+    return cache
+
+
+def _open_whole(folder: Path, on_reading: OnProgress) -> ClipCache | None:
+    """Open a cache that is finished and whole, or return None."""
+    try:
+        cache = ClipCache(folder)
+        cache.require_whole(on_progress=on_reading)
+    except UserError:
+        return None
+    return cache if cache.is_complete else None
+
+
+def state_of(entry: CacheEntry) -> str:
+    """Return how a cache stands, in a word or two."""
+    is_finished = (entry.directory / INDEX).is_file()
+    if entry.in_use:
+        return "in use" if is_finished else "being built"
+    if not is_finished:
+        return "unfinished" if f"-v{VERSION}" in entry.directory.name else "of another version"
+    try:
+        ClipCache(entry.directory)
+    except UserError:
+        return "damaged"
+    return "ready"
 
 
 def build_flow(
@@ -228,18 +316,23 @@ def build_flow(
     cache: ClipCache,
     *,
     method: FlowMethod | None = None,
+    limit_bytes: int | None = None,
     on_progress: OnProgress = None,
+    on_remark: OnRemark = None,
 ) -> ClipCache:
     """Compute the optical flow of every video once, into its cache, and open the cache anew.
 
-    If the flow of a method was computed before, it is used again. Scripts must call this
-    under `if __name__ == "__main__"`, because the workers import the main module.
+    If the flow of a method was computed before, it is used again; what is missing or damaged is
+    computed. Scripts must call this under `if __name__ == "__main__"`, because the workers import
+    the main module.
 
     Args:
         dataset: labelled videos.
         cache: what `build_cache` made of them.
         method: how it is estimated; None for the method in use, or DIS.
+        limit_bytes: what all caches may take, see `make_room`.
         on_progress: called with the numbers of videos finished and in all.
+        on_remark: is told what was found unfinished or damaged, and what was removed to make room.
 
     Raises:
         UserError: OpenCV, or the method in it, is not installed; or too little disk space.
@@ -247,8 +340,17 @@ def build_flow(
     """
     method = method or cache.flow_method or DEFAULT_METHOD
     if method == cache.flow_method:
-        return cache
+        with suppress(CacheDamaged):
+            cache.require_whole("flow")
+            return cache
     require_main_guard()
-    with FileLock(f"{cache.directory}.lock"):
-        write_flow(dataset, cache.directory, method, on_progress)
+    with plain_cache_errors(cache.directory.parent), building(cache.directory):
+        write_flow(
+            dataset,
+            cache.directory,
+            method,
+            limit_bytes=limit_bytes,
+            on_progress=on_progress,
+            on_remark=on_remark,
+        )
     return ClipCache(cache.directory)

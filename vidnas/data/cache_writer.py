@@ -1,155 +1,299 @@
-"""Write a clip cache: every video decoded once into one file, then its optical flow.
+"""Write a clip cache: every video decoded once, then its optical flow.
 
-Kept apart from reading the cache, because worker processes import this and need no torch.
+Building, going on after a kill and repairing are one thing: whatever is known and whole is kept,
+the rest is made. Kept apart from reading the cache, because worker processes import this and need
+no torch.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
-from filelock import FileLock
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
-from vidnas.core.quantities import format_bytes
-from vidnas.data.datasets import Dataset, Video
-from vidnas.data.flow import FlowMethod, estimator, read_flow, resize_flow
+from vidnas.data.cache_folder import ABOUT, OnRemark, delete_files, make_room
+from vidnas.data.cache_store import Store
+from vidnas.data.contents import Stamp, stamp_or_none
+from vidnas.data.datasets import Dataset, Files, Video
+from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
+from vidnas.data.frame_table import Arrays, FrameTable, read_index
 from vidnas.data.headers import decoded_bytes
 from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
+from vidnas.data.stored_frames import CacheDamaged, Record, append_frames, is_whole
 from vidnas.data.video_workers import in_workers
 
-VERSION = 3
-INDEX, PIXELS = "index.json", "frames.rgb"
-FLOW_INDEX = "flow.json"
-"""Describes the flow in use; one that was in use before stays beside it."""
-_LOCK = "frames.lock"
-_STATISTICS_FRAMES = 8
+VERSION = 4
+INDEX = "rgb.npz"
+FLOW_IN_USE = "flow.json"
+"""Names the method of the flow in use; one that was in use before stays beside it."""
+CHANGED = "was changed while it was decoded"
 OnProgress = Callable[[int, int], None] | None
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Mean and mean square of each channel of a video, in [0, 1]."""
-
-    mean: tuple[float, ...]
-    mean_square: tuple[float, ...]
+def flow_kind(method: FlowMethod) -> str:
+    """Return what the files of a flow are named after."""
+    return f"flow-{method}"
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """What a worker reports of the frames that it has appended to the file."""
-
-    offset: int
-    shape: tuple[int, ...]
-    moments: _Moments
+def flow_index(folder: Path, method: FlowMethod) -> Path:
+    """Return the file that says where the flow of all videos lies."""
+    return folder / f"{flow_kind(method)}.npz"
 
 
-def flow_offset(frames_offset: int) -> int:
-    """Return where a video's flow lies: two bytes per pixel, laid out as the frames' three."""
-    return frames_offset // 3 * 2
+def flow_in_use(folder: Path) -> FlowMethod | None:
+    """Return the method of the flow in use: where that is not known, of the only one there is."""
+    there = [one for one in get_args(FlowMethod) if flow_index(folder, one).is_file()]
+    try:
+        text = (folder / FLOW_IN_USE).read_text(encoding="utf-8")
+        used = [one for one in there if one == json.loads(text)["method"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        used = there
+    return used[0] if len(used) == 1 else None
 
 
-def flow_pixels(folder: Path, method: FlowMethod) -> Path:
-    """Return the file that holds the flow of all videos."""
-    return folder / f"flow-{method}.uv"
+def open_flow(
+    folder: Path, method: FlowMethod, contents: Sequence[str]
+) -> tuple[dict[str, Any], FrameTable]:
+    """Return what is known of the flow of some videos, and the flow.
+
+    Raises:
+        CacheDamaged: it is missing, not what was written, or of other videos.
+    """
+    path = flow_index(folder, method)
+    try:
+        head, arrays = read_index(path)
+    except FileNotFoundError as error:
+        raise CacheDamaged(folder, f"{path.name} is missing") from error
+    if head["contents"] != list(contents):
+        raise CacheDamaged(folder, "its optical flow is of other videos")
+    return head, FrameTable(folder, flow_kind(method), arrays)
 
 
-def write_frames(
-    dataset: Dataset, identity: str, size_px: int, folder: Path, on_progress: OnProgress
+def write_clips(
+    dataset: Dataset,
+    files: Files,
+    size_px: int,
+    folder: Path,
+    *,
+    rate_fps: float | None,
+    limit_bytes: int | None,
+    on_progress: OnProgress,
+    on_remark: OnRemark,
 ) -> None:
-    """Decode all videos into the empty `folder`, the index last; see `build_cache`."""
-    _check_room(folder, decoded_bytes(dataset, size_px), "the decoded clips need about")
-    decoded: dict[int, _Decoded] = {}
+    """Decode the videos that the folder does not hold, the index last; see `build_cache`."""
+    videos, contents = dataset.videos, dataset.contents(files)
+    store = Store(folder, "rgb", folder / INDEX, contents)
+    if None in store.known:
+        needed = max(decoded_bytes(dataset, size_px, rate_fps) - store.known_bytes, 0)
+        what = "the decoded clips need about"
+        make_room(folder, needed, what, limit_bytes=limit_bytes, on_remark=on_remark)
+    _write_about(dataset, folder)
+    store.tell_what_is_there(on_remark)
+
+    work = partial(_keep_or_decode, size_px=size_px, rate_fps=rate_fps, folder=folder)
+    stamps = [files[video.path].stamp for video in videos]
     skipped: dict[int, str] = {}
-    work = partial(_append, size_px=size_px, folder=folder)
-    for index, outcome in in_workers(work, dataset.videos, on_progress=on_progress):
+    damaged: list[Video] = []
+    for index, outcome in in_workers(work, videos, stamps, store.known, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             skipped[index] = outcome.reason
         else:
-            decoded[index] = outcome
-    _check_enough_left(dataset, decoded, skipped)
-
-    training = [d.moments for i, d in decoded.items() if dataset.videos[i].split == "train"]
-    contents = dataset.contents()
-    index_file = {
+            record, is_damaged = outcome
+            store.add(index, record)
+            damaged += [videos[index]] if is_damaged else []
+    store.tell_what_was_lost(on_remark)
+    if damaged and on_remark:
+        on_remark(
+            f"Of {len(damaged)} videos, some frames cannot be decoded and are left out, first of "
+            f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
+        )
+    rows = sorted(store.found)
+    try:
+        _check_enough_left(dataset, rows, skipped)
+    except UserError:
+        delete_files(folder)
+        raise
+    kept = [videos[i] for i in rows]
+    head = {
         "version": VERSION,
-        "fingerprint": identity,
+        "fingerprint": dataset.fingerprint(files),
         "size_px": size_px,
+        "rate_fps": rate_fps,
         "classes": dataset.classes,
         "multi_label": dataset.multi_label,
-        "videos": [
-            {
-                "number": i,
-                "path": dataset.relative(dataset.videos[i].path),
-                "content": contents[i],
-                "labels": dataset.videos[i].labels,
-                "split": dataset.videos[i].split,
-                "offset": decoded[i].offset,
-                "shape": decoded[i].shape,
-            }
-            for i in sorted(decoded)
-        ],
-        "skipped": [
-            (dataset.relative(dataset.videos[i].path), skipped[i]) for i in sorted(skipped)
-        ],
-        **_statistics(training),
+        "numbers": rows,
+        "paths": [dataset.relative(video.path) for video in kept],
+        "skipped": [(dataset.relative(videos[i].path), skipped[i]) for i in sorted(skipped)],
     }
-    (folder / _LOCK).unlink(missing_ok=True)
-    (folder / INDEX).write_text(json.dumps(index_file), encoding="utf-8")
+    arrays: Arrays = {
+        "labels": np.array(
+            [(row, label) for row, video in enumerate(kept) for label in video.labels], np.int64
+        ),
+        "splits": np.array([SPLITS.index(video.split) for video in kept], np.int8),
+    }
+    store.finish(head, arrays, [row for row, video in enumerate(kept) if video.split == "train"])
 
 
-def _check_room(folder: Path, needed_bytes: float, what: str) -> None:
-    free_bytes = shutil.disk_usage(folder).free
-    if needed_bytes > free_bytes:
-        raise UserError(
-            f"{folder.parent}: {what} {format_bytes(needed_bytes)}, but {format_bytes(free_bytes)} "
-            "are free; free some space, or name another folder in the variable VIDNAS_CACHE."
-        )
-
-
-def _append(video: Video, size_px: int, folder: Path) -> _Decoded:
-    """Decode a video and append its frames to the file; runs in a worker."""
-    frames = video.decode(size_px)
-    with FileLock(folder / _LOCK, poll_interval=0.001), (folder / PIXELS).open("ab") as file:
-        offset = file.seek(0, os.SEEK_END)
-        file.write(np.ascontiguousarray(frames).data)
-    return _Decoded(offset, frames.shape, _moments(frames))
-
-
-def _moments(frames: Frames) -> _Moments:
-    step = max(1, len(frames) // _STATISTICS_FRAMES)
-    sample = frames[::step].reshape(-1, frames.shape[-1]).astype(np.float32) / 255
-    return _Moments(tuple(sample.mean(axis=0).tolist()), tuple((sample**2).mean(axis=0).tolist()))
-
-
-def _statistics(training: Sequence[_Moments]) -> dict[str, list[float]]:
-    """Mean and standard deviation of each channel, every training video weighed equally."""
-    mean = np.mean([video.mean for video in training], axis=0)
-    variance = np.mean([video.mean_square for video in training], axis=0) - mean**2
-    return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(variance, 1e-6)).tolist()}
-
-
-def _check_enough_left(
-    dataset: Dataset, decoded: dict[int, _Decoded], skipped: dict[int, str]
+def write_flow(
+    dataset: Dataset,
+    folder: Path,
+    method: FlowMethod,
+    *,
+    limit_bytes: int | None,
+    on_progress: OnProgress,
+    on_remark: OnRemark,
 ) -> None:
+    """Put the flow of all videos into the cache in `folder`, and in use; see `build_flow`."""
+    head, arrays = read_index(folder / INDEX)
+    if not _has_flow(folder, method, head["contents"]):
+        estimator(method)  # what is missing is better said before the workers start
+        files = dataset.files(folder.parent)
+        videos = _unchanged(dataset, files, head)
+        store = Store(folder, flow_kind(method), flow_index(folder, method), head["contents"])
+        shapes = arrays["shape"].tolist()
+        if None in store.known:
+            needed = sum(2 * int(np.prod(shape[:3])) for shape in shapes) - store.known_bytes
+            what = "the flow needs"
+            make_room(folder, needed, what, limit_bytes=limit_bytes, on_remark=on_remark)
+        store.tell_what_is_there(on_remark)
+        work = partial(_keep_or_estimate, method=method, rate_fps=head["rate_fps"], folder=folder)
+        stamps = [files[video.path].stamp for video in videos]
+        # Without bounds: decoding these videos has ended before, and TV-L1 takes seconds.
+        for index, outcome in in_workers(
+            work, videos, stamps, store.known, shapes, on_progress=on_progress, bounded=False
+        ):
+            if isinstance(outcome, VideoError):
+                raise outcome
+            store.add(index, outcome)
+        store.tell_what_was_lost(on_remark)
+        training = [row for row, video in enumerate(videos) if video.split == "train"]
+        store.finish({"method": method}, {}, training)
+    with replacing(folder / FLOW_IN_USE) as temporary:
+        temporary.write_text(json.dumps({"method": method}), encoding="utf-8")
+
+
+def _has_flow(folder: Path, method: FlowMethod, contents: Sequence[str]) -> bool:
+    try:
+        open_flow(folder, method, contents)[1].require_whole()
+    except CacheDamaged:
+        return False
+    return True
+
+
+def _unchanged(dataset: Dataset, files: Files, head: Mapping[str, Any]) -> list[Video]:
+    """Return the videos of a cache.
+
+    Raises:
+        VideoError: one has changed since.
+    """
+    videos = [dataset.videos[number] for number in head["numbers"]]
+    contents = dataset.contents(files)
+    for video, number, content in zip(videos, head["numbers"], head["contents"], strict=True):
+        if contents[number] != content:
+            raise VideoError(video.path, "has changed since its frames were cached")
+    return videos
+
+
+def _write_about(dataset: Dataset, folder: Path) -> None:
+    """Say whose cache this is, also as long as it is not finished."""
+    if not (folder / ABOUT).exists():
+        with replacing(folder / ABOUT) as temporary:
+            about = {"source": str(dataset.source.resolve())}
+            temporary.write_text(json.dumps(about), encoding="utf-8")
+
+
+def _keep_or_decode(
+    video: Video,
+    stamp: Stamp,
+    known: Record | None,
+    *,
+    size_px: int,
+    rate_fps: float | None,
+    folder: Path,
+) -> tuple[Record, bool]:
+    """Decode a video, unless its frames are there and whole; runs in a worker.
+
+    Returns:
+        Where the frames lie, and whether some were found damaged now.
+    """
+    if known is not None and is_whole(folder, "rgb", known):
+        return known, False
+    with video.stream(size_px, rate_fps) as stream:
+        record = _append(video, stamp, stream, folder, "rgb")
+        return record, stream.damaged > 0
+
+
+def _keep_or_estimate(
+    video: Video,
+    stamp: Stamp,
+    known: Record | None,
+    shape: Sequence[int],
+    *,
+    method: FlowMethod,
+    rate_fps: float | None,
+    folder: Path,
+) -> Record:
+    """Compute the flow of a video with frames `(T, H, W, C)`, unless it is there and whole."""
+    kind, (length, height, width) = flow_kind(method), shape[:3]
+    if known is not None and is_whole(folder, kind, known):
+        return known
+
+    def levels() -> Iterator[Frames]:
+        flow = stream_flow(
+            video.path, method, rate_fps=rate_fps, start_s=video.start_s, end_s=video.end_s
+        )
+        count = 0
+        for level in flow:
+            count += 1
+            yield resize_flow(level[None], height, width)[0]
+        if count != length:
+            raise VideoError(video.path, f"has {count} frames, but had {length} when it was cached")
+
+    return _append(video, stamp, levels(), folder, kind)
+
+
+def _append(
+    video: Video, stamp: Stamp, frames: Iterable[Frames], folder: Path, kind: str
+) -> Record:
+    """Append what is read of a video, which must be what it was when it was hashed.
+
+    Raises:
+        VideoError: it cannot be read, or was changed; nothing is appended then.
+        UserError: the cache cannot be written.
+    """
+
+    def checked() -> Iterator[Frames]:
+        yield from frames
+        if stamp_or_none(video.path) != stamp:
+            raise VideoError(video.path, CHANGED)
+
+    try:
+        return append_frames(checked(), folder, kind)
+    except ValueError as error:
+        raise VideoError(video.path, f"cannot be used ({error})") from error
+    except OSError as error:
+        raise VideoError(video.path, f"cannot be read ({error.strerror})") from error
+
+
+def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[int, str]) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
+    wanted = {video.split for video in dataset.videos}
     left = {(dataset.videos[i].split, label) for i in decoded for label in dataset.videos[i].labels}
     lacks = [
         f"no readable clip in its {split} split"
         for split in SPLITS
-        if not any(present == split for present, _ in left)
+        if split in wanted and not any(present == split for present, _ in left)
     ] + [
         f"no readable clip of class '{name}' to train on"
         for label, name in enumerate(dataset.classes)
-        if ("train", label) not in left
+        if "train" in wanted and ("train", label) not in left
     ]
     if lacks:
         first = min(skipped)
@@ -158,60 +302,3 @@ def _check_enough_left(
             f"videos cannot be used, the first is {dataset.videos[first].path} "
             f"({skipped[first]}). Run `vidnas data check` and replace them."
         )
-
-
-def write_flow(dataset: Dataset, folder: Path, method: FlowMethod, on_progress: OnProgress) -> None:
-    """Put the flow of all videos into the cache in `folder`, and in use; see `build_flow`."""
-    index = folder / f"flow-{method}.json"
-    if not index.is_file():
-        statistics = _compute_flow(dataset, folder, method, on_progress)
-        with replacing(index) as temporary:
-            temporary.write_text(json.dumps({"method": method, **statistics}), encoding="utf-8")
-    with replacing(folder / FLOW_INDEX) as temporary:
-        shutil.copyfile(index, temporary)
-
-
-def _compute_flow(
-    dataset: Dataset, folder: Path, method: FlowMethod, on_progress: OnProgress
-) -> dict[str, list[float]]:
-    """Write the flow of all videos of the cache and return its statistics."""
-    estimator(method)  # what is missing is better said before the workers start
-    kept = json.loads((folder / INDEX).read_text(encoding="utf-8"))["videos"]
-    size = flow_offset((folder / PIXELS).stat().st_size)
-    _check_room(folder, size, "the flow needs")
-    videos = [dataset.videos[video["number"]] for video in kept]
-    offsets = [flow_offset(video["offset"]) for video in kept]
-    shapes = [video["shape"] for video in kept]
-    unfinished = folder / f"flow-{method}.partial"  # overwrites that of a builder that was killed
-    try:
-        with unfinished.open("wb") as file:
-            file.truncate(size)
-        work = partial(_write_flow, path=unfinished, method=method)
-        training: list[_Moments] = []
-        # No time limit: decoding these videos has ended before, and TV-L1 takes a second per frame.
-        for index, outcome in in_workers(
-            work, videos, offsets, shapes, on_progress=on_progress, timeout_s=None
-        ):
-            if isinstance(outcome, VideoError):
-                raise outcome
-            if videos[index].split == "train":
-                training.append(outcome)
-        unfinished.replace(flow_pixels(folder, method))
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return _statistics(training)
-
-
-def _write_flow(
-    video: Video, offset: int, shape: Sequence[int], path: Path, method: FlowMethod
-) -> _Moments:
-    """Compute the flow of a video with frames `(T, H, W, C)` and write it; runs in a worker."""
-    flow = read_flow(video.path, method, start_s=video.start_s, end_s=video.end_s)
-    count, height, width = shape[:3]
-    if len(flow) != count:
-        raise VideoError(video.path, f"has {len(flow)} frames, but had {count} when it was cached")
-    flow = resize_flow(flow, height, width)
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(np.ascontiguousarray(flow).data)
-    return _moments(flow)

@@ -12,7 +12,8 @@ import numpy as np
 
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset, Video
-from vidnas.data.reading import VideoError
+from vidnas.data.headers import grid_rate
+from vidnas.data.reading import VideoError, damage
 from vidnas.data.splits import SPLITS
 from vidnas.data.video_workers import in_workers
 
@@ -20,10 +21,10 @@ _DECODED_SIZE_PX = 16  # small, because the only question is whether it decodes
 
 
 class Problem(Value):
-    """A video that is unusable or repeats another one."""
+    """A video that is unusable, lacks some of its frames, or repeats another one."""
 
     path: str
-    kind: Literal["unusable", "duplicate"]
+    kind: Literal["unusable", "damaged", "duplicate"]
     reason: str
 
 
@@ -56,12 +57,15 @@ def check_dataset(
     """
     lengths: dict[int, int] = {}
     problems: dict[int, Problem] = {}
-    for index, outcome in in_workers(_count_frames, dataset.videos, on_progress=on_progress):
+    for index, outcome in in_workers(_decode, dataset.videos, on_progress=on_progress):
         if isinstance(outcome, VideoError):
             path = str(dataset.videos[index].path)
             problems[index] = Problem(path=path, kind="unusable", reason=outcome.reason)
         else:
-            lengths[index] = outcome
+            lengths[index], damaged = outcome
+            if damaged:
+                path, reason = str(dataset.videos[index].path), damage(damaged)
+                problems[index] = Problem(path=path, kind="damaged", reason=reason)
 
     counts = {split: np.zeros(len(dataset.classes), dtype=int) for split in SPLITS}
     for index in lengths:
@@ -74,12 +78,19 @@ def check_dataset(
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
-        remarks=dataset.remarks,
+        remarks=(*dataset.remarks, *_rate_remarks(dataset)),
     )
 
 
-def _count_frames(video: Video) -> int:
-    return len(video.decode(_DECODED_SIZE_PX))
+def _decode(video: Video) -> tuple[int, float]:
+    """Return the number of frames, and the share of them that is damaged; runs in a worker."""
+    with video.stream(_DECODED_SIZE_PX) as stream:
+        return sum(1 for _ in stream), stream.damaged
+
+
+def _rate_remarks(dataset: Dataset) -> list[str]:
+    common = grid_rate(dataset)
+    return [common.remark] if common and common.remark else []
 
 
 def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:

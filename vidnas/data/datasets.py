@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vidnas.core import UserError
+from vidnas.data.cache_folder import contents_table, default_directory
+from vidnas.data.contents import FileContent, hash_files
 from vidnas.data.formats import FORMATS
-from vidnas.data.reading import Frames, VideoError, read_video
+from vidnas.data.reading import Frames, VideoStream, stream_video
 from vidnas.data.splits import Split, assign_splits
 
-_HASHED_BYTES = 64 * 1024
+Files = Mapping[Path, FileContent]
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,30 @@ class Video:
     start_s: float | None = None
     end_s: float | None = None
 
-    def decode(self, size_px: int) -> Frames:
+    def stream(self, size_px: int, rate_fps: float | None = None) -> VideoStream:
+        """Decode the video or its span frame by frame; see `stream_video`.
+
+        Raises:
+            VideoError: it cannot be opened. The stream raises it, too, when it cannot be decoded,
+                or shows no motion because it has one frame.
+        """
+        return stream_video(
+            self.path,
+            size_px=size_px,
+            rate_fps=rate_fps,
+            start_s=self.start_s,
+            end_s=self.end_s,
+            frames_min=2,
+        )
+
+    def decode(self, size_px: int, rate_fps: float | None = None) -> Frames:
         """Return the frames of the video or its span, `(T, H, W, 3)`.
 
         Raises:
             VideoError: it cannot be decoded, or shows no motion because it has one frame.
         """
-        frames, _ = read_video(self.path, size_px=size_px, start_s=self.start_s, end_s=self.end_s)
-        if len(frames) < 2:
-            raise VideoError(self.path, "is too short: it has a single frame")
-        return frames
+        with self.stream(size_px, rate_fps) as frames:
+            return np.stack(list(frames))
 
 
 @dataclass(frozen=True)
@@ -66,30 +84,41 @@ class Dataset:
         inside = path.is_relative_to(self.folder)
         return path.relative_to(self.folder).as_posix() if inside else path.name
 
-    def fingerprint(self) -> str:
+    def files(
+        self, root: Path | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> Files:
+        """Hash the files of all videos; those that have not changed are known from earlier.
+
+        Args:
+            root: folder of caches, which remembers the hashes; None for the default.
+            on_progress: called with the numbers of files hashed and in all, if any must be read.
+        """
+        table = contents_table(root or default_directory(), self.source)
+        return hash_files((video.path for video in self.videos), table, on_progress)
+
+    def fingerprint(self, files: Files | None = None) -> str:
         """Hash the content, labels and splits of all videos, wherever the folder lies."""
         digest = hashlib.sha256(repr((self.classes, self.multi_label)).encode())
-        for video, content in zip(self.videos, self.contents(), strict=True):
+        for video, content in zip(self.videos, self.contents(files), strict=True):
             record = (self.relative(video.path), content, video.labels, video.split, video.group)
             digest.update(repr(record).encode())
         return digest.hexdigest()[:16]
 
-    def contents(self) -> list[str]:
-        """Hash what each video shows, by its file and span: the same wherever the file lies."""
-        files = {path: _content_hash(path) for path in {video.path for video in self.videos}}
-        spans = ((files[video.path], video.start_s, video.end_s) for video in self.videos)
-        return [hashlib.sha256(repr(span).encode()).hexdigest()[:16] for span in spans]
+    def contents(self, files: Files | None = None) -> list[str]:
+        """Identify what each video shows, wherever its file lies: by its hash, and `:` and the span
+        where it is one.
+
+        Args:
+            files: what `files` returned; None to ask it.
+        """
+        files = files or self.files()
+        return [files[video.path].digest[:16] + _span(video) for video in self.videos]
 
 
-def _content_hash(path: Path) -> str:
-    """Hash the size and both ends: containers keep their tables there."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(_HASHED_BYTES))
-        file.seek(max(0, size - _HASHED_BYTES))
-        digest.update(file.read(_HASHED_BYTES))
-    return digest.hexdigest()
+def _span(video: Video) -> str:
+    if video.start_s is None and video.end_s is None:
+        return ""
+    return f":{video.start_s}-{video.end_s}"
 
 
 def load_dataset(source: Path | str, *, seed: int = 0) -> Dataset:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidnas.core import UserError
 from vidnas.data.headers import read_header
-from vidnas.data.reading import Frames, read_video
+from vidnas.data.reading import Frames, stream_video
 
 FlowMethod = Literal["dis", "tvl1", "farneback"]
 """Kroeger et al. 2016 (preset "medium"); Zach et al. 2007; Farnebäck 2003."""
@@ -45,13 +44,22 @@ def compute_flow(frames: Frames, method: FlowMethod = DEFAULT_METHOD) -> Frames:
     Raises:
         UserError: OpenCV, or the method in it, is not installed.
     """
-    estimate, grey = estimator(method), _to_grey(frames)
-    levels = np.full((*frames.shape[:3], 2), ZERO, dtype=np.uint8)
-    for index, (now, after) in enumerate(pairwise(grey)):
-        levels[index] = _quantise(estimate(now, after))
-    if len(frames) > 1:
-        levels[-1] = levels[-2]
-    return levels
+    return np.stack(list(_levels(frames, method)))
+
+
+def _levels(frames: Iterable[Frames], method: FlowMethod) -> Iterator[Frames]:
+    """Yield the flow of each frame, `(H, W, 2)`."""
+    estimate = estimator(method)
+    before, level = None, None
+    for frame in frames:
+        grey = _to_grey(frame)
+        if before is not None:
+            level = _quantise(estimate(before, grey))
+            yield level
+        before = grey
+    if before is not None:
+        still = np.full((*before.shape, 2), ZERO, dtype=np.uint8)
+        yield still if level is None else level
 
 
 def estimator(method: FlowMethod) -> _Estimate:
@@ -98,10 +106,30 @@ def read_flow(
     path: Path | str,
     method: FlowMethod = DEFAULT_METHOD,
     *,
+    rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> Frames:
-    """Return the flow `(T, H, W, 2)` of a video or its span, at its own size up to 256 px.
+    """Return the flow `(T, H, W, 2)` of a video or its span at once; see `stream_flow`.
+
+    Raises:
+        VideoError: the video cannot be decoded.
+        UserError: OpenCV, or the method in it, is not installed.
+    """
+    return np.stack(
+        list(stream_flow(path, method, rate_fps=rate_fps, start_s=start_s, end_s=end_s))
+    )
+
+
+def stream_flow(
+    path: Path | str,
+    method: FlowMethod = DEFAULT_METHOD,
+    *,
+    rate_fps: float | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Iterator[Frames]:
+    """Yield the flow `(H, W, 2)` of a video or its span, at its own size up to 256 px.
 
     The frames that networks see are smaller still, but motion shrinks with them, below what 8 bits
     can hold.
@@ -113,8 +141,10 @@ def read_flow(
     smallest_px, largest_px = _SIZES_PX
     header = read_header(Path(path))  # without one, decoding says what is wrong
     size_px = min(max(header.short_px if header else 0, smallest_px), largest_px)
-    frames, _ = read_video(path, size_px=size_px, start_s=start_s, end_s=end_s)
-    return compute_flow(frames, method)
+    with stream_video(
+        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s
+    ) as frames:
+        yield from _levels(frames, method)
 
 
 def _opencv() -> Any:
@@ -128,9 +158,10 @@ def _opencv() -> Any:
     return cv2
 
 
-def _to_grey(frames: Frames) -> list[Frames]:
+def _to_grey(frame: Frames) -> Frames:
     cv2 = _opencv()
-    return [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
+    grey: Frames = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
+    return grey
 
 
 def _quantise(flow_px: NDArray[np.float32]) -> Frames:

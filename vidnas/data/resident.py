@@ -50,16 +50,18 @@ class ResidentClips:
     def __init__(
         self, cache: ClipCache, split: Split, modality: Modality, device: torch.device
     ) -> None:
-        frames = {int(video): cache.frames(video, modality) for video in cache.videos(split)}
-        self.shapes = {video: one.shape[:3] for video, one in frames.items()}
-        sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
-        self.places = dict(zip(frames, np.cumsum([0, *sizes]).tolist(), strict=False))
+        videos = cache.videos(split).tolist()
+        shapes = [cache.shape(video, modality) for video in videos]
+        sizes = [int(np.prod(shape[:3])) for shape in shapes]
+        self.shapes = {video: shape[:3] for video, shape in zip(videos, shapes, strict=True)}
+        self.places = dict(zip(videos, np.cumsum([0, *sizes]).tolist(), strict=False))
         """The first pixel of each video."""
-        channels = next(iter(frames.values())).shape[-1]
+        channels = shapes[0][3]
         self.pixels = torch.empty((sum(sizes), channels), dtype=torch.uint8, device=device)
-        for (video, one), size in zip(frames.items(), sizes, strict=True):
+        for video, size in zip(videos, sizes, strict=True):
             own = self.pixels[self.places[video] : self.places[video] + size]
-            own.copy_(torch.from_numpy(one.reshape(size, channels).copy()))
+            frames = cache.frames(video, modality).reshape(size, channels)
+            own.copy_(torch.from_numpy(frames.copy()))
 
     def cut(self, spec: ClipSpec, videos: NDArray[np.int64], views: Sequence[View]) -> Tensor:
         """Cut one view out of each video, `(N, T, H, W, C)`, as `cut_from_file` does.
@@ -100,7 +102,7 @@ class ResidentClips:
 def _held(
     cache: ClipCache, split: Split, modality: Modality, device: torch.device
 ) -> ResidentClips | None:
-    size = sum(cache.frames(video, modality).nbytes for video in cache.videos(split))
+    size = sum(int(np.prod(cache.shape(video, modality))) for video in cache.videos(split))
     if size > _SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
     return ResidentClips(cache, split, modality, device)

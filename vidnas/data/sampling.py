@@ -47,8 +47,15 @@ def cut_from_file(
     """Cut clips on the CPU, out of the cache's memory-mapped file."""
     clips = _batch(len(videos), specs)
     for row, (video, view) in enumerate(zip(videos, views, strict=True)):
-        _fill(clips, row, [cache.frames(video, spec.modality) for spec in specs], specs, view)
+        sources = [_used(cache, int(video), spec, view) for spec in specs]
+        _fill(clips, row, sources, specs, view)
     return clips
+
+
+def _used(cache: ClipCache, video: int, spec: ClipSpec, view: View) -> Frames:
+    """Return the frames of a video, of which those that the clip needs are checked."""
+    length = cache.shape(video, spec.modality)[0]
+    return cache.frames(video, spec.modality, frame_numbers(view.moment, spec, length))
 
 
 def train_batches(
@@ -77,8 +84,8 @@ def train_batches(
     videos = rng.permutation(cache.videos("train"))
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
-        frames = (cache.frames(video, specs[0].modality) for video in batch)
-        views = [_random_view(one, rng, augmentation) for one in frames]
+        shapes = (cache.shape(video, specs[0].modality) for video in batch)
+        views = [_random_view(one, rng, augmentation) for one in shapes]
         clips = cut(cache, specs, batch, views)
         yield _channels_first(clips), torch.from_numpy(cache.targets[batch])
 
@@ -110,10 +117,10 @@ def test_batches(
     videos = np.repeat(cache.videos(split), clips_per_video)
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
-        frames = (cache.frames(video, specs[0].modality) for video in batch)
+        shapes = (cache.shape(video, specs[0].modality) for video in batch)
         views = [
             _centre_view(one, moments[(first + row) % clips_per_video])
-            for row, one in enumerate(frames)
+            for row, one in enumerate(shapes)
         ]
         clips = cut(cache, specs, batch, views)
         yield _channels_first(clips), torch.from_numpy(cache.targets[batch]), batch
@@ -141,7 +148,7 @@ def clips_of(
     sources = [flow if spec.modality == "flow" and flow is not None else frames for spec in specs]
     clips = _batch(clips_per_video, specs)
     for row, moment in enumerate(_even_moments(clips_per_video)):
-        _fill(clips, row, sources, specs, _centre_view(frames, moment))
+        _fill(clips, row, sources, specs, _centre_view(frames.shape, moment))
     return _channels_first(clips)
 
 
@@ -161,19 +168,21 @@ def _channels_first(clips: list[Tensor]) -> Clips:
     return tuple(clip.permute(0, 4, 1, 2, 3) for clip in clips)
 
 
-def _centre_view(frames: Frames, moment: float) -> View:
-    height, width = frames.shape[1:3]
+def _centre_view(shape: Sequence[int], moment: float) -> View:
+    height, width = shape[1:3]
     side = min(height, width)
     return View(moment, (height - side) // 2, (width - side) // 2, side)
 
 
-def _random_view(frames: Frames, rng: np.random.Generator, augmentation: Augmentation) -> View:
+def _random_view(
+    shape: Sequence[int], rng: np.random.Generator, augmentation: Augmentation
+) -> View:
     moment = rng.random()
     flip = augmentation.flip and rng.random() < 0.5
     if augmentation.crop_scale_min == 1:
-        centre = _centre_view(frames, moment)
+        centre = _centre_view(shape, moment)
         return View(moment, centre.top, centre.left, centre.side, flip)
-    height, width = frames.shape[1:3]
+    height, width = shape[1:3]
     scale = rng.uniform(augmentation.crop_scale_min, 1)
     side = max(1, round(min(height, width) * scale**0.5))
     top = int(rng.integers(height - side + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from typing import TypeVar
 
 from vidnas.core import WorkerLost
@@ -11,8 +12,10 @@ from vidnas.core.process import available_cores
 from vidnas.core.workers import WorkerPool
 from vidnas.data.datasets import Video
 from vidnas.data.reading import VideoError
+from vidnas.data.reading.bounds import WORKER_BYTES
 
 _TIMEOUT_S = 600.0
+_TIMEOUT_PER_MB_S = 20.0
 _Result = TypeVar("_Result")
 
 
@@ -21,7 +24,7 @@ def in_workers(
     videos: Sequence[Video],
     *arguments: Iterable[object],
     on_progress: Callable[[int, int], None] | None = None,
-    timeout_s: float | None = _TIMEOUT_S,
+    bounded: bool = True,
 ) -> Iterator[tuple[int, _Result | VideoError]]:
     """Call `work(video, *arguments)` as `map` does, in processes; yield results as they finish.
 
@@ -32,12 +35,16 @@ def in_workers(
         videos: the videos.
         arguments: further iterables with one argument per video each.
         on_progress: called with the numbers of videos finished and in all.
-        timeout_s: longest time for one video; None for no limit.
+        bounded: whether the work is decoding alone, which is bounded in time and memory.
 
     Yields:
         The index of a video and its outcome.
     """
-    pool = WorkerPool(min(available_cores(), len(videos)), timeout_s=timeout_s)
+    pool = WorkerPool(
+        min(available_cores(), len(videos)),
+        timeout_s=_timeout_s(videos) if bounded else None,
+        memory_bytes=WORKER_BYTES if bounded else None,
+    )
     try:
         futures: dict[Future[_Result], int] = {
             pool.submit(work, *call): index
@@ -51,6 +58,15 @@ def in_workers(
                 on_progress(done, len(videos))
     finally:  # after Ctrl-C, too: what is still queued is not waited for
         pool.shutdown()
+
+
+def _timeout_s(videos: Sequence[Video]) -> float:
+    """Return the time after which decoding any of these hangs: that of the largest file."""
+    largest = 0
+    for path in {video.path for video in videos}:
+        with suppress(OSError):
+            largest = max(largest, path.stat().st_size)
+    return _TIMEOUT_S + _TIMEOUT_PER_MB_S * largest / 1e6
 
 
 def _outcome(future: Future[_Result], video: Video) -> _Result | VideoError:

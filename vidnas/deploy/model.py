@@ -62,6 +62,12 @@ class ModelCard(Value):
         methods = (run.clips.flow_method for run in self.training_runs)
         return next((method for method in methods if method is not None), DEFAULT_METHOD)
 
+    @property
+    def rate_fps(self) -> float | None:
+        """The frame rate at which to read videos; None for each one's own."""
+        rates = (run.clips.rate_fps for run in self.training_runs)
+        return next((rate for rate in rates if rate is not None), None)
+
 
 @dataclass(frozen=True, repr=False)
 class Model:

@@ -30,10 +30,12 @@ def predict_video(
         NotFinite: the network predicts numbers that are not finite.
     """
     path, specs = Path(path), model.architecture.inputs
-    frames, _ = read_video(path, size_px=max(spec.size_px for spec in specs))
+    rate_fps = model.card.rate_fps
+    frames, _ = read_video(path, size_px=max(spec.size_px for spec in specs), rate_fps=rate_fps)
     flow: Frames | None = None
     if any(spec.modality == "flow" for spec in specs):
-        flow = resize_flow(read_flow(path, model.card.flow_method), *frames.shape[1:3])
+        flow = read_flow(path, model.card.flow_method, rate_fps=rate_fps)
+        flow = resize_flow(flow, *frames.shape[1:3])
     clips = clips_of(frames, specs, clips_per_video, flow=flow)
     with torch.inference_mode():
         rows = predict_probabilities(model.network.eval(), clips, torch.device("cpu"))

@@ -15,7 +15,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
-from vidnas.data.cache import ClipCache, default_directory
+from vidnas.core.files import own_folders
+from vidnas.data.cache import ClipCache
+from vidnas.data.cache_folder import default_directory, delete_files
 from vidnas.evolution.clip_evaluator import ClipEvaluator
 from vidnas.evolution.cluster_states import states_here
 from vidnas.evolution.trial import Proposal, Trial
@@ -105,15 +107,18 @@ def local_copy(source: ClipSource) -> Path:
     """
     root = default_directory()
     same = root / source.directory.name
-    if _digest(same, source.files) == source.digest:
+    if _is_whole(same, source):
         return same
     target = root / f"{source.directory.name}-{source.digest}"
     partial = target.with_name(f"{target.name}.partial")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if not target.is_dir():
+            if not _is_whole(target, source):
+                if target.is_dir():  # what is damaged is copied anew
+                    delete_files(target)
                 partial.mkdir(exist_ok=True)
+                own_folders(partial)  # nothing is written through a link
                 for name in source.files:
                     _copy(source.directory / name, source.node, partial / name)
                 partial.replace(target)
@@ -125,9 +130,23 @@ def local_copy(source: ClipSource) -> Path:
     return target
 
 
+def _is_whole(directory: Path, source: ClipSource) -> bool:
+    """Return whether a folder holds the clips, as they were written."""
+    if _digest(directory, source.files) != source.digest:
+        return False
+    try:
+        cache = ClipCache(directory)
+        cache.require_whole()
+        if cache.flow_method is not None:
+            cache.require_whole("flow")
+    except UserError:
+        return False
+    return True
+
+
 def _digest(directory: Path, files: Iterable[str]) -> str:
-    """Hash the descriptions, which name the videos' content and where in the large files it is."""
-    small = [directory / name for name in files if name.endswith(".json")]
+    """Hash the indices, which name the videos' content and where in the large files it is."""
+    small = [directory / name for name in files if name.endswith(".npz")]
     if not all(path.is_file() for path in small):
         return ""
     return hashlib.sha256(b"".join(path.read_bytes() for path in small)).hexdigest()[:16]

@@ -28,6 +28,7 @@ def fork_study(
     config: StudyConfig | None = None,
     *,
     trials: int | None = None,
+    other_clips: bool = False,
     storage_url: str | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
@@ -43,6 +44,8 @@ def fork_study(
         config: the source's config with other limits, strategy, seed or determinism; if unset, the
             same.
         trials: how many to take, from the first; if unset, all.
+        other_clips: whether the config may be of other clips of the same classes. The trials keep
+            the fitness that they had.
         storage_url: where to keep the trials, as in `Study.create_or_resume`.
         on_progress: called with the numbers of trials done and in all.
 
@@ -54,7 +57,8 @@ def fork_study(
     """
     config = config or source.config
     folder = Path(folder)
-    _require_comparable(source, config, str(folder))
+    free = (*_FREE, "data_fingerprint") if other_clips else _FREE
+    _require_comparable(source, config, str(folder), free)
     union = _Union(config)
     union.add(source, trials)
     return _write(union, folder, config, storage_url, on_progress)
@@ -90,9 +94,11 @@ def merge_studies(
     return _write(union, folder, config, None, on_progress)
 
 
-def _require_comparable(source: Study, config: StudyConfig, other: str) -> None:
-    free = {name: getattr(config, name) for name in _FREE}
-    differing = source.config.model_copy(update=free).differences(config)
+def _require_comparable(
+    source: Study, config: StudyConfig, other: str, free: Sequence[str] = _FREE
+) -> None:
+    same = {name: getattr(config, name) for name in free}
+    differing = source.config.model_copy(update=same).differences(config)
     if differing:
         raise UserError(
             f"The trials of {source.folder} do not fit into {other}: {differing}; only limits, "

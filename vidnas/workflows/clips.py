@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Literal
 
 from vidnas.core import Modality
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
-from vidnas.data.headers import native_size_px
+from vidnas.data.headers import grid_rate, native_size_px
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
@@ -23,6 +24,8 @@ def open_clips(
     size_px: int | None,
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
+    rate_fps: float | Literal["common"] | None = "common",
+    cache_bytes: int | None = None,
 ) -> ClipCache:
     """Open the cache of a data set; build it if that was not done before.
 
@@ -32,6 +35,9 @@ def open_clips(
         size_px: short side of the frames; None for that of the videos, and 128 at most.
         modalities: what the networks take; optical flow is computed where it is missing.
         flow_method: how flow is estimated; None for what the cache has, or else DIS.
+        rate_fps: the frame rate at which videos are read; None for each one's own, and "common" for
+            the one that fits the data set.
+        cache_bytes: what all caches may take; see `make_room`.
 
     Raises:
         UserError: the videos cannot be used, their cache cannot be written, or flow is asked for
@@ -41,8 +47,20 @@ def open_clips(
         listener.remark(remark)
     if size_px is None:
         size_px = min(_LARGEST_PX, native_size_px(dataset) or _LARGEST_PX)
-    decoding = partial(listener.progress, "Decoding")
-    cache = build_cache(dataset, size_px=size_px, on_progress=decoding)
+    if rate_fps == "common":
+        common = grid_rate(dataset)
+        rate_fps = common and common.rate_fps
+        if common and common.remark:
+            listener.remark(common.remark)
+    cache = build_cache(
+        dataset,
+        size_px=size_px,
+        rate_fps=rate_fps,
+        limit_bytes=cache_bytes,
+        on_reading=partial(listener.progress, "Reading"),
+        on_progress=partial(listener.progress, "Decoding"),
+        on_remark=listener.remark,
+    )
     for path, reason in cache.skipped[:_SHOWN]:
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
@@ -54,6 +72,13 @@ def open_clips(
     listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")
-        cache = build_flow(dataset, cache, method=flow_method, on_progress=computing)
+        cache = build_flow(
+            dataset,
+            cache,
+            method=flow_method,
+            limit_bytes=cache_bytes,
+            on_progress=computing,
+            on_remark=listener.remark,
+        )
         listener.say(f"Optical flow: {cache.flow_method}.")
     return cache

@@ -35,6 +35,7 @@ from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
+from vidnas.workflows.study_clips import changes_since
 
 _RECORD_NAME = Path(ENSEMBLE_FILE).name
 
@@ -118,17 +119,20 @@ def open_cache(study: Study, search: SearchRequest, clips: Path, listener: Liste
     Raises:
         UserError: they are others.
     """
+    asked = ClipEvaluation.of_study(study.config).clips
+    dataset = load_dataset(clips, seed=search.seed)
     cache = open_clips(
-        load_dataset(clips, seed=search.seed),
+        dataset,
         listener,
         size_px=search.size_px,
         modalities=search.input,
-        flow_method=ClipEvaluation.of_study(study.config).clips.flow_method,
+        flow_method=asked.flow_method,
+        rate_fps=asked.rate_fps,
     )
     if cache.fingerprint != study.config.data_fingerprint:
         raise UserError(
-            f"{clips} holds other clips than those that {study.folder} was searched on; name the "
-            "right ones with --clips."
+            f"{clips} holds other clips than those that {study.folder} was searched on: "
+            f"{changes_since(study.folder, dataset)}; name the right ones with --clips."
         )
     return cache
 

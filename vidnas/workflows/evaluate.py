@@ -46,6 +46,7 @@ def evaluate_model(
         size_px=max(spec.size_px for spec in inputs),
         modalities={spec.modality for spec in inputs},
         flow_method=loaded.card.flow_method,
+        rate_fps=loaded.card.rate_fps,
     )
     if cache.classes != loaded.classes:
         raise UserError(

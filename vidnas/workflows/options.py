@@ -31,6 +31,7 @@ from typing_extensions import Self
 from vidnas.core import Modality, UserError
 from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
+from vidnas.core.quantities import parse_bytes
 from vidnas.core.value import Value
 
 SUBJECT = Parameter(group=Group("What to search", sort_key=1))
@@ -42,7 +43,7 @@ TRAINING = Parameter(group=Group("Training", sort_key=4))
 MACHINES = Parameter(group=Group("Machines", sort_key=5))
 OUTPUT = Parameter(group=Group("Output", sort_key=6))
 
-_UNITS = ("_s", "_px")
+_UNITS = ("_s", "_px", "_bytes")
 _INPUTS: dict[str, tuple[Modality, ...]] = {
     "rgb": ("rgb",),
     "flow": ("flow",),
@@ -60,6 +61,13 @@ def without_unit(field: str) -> str:
 def _read_seconds(value: object) -> object:
     try:
         return parse_duration(value) if isinstance(value, str) else value
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+def _read_bytes(value: object) -> object:
+    try:
+        return parse_bytes(value) if isinstance(value, str) else value
     except UserError as error:
         raise ValueError(str(error).rstrip(".")) from error
 
@@ -155,6 +163,15 @@ Size = Annotated[
         ge=16,
         description="Short side of the frames, in pixels; by default that of the videos, up to "
         "128.",
+    ),
+]
+CacheSize = Annotated[
+    PositiveInt | None,
+    BeforeValidator(_read_bytes),
+    Parameter(metavar="SIZE"),
+    Field(
+        description="Space for all clip caches together, such as 200GB: the least recently used "
+        "ones make room; by default VIDNAS_CACHE_SIZE, or four fifths of what is free or theirs."
     ),
 ]
 

@@ -20,6 +20,7 @@ from vidnas.workflows.options import (
     TRAINED,
     TRAINING,
     ArchitectureName,
+    CacheSize,
     Clips,
     ClipsPerVideo,
     Device,
@@ -112,6 +113,7 @@ class SearchRequest(Request):
     gpus_per_candidate: Annotated[GpuShare, MACHINES] = 0.0
     """Share of a GPU to train a candidate on: 0.25 trains four at a time, auto as many as its
     memory has room for, 0 trains on cores."""
+    cache_size_bytes: Annotated[CacheSize, MACHINES] = None
 
     out: Annotated[Path, OUTPUT] = Path("study")
     """Folder of the study; one that exists is resumed."""
@@ -163,6 +165,7 @@ class TrainRequest(Request):
     threads: Annotated[PositiveInt | None, MACHINES] = None
     """Threads to train on; by default one per core while the machine is idle, else one."""
     device: Annotated[Device, MACHINES] = "cpu"
+    cache_size_bytes: Annotated[CacheSize, MACHINES] = None
 
     out: Annotated[Path, OUTPUT] = Path("model")
     """Folder of the model; a training run that was stopped there is resumed."""

@@ -49,6 +49,7 @@ from vidnas.workflows.records import write_record
 from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
+from vidnas.workflows.study_clips import record_clips, require_same_clips
 from vidnas.workflows.tensorboard_log import TensorBoardLog
 
 if TYPE_CHECKING:
@@ -120,7 +121,13 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
-    cache = open_clips(dataset, listener, size_px=request.size_px, modalities=request.input)
+    cache = open_clips(
+        dataset,
+        listener,
+        size_px=request.size_px,
+        modalities=request.input,
+        cache_bytes=request.cache_size_bytes,
+    )
     space = planned_space(
         request,
         max_size_px=cache.size_px,
@@ -128,6 +135,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         sampling=planned_sampling(cache.longest_frames),
     )
     evaluator = _evaluator(request, plan, cache, limits)
+    require_same_clips(request.out, dataset, cache.fingerprint)
     study = open_study(
         request.out,
         space,
@@ -150,6 +158,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         known = {"clips": request.clips.resolve(), "storage": None, "workers": executor.slots}
         asked = request.model_copy(update=known)
         write_record(asked, request.out / REQUEST_FILE)
+        record_clips(request.out, dataset, cache.fingerprint)
         job = _Job(request, plan, study, cache, listener)
         try:
             job.evolve(space, strategy, evaluator, executor)

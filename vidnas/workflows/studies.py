@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from vidnas.core import UserError
 from vidnas.core.process import available_cores
+from vidnas.data.datasets import load_dataset
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.study import Study
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.plan import Plan, planned_strategy
-from vidnas.workflows.records import write_record
+from vidnas.workflows.records import read_record, write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.study_clips import CLIPS_FILE, StudyClips
 
 
 def fork(
@@ -24,6 +27,7 @@ def fork(
     trials: int | None = None,
     limits: Sequence[str] = (),
     strategy: str | None = None,
+    clips: Path | None = None,
     storage: str | None = None,
 ) -> int:
     """Start a new study with the trials of another; return how many it has.
@@ -35,6 +39,7 @@ def fork(
         trials: how many to take, the first ones; None for all.
         limits: of the new study; those of the old one if there are none.
         strategy: of the new study; None for that of the old one.
+        clips: of the new study, with the same classes; None for those of the old one.
         storage: database URL to keep the trials in; None for `study.db` in the folder.
 
     Raises:
@@ -47,6 +52,14 @@ def fork(
         asked["limits"], config["limits"] = tuple(limits), Limits.parse(limits)
     if strategy is not None:
         asked |= {"strategy": strategy, "objectives": ()}
+    if clips is not None:
+        dataset = load_dataset(clips, seed=source.config.seed)
+        asked["clips"] = clips.resolve()
+        config |= {"classes": dataset.classes, "data_fingerprint": dataset.fingerprint()}
+        listener.remark(
+            "The trials keep the fitness that they had on the old clips; those that climb on are "
+            "trained on the new ones from the start."
+        )
     request = SearchRequest.read(study).model_copy(update=asked)
     if strategy is not None:
         # The study says how far its rungs train, whatever the number of clips.
@@ -57,6 +70,7 @@ def fork(
         new,
         source.config.model_copy(update=config),
         trials=trials,
+        other_clips=clips is not None,
         storage_url=storage,
         on_progress=partial(listener.progress, "Copying trials"),
     )
@@ -73,7 +87,18 @@ def merge(studies: Sequence[Path], out: Path, listener: Listener) -> int:
         UserError: the studies cannot be read or do not belong together.
     """
     request = SearchRequest.read(studies[0]).model_copy(update={"out": out})
+    for other in studies[1:]:
+        _require_same_clips(other, studies[0])
     progress = partial(listener.progress, "Copying trials")
     count = merge_studies([Study.read(one) for one in studies], out, on_progress=progress)
     write_record(request, out / REQUEST_FILE)
     return count
+
+
+def _require_same_clips(one: Path, other: Path) -> None:
+    clips, others = (read_record(StudyClips, folder / CLIPS_FILE) for folder in (one, other))
+    if clips and others and clips.fingerprint != others.fingerprint:
+        raise UserError(
+            f"{one} was searched on other clips than {other} ({others.changes(clips)}); merge "
+            "studies of the same clips."
+        )

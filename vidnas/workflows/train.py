@@ -102,6 +102,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         listener,
         size_px=max(spec.size_px for spec in architecture.inputs),
         modalities=modalities,
+        cache_bytes=request.cache_size_bytes,
     )
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))

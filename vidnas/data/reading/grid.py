@@ -1,0 +1,60 @@
+"""Frames at arbitrary times, put on a grid of one rate."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator
+
+from av.video.frame import VideoFrame
+
+from vidnas.data.reading.bounds import HOLD_MAX_S
+
+
+def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
+    """Return the first point of the grid that shows the frame of a time, or one after it.
+
+    Stamps are rounded in files, so a point already shows the frame that comes less than half a
+    frame later: at the video's own rate the nearest one.
+    """
+    return round(time_s * rate_fps + 0.5 - 0.5 * min(1.0, rate_fps / own_fps))
+
+
+def span_points(start_s: float, end_s: float | None, rate_fps: float) -> tuple[int, int | None]:
+    """Return the grid points of the span [start_s, end_s): one at least."""
+    first = round(max(0.0, start_s) * rate_fps)
+    return first, None if end_s is None else max(round(end_s * rate_fps), first + 1)
+
+
+def on_grid(
+    timed: Iterable[tuple[float, VideoFrame]],
+    *,
+    rate_fps: float,
+    own_fps: float,
+    first: int,
+    last: int | None,
+) -> Iterator[VideoFrame]:
+    """Yield the frame shown at each grid point of [first, last).
+
+    A frame is shown until the next one, the first also before its time, the last for one frame's
+    time at the video's own rate; but none for longer than a bound: the rest of a gap is left out.
+    """
+    hold = math.ceil(HOLD_MAX_S * rate_fps)
+    last = sys.maxsize if last is None else last
+    shown: VideoFrame | None = None
+    position = shown_from = end = first
+    for time_s, frame in timed:
+        index = grid_point(time_s, rate_fps, own_fps)
+        if shown is None:
+            position = max(first, index - hold)
+        else:
+            for _ in range(position, min(index, max(first, shown_from) + hold, last)):
+                yield shown
+            position = max(position, index)
+            if position >= last:
+                return
+        shown, shown_from = frame, index
+        end = grid_point(time_s + 1 / own_fps, rate_fps, own_fps)
+    if shown is not None:
+        for _ in range(position, min(end, max(first, shown_from) + hold, last)):
+            yield shown

@@ -1,0 +1,104 @@
+"""Which clips a study was searched on, so that it can say what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from typing_extensions import Self
+
+from vidnas.core import UserError
+from vidnas.core.bounds import LISTING
+from vidnas.core.value import Value
+from vidnas.data.datasets import Dataset
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.study import CONFIG_NAME
+from vidnas.workflows.records import read_record, write_record
+
+CLIPS_FILE = "clips.json"
+_SHOWN = 3
+_Use = tuple[str, str, str]
+"""Of a video: what identifies its content, its classes, and its split."""
+
+
+class StudyClips(Value):
+    """The clips that a study was searched on."""
+
+    fingerprint: str
+    videos: tuple[tuple[str, str, str, str], ...]
+    """Path, content, classes and split of each."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """Return what a study remembers of its clips."""
+        files = dataset.files()
+        videos = tuple(
+            (dataset.relative(video.path), content, dataset.names(video.labels), video.split)
+            for video, content in zip(dataset.videos, dataset.contents(files), strict=True)
+        )
+        return cls(fingerprint=dataset.fingerprint(files), videos=videos)
+
+    def changes(self, now: StudyClips) -> str:
+        """Return what differs now, for people: "2 were added (a.mp4, b.mp4)"."""
+        before, after = self._by_path(), now._by_path()
+        both = [path for path in after if path in before and before[path] != after[path]]
+        changed = [path for path in both if _contents(before[path]) != _contents(after[path])]
+        used_otherwise = sorted({*both} - {*changed})
+        found = [
+            _named("added", [path for path in after if path not in before]),
+            _named("removed", [path for path in before if path not in after]),
+            _named("changed", changed),
+            _named("put into another class or split", used_otherwise),
+        ]
+        return ", ".join(part for part in found if part) or "their classes or groups differ"
+
+    def _by_path(self) -> dict[str, set[_Use]]:
+        found: dict[str, set[_Use]] = {}
+        for path, *use in self.videos:  # spans of one file have one path
+            found.setdefault(path, set()).add((use[0], use[1], use[2]))
+        return found
+
+
+def _contents(uses: Iterable[_Use]) -> set[str]:
+    return {content for content, _, _ in uses}
+
+
+def _named(what: str, paths: list[str]) -> str:
+    if not paths:
+        return ""
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    verb = "was" if len(paths) == 1 else "were"
+    return f"{len(paths)} {verb} {what} ({', '.join(paths[:_SHOWN])}{more})"
+
+
+def changes_since(folder: Path, dataset: Dataset) -> str:
+    """Return how the clips differ from those that the study in a folder was searched on."""
+    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+    if known is None:
+        return f"which ones differ is not known, because {folder} has no {CLIPS_FILE}"
+    return known.changes(StudyClips.of(dataset))
+
+
+def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
+    """Reject other clips than those that the study in a folder was searched on, if there is one.
+
+    Raises:
+        UserError: clips were added, removed or changed; some are named, and how to go on.
+    """
+    if not (folder / CONFIG_NAME).is_file():
+        return
+    if StudyConfig.read(folder / CONFIG_NAME).data_fingerprint == fingerprint:
+        return
+    raise UserError(
+        f"The clips in {dataset.source} are not those that {folder} was searched on: "
+        f"{changes_since(folder, dataset)}; restore them to resume it, or take its trials along to "
+        f"the clips as they are now with `vidnas study fork {folder} NEW --clips "
+        f"{dataset.source}`."
+    )
+
+
+def record_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
+    """Remember the clips of a study in its folder."""
+    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+    if known is None or known.fingerprint != fingerprint:
+        write_record(StudyClips.of(dataset), folder / CLIPS_FILE)
