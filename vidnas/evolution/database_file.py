@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vidnas.core import UserError
 
+_LIMIT_LENGTH = 0  # SQLITE_LIMIT_LENGTH
 _LONGEST_VALUE = 4 << 20
 """Bytes; a trial has about a thousandth of that."""
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
@@ -22,8 +23,8 @@ def connector(path: Path) -> Callable[[], sqlite3.Connection]:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
-        if hasattr(connection, "setlimit"):  # Python 3.11
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+        if set_limit := getattr(connection, "setlimit", None):  # since Python 3.11
+            set_limit(_LIMIT_LENGTH, _LONGEST_VALUE)
         return connection
 
     return connect
