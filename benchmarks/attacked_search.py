@@ -65,7 +65,7 @@ class Scene:
     def __enter__(self) -> Scene:
         from vidnas.data.demo import write_clips
 
-        write_clips(self.clips, ("left", "right"), clips_per_class=10, size_px=32)
+        write_clips(self.clips, classes=("left", "right"), clips_per_class=10, size_px=32)
         return self
 
     def __exit__(self, *_: object) -> None:
