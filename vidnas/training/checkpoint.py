@@ -121,7 +121,7 @@ def _read(path: Path) -> dict[str, Any]:
             raise TypeError("other parts")
         if not all(isinstance(one, Tensor) for one in saved["average"].values()):
             raise TypeError("no weights")
-        saved["state"] = _STATE.validate_python(saved["state"])
+        saved["state"] = _STATE.validate_python(vars(TrainingState(**saved["state"])))
     return saved
 
 
