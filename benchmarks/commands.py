@@ -48,9 +48,9 @@ def result_of(folder: Path) -> Line:
     assert card.trial is not None and card.test and card.validation and card.cost
     winner, latency = study.trials[card.trial], card.cost.latency
     return {
-        "top1": card.test.top1,
+        "top1": card.test.shares["top1"],
         "test_clips": card.test.clips,
-        "validation_top1": card.validation.top1,
+        "validation_top1": card.validation.shares["top1"],
         "latency_ms": latency and latency.p50_ms,
         "within_limits": card.within_limits,
         "parameters": card.cost.parameters,

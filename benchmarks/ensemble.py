@@ -39,8 +39,8 @@ def compare(
                 networks=name,
                 seed=seed,
                 members=[names[index] for index in votes],
-                validation=validation.score(votes).top1,
-                test=test.score(votes).top1,
+                validation=validation.score(votes).shares["top1"],
+                test=test.score(votes).shares["top1"],
             )
             rows.setdefault(name, []).append(run)
             print(run, flush=True)

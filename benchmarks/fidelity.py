@@ -72,7 +72,7 @@ def climb(evaluator: Any, architecture: Any, seed: int) -> Line:
     return {
         "status": "ok",
         **found.metrics,
-        "raw_top1": raw.top1,
+        "raw_top1": raw.shares["top1"],
         "raw_likelihood": raw.likelihood,
         "cost": found.cost and found.cost.model_dump(mode="json"),
     }
@@ -102,9 +102,9 @@ def finish(evaluator: Any, architecture: Any, seed: int, trained_s: float) -> Li
         "status": "ok",
         "epochs": report.epochs,
         "training_s": report.seconds,
-        "top1": report.validation.top1,
+        "top1": report.validation.shares["top1"],
         "likelihood": report.validation.likelihood,
-        "test_top1": test.top1,
+        "test_top1": test.shares["top1"],
         "test_likelihood": test.likelihood,
         "architecture": json.loads(architecture.to_json()),
     }

@@ -75,10 +75,10 @@ def search(cache: Any, request: Any, name: str) -> Line:
         best = train_finalists(finalists, study, cache, training, executor)[0]
     assert best.card.test and best.card.validation
     return {
-        "test_top1": best.card.test.top1,
-        "test_top5": best.card.test.top5,
+        "test_top1": best.card.test.shares["top1"],
+        "test_top5": best.card.test.shares["top5"],
         "test_clips": best.card.test.clips,
-        "validation_top1": best.card.validation.top1,
+        "validation_top1": best.card.validation.shares["top1"],
         "epochs": best.card.epochs,
         "winner": best.card.trial,
         "rungs": learned(study.trials, plan.rungs),

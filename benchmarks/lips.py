@@ -37,7 +37,11 @@ def train_and_test(
     settings = TrainingSettings.full(budget_s=60 * minutes)
     report = train(network, cache, settings, seed=seed)
     test = evaluate(network, cache, "test", clips_per_video=3)
-    return {"top1": test.top1, "mean_class": test.mean_class, "epochs": report.epochs}
+    return {
+        "top1": test.shares["top1"],
+        "mean_class": test.shares["mean_class"],
+        "epochs": report.epochs,
+    }
 
 
 def compare(benchmark: str, networks: Mapping[str, Any], arguments: argparse.Namespace) -> None:

@@ -123,10 +123,10 @@ def train_and_test(cache: Any, design: Any, settings: Any, seed: int, checkpoint
         "epochs": report.epochs,
         "seconds": report.seconds,
         "train_loss": report.history[-1].train_loss,
-        "validation_top1": validation and validation.top1,
+        "validation_top1": validation and validation.shares["top1"],
         "validation_loss": validation and validation.loss,
         "test_clips": test.clips,
-        "test_top1": test.top1,
+        "test_top1": test.shares["top1"],
         "test_loss": test.loss,
     }
 

@@ -178,9 +178,9 @@ def train_best_design(
     return {
         "wall_s": spent_s + report.seconds,
         "load": load,
-        "top1": test.top1,
+        "top1": test.shares["top1"],
         "test_clips": test.clips,
-        "validation_top1": report.validation and report.validation.top1,
+        "validation_top1": report.validation and report.validation.shares["top1"],
         "latency_ms": best["cost"]["latency"]["p50_ms"],
         "parameters": best["cost"]["parameters"],
         "epochs": report.epochs,

@@ -70,6 +70,14 @@ def test_only_an_accuracy_is_said_in_percent(
     assert format_evaluation(costly) == f"{said}, {format_cost(cost)}"
 
 
+def test_the_headline_is_said_first() -> None:
+    several = Evaluation(status="ok", fitness=0.25, metrics={"map": 0.25}, headline="map")
+    assert format_evaluation(several) == "25.0% mAP"
+    metrics = {"top1": 0.9, "mean_class": 0.5}
+    alike = Evaluation(status="ok", fitness=0.4, metrics=metrics, headline="mean_class")
+    assert format_evaluation(alike) == "50.0% mean class, fitness 0.4"
+
+
 def test_an_evaluation_without_fitness_says_why() -> None:
     assert format_evaluation(Evaluation(status="failed", reason="out of memory")) == "out of memory"
 

@@ -77,3 +77,14 @@ def test_the_demo_command_writes_what_check_accepts(tmp_path: Path) -> None:
     outcome = call("data", "check", out)
     assert outcome.returncode == 0
     assert "No problems found" in outcome.stdout
+
+
+def test_imbalanced_classes_are_remarked_once(demo_folder: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    for spare in sorted((clips / "left").iterdir())[3:]:
+        spare.unlink()
+    remarks = check_dataset(load_dataset(clips)).remarks
+    (said,) = (remark for remark in remarks if "imbalanced" in remark)
+    assert "'left' has 1." in said
+    assert not any("imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks)

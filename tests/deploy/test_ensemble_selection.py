@@ -31,7 +31,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import architecture_from_json, create_network
-from vidnas.training import TrainingRun, TrainingSettings, evaluate
+from vidnas.training import MultiLabel, TrainingRun, TrainingSettings, evaluate
 
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
 
@@ -94,6 +94,21 @@ def test_every_step_is_the_best_one() -> None:
         assert vote == worths.index(max(worths))
         metrics = found.score(votes[: step + 1])
         assert (metrics.top1, -metrics.loss) == pytest.approx(worths[vote])
+
+
+def test_of_several_labels_map_decides() -> None:
+    """Two networks, each sure of one class and wrong about the other, are right together."""
+    shown = torch.tensor([[1.0, 0], [1, 1], [0, 1], [0, 0]])
+    first = torch.tensor([[3.0, 1], [3, -1], [-3, -1], [-3, 1]])
+    second = torch.tensor([[-1.0, -3], [-1, 3], [1, 3], [1, -3]])
+    middling = torch.tensor([[3.0, -1], [3, 0], [-3, -1], [-3, 0]])
+    logits = torch.stack([first, second, middling])[:, :, None].expand(-1, -1, CLIPS_PER_VIDEO, -1)
+    found = Predictions(logits, shown, MultiLabel())
+    assert found.most_accurate(1) == [2]
+    assert found.select(2) == [2, 1]
+    assert found.score([0, 1]).map == found.score([2, 1]).map == 1
+    assert found.disagreement(0, 0) == 0
+    assert found.disagreement(0, 1) == 1  # no answer to any question is the same
 
 
 # Studies

@@ -28,6 +28,7 @@ def test_the_file_stands_alone(model: Model, clip, tmp_path: Path) -> None:
     assert tuple(json.loads(metadata["classes"])) == model.classes
     assert json.loads(metadata["inputs"]) == [s.model_dump() for s in model.architecture.inputs]
     assert architecture_from_json(metadata["architecture"]) == model.architecture
+    assert metadata["activation"] == "softmax"
     onnx.checker.check_model(path)
     assert list(tmp_path.iterdir()) == [path]
 

@@ -12,9 +12,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vidnas.core import UserError
-from vidnas.deploy import Model, load_model, resolve_architecture, resolve_network, save_model
+from vidnas.deploy import (
+    Model,
+    ModelCard,
+    load_model,
+    resolve_architecture,
+    resolve_network,
+    save_model,
+)
 from vidnas.deploy.model import MODEL_FILE, WEIGHTS_FILE
 from vidnas.families import create_network, find_architecture, list_architectures
+from vidnas.training import Metrics, MultiLabel, MultiLabelMetrics, SingleLabel
 
 
 @pytest.fixture
@@ -40,6 +48,47 @@ def test_a_study_folder_means_its_best_model(model: Model, folder: Path, clip) -
     shutil.copytree(folder, study / "best")
     with torch.inference_mode():
         assert torch.equal(load_model(study).network(clip), model.network(clip))
+
+
+def test_models_of_earlier_versions_are_read(model: Model, folder: Path, clip) -> None:
+    """The text is what 0.3.0 wrote: no kind of labels, no headline, and a teacher's share."""
+    settings = {"epochs": 2.0, "class_weights": "none", "distillation": 0.5}
+    test = {"clips": 2, "loss": 0.5, "top1": 0.5, "top5": 1.0, "mean_class": 0.25}
+    run = {"settings": settings, "seed": 0, "clips": {"size_px": 32, "flow_method": None}}
+    description = json.loads((folder / MODEL_FILE).read_text())
+    description["card"] = {
+        "training_runs": [run],
+        "data": "abc",
+        "test": {**test, "confusion": [[1, 0, 0], [1, 0, 0], [0, 0, 0]]},
+        "versions": {"vidnas": "0.3.0"},
+    }
+    (folder / MODEL_FILE).write_text(json.dumps(description))
+    loaded = load_model(folder)
+    assert isinstance(loaded.card.test, Metrics)
+    assert (loaded.card.test.headline, loaded.card.test.headline_share) == ("top1", 0.5)
+    assert loaded.card.task == SingleLabel()
+    assert loaded.card.training_runs[0].settings.epochs == 2
+    save_model(loaded, folder)
+    assert load_model(folder).card == loaded.card
+
+
+def test_what_a_model_tells_comes_back(model: Model, folder: Path) -> None:
+    several = MultiLabelMetrics(
+        clips=4, loss=0.3, map=0.75, average_precision=(1.0, 0.5, None), positives=(2, 1, 0)
+    )
+    alike = Metrics(
+        headline="mean_class", clips=2, loss=0.5, class_loss=0.7, top1=0.5, top5=1, mean_class=0.25,
+        confusion=((1, 0), (1, 0)),
+    )  # fmt: skip
+    for card, task, said in (
+        (ModelCard(multi_label=True, test=several), MultiLabel(), "test mAP 75.0%"),
+        (ModelCard(test=alike, validation=alike), SingleLabel(balanced=True), "mean class 25.0%"),
+    ):
+        save_model(Model(model.network, model.classes, card), folder)
+        loaded = load_model(folder)
+        assert loaded.card == card
+        assert loaded.card.task == task
+        assert said in repr(loaded)
 
 
 def test_saving_again_replaces_and_keeps_other_files(model: Model, folder: Path, clip) -> None:

@@ -10,7 +10,7 @@ from vidnas.core import UserError
 from vidnas.data.cache import ClipSettings
 from vidnas.data.reading import read_video
 from vidnas.data.sampling import clips_of
-from vidnas.deploy import Model, predict_video
+from vidnas.deploy import Model, ModelCard, predict_video
 from vidnas.training import TrainingRun, TrainingSettings
 
 
@@ -26,6 +26,20 @@ def test_probabilities_are_the_mean_over_clips(model: Model, video: Path) -> Non
     probabilities = [probability for _, probability in predicted]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1)
+
+
+def test_of_several_labels_each_has_a_score_of_its_own(model: Model, video: Path) -> None:
+    several = replace(model, card=ModelCard(multi_label=True))
+    predicted = predict_video(several, video, clips_per_video=3)
+    frames, _ = read_video(video, size_px=32)
+    (clips,) = clips_of(frames, model.architecture.inputs, 3)
+    with torch.inference_mode():
+        expected = model.network(clips.float() / 255).sigmoid().amax(0)
+    assert dict(predicted) == pytest.approx(
+        dict(zip(model.classes, expected.tolist(), strict=True)), abs=1e-6
+    )
+    scores = [score for _, score in predicted]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_a_video_that_is_none_is_a_sentence(model: Model, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vidnas.report.study import (
     StudyReport,
     TopByAccuracy,
 )
-from vidnas.training import Metrics
+from vidnas.training import Metrics, MultiLabelMetrics
 
 EVIL = "<b>trial</b> 7"
 COST = Cost(parameters=1_000_000, macs=2_000_000, activation_bytes=1)
@@ -24,8 +24,8 @@ COST = Cost(parameters=1_000_000, macs=2_000_000, activation_bytes=1)
 
 def member(name: str, test_top1: float) -> EnsembleMember:
     return EnsembleMember(
-        name=name, architecture=find_architecture("tvn1"), weight=1, validation_top1=0.8,
-        test_top1=test_top1, cost=COST,
+        name=name, architecture=find_architecture("tvn1"), weight=1, validation_share=0.8,
+        test_share=test_top1, cost=COST,
     )  # fmt: skip
 
 
@@ -33,12 +33,14 @@ def ensemble(test_top1: float) -> EnsembleReport:
     return EnsembleReport(
         members=(member("trial 3", 0.7), member(EVIL, 0.75)),
         steps=(
-            EnsembleStep(member=1, validation_top1=0.8, validation_loss=0.5),
-            EnsembleStep(member=0, validation_top1=0.85, validation_loss=0.25),
+            EnsembleStep(member=1, validation_share=0.8, validation_loss=0.5),
+            EnsembleStep(member=0, validation_share=0.85, validation_loss=0.25),
         ),
         disagreement=((0.0, 0.125), (0.125, 0.0)),
         pool=8,
-        by_accuracy=TopByAccuracy(names=("trial 3", "trial 4"), validation_top1=0.8, test_top1=0.6),
+        by_accuracy=TopByAccuracy(
+            names=("trial 3", "trial 4"), validation_share=0.8, test_share=0.6
+        ),
         test=Metrics(
             clips=40, loss=1, top1=test_top1, top5=1, mean_class=test_top1, confusion=((20, 0),) * 2
         ),
@@ -58,6 +60,17 @@ def test_the_verdict_is_against_the_best_member(test_top1: float, words: tuple[s
     verdict = ensemble(test_top1).verdict
     assert EVIL in verdict  # the better of the two on the test clips, not the first
     assert all(word in verdict for word in words)
+
+
+def test_of_several_labels_the_verdict_is_in_map() -> None:
+    several = MultiLabelMetrics(
+        clips=40, loss=1, map=0.8, average_precision=(0.8, None), positives=(7, 0)
+    )
+    found = ensemble(0.8).model_copy(update={"test": several})
+    assert f"beats its best member, {EVIL}, by 5.0 points of mAP." in found.verdict
+    section = render(StudyReport("t", "f", [], ("x", "y"), ensemble=found))
+    assert "Test mAP of the ensemble" in section and "mAP on 40 clips" in section
+    assert EnsembleReport.model_validate_json(found.model_dump_json()) == found
 
 
 def test_the_section_shows_the_record() -> None:

@@ -17,7 +17,7 @@ from vidnas.families import find_architecture
 from vidnas.report import plots
 from vidnas.report.page import render, write_report
 from vidnas.report.study import StudyReport
-from vidnas.training import Metrics, TimeUse
+from vidnas.training import Metrics, MultiLabelMetrics, TimeUse
 
 EVIL = "<script>alert(1)</script>"
 PROTOCOL = LatencyProtocol(
@@ -266,6 +266,37 @@ def test_plots_reach_the_page_unchanged() -> None:
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
 
 
+def test_of_several_labels_the_page_shows_map_and_each_class() -> None:
+    several = MultiLabelMetrics(
+        clips=10, loss=0.3, map=0.625, average_precision=(0.75, 0.5, None), positives=(5, 2, 0)
+    )
+    winner = ModelCard(
+        trial=3, multi_label=True, test=several, validation=several, cost=cost(8.0),
+        time_use=TimeUse(shuffled=0.6, frozen=0.2, reversed=0.5),
+    )  # fmt: skip
+    found = ok(0.625, 8.0).model_copy(update={"metrics": {"map": 0.625}, "headline": "map"})
+    html = render(
+        report(winner=winner, history=[trial(3, found)], classes=(EVIL, "b", "c"), models=[winner])
+    )
+    text = " ".join(Page(html).text.split())
+    assert "Test mAP 62.5% mean average precision on 10 clips" in text
+    assert "mAP against cost" in text and "Average precision on the test split" in text
+    assert "no test clip shows, and so without one: 1" in text
+    assert "as they are 62.5%" in text and "reversed 50.0% -12.5 points" in text
+    assert "accuracy" not in text.lower() and "Confusion" not in text and "Top-1" not in text
+    assert EVIL not in html
+    figure = plots.precision(several, ("a", "b", "c"))
+    assert list(figure.data[0].x) == [0.75, 0.5, None]
+    assert list(figure.data[1].x) == [0.5, 0.2, 0.0]  # what guessing would give
+
+
+def test_where_classes_count_alike_their_mean_comes_first() -> None:
+    alike = TEST.model_copy(update={"headline": "mean_class"})
+    text = " ".join(Page(render(report(winner=ModelCard(trial=3, test=alike)))).text.split())
+    assert "Test accuracy 75.0% mean over classes on 5 clips" in text
+    assert "the search never saw; top-1 80.0%" in text
+
+
 def test_without_latencies_cost_is_macs() -> None:
     trials = [trial(0, ok(0.5, None)), trial(1, ok(0.6, None))]
     figure = plots.accuracy_against_cost(report(history=trials, winner=None))
@@ -278,6 +309,8 @@ def test_without_latencies_cost_is_macs() -> None:
         (("top1",), "Validation accuracy", ".0%"),
         (("top1", "top5"), "Validation top-1 + top-5", ".2f"),
         (("likelihood",), "Probability of the right class, validation", ".0%"),
+        (("map",), "Validation mAP", ".0%"),
+        (("mean_class",), "Validation mean class accuracy", ".0%"),
         ((), "Fitness", ""),
         (("likelihood", "top5"), "Fitness", ""),
     ],

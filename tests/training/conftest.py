@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vidnas.core import ClipSpec
 from vidnas.data.cache import ClipCache, build_cache
-from vidnas.data.datasets import load_dataset
+from vidnas.data.datasets import Dataset, Video, load_dataset
 from vidnas.families import Architecture, Family, Network, create_network
 
 COUNTS = {"red": (9, 3, 4), "green": (9, 3, 4), "blue": (3, 3, 4)}  # train, val, test
@@ -65,6 +65,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
     table = folder / "clips.csv"
     table.write_text("\n".join(rows) + "\n")
     return build_cache(load_dataset(table), size_px=16, directory=folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    """24 training, 8 validation and 16 test clips, each of any of three colours, or of none."""
+    folder = tmp_path_factory.mktemp("shown")
+    rng = np.random.default_rng(1)
+    videos = []
+    for split, count in (("train", 24), ("val", 8), ("test", 16)):
+        for number in range(count):
+            labels = tuple(label for label in range(3) if number >> label & 1)
+            path = folder / f"{split}-{number}.mp4"
+            red, green, blue = (200 if label in labels else 60 for label in range(3))
+            write_clip(path, (red, green, blue), rng)
+            videos.append(Video(path, labels, split))
+    dataset = Dataset(folder, tuple(COLOURS), tuple(videos), multi_label=True)
+    return build_cache(dataset, size_px=16, directory=folder / "cache")
 
 
 def write_clip(path: Path, colour: tuple[int, int, int], rng: np.random.Generator) -> None:

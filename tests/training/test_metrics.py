@@ -11,7 +11,8 @@ import torch
 from vidnas.core import UserError
 from vidnas.data.sampling import clips_of
 from vidnas.training import evaluate
-from vidnas.training.metrics import score, to_input
+from vidnas.training.evaluation import to_input
+from vidnas.training.metrics import score
 
 
 def test_score_of_four_clips():

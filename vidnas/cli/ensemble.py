@@ -49,17 +49,17 @@ def command(request: EnsembleRequest, *, json: Json = False) -> None:
 
 def _members(report: EnsembleReport) -> Iterator[tuple[str, ...]]:
     for member in report.members:
-        accuracies = f"{member.validation_top1:.1%}", f"{member.test_top1:.1%}"
+        accuracies = f"{member.validation_share:.1%}", f"{member.test_share:.1%}"
         yield (member.name, str(member.weight), *accuracies, *_figures(member.cost))
     yield ()
-    votes, reached = str(len(report.steps)), f"{report.steps[-1].validation_top1:.1%}"
-    yield ("ensemble", votes, reached, f"{report.test.top1:.1%}", *_figures(report.cost))
+    votes, reached = str(len(report.steps)), f"{report.steps[-1].validation_share:.1%}"
+    yield ("ensemble", votes, reached, f"{report.test.headline_share:.1%}", *_figures(report.cost))
     alone = report.by_accuracy
     yield (
         f"the {len(alone.names)} most accurate: {', '.join(alone.names)}",
         str(len(alone.names)),
-        f"{alone.validation_top1:.1%}",
-        f"{alone.test_top1:.1%}",
+        f"{alone.validation_share:.1%}",
+        f"{alone.test_share:.1%}",
     )
 
 
@@ -70,7 +70,7 @@ def _figures(cost: Cost) -> tuple[str, str, str]:
 
 def _steps(report: EnsembleReport) -> Iterator[tuple[str, ...]]:
     for number, step in enumerate(report.steps, 1):
-        reached = f"{step.validation_top1:.1%}", f"{step.validation_loss:.3f}"
+        reached = f"{step.validation_share:.1%}", f"{step.validation_loss:.3f}"
         yield (report.members[step.member].name, str(number), *reached)
 
 

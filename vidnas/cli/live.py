@@ -99,7 +99,8 @@ class Display(Listener):
         """Draw how the training run stands; print each validation."""
         state = f"epoch {report.epoch:.1f}, loss {report.train_loss:.3f}"
         if report.validation is not None:
-            say(f"  {state}, validation top-1 {report.validation.top1:.1%}")
+            found = report.validation
+            say(f"  {state}, validation {found.headline_name} {found.headline_share:.1%}")
         facts = f"{state}, {report.clips_per_s:.0f} clips/s"
         self._draw("Training", report.fraction, 1.0, facts)
 

@@ -1,4 +1,4 @@
-"""How accuracies are shown: a line for each, and which classes were taken for which."""
+"""How metrics are shown: a line for each, and then class by class."""
 
 from __future__ import annotations
 
@@ -8,26 +8,42 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from vidnas.cli.console import results, show
+from vidnas.cli.console import results, show, show_table
+from vidnas.core.quantities import format_metric, format_percent
 
 if TYPE_CHECKING:
     from vidnas.deploy.model import ModelCard
-    from vidnas.training import Metrics
+    from vidnas.training import AnyMetrics, Metrics, MultiLabelMetrics
 
 _WIDEST_MATRIX = 20
+_OF_TOP5 = 5
 _NAME_LENGTH = 12
 
 
-def show_metrics(metrics: Metrics, classes: Sequence[str], title: str) -> None:
-    """Print accuracies, and the confusion matrix unless it has too many classes for a terminal."""
+def show_headline(metrics: AnyMetrics) -> None:
+    """Print in one line how well a network does on clips that it has not seen."""
+    first, *others = (
+        f"{format_percent(share)} {format_metric(name)}" for name, share in metrics.shares.items()
+    )
+    share, _, name = first.partition(" ")
+    rest = f" ({', '.join(others)})" if others else ""
+    show((share, "bold"), f" {name} on {metrics.clips} unseen clips{rest}")
+
+
+def show_metrics(metrics: AnyMetrics, classes: Sequence[str], title: str) -> None:
+    """Print metrics; then the confusion matrix unless it has too many classes for a terminal, or
+    how well each class is found where a video may show several."""
     show((title, "bold"))
-    facts = {"clips": str(metrics.clips), "top-1": f"{metrics.top1:.1%}"}
-    if len(classes) > 5:
-        facts["top-5"] = f"{metrics.top5:.1%}"
-    facts |= {"mean class": f"{metrics.mean_class:.1%}", "loss": f"{metrics.loss:.3f}"}
+    facts = {"clips": str(metrics.clips)}
+    facts |= {format_metric(name): format_percent(one) for name, one in metrics.shares.items()}
+    if len(classes) <= _OF_TOP5:
+        facts.pop("top-5", None)
+    facts["loss"] = f"{metrics.loss:.3f}"
     for name, fact in facts.items():
         show(f"{name:10}  {fact}")
-    if len(classes) <= _WIDEST_MATRIX:
+    if metrics.headline == "map":
+        _show_precision(metrics, classes)
+    elif len(classes) <= _WIDEST_MATRIX:
         show("Confusion: one row per true class, one column per predicted class")
         results.print(_matrix(metrics, classes))
 
@@ -35,7 +51,17 @@ def show_metrics(metrics: Metrics, classes: Sequence[str], title: str) -> None:
 def show_time_use(card: ModelCard) -> None:
     """Print in one line what other orders of the frames leave of the test accuracy, if measured."""
     if card.test is not None and card.time_use is not None:
-        show(f"time    {card.time_use.describe(card.test.top1)}")
+        test = card.test
+        show(f"time    {card.time_use.describe(test.headline_share, test.headline_name)}")
+
+
+def _show_precision(metrics: MultiLabelMetrics, classes: Sequence[str]) -> None:
+    found = zip(classes, metrics.positives, metrics.average_precision, strict=True)
+    rows = [
+        (name, str(shown), "none" if precision is None else format_percent(precision))
+        for name, shown, precision in found
+    ]
+    show_table("class", figures=("videos", "average precision"), rows=rows)
 
 
 def _matrix(metrics: Metrics, classes: Sequence[str]) -> Table:

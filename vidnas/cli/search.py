@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidnas.cli.console import Json, say, show, show_json
 from vidnas.cli.live import Display
-from vidnas.cli.scores import show_time_use
+from vidnas.cli.scores import show_headline, show_time_use
 from vidnas.core.durations import format_duration
 from vidnas.core.quantities import format_ms
 from vidnas.workflows.request import SearchRequest
@@ -34,11 +34,7 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         return
     card = result.card
     if card.test is not None:
-        show(
-            (f"{card.test.top1:.1%}", "bold"),
-            f" top-1 on {card.test.clips} unseen clips ({card.test.top5:.1%} top-5, "
-            f"{card.test.mean_class:.1%} mean class)",
-        )
+        show_headline(card.test)
     show_time_use(card)
     if card.cost is not None and (latency := card.cost.latency) is not None:
         show(

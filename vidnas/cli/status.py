@@ -14,6 +14,7 @@ from vidnas.core.quantities import format_cost, format_evaluation, format_percen
 from vidnas.workflows.options import Request
 
 if TYPE_CHECKING:
+    from vidnas.training import AnyMetrics
     from vidnas.workflows.status import StudyStatus
 
 _REASONS = 3
@@ -73,13 +74,19 @@ def _facts(status: StudyStatus) -> dict[str, str]:
     if status.gain is not None:
         facts["Gained"] = str(status.gain)
     if (winner := status.winner) is not None:
-        top1 = f"{winner.test.top1:.1%} on the test clips, " if winner.test else ""
+        found = f"{_test(winner.test)} on the test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
-        facts["Finished"] = f"trial {winner.trial}: {top1}{cost}"
+        facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
     if (spent := status.accounting) is not None:
         shares = ((use, seconds / (spent.total_s or 1)) for use, seconds in spent.uses.items())
         facts["Core time"] = ", ".join(f"{format_percent(share)} {use}" for use, share in shares)
     return facts
+
+
+def _test(metrics: AnyMetrics) -> str:
+    """Return the headline; a plain percentage is top-1."""
+    named = "" if metrics.headline == "top1" else f" {metrics.headline_name}"
+    return f"{format_percent(metrics.headline_share)}{named}"
 
 
 def _asked(status: StudyStatus) -> str:

@@ -33,6 +33,8 @@ class Evaluation(Value):
     status: Status
     fitness: float | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
+    headline: str = "top1"
+    """The metric that people are shown first, where it is among the metrics: a share of 1."""
     cost: Cost | None = None
     reason: str = ""
     """Why a candidate was rejected or failed, in one short sentence."""
@@ -54,6 +56,11 @@ class Evaluation(Value):
         yield "status", self.status
         facts = ("fitness", self.fitness), ("reason", self.reason), ("seconds", self.seconds)
         yield from ((name, value) for name, value in facts if value)
+
+    @property
+    def headline_share(self) -> float | None:
+        """That metric, between 0 and 1; None where it is not known."""
+        return self.metrics.get(self.headline)
 
     @classmethod
     def failed_by(cls, error: BaseException, cost: Cost | None = None) -> Evaluation:

@@ -11,6 +11,7 @@ from vidnas.core.cost import Cost
 from vidnas.core.errors import UserError
 from vidnas.core.evaluation import Evaluation
 
+_METRICS = {"top1": "top-1", "top5": "top-5", "map": "mAP"}
 _PREFIXES = ("", "k", "M", "G", "T")
 
 
@@ -67,6 +68,11 @@ def format_fitness(fitness: float) -> str:
     return format_number(fitness, 4)
 
 
+def format_metric(name: str) -> str:
+    """Return what people call a metric: "top-1" for `top1`, "mean class" for `mean_class`."""
+    return _METRICS.get(name, name.replace("_", " "))
+
+
 def format_cost(cost: Cost) -> str:
     """Return what a network costs in one phrase: "1.8 ms, 41.6 M MACs, 950 k parameters"."""
     latency = f"{format_ms(cost.latency.p50_ms)}, " if cost.latency else ""
@@ -81,10 +87,10 @@ def format_evaluation(evaluation: Evaluation) -> str:
     """
     if evaluation.fitness is None:
         return evaluation.reason
-    top1, facts = evaluation.metrics.get("top1"), []
-    if top1 is not None:
-        facts.append(f"{format_percent(top1)} top-1")
-    if top1 != evaluation.fitness:
+    share, facts = evaluation.headline_share, []
+    if share is not None:
+        facts.append(f"{format_percent(share)} {format_metric(evaluation.headline)}")
+    if share != evaluation.fitness:
         facts.append(f"fitness {format_fitness(evaluation.fitness)}")
     if evaluation.cost:
         facts.append(format_cost(evaluation.cost))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from vidnas.core.value import Value
+from vidnas.data.balance import imbalance_remark
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.headers import grid_rate
 from vidnas.data.reading import VideoError, damage
@@ -78,19 +79,21 @@ def check_dataset(
         frames_median=int(np.median(frames)),
         frames_max=frames[-1],
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(lengths))),
-        remarks=(*dataset.remarks, *_rate_remarks(dataset)),
+        remarks=_remarks(dataset, counts["train"].tolist()),
     )
+
+
+def _remarks(dataset: Dataset, training: Sequence[int]) -> tuple[str, ...]:
+    imbalance = None if dataset.multi_label else imbalance_remark(dataset.classes, training)
+    common = grid_rate(dataset)
+    found = (imbalance, common and common.remark)
+    return (*dataset.remarks, *(remark for remark in found if remark))
 
 
 def _decode(video: Video) -> tuple[int, float]:
     """Return the number of frames, and the share of them that is damaged; runs in a worker."""
     with video.stream(_DECODED_SIZE_PX) as stream:
         return sum(1 for _ in stream), stream.damaged
-
-
-def _rate_remarks(dataset: Dataset) -> list[str]:
-    common = grid_rate(dataset)
-    return [common.remark] if common and common.remark else []
 
 
 def _duplicates(dataset: Dataset, readable: set[int]) -> list[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
+from vidnas.training import AnyMetrics, SingleLabel, Task
 from vidnas.training.errors import NotFinite
-from vidnas.training.metrics import Metrics, score, to_input
+from vidnas.training.evaluation import to_input
 
 _BATCH_SIZE = 32
 
@@ -95,7 +96,8 @@ class Predictions:
     logits: Tensor
     """`(networks, videos, clips, num_classes)`."""
     labels: Tensor
-    """`(videos,)`."""
+    """As the cache has them: `(videos,)`, or `(videos, num_classes)` where there may be several."""
+    task: Task = field(default_factory=SingleLabel)
 
     @classmethod
     def of(cls, candidates: Sequence[Candidate], split: Split) -> Self:
@@ -108,16 +110,17 @@ class Predictions:
         return cls(
             logits=torch.stack([_logits(candidate, split) for candidate in candidates]),
             labels=torch.from_numpy(cache.targets[cache.videos(split)]),
+            task=candidates[0].model.card.task,
         )
 
-    def score(self, votes: Sequence[int]) -> Metrics:
+    def score(self, votes: Sequence[int]) -> AnyMetrics:
         """Measure how the mean of the logits of these networks, repeated or not, classifies."""
-        return score(self._probabilities(votes), self.labels)
+        return self.task.measure(self._scores(votes), self.labels)
 
     def select(self, size: int) -> list[int]:
         """Add, `size` times, the network that makes the ensemble most accurate, chosen or not.
 
-        Of equally accurate networks it is the one with the lower cross-entropy. The size is what
+        Of equally accurate networks it is the one with the lower loss. The size is what
         was asked for, where the paper returns to the best of the nested ensembles.
         """
         votes: list[int] = []
@@ -133,13 +136,14 @@ class Predictions:
         return sorted(range(len(alone)), key=alone.__getitem__, reverse=True)[:size]
 
     def disagreement(self, first: int, second: int) -> float:
-        """Return the share of the videos that two networks predict differently."""
-        taken = [self._probabilities([index]).argmax(dim=1) for index in (first, second)]
-        return (taken[0] != taken[1]).double().mean().item()
+        """Return the share of the videos that two networks predict differently; where a video may
+        show several classes, of the videos and classes."""
+        one, other = (self.task.answers(self._scores([index])) for index in (first, second))
+        return (one != other).double().mean().item()
 
-    def _probabilities(self, votes: Sequence[int]) -> Tensor:
-        probabilities: Tensor = self.logits[list(votes)].mean(dim=0).softmax(dim=-1)
-        return probabilities.mean(dim=1)
+    def _scores(self, votes: Sequence[int]) -> Tensor:
+        mean: Tensor = self.logits[list(votes)].mean(dim=0)
+        return self.task.pooled(self.task.scores(mean))
 
 
 def _logits(candidate: Candidate, split: Split) -> Tensor:
@@ -178,5 +182,6 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
     for member, model in zip(network.members, models, strict=True):
         member.load_state_dict(model.network.state_dict())
     runs = tuple(run for model in models for run in model.card.training_runs)
-    card = ModelCard(training_runs=runs, data=models[0].card.data)
+    first = models[0].card
+    card = ModelCard(training_runs=runs, data=first.data, multi_label=first.multi_label)
     return Model(network, models[0].classes, card)

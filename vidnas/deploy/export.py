@@ -33,7 +33,8 @@ class ExportCheck:
 def export_model(model: Model, path: Path | str) -> ExportCheck:
     """Write the model as ONNX: clips `(N, C, T, H, W)` in [0, 1] to logits `(N, classes)`.
 
-    The metadata of the file holds `classes`, `inputs` and `architecture` as JSON.
+    The metadata of the file holds `classes`, `inputs` and `architecture` as JSON, and `activation`:
+    what turns its logits into scores, softmax or, for a model of several labels, sigmoid.
 
     Raises:
         UserError: there is no such folder to write to, or the graph does not compute what the
@@ -48,6 +49,7 @@ def export_model(model: Model, path: Path | str) -> ExportCheck:
         "classes": json.dumps(model.classes),
         "inputs": json.dumps([spec.model_dump() for spec in model.architecture.inputs]),
         "architecture": model.architecture.to_json(),
+        "activation": model.card.task.activation,
     }
     onnx.helper.set_model_props(graph, metadata)
     content = graph.SerializeToString()

@@ -27,7 +27,14 @@ from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
 from vidnas.evolution.trial import Trial
 from vidnas.families import Family, Network, create_network, family_of
-from vidnas.training import Metrics, TrainingRun, TrainingSettings, evaluate, train
+from vidnas.training import (
+    AnyMetrics,
+    TrainingRun,
+    TrainingSettings,
+    evaluate,
+    task_of,
+    train,
+)
 from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.loop import TrainingReport
 from vidnas.training.settings import COOLDOWN
@@ -156,7 +163,7 @@ def train_finalist(
     state: Path,
     folder: Path,
     _: Family,
-) -> Metrics:
+) -> AnyMetrics:
     """Finish one candidate, test it, save it as a model and return its validation metrics.
 
     Unpickling the family, the last argument, makes it known in a worker.
@@ -179,14 +186,16 @@ def train_finalist(
             f"{cache.directory} has no validation clips to choose the best network by; give some "
             "videos the split val."
         )
+    task = task_of(cache, run.settings.class_weights)
     card = ModelCard(
         trial=trial.number,
         training_runs=(run,),
         epochs=report.epochs,
         epochs_kept=min(report.epochs / (_trained_epochs(trial) + report.new_epochs), 1.0),
         data=cache.fingerprint,
+        multi_label=cache.multi_label,
         validation=report.validation,
-        test=evaluate(network, cache, "test", clips_per_video=CLIPS_PER_VIDEO),
+        test=evaluate(network, cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO),
         cost=trial.evaluations[0].cost,
     )
     with plain_file_errors(folder):

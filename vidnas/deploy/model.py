@@ -20,7 +20,7 @@ from vidnas.core.version import VERSION
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.profiling import affordable_network
-from vidnas.training import Metrics, TimeUse, TrainingRun
+from vidnas.training import AnyMetrics, MultiLabel, SingleLabel, Task, TimeUse, TrainingRun
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -40,13 +40,15 @@ class ModelCard(Value):
     where a state was lost and the network started again."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
-    validation: Metrics | None = None
+    multi_label: bool = False
+    """Whether it tells any number of classes of a video, instead of exactly one."""
+    validation: AnyMetrics | None = None
     """Metrics on the split that chose the model."""
-    test: Metrics | None = None
+    test: AnyMetrics | None = None
     """Metrics on the split that nothing was chosen by."""
     time_use: TimeUse | None = None
-    """What of the test top-1 remains with other orders of the frames; None for networks of single
-    frames and where it was not measured."""
+    """What of the headline of the test remains with other orders of the frames; None for networks
+    of single frames and where it was not measured."""
     cost: Cost | None = None
     within_limits: bool | None = None
     """Whether the cost keeps the limits of the search; None where there were none to keep."""
@@ -55,6 +57,14 @@ class ModelCard(Value):
     versions: dict[str, str] = Field(
         default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
+
+    @property
+    def task(self) -> Task:
+        """What the model tells of a video, and what it was judged by."""
+        if self.multi_label:
+            return MultiLabel()
+        measured = self.validation or self.test
+        return SingleLabel(balanced=measured is not None and measured.headline == "mean_class")
 
     @property
     def flow_method(self) -> FlowMethod:
@@ -83,8 +93,10 @@ class Model:
         return self.network.architecture
 
     def __repr__(self) -> str:
-        test = f", test top-1 {self.card.test.top1:.1%}" if self.card.test else ""
-        return f"Model({self.architecture.family}, {len(self.classes)} classes{test})"
+        test, said = self.card.test, ""
+        if test is not None:
+            said = f", test {test.headline_name} {test.headline_share:.1%}"
+        return f"Model({self.architecture.family}, {len(self.classes)} classes{said})"
 
 
 class _Description(Value):

@@ -11,18 +11,20 @@ from vidnas.data.flow import read_flow, resize_flow
 from vidnas.data.reading import Frames, read_video
 from vidnas.data.sampling import clips_of
 from vidnas.deploy.model import Model
-from vidnas.training.metrics import predict_probabilities
+from vidnas.training.evaluation import predict_scores
 
 
 def predict_video(
     model: Model, path: Path | str, *, clips_per_video: int = CLIPS_PER_VIDEO
 ) -> list[tuple[str, float]]:
-    """Average the class probabilities over clips spread evenly over the video.
+    """Score the classes by clips that are spread evenly over the video.
 
-    Optical flow is computed where the network takes it, with the method that it was trained on.
+    Scores are probabilities: of one class or the other, averaged over the clips; or, if a video may
+    show several, of each class by itself, the largest of any clip. Optical flow is computed where
+    the network takes it, with the method that it was trained on.
 
     Returns:
-        Every class with its probability, the most likely first.
+        Every class with its score, the most likely first.
 
     Raises:
         VideoError: the video is missing or cannot be decoded.
@@ -37,7 +39,8 @@ def predict_video(
         flow = read_flow(path, model.card.flow_method, rate_fps=rate_fps)
         flow = resize_flow(flow, *frames.shape[1:3])
     clips = clips_of(frames, specs, clips_per_video, flow=flow)
+    network, task = model.network.eval(), model.card.task
     with torch.inference_mode():
-        rows = predict_probabilities(model.network.eval(), clips, torch.device("cpu"))
-    probabilities = rows.mean(dim=0).tolist()
-    return sorted(zip(model.classes, probabilities, strict=True), key=lambda pair: -pair[1])
+        rows = predict_scores(network, clips, torch.device("cpu"), task)
+    scores = task.pooled(rows[None])[0].tolist()
+    return sorted(zip(model.classes, scores, strict=True), key=lambda pair: -pair[1])

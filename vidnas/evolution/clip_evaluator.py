@@ -27,12 +27,12 @@ from vidnas.profiling.latency import Reference
 from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.inheritance import inherit
 from vidnas.training.loop import train
-from vidnas.training.metrics import Metrics
+from vidnas.training.metrics import AnyMetrics
 from vidnas.training.settings import TrainingSettings
+from vidnas.training.tasks import Fitness
 
 _BESIDES = 1.1  # validation, and writing the state
 _MEASURING_S = 2.0
-_RECORDED_METRICS = ("top1", "top5", "mean_class", "loss", "likelihood")
 
 
 class ClipEvaluation(Value):
@@ -44,9 +44,7 @@ class ClipEvaluation(Value):
     rungs: PositiveInt = 1
     """How many rungs there are; each trains three times as far as the one below."""
     clips: ClipSettings
-    fitness: tuple[Literal["likelihood", "top1", "top5", "mean_class"], ...] = Field(
-        default=("likelihood",), min_length=1
-    )
+    fitness: tuple[Fitness, ...] = Field(default=("likelihood",), min_length=1)
     """The validation metrics whose sum is the fitness."""
     inherit: bool = False
     """Whether children start from the weights of their parents."""
@@ -66,7 +64,7 @@ class ClipEvaluation(Value):
                 "study that vidnas search made."
             ) from error
 
-    def fitness_of(self, validation: Metrics) -> float:
+    def fitness_of(self, validation: AnyMetrics) -> float:
         """Return the fitness of a network with these validation metrics."""
         return float(sum(getattr(validation, name) for name in self.fitness))
 
@@ -209,7 +207,8 @@ class ClipEvaluator:
         return Evaluation(
             status="ok",
             fitness=self.settings.fitness_of(found),
-            metrics={name: getattr(found, name) for name in _RECORDED_METRICS} | notes,
+            metrics=found.recorded | notes,
+            headline=found.headline,
             connection_weights=network.connection_weights(),
         )
 

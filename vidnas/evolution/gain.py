@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from typing_extensions import Self
 
-from vidnas.core.quantities import format_fitness, format_percent, format_points
+from vidnas.core.quantities import format_fitness, format_metric, format_percent, format_points
 from vidnas.core.value import Value
 from vidnas.evolution.trial import Trial
 
@@ -22,8 +22,10 @@ class Gain(Value):
     """The highest rung that each reached, the candidate first."""
     fitness: tuple[float, float]
     """On the rung that both reached, the candidate's first."""
-    top1: tuple[float, float] | None
-    """Validation top-1 there, between 0 and 1; None where it is not known."""
+    headline: str
+    """The metric that people are shown first."""
+    shares: tuple[float, float] | None
+    """That metric there on the validation split, between 0 and 1; None where it is not known."""
 
     @classmethod
     def of(cls, trial: Trial, trials: Sequence[Trial]) -> Self | None:
@@ -37,13 +39,14 @@ class Gain(Value):
         rung = min(trial.rung, best.rung)
         mine, other = trial.evaluations[rung], best.evaluations[rung]
         assert mine.fitness is not None and other.fitness is not None  # they are ok
-        known = "top1" in mine.metrics and "top1" in other.metrics
+        share, others = mine.headline_share, other.metrics.get(mine.headline)
         return cls(
             number=trial.number,
             design=best.number,
             climbed=(trial.rung, best.rung),
             fitness=(mine.fitness, other.fitness),
-            top1=(mine.metrics["top1"], other.metrics["top1"]) if known else None,
+            headline=mine.headline,
+            shares=None if share is None or others is None else (share, others),
         )
 
     def __str__(self) -> str:
@@ -54,9 +57,10 @@ class Gain(Value):
             )
         mine, other = self.fitness
         differences, facts = [], []
-        if self.top1 is not None:
-            differences.append(f"{format_points(self.top1[0] - self.top1[1])} of validation top-1")
-            facts.append(" against ".join(map(format_percent, self.top1)))
+        if self.shares is not None:
+            points = format_points(self.shares[0] - self.shares[1])
+            differences.append(f"{points} of validation {format_metric(self.headline)}")
+            facts.append(" against ".join(map(format_percent, self.shares)))
         differences.append(f"{mine - other:+.3g} of fitness")
         facts.append(" against ".join(map(format_fitness, self.fitness)))
         found = ", ".join(

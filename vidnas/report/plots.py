@@ -1,4 +1,4 @@
-"""The plots of a study: accuracy against cost, the ladder, edge weights, the confusion matrix."""
+"""The plots of a study: accuracy against cost, the ladder, edge weights, classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidnas.core.quantities import format_evaluation
 from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
 from vidnas.report.text import printable
-from vidnas.training import Metrics
+from vidnas.training import Metrics, MultiLabelMetrics
 
 _INK, _QUIET, _LINE, _GREY = "#1d2430", "#5b6472", "#e4e7ec", "#a3abb8"
 _BLUE, _ORANGE, _RED = "#2f6fb0", "#d9822b", "#b3261e"
@@ -135,6 +135,31 @@ def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
     return _styled(figure, height=max(340, min(cell_px * len(names) + 170, 1100)))
 
 
+def precision(metrics: MultiLabelMetrics, classes: Sequence[str]) -> go.Figure:
+    """Plot the average precision of each class, with a mark at the share of clips that show it."""
+    names = [_label(name) for name in classes]
+    places = list(range(len(names)))
+    figure = go.Figure(
+        go.Bar(
+            x=metrics.average_precision, y=places, orientation="h", marker={"color": _BLUE},
+            customdata=list(zip(names, metrics.positives, strict=True)), name="average precision",
+            hovertemplate="<b>%{customdata[0]}</b><br>"
+            "%{x:.1%}, %{customdata[1]} clips<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_scatter(
+        x=[count / metrics.clips for count in metrics.positives], y=places, mode="markers",
+        marker={"color": _ORANGE, "size": 12, "symbol": "line-ns-open", "line": {"width": 2}},
+        name="guessing", hoverinfo="skip",
+    )  # fmt: skip
+    figure.update_xaxes(title="Average precision", tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(
+        autorange="reversed", showgrid=False, tickmode="array", tickvals=places, ticktext=names
+    )
+    row_px = 26 if len(names) <= _MOST_LABELLED_CLASSES else 16
+    return _styled(figure, height=max(260, row_px * len(names) + 120))
+
+
 def edge_weights(line: Sequence[Trial], neutral: float) -> go.Figure:
     """Plot the learned weight of each edge (row) in each trial of a lineage (column).
 
@@ -226,7 +251,10 @@ def _label(text: str) -> str:
 
 _FITNESS_AXES = {
     ("likelihood",): ("Probability of the right class, validation", ".0%"),
+    ("balanced_likelihood",): ("Probability of the right class, validation, by class", ".0%"),
     ("top1",): ("Validation accuracy", ".0%"),
+    ("mean_class",): ("Validation mean class accuracy", ".0%"),
+    ("map",): ("Validation mAP", ".0%"),
     ("top1", "top5"): ("Validation top-1 + top-5", ".2f"),
 }
 

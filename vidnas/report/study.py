@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
+from vidnas.core.quantities import format_metric
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
 from vidnas.evolution.accounting import Accounting
@@ -19,7 +20,7 @@ from vidnas.evolution.niches import Niches
 from vidnas.evolution.study import latest
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
-from vidnas.training import Metrics
+from vidnas.training import AnyMetrics
 
 
 class EnsembleMember(Value):
@@ -30,8 +31,9 @@ class EnsembleMember(Value):
     architecture: AnyArchitecture
     weight: PositiveInt
     """How often it was selected."""
-    validation_top1: float
-    test_top1: float
+    validation_share: float
+    """Its headline, between 0 and 1."""
+    test_share: float
     cost: Cost
 
 
@@ -40,8 +42,8 @@ class EnsembleStep(Value):
 
     member: int
     """The index of the member that was added."""
-    validation_top1: float
-    """The accuracy of the ensemble with it."""
+    validation_share: float
+    """The headline of the ensemble with it."""
     validation_loss: float
 
 
@@ -49,8 +51,8 @@ class TopByAccuracy(Value):
     """What as many networks reach if they are chosen for their accuracy alone."""
 
     names: tuple[str, ...]
-    validation_top1: float
-    test_top1: float
+    validation_share: float
+    test_share: float
 
 
 class EnsembleReport(Value):
@@ -63,30 +65,32 @@ class EnsembleReport(Value):
     pool: int
     """How many networks were trained to choose from."""
     by_accuracy: TopByAccuracy
-    test: Metrics
+    test: AnyMetrics
     cost: Cost
 
     @property
     def best_member(self) -> EnsembleMember:
-        """The member that is most accurate on the test split."""
-        return max(self.members, key=lambda member: member.test_top1)
+        """The member with the best headline on the test split."""
+        return max(self.members, key=lambda member: member.test_share)
 
     @property
     def verdict(self) -> str:
         """Whether the ensemble was worth it, in one sentence."""
         best = self.best_member
-        gain = self.test.top1 - best.test_top1
-        clips = f"{abs(round(gain * self.test.clips))} of {self.test.clips} test clips"
+        gain = self.test.headline_share - best.test_share
+        what = f"of {self.test.headline_name}"
+        if self.test.headline == "top1":
+            what = f"({abs(round(gain * self.test.clips))} of {self.test.clips} test clips)"
         if gain > 0:
             return (
                 f"The ensemble beats its best member, {best.name}, by {100 * gain:.1f} points "
-                f"({clips})."
+                f"{what}."
             )
         if gain == 0:
             return f"The ensemble does not beat its best member: {best.name} is right as often."
         return (
             f"The ensemble does not beat its best member: {best.name} is better by "
-            f"{-100 * gain:.1f} points ({clips})."
+            f"{-100 * gain:.1f} points {what}."
         )
 
 
@@ -134,6 +138,19 @@ class StudyReport:
         return self.history[-1].elapsed_s if self.history else 0.0
 
     @property
+    def headline(self) -> str:
+        """The metric that is shown first: that of the answer, else of the candidates."""
+        if self.winner is not None and self.winner.test is not None:
+            return self.winner.test.headline
+        return next((one.evaluation.headline for one in self.of_status("ok")), "top1")
+
+    @property
+    def headline_title(self) -> str:
+        """That metric as the title of a column."""
+        name = format_metric(self.headline)
+        return name.capitalize() if name.islower() else name
+
+    @property
     def gain(self) -> Gain | None:
         """What the answer has over the best design of the study."""
         found = (one for one in self.trials if self.winner and one.number == self.winner.trial)
@@ -157,7 +174,7 @@ class StudyReport:
         """That the answer does not use time, where that is so."""
         if self.winner is None or self.winner.test is None or self.winner.time_use is None:
             return None
-        return self.winner.time_use.warning(self.winner.test.top1)
+        return self.winner.time_use.warning(self.winner.test.headline_share)
 
     @property
     def shown(self) -> tuple[Architecture, int] | None:

@@ -11,10 +11,8 @@ from typing import cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidnas.core import ClipSpec
 from vidnas.core.value import Value
 from vidnas.data.augmentation import mix, vary
 from vidnas.data.cache import ClipCache
@@ -31,10 +29,12 @@ from vidnas.training.checkpoint import (
 )
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.evaluation import evaluate, to_input
 from vidnas.training.loss import TrainingLoss
-from vidnas.training.metrics import Metrics, evaluate, to_input
+from vidnas.training.metrics import AnyMetrics
 from vidnas.training.optimizer import averaged, build_optimizer
 from vidnas.training.settings import TrainingSettings
+from vidnas.training.tasks import task_of
 
 _SAVE_EVERY_S = 10.0
 
@@ -49,7 +49,7 @@ class EpochReport(Value):
     train_loss: float
     """Mean of the loss that was minimised, with its smoothing, mixing and weights."""
     learning_rate: float
-    validation: Metrics | None = None
+    validation: AnyMetrics | None = None
     """Metrics on the validation split, where this pass measured them."""
     seconds: float
     """Time since the run began, over all resumptions."""
@@ -66,7 +66,7 @@ class TrainingReport(Value):
     """Those of this run, over all resumptions."""
     seconds: float
     """Time of this run, over all resumptions."""
-    validation: Metrics | None
+    validation: AnyMetrics | None
     """Metrics of the weights that were kept; None where the data has no validation split."""
     history: tuple[EpochReport, ...]
     """One report per pass of this run."""
@@ -81,7 +81,6 @@ def train(
     device: str = "cpu",
     checkpoint: Path | str | None = None,
     deadline: float | None = None,
-    teacher: Network | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> TrainingReport:
     """Train a network in place; leave it in evaluation mode, with its averaged weights.
@@ -98,7 +97,6 @@ def train(
             resumes, and reaches the same weights, bit for bit, if it ends by epochs; and one that
             goes further with the same recipe goes on from it.
         deadline: reading of `time.monotonic()` at which to give up.
-        teacher: its predictions for the same clips count as targets too, as the settings say.
         on_epoch: called after every pass over the clips.
 
     Raises:
@@ -107,9 +105,7 @@ def train(
         UnusableCheckpoint: the checkpoint is damaged, or of another network or recipe.
         UserError: the device does not exist, or the checkpoint cannot be written.
     """
-    run = _Run(
-        network, cache, settings, seed=seed, device=device, deadline=deadline, teacher=teacher
-    )
+    run = _Run(network, cache, settings, seed=seed, device=device, deadline=deadline)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         run.resume(path)
@@ -137,23 +133,22 @@ class _Run:
         seed: int,
         device: str,
         deadline: float | None,
-        teacher: Network | None,
     ) -> None:
         self.clock_zero = time.monotonic()
         self.deadline = math.inf if deadline is None else deadline
         self.device = usable_device(device)
         self.network, self.cache = network.to(self.device), cache
         self.settings, self.seed = settings, seed
-        self.teacher = None if teacher is None else teacher.to(self.device).eval()
         self.steps_per_epoch = math.ceil(len(cache.videos("train")) / settings.batch_size)
         use_channels_last(network)
-        inputs = network.architecture.inputs
-        for normalization, spec in zip(network.normalizations, inputs, strict=True):
+        self.inputs = network.architecture.inputs
+        for normalization, spec in zip(network.normalizations, self.inputs, strict=True):
             statistics = cache.statistics(spec.modality)
             cast(Normalization, normalization).set_statistics(*statistics)
         self.average = averaged(network, settings.averaging)
         self.optimizer = build_optimizer(network, settings)
-        self.loss = TrainingLoss(settings, cache).to(self.device)
+        self.task = task_of(cache, settings.class_weights)
+        self.loss = TrainingLoss(self.task, settings, cache).to(self.device)
         self.autocast = mixed_precision(settings.precision, self.device)
         self.run = json.dumps(settings.run)
         self.state = TrainingState(run=self.run)
@@ -163,7 +158,7 @@ class _Run:
             "settings": json.dumps(settings.recipe),
             "data": cache.fingerprint,
             "seed": str(seed),
-            "clips": cache.settings(spec.modality for spec in inputs).model_dump_json(),
+            "clips": cache.settings(spec.modality for spec in self.inputs).model_dump_json(),
         }
 
     def resume(self, checkpoint: Path) -> None:
@@ -239,12 +234,6 @@ class _Run:
                 break
         return losses, clips_seen
 
-    @property
-    def inputs(self) -> tuple[ClipSpec, ...]:
-        """The clips that are cut: those of the network, then those of the teacher."""
-        teacher = self.teacher.architecture.inputs if self.teacher else ()
-        return (*self.network.architecture.inputs, *teacher)
-
     def _batches(self, rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         return train_batches(
             self.cache,
@@ -264,13 +253,12 @@ class _Run:
         changes = self.settings.augmentation
         clips = tuple(to_input(clip, self.device) for clip in cut)
         clips = vary(clips, [spec.modality for spec in self.inputs], rng, changes)
-        targets = F.one_hot(labels.to(self.device), len(self.cache.classes)).float()
+        targets = self.task.targets(labels.to(self.device), len(self.cache.classes))
         if changes.mixup:
             clips, targets = mix(clips, targets, rng, changes.mixup)
-        own = len(self.network.architecture.inputs)
         with self.autocast:
-            logits = self.network(*clips[:own]).float()
-        loss: Tensor = self.loss(logits, targets, self._taught(clips[own:]))
+            logits = self.network(*clips).float()
+        loss: Tensor = self.loss(logits, targets)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         limit = self.settings.clip_norm or math.inf
@@ -282,19 +270,11 @@ class _Run:
         self.average.update_parameters(self.network)
         return loss.item()
 
-    def _taught(self, clips: tuple[Tensor, ...]) -> Tensor | None:
-        """Return the teacher's probabilities `(N, num_classes)`."""
-        if self.teacher is None:
-            return None
-        with torch.no_grad(), self.autocast:
-            logits: Tensor = self.teacher(*clips)
-        return logits.float().softmax(dim=1)
-
-    def _validate(self) -> Metrics | None:
+    def _validate(self) -> AnyMetrics | None:
         if not len(self.cache.videos("val")):
             return None
         network = cast(Network, self.average.module)
-        return evaluate(network, self.cache, "val", device=str(self.device))
+        return evaluate(network, self.cache, "val", task=self.task, device=str(self.device))
 
     def finish(self) -> TrainingReport:
         self.network.load_state_dict(self.average.module.state_dict())

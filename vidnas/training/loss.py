@@ -1,41 +1,25 @@
-"""What a training run minimises: how far predictions are from labels, and from a teacher's."""
+"""What a training run minimises: how far predictions are from labels."""
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.data.cache import ClipCache
 from vidnas.training.settings import TrainingSettings
+from vidnas.training.tasks import Task, balanced_weights
 
 
 class TrainingLoss(nn.Module):
-    """Cross-entropy with smoothing and class weights, mixed with a teacher's where there is one
-    (Hinton et al., arXiv 1503.02531, at temperature 1)."""
+    """The loss of a task, with smoothing and, where classes count alike, with their weights."""
 
-    def __init__(self, settings: TrainingSettings, cache: ClipCache) -> None:
+    weights: Tensor | None
+
+    def __init__(self, task: Task, settings: TrainingSettings, cache: ClipCache) -> None:
         super().__init__()
-        weight = balanced_weights(cache) if settings.class_weights == "balanced" else None
-        self.labels = nn.CrossEntropyLoss(weight, label_smoothing=settings.label_smoothing)
-        self.share = settings.distillation
+        self.task = task
+        self.smoothing = settings.label_smoothing
+        self.register_buffer("weights", balanced_weights(cache) if task.balanced else None)
 
-    def forward(self, logits: Tensor, targets: Tensor, taught: Tensor | None = None) -> Tensor:
-        """Return the mean loss of a batch.
-
-        Args:
-            logits: those of the network, `(N, num_classes)`.
-            targets: probabilities, `(N, num_classes)`.
-            taught: the teacher's probabilities, `(N, num_classes)`.
-        """
-        loss: Tensor = self.labels(logits, targets)
-        if taught is None:
-            return loss
-        return torch.lerp(loss, F.cross_entropy(logits, taught), self.share)
-
-
-def balanced_weights(cache: ClipCache) -> Tensor:
-    """Return weights `(num_classes,)` that make up for the unequal sizes of the classes."""
-    labels = torch.from_numpy(cache.targets[cache.videos("train")])
-    counts = torch.bincount(labels, minlength=len(cache.classes))
-    return len(labels) / (len(cache.classes) * counts.clamp(min=1))
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of a batch, for logits and targets `(N, num_classes)`."""
+        return self.task.loss(logits, targets, smoothing=self.smoothing, weights=self.weights)

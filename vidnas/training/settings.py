@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from vidnas.core.value import Value
 from vidnas.data.augmentation import Augmentation
+from vidnas.data.balance import ClassWeights
 from vidnas.data.cache import ClipSettings
 
 
@@ -51,9 +52,8 @@ class TrainingSettings(Value):
     validated and kept; 0 keeps the last weights."""
     clip_norm: PositiveFloat | None = 1.0
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = "none"
-    distillation: float = Field(default=0.5, ge=0, le=1)
-    """Share of the loss that a teacher has, where there is one."""
+    class_weights: ClassWeights = "auto"
+    """What counts alike: every video, every class, or every class where they are imbalanced."""
     augmentation: Augmentation = Augmentation()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the chip computes in it (AVX-512 BF16, AMX, CUDA), else float32."""
@@ -71,7 +71,7 @@ class TrainingSettings(Value):
         epochs: float | None = None,
         budget_s: float | None = None,
         flip: bool = False,
-        class_weights: Literal["none", "balanced"] = "none",
+        class_weights: ClassWeights = "auto",
     ) -> Self:
         """Return the settings of a run that trains a network from scratch and finishes it."""
         return cls(
@@ -131,3 +131,12 @@ class TrainingRun(Value):
     settings: TrainingSettings
     seed: int
     clips: ClipSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old(cls, data: Any) -> Any:
+        """Models of vidnas 0.3 name the share of a teacher, which none of them had."""
+        if isinstance(data, dict) and isinstance(settings := data.get("settings"), dict):
+            kept = {name: one for name, one in settings.items() if name != "distillation"}
+            return {**data, "settings": kept}
+        return data

@@ -17,17 +17,18 @@ from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import Clips
 from vidnas.data.splits import Split
 from vidnas.families import Network
-from vidnas.training.metrics import evaluate
+from vidnas.training.evaluation import evaluate
+from vidnas.training.tasks import Task
 
 _LEAST_COST = 0.02
-"""Where shuffling costs less top-1, the order of the frames hardly matters."""
+"""Where shuffling costs less of the headline, the order of the frames hardly matters."""
 
 _Order = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 """Says which frames to show, `(N, T)`, given random numbers `(N, T)`."""
 
 
 class TimeUse(Value):
-    """Top-1 accuracy, between 0 and 1, by what was done to the frames of every clip."""
+    """The headline metric, between 0 and 1, by what was done to the frames of every clip."""
 
     shuffled: float
     """In random order."""
@@ -36,25 +37,26 @@ class TimeUse(Value):
     reversed: float
     """The last frame first."""
 
-    def describe(self, top1: float) -> str:
+    def describe(self, as_is: float, metric: str = "top-1") -> str:
         """Say all in one phrase.
 
         Args:
-            top1: accuracy with the frames as they are.
+            as_is: the share with the frames as they are.
+            metric: what it is, as people call it.
         """
         return (
-            f"top-1 with frames as they are {format_percent(top1)}, reversed "
+            f"{metric} with frames as they are {format_percent(as_is)}, reversed "
             f"{format_percent(self.reversed)}, shuffled {format_percent(self.shuffled)}, frozen "
             f"{format_percent(self.frozen)}"
         )
 
-    def warning(self, top1: float) -> str | None:
+    def warning(self, as_is: float) -> str | None:
         """Say that the network does not need the order of the frames; None where it does.
 
         Args:
-            top1: accuracy with the frames as they are.
+            as_is: the share with the frames as they are.
         """
-        cost = top1 - self.shuffled
+        cost = as_is - self.shuffled
         if cost >= _LEAST_COST:
             return None
         costs = f"costs {100 * cost:.1f} points" if cost > 0 else "costs nothing"
@@ -72,6 +74,7 @@ def measure_time_use(
     *,
     clips_per_video: int,
     rng: np.random.Generator,
+    task: Task | None = None,
     device: str = "cpu",
 ) -> TimeUse | None:
     """Measure a network on clips whose frames are shuffled, frozen and reversed.
@@ -84,6 +87,7 @@ def measure_time_use(
         split: which of them.
         clips_per_video: as in the test that this is compared with.
         rng: draws an order for every clip.
+        task: of the network; None for the one that the clips set.
         device: where to compute.
 
     Returns:
@@ -96,19 +100,20 @@ def measure_time_use(
     if all(spec.frames == 1 for spec in network.architecture.inputs):
         return None
 
-    def top1(order: _Order) -> float:
+    def share(order: _Order) -> float:
         change = partial(_reorder, order=order, rng=rng)
         found = evaluate(
             network,
             cache,
             split,
+            task=task,
             clips_per_video=clips_per_video,
             device=device,
             change=change,
         )
-        return found.top1
+        return found.headline_share
 
-    return TimeUse(shuffled=top1(_shuffled), frozen=top1(_frozen), reversed=top1(_reversed))
+    return TimeUse(shuffled=share(_shuffled), frozen=share(_frozen), reversed=share(_reversed))
 
 
 def _reorder(clips: Clips, *, order: _Order, rng: np.random.Generator) -> Clips:

@@ -29,7 +29,7 @@ from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
 from vidnas.profiling.cost import measure_cost
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
-from vidnas.training import Metrics
+from vidnas.training import AnyMetrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, write_page
@@ -188,7 +188,7 @@ def _select(
     needed = list(dict.fromkeys([*members, *alone]))
     test = Predictions.of([candidates[index] for index in needed], "test")
 
-    def tested(chosen: Sequence[int]) -> Metrics:
+    def tested(chosen: Sequence[int]) -> AnyMetrics:
         return test.score([needed.index(index) for index in chosen])
 
     model = assemble(candidates, votes)
@@ -204,8 +204,8 @@ def _select(
                 name=names[index],
                 architecture=candidates[index].model.architecture,
                 weight=votes.count(index),
-                validation_top1=validation.score([index]).top1,
-                test_top1=tested([index]).top1,
+                validation_share=validation.score([index]).headline_share,
+                test_share=tested([index]).headline_share,
                 cost=cost_at_rest(candidates[index].model.network),
             )
             for index in members
@@ -213,7 +213,7 @@ def _select(
         steps=tuple(
             EnsembleStep(
                 member=members.index(vote),
-                validation_top1=metrics.top1,
+                validation_share=metrics.headline_share,
                 validation_loss=metrics.loss,
             )
             for vote, metrics in zip(votes, reached, strict=True)
@@ -224,8 +224,8 @@ def _select(
         pool=len(candidates),
         by_accuracy=TopByAccuracy(
             names=tuple(names[index] for index in alone),
-            validation_top1=validation.score(alone).top1,
-            test_top1=tested(alone).top1,
+            validation_share=validation.score(alone).headline_share,
+            test_share=tested(alone).headline_share,
         ),
         test=tested(votes),
         cost=cost,

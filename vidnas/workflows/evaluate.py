@@ -8,7 +8,7 @@ from vidnas.core import UserError
 from vidnas.data.datasets import load_dataset
 from vidnas.data.splits import Split
 from vidnas.deploy import load_model
-from vidnas.training import Metrics, evaluate
+from vidnas.training import AnyMetrics, evaluate
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 
@@ -22,7 +22,7 @@ def evaluate_model(
     clips_per_video: int,
     seed: int,
     device: str,
-) -> tuple[tuple[str, ...], Metrics]:
+) -> tuple[tuple[str, ...], AnyMetrics]:
     """Measure a model on one split of labelled clips; return its classes and the metrics.
 
     Args:
@@ -53,5 +53,12 @@ def evaluate_model(
             f"{clips} has the classes {', '.join(cache.classes)}, but {model} knows "
             f"{', '.join(loaded.classes)}; use clips of the same classes."
         )
-    metrics = evaluate(loaded.network, cache, split, clips_per_video=clips_per_video, device=device)
+    metrics = evaluate(
+        loaded.network,
+        cache,
+        split,
+        task=loaded.card.task,
+        clips_per_video=clips_per_video,
+        device=device,
+    )
     return loaded.classes, metrics

@@ -153,6 +153,14 @@ Storage = Annotated[
 Flip = Annotated[
     bool, Field(description="Mirror training clips; wrong where left and right are classes.")
 ]
+ClassWeights = Annotated[
+    Literal["auto", "none", "balanced"],
+    Field(
+        description="What counts alike, in training and in what networks are ranked by: every "
+        "video (none), every class (balanced), or every class only where the largest has more than "
+        "three times the training videos of the smallest (auto)."
+    ),
+]
 Workers = Annotated[
     PositiveInt | None,
     Field(description="Worker processes of one thread each; one per core by default."),

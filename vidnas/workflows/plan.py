@@ -269,6 +269,7 @@ def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
     return TrainingSettings(
         epochs=plan.epochs,
         budget_s=plan.rung_s,
+        class_weights=request.class_weights,
         augmentation=AUGMENTATION.model_copy(update={"flip": request.flip}),
     )
 

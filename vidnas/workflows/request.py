@@ -21,6 +21,7 @@ from vidnas.workflows.options import (
     TRAINING,
     ArchitectureName,
     CacheSize,
+    ClassWeights,
     Clips,
     ClipsPerVideo,
     Device,
@@ -102,6 +103,7 @@ class SearchRequest(Request):
     """Start children from their parent's weights."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time to finish the best, side by side; derived from the budget by default."""
+    class_weights: Annotated[ClassWeights, TRAINING] = "auto"
     flip: Annotated[Flip, TRAINING] = False
 
     workers: Annotated[Workers, MACHINES] = None
@@ -156,8 +158,7 @@ class TrainRequest(Request):
     """Number of passes over the clips; 60 by default, unless --train-time is given."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time to train the network; with --epochs, whichever is reached first ends it."""
-    balanced: Annotated[bool, TRAINING] = False
-    """Let rare classes count as much as frequent ones."""
+    class_weights: Annotated[ClassWeights, TRAINING] = "auto"
     flip: Annotated[Flip, TRAINING] = False
     seed: Annotated[Seed, TRAINING] = 0
     clips_per_video: Annotated[ClipsPerVideo, TRAINING] = CLIPS_PER_VIDEO

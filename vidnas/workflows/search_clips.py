@@ -32,7 +32,8 @@ from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.latency import calibrate
-from vidnas.training import TimeUse, measure_time_use
+from vidnas.training import TimeUse, measure_time_use, task_of
+from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
@@ -128,6 +129,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         modalities=request.input,
         cache_bytes=request.cache_size_bytes,
     )
+    if remark := task_remark(cache, request.class_weights):
+        listener.remark(remark)
     space = planned_space(
         request,
         max_size_px=cache.size_px,
@@ -192,7 +195,7 @@ def _evaluator(
             training=rung_training(request, plan),
             rungs=plan.rungs,
             clips=cache.settings(request.input),
-            fitness=family.fitness,
+            fitness=task_of(cache, request.class_weights).fitness(family.fitness),
             inherit=request.inherit,
         ),
         limits,
@@ -336,9 +339,10 @@ class _Job:
             "test",
             clips_per_video=CLIPS_PER_VIDEO,
             rng=np.random.default_rng(self.request.seed),
+            task=model.card.task,
         )
         test = model.card.test
-        if time_use and test and (warning := time_use.warning(test.top1)):
+        if time_use and test and (warning := time_use.warning(test.headline_share)):
             self.listener.remark(warning)
         return time_use
 

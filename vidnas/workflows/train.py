@@ -26,8 +26,10 @@ from vidnas.training import (
     TrainingSettings,
     evaluate,
     measure_time_use,
+    task_of,
     train,
 )
+from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.request import TrainRequest
@@ -89,7 +91,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         epochs=request.epochs or (None if request.train_time_s else _DEFAULT_EPOCHS),
         budget_s=request.train_time_s,
         flip=request.flip,
-        class_weights="balanced" if request.balanced else "none",
+        class_weights=request.class_weights,
     )
     threads = request.threads or idle_cores()
     torch.set_num_threads(threads)
@@ -104,6 +106,9 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         modalities=modalities,
         cache_bytes=request.cache_size_bytes,
     )
+    task = task_of(cache, request.class_weights)
+    if remark := task_remark(cache, request.class_weights):
+        listener.remark(remark)
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
     cost = count_cost(architecture, len(cache.classes))
@@ -126,7 +131,12 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
             "smaller network."
         ) from error
     test = evaluate(
-        network, cache, "test", clips_per_video=request.clips_per_video, device=request.device
+        network,
+        cache,
+        "test",
+        task=task,
+        clips_per_video=request.clips_per_video,
+        device=request.device,
     )
     time_use = measure_time_use(
         network,
@@ -134,9 +144,10 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         "test",
         clips_per_video=request.clips_per_video,
         rng=np.random.default_rng(request.seed),
+        task=task,
         device=request.device,
     )
-    if time_use and (warning := time_use.warning(test.top1)):
+    if time_use and (warning := time_use.warning(test.headline_share)):
         listener.remark(warning)
     card = ModelCard(
         epochs=report.epochs,
@@ -148,6 +159,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
             TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
         ),
         data=cache.fingerprint,
+        multi_label=cache.multi_label,
     )
     model = Model(network.cpu(), cache.classes, card)
     save_model(model, request.out)

@@ -1,0 +1,113 @@
+"""Networks at work: what they predict for clips, and how well for the videos of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from vidnas.core import UserError
+from vidnas.data.cache import ClipCache
+from vidnas.data.resident import cutter
+from vidnas.data.sampling import Clips, test_batches
+from vidnas.data.splits import Split
+from vidnas.families import Network
+from vidnas.training.device import usable_device
+from vidnas.training.errors import NotFinite
+from vidnas.training.metrics import AnyMetrics
+from vidnas.training.tasks import Task, task_of
+
+
+def evaluate(
+    network: Network,
+    cache: ClipCache,
+    split: Split,
+    *,
+    task: Task | None = None,
+    clips_per_video: int = 1,
+    batch_size: int = 32,
+    device: str = "cpu",
+    change: Callable[[Clips], Clips] | None = None,
+) -> AnyMetrics:
+    """Classify every video of a split by its evenly spaced clips.
+
+    The scores of a video are the mean of those of its clips or, where it may show several classes,
+    their maximum. The network computes in float32, as it will where it is used.
+
+    Args:
+        network: to evaluate.
+        cache: the clips.
+        split: which of them.
+        task: of the network; None for the one that the clips set.
+        clips_per_video: how many clips of a video.
+        batch_size: clips at a time.
+        device: where to compute.
+        change: what is done to a batch of clips before the network sees it.
+
+    Raises:
+        UserError: the split is empty or has more labels than the network tells, or the device does
+            not exist.
+        NotFinite: the network predicted numbers that are not finite.
+    """
+    task = task or task_of(cache)
+    _require_labels(cache, split, task)
+    where = usable_device(device)
+    inputs = network.architecture.inputs
+    batches = test_batches(
+        cache,
+        split,
+        inputs,
+        batch_size=batch_size,
+        clips_per_video=clips_per_video,
+        cut=cutter(cache, split, inputs, where),
+    )
+    was_training = network.training
+    network.to(where).eval()
+    rows = []
+    with torch.inference_mode():
+        for clips, _, _ in batches:
+            changed = change(clips) if change else clips
+            rows.append(predict_scores(network, changed, where, task))
+    network.train(was_training)
+    scores = torch.cat(rows).view(-1, clips_per_video, network.num_classes)
+    return task.measure(task.pooled(scores), torch.from_numpy(cache.targets[cache.videos(split)]))
+
+
+def _require_labels(cache: ClipCache, split: Split, task: Task) -> None:
+    targets = cache.targets[cache.videos(split)]
+    if not len(targets):
+        raise UserError(
+            f"The {split} split has no videos to evaluate on; assign some to it in the data set."
+        )
+    if cache.multi_label and not task.multi_label:
+        raise UserError(
+            "These videos may show several classes each, and the model tells one class of a video; "
+            "use clips with one label each, or a model that was trained on several."
+        )
+    if cache.multi_label and not targets.any():
+        raise UserError(
+            f"No video of the {split} split shows any of the classes, so that no precision can be "
+            "measured; assign some that do to it in the data set."
+        )
+
+
+def predict_scores(
+    network: nn.Module, clips: tuple[Tensor, ...], device: torch.device, task: Task
+) -> Tensor:
+    """Return a score in [0, 1] per class, `(N, num_classes)`, on the CPU for uint8 clips
+    `(N, C, T, H, W)`.
+
+    Raises:
+        NotFinite: they are not finite.
+    """
+    logits = network(*(to_input(clip, device) for clip in clips))
+    scores: Tensor = task.scores(logits.float()).cpu()
+    if not scores.isfinite().all():
+        raise NotFinite("The network predicts numbers that are not finite.")
+    return scores
+
+
+def to_input(clip: Tensor, device: torch.device) -> Tensor:
+    """Convert a uint8 clip to what a network takes: float in [0, 1]."""
+    return torch.mul(clip.to(device, non_blocking=True), 1 / 255)  # one pass over memory
