@@ -47,7 +47,7 @@ def test_the_same_clips_are_accepted(dataset: Dataset, study: Path, tmp_path: Pa
 
 
 def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -> None:
-    first, second, third, *rest = dataset.videos
+    first, _, third, *rest = dataset.videos
     first.path.write_bytes(b"other")
     (dataset.folder / "new.mp4").write_bytes(b"new")
     new = Video(dataset.folder / "new.mp4", (0,), "train")
