@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import resource
 import shutil
 from pathlib import Path
 
@@ -109,6 +110,17 @@ def test_a_save_that_fails_leaves_the_old_model(
     with pytest.raises(OSError, match="No space"):
         save_model(Model(create_network(model.architecture, 2), ("a", "b"), model.card), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_full_disk_is_named_when_a_model_is_saved(model: Model, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"weights\.safetensors cannot be written .*too large"):
+            save_model(model, tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "model").iterdir()) == []
 
 
 def test_folders_that_are_not_models_are_rejected(folder: Path, tmp_path: Path) -> None:

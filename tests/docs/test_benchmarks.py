@@ -13,10 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = {
     "__init__",
     "__main__",
+    "attacked_search",
     "clips",
     "commands",
     "decoders",
     "fidelity_ladder",
+    "hostile",
     "results",
     "searching",
     "timing",

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vidnas.core import UserError
+from vidnas.core.files import own_folders
 from vidnas.core.names import suggest
 from vidnas.core.quantities import format_bytes, parse_bytes
 
@@ -95,6 +96,7 @@ def building(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"), ExitStack() as stack:
         folder.mkdir(exist_ok=True)
+        own_folders(folder)  # nothing is written through a link
         stack.callback(_remove_if_empty, folder)  # where nothing could be built
         with suppress(OSError):
             stack.callback(os.close, _shared(folder))

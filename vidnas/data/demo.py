@@ -7,7 +7,6 @@ all classes, so that no single frame reveals the class.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
+from vidnas.core.files import making
 from vidnas.data.reading import Frames
 
 FRAMES = 16
@@ -107,9 +107,9 @@ def write_clips(
         raise UserError(f"{folder}: already exists; choose a new folder or remove it first.")
     if size_px < 16 or size_px % 2:
         raise UserError(f"{size_px} px: H.264 needs an even size of 16 or more; try 64.")
-    unfinished = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with making(folder) as temporary:
+        unfinished = temporary / folder.name
         for number, name in enumerate(classes):
             (unfinished / name).mkdir(parents=True)
             for clip in range(clips_per_class):
@@ -120,8 +120,6 @@ def write_clips(
                 if on_progress:
                     on_progress(number * clips_per_class + clip + 1, len(classes) * clips_per_class)
         unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _shape(

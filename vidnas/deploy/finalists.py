@@ -25,7 +25,7 @@ from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
 from vidnas.evolution.states import StateFolder
-from vidnas.evolution.study import STATES_FOLDER, Study
+from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
 from vidnas.evolution.trial import Trial
 from vidnas.families import Family, Network, create_network, family_of
 from vidnas.training import (
@@ -119,7 +119,7 @@ def train_finalists(
         UserError: not one of them could be trained, or one met what is no candidate's fault, such
             as a full disk.
     """
-    folder = (study.folder / MODELS_FOLDER).resolve()
+    folder = study.folder.resolve() / MODELS_FOLDER
     states = StateFolder(study.folder.resolve() / STATES_FOLDER)
     folders = [folder / f"trial-{one.trial.number}" for one in finalists]
     futures = []
@@ -177,9 +177,10 @@ def train_finalist(
     network = create_network(trial.architecture, len(cache.classes))
     checkpoint = folder / _CHECKPOINT
     if not checkpoint.exists() and state.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(checkpoint) as temporary:
-            shutil.copyfile(state, temporary)
+        with plain_file_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(checkpoint) as temporary:
+                shutil.copyfile(state, temporary)
     report = _finish(network, cache, run, checkpoint)
     if report.validation is None:
         raise UserError(
@@ -198,8 +199,9 @@ def train_finalist(
         test=evaluate(network, cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO),
         cost=trial.evaluations[0].cost,
     )
-    save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
-    checkpoint.unlink()
+    with plain_file_errors(folder):
+        save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
+        checkpoint.unlink()
     return report.validation
 
 
@@ -222,5 +224,9 @@ def _finish(
             return train(network, cache, run.settings, seed=run.seed, checkpoint=checkpoint)
         except UnusableCheckpoint:
             checkpoint.unlink()
+            torch.manual_seed(run.seed)
+            network.load_state_dict(
+                create_network(network.architecture, network.num_classes).state_dict()
+            )
     anew = run.settings.model_copy(update={"cooldown": COOLDOWN})
     return train(network, cache, anew, seed=run.seed, checkpoint=checkpoint)

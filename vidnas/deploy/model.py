@@ -10,16 +10,18 @@ from typing import Literal
 
 import torch
 from pydantic import Field, JsonValue, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from vidnas.core import Cost, UserError
+from vidnas.core import Cost, UserError, bounds
+from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
+from vidnas.profiling import affordable_network
 from vidnas.training import AnyMetrics, MultiLabel, SingleLabel, Task, TimeUse, TrainingRun
 
 MODEL_FILE = "model.json"
@@ -112,7 +114,11 @@ class _Description(Value):
 
 
 def save_model(model: Model, folder: Path | str) -> None:
-    """Write the model into the folder, replacing one that is there."""
+    """Write the model into the folder, replacing one that is there.
+
+    Raises:
+        UserError: the weights cannot be written.
+    """
     folder = Path(folder)
     description = _Description(
         architecture=json.loads(model.architecture.to_json()),
@@ -127,23 +133,36 @@ def save_model(model: Model, folder: Path | str) -> None:
         model.seen.write(folder / SEEN_FILE)
     # Both are complete before either replaces what is there.
     with replacing(folder / WEIGHTS_FILE) as weights, replacing(folder / MODEL_FILE) as text:
-        save_file(state, weights)
+        try:
+            save_file(state, weights)
+        except SafetensorError as error:  # names the error of the system
+            raise UserError(
+                f"{folder / WEIGHTS_FILE} cannot be written ({error}); free some space, and run "
+                "the same command again."
+            ) from error
         text.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def load_model(path: Path | str) -> Model:
     """Read a model folder, or the best model of a study folder, in evaluation mode on the CPU.
 
-    Nothing in the folder is executed.
+    Nothing in the folder is executed, and no memory is taken for a network before its weights are
+    known to fit.
 
     Raises:
-        UserError: the folder is missing or not a model, or its files are damaged or do not fit
-            each other.
+        UserError: the folder is missing or not a model, its files are damaged or do not fit each
+            other, or the network costs more than any ordinary one.
     """
     folder = _model_folder(Path(path))
     description = _read_description(folder / MODEL_FILE)
-    network = create_network(_architecture(folder, description), len(description.classes))
-    _load_weights(network, folder / WEIGHTS_FILE)
+    architecture, weights = _architecture(folder, description), folder / WEIGHTS_FILE
+    try:
+        planned = affordable_network(architecture, len(description.classes))
+    except UserError as error:
+        raise UserError(f"{folder / MODEL_FILE}: {error}") from error
+    _require_fitting(planned, weights)
+    network = create_network(architecture, len(description.classes))
+    network.load_state_dict(load_file(weights))
     seen = SeenVideos.read(folder / SEEN_FILE) if (folder / SEEN_FILE).is_file() else None
     return Model(network.eval(), description.classes, description.card, seen)
 
@@ -183,7 +202,7 @@ def _model_folder(path: Path) -> Path:
 
 def _read_description(path: Path) -> _Description:
     try:
-        return _Description.model_validate_json(path.read_bytes())
+        return _Description.model_validate_json(bounded_bytes(path, bounds.CARD))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
@@ -200,17 +219,14 @@ def _architecture(folder: Path, description: _Description) -> Architecture:
         raise UserError(f"{folder / MODEL_FILE}: {error}") from error
 
 
-def _load_weights(network: Network, path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"{path} is missing; copy the whole folder of the model.")
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is damaged or not a safetensors file ({error}); copy it again."
-        ) from error
+def _require_fitting(network: Network, path: Path) -> None:
+    """Compare the shapes that a network has with those that a file of weights names.
+
+    Raises:
+        UserError: they differ, or the file is missing or damaged.
+    """
     expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in state.items()}
+    found = _shapes(path)
     if found != expected:
         name = next(n for n in expected | found if expected.get(n) != found.get(n))
         raise UserError(
@@ -218,4 +234,21 @@ def _load_weights(network: Network, path: Path) -> None:
             f"{found.get(name, 'missing')} where {expected.get(name, 'nothing')} is expected; "
             "use the two files that were saved together."
         )
-    network.load_state_dict(state)
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the header of a file of weights names, each backed by the file."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; copy the whole folder of the model.")
+    try:
+        with path.open("rb") as file:
+            header_bytes = int.from_bytes(file.read(8), "little")
+        if header_bytes > bounds.WEIGHTS_HEADER_BYTES:
+            raise SafetensorError(f"a header of {header_bytes} bytes")
+        with safe_open(path, framework="pt") as weights:
+            names = weights.keys()
+            return {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+    except SafetensorError as error:
+        raise UserError(
+            f"{path} is damaged or not a safetensors file ({error}); copy it again."
+        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.bounds import bounded_bytes
 from vidnas.core.names import suggest
 from vidnas.deploy.model import load_architecture, load_model
 from vidnas.families import (
@@ -15,6 +16,7 @@ from vidnas.families import (
     find_architecture,
     list_architectures,
 )
+from vidnas.profiling import affordable_network
 
 
 def resolve_architecture(text: str | Path) -> Architecture:
@@ -30,7 +32,7 @@ def resolve_architecture(text: str | Path) -> Architecture:
         return load_architecture(path)
     if path.is_file():
         try:
-            return architecture_from_json(path.read_text(encoding="utf-8"))
+            return architecture_from_json(bounded_bytes(path).decode())
         except (UserError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: {error}") from error
     raise UserError(
@@ -43,12 +45,13 @@ def resolve_network(text: str | Path, num_classes: int) -> Network:
     """Build the architecture that `resolve_architecture` finds; a folder's network comes trained.
 
     Raises:
-        UserError: it is none of these.
+        UserError: it is none of these, or costs more than any ordinary network.
     """
+    if _is_folder(text):
+        return load_model(text).network
     architecture = resolve_architecture(text)
-    return (
-        load_model(text).network if _is_folder(text) else create_network(architecture, num_classes)
-    )
+    affordable_network(architecture, num_classes)
+    return create_network(architecture, num_classes)
 
 
 def resolve_connection_weights(text: str | Path) -> dict[str, float]:

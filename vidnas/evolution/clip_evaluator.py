@@ -152,6 +152,11 @@ class ClipEvaluator:
         except UserError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise UserError(
+                    f"A candidate could not be evaluated because of this machine ({error}); mend "
+                    "that, and run the same command again."
+                ) from error
             outcome = Evaluation.failed_by(error)
         seconds = time.monotonic() - started
         return outcome.model_copy(update={"cost": cost, "seconds": seconds})
@@ -185,7 +190,9 @@ class ClipEvaluator:
         except UnusableCheckpoint:
             assert file is not None  # what it is about
             file.unlink(missing_ok=True)
-            return self._train(network, clips, seed, deadline)
+            torch.manual_seed(seed)
+            anew = create_network(network.architecture, network.num_classes)
+            return self._train(anew, clips, seed, deadline)
         found = report.validation
         if found is None:
             raise UserError(

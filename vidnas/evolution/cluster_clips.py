@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
+from vidnas.core.files import own_folders
 from vidnas.data.cache import ClipCache
 from vidnas.data.cache_folder import default_directory, delete_files
 from vidnas.evolution.clip_evaluator import ClipEvaluator
@@ -117,6 +118,7 @@ def local_copy(source: ClipSource) -> Path:
                 if target.is_dir():  # what is damaged is copied anew
                     delete_files(target)
                 partial.mkdir(exist_ok=True)
+                own_folders(partial)  # nothing is written through a link
                 for name in source.files:
                     _copy(source.directory / name, source.node, partial / name)
                 partial.replace(target)

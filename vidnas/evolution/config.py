@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from vidnas.core import UserError
+from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.evolution.limits import Limits
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHOWN = 3
+_DEEPEST, _LONGEST = 32, 50_000
 
 
 class StudyConfig(Value):
@@ -53,10 +55,10 @@ class StudyConfig(Value):
             UserError: the file is damaged, or from a version whose settings were others.
         """
         try:
-            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+            read = yaml.load(_plain_yaml(bounded_bytes(path)), _LOADER)
             _require_readable(read, path)
             return cls.model_validate(read)
-        except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # of its values
             raise UserError(
                 f"{path} cannot be read by vidnas {VERSION}: it is damaged; restore it, "
                 "or start a new study in another folder."
@@ -90,6 +92,22 @@ class StudyConfig(Value):
         ]
         rest = f" (and {len(differing) - _SHOWN} more)" if len(differing) > _SHOWN else ""
         return "; ".join(differing[:_SHOWN]) + rest
+
+
+def _plain_yaml(text: bytes) -> bytes:
+    """Return YAML that is as long as it looks: none of it stands for something elsewhere.
+
+    Raises:
+        yaml.YAMLError: it refers to itself, which a few lines can do a billion times, or is deeper
+            or longer than any config.
+    """
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, _LOADER)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > _DEEPEST or number > _LONGEST:
+            raise yaml.YAMLError("no config")
+    return text
 
 
 def _require_readable(read: Any, path: Path) -> None:

@@ -7,13 +7,13 @@ evaluator. Limits, strategy and seed only decide where to look, so these may cha
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.files import making
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors, rungs_to_climb
@@ -208,8 +208,8 @@ def _write(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already; choose a new or empty folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        made = Path(temporary) / folder.name
+    with making(folder) as temporary:
+        made = temporary / folder.name
         with Study.create_or_resume(made, config, storage_url) as study:
             history = list(union.history())
             for trial in history:

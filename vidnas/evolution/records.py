@@ -9,13 +9,16 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from vidnas.core import Evaluation, UserError
+from vidnas.core.value import Value
 from vidnas.evolution.storage import Storage, plain_storage_errors
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.unknown_architecture import read_architecture
 
 _UNRECORDED = "unrecorded"
+_WAITING = TypeAdapter(tuple[tuple[str, int, Evaluation], ...])
 
 # How the dashboard shows a candidate that has come to its end; one that may still climb is running.
 _STATES = {
@@ -62,13 +65,19 @@ class Records:
         with plain_storage_errors(self._place):
             stored = self._optuna.get_trials(deepcopy=False)
         events: list[_Event] = []
-        for one in stored:
-            events += (own := _read_events(self._place, one))
+        for number, one in enumerate(stored):
+            events += (own := _read_events(self._place, one, number))
             trial = own[-1].trial
             unshown = {*_curve(trial)} - {*one.intermediate_values}
             if unshown or one.state.is_finished() == trial.may_climb(self._rungs):
                 self._unshown.append((trial, unshown))
         events.sort(key=lambda event: event.number)
+        born = [event.trial.number for event in events if not event.trial.rung]
+        if born != list(range(len(stored))):
+            raise UserError(
+                f"The trials in {self._place} are in no order that a search makes; restore a copy, "
+                "or start a new study in another folder."
+            )
         recorded = max((event.recorded for event in events), default=None)
         return [event.trial for event in events], recorded
 
@@ -85,14 +94,7 @@ class Records:
             state=TrialState.RUNNING if may_climb else _STATES[evaluation.status],
             value=None if may_climb else evaluation.fitness,
             intermediate_values=_curve(trial),
-            user_attrs={
-                "architecture": trial.architecture.to_json(),
-                "digest": trial.architecture.digest,
-                "parent": trial.proposal.parent,
-                "mutations": trial.proposal.mutations,
-                "design": trial.proposal.design,
-                "rung 0": _event(trial, event, now),
-            },
+            user_attrs={**_born(trial), "rung 0": _event(trial, event, now)},
         )
         stored.datetime_start = now - timedelta(seconds=evaluation.seconds)
         stored.datetime_complete = None if may_climb else now
@@ -113,8 +115,8 @@ class Records:
             self._show(trial, {trial.rung})
         return now
 
-    def repair(self) -> None:
-        """Show the dashboard what a kill kept from it.
+    def repair(self) -> int:
+        """Show the dashboard what a kill kept from it; return of how many candidates.
 
         Raises:
             UserError: the disk is full, or the database cannot be written to.
@@ -122,6 +124,7 @@ class Records:
         with plain_storage_errors(self._place):
             for trial, rungs in self._unshown:
                 self._show(trial, rungs)
+        return len(self._unshown)
 
     def _show(self, trial: Trial, rungs: set[int]) -> None:
         """Write what only the dashboard reads."""
@@ -139,10 +142,20 @@ class Records:
         )
 
     def read_unrecorded(self) -> dict[Key, Evaluation]:
-        """Read the evaluations that waited for their turn to be recorded."""
+        """Read the evaluations that waited for their turn to be recorded.
+
+        Raises:
+            UserError: they cannot be read.
+        """
         with plain_storage_errors(self._place):
             kept = self._optuna.user_attrs.get(_UNRECORDED, [])
-        return {(digest, rung): Evaluation.model_validate(one) for digest, rung, one in kept}
+        try:
+            return {(key, rung): one for key, rung, one in _WAITING.validate_python(kept)}
+        except ValidationError as error:
+            raise UserError(
+                f"The evaluations that wait in {self._place} cannot be read; restore a copy, or "
+                "start a new study in another folder."
+            ) from error
 
     def write_unrecorded(self, kept: Mapping[Key, Evaluation]) -> None:
         """Write the evaluations that wait for their turn.
@@ -162,14 +175,41 @@ class _Event:
     recorded: datetime
 
 
+class _Born(Value):
+    """What is stored of a candidate besides its events."""
+
+    architecture: str
+    digest: str
+    parent: NonNegativeInt | None
+    mutations: tuple[str, ...]
+    design: bool
+
+
+class _Stored(Value):
+    """What is stored of an event besides its candidate."""
+
+    event: int
+    recorded: datetime
+    elapsed_s: float
+    evaluation: Evaluation
+
+
+def _born(trial: Trial) -> dict[str, Any]:
+    born = _Born(
+        architecture=trial.architecture.to_json(),
+        digest=trial.architecture.digest,
+        parent=trial.proposal.parent,
+        mutations=trial.proposal.mutations,
+        design=trial.proposal.design,
+    )
+    return born.model_dump(mode="json")
+
+
 def _event(trial: Trial, number: int, now: datetime) -> dict[str, Any]:
-    """Return what is stored of an event besides its candidate."""
-    return {
-        "event": number,
-        "recorded": now.isoformat(),
-        "elapsed_s": trial.elapsed_s,
-        "evaluation": trial.evaluation.model_dump(mode="json"),
-    }
+    stored = _Stored(
+        event=number, recorded=now, elapsed_s=trial.elapsed_s, evaluation=trial.evaluation
+    )
+    return stored.model_dump(mode="json")
 
 
 def _curve(trial: Trial) -> dict[int, float]:
@@ -178,26 +218,23 @@ def _curve(trial: Trial) -> dict[int, float]:
     return {rung: value for rung, value in enumerate(fitness) if value is not None}
 
 
-def _read_events(place: str, stored: FrozenTrial) -> list[_Event]:
-    """Return the events of a candidate, rung by rung."""
+def _read_events(place: str, stored: FrozenTrial, number: int) -> list[_Event]:
+    """Return the events of the candidate of this number, rung by rung."""
     attributes = stored.user_attrs
     try:
-        proposal = Proposal(
-            read_architecture(attributes["architecture"], attributes["digest"]),
-            attributes["parent"],
-            tuple(attributes["mutations"]),
-            attributes["design"],
-        )
+        born = _Born.model_validate({name: attributes[name] for name in _Born.model_fields})
+        if stored.number != number or (born.parent is not None and born.parent >= number):
+            raise ValueError("no search numbers trials like this")
+        architecture = read_architecture(born.architecture, born.digest)
+        proposal = Proposal(architecture, born.parent, born.mutations, born.design)
         events: list[_Event] = []
         while (name := f"rung {len(events)}") in attributes or not events:
-            event = attributes[name]
-            evaluation = Evaluation.model_validate(event["evaluation"])
+            event = _Stored.model_validate(attributes[name])
             earlier = events[-1].trial.evaluations if events else ()
-            trial = Trial(stored.number, proposal, evaluation, event["elapsed_s"], earlier)
-            recorded = datetime.fromisoformat(event["recorded"])
-            events.append(_Event(event["event"], trial, recorded))
+            trial = Trial(number, proposal, event.evaluation, event.elapsed_s, earlier)
+            events.append(_Event(event.event, trial, event.recorded))
         return events
-    except (KeyError, TypeError, ValueError, UserError) as error:
+    except (KeyError, ValueError, AttributeError, RecursionError, UserError) as error:
         raise UserError(
             f"Trial {stored.number} in {place} cannot be read ({error}); restore a copy, or start "
             "a new study in another folder."

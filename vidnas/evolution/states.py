@@ -45,6 +45,8 @@ class StateFolder:
             digests: the recorded candidates, the most promising first; states of others, which are
                 being trained, stay.
         """
+        if self.path.is_symlink():  # nothing there is ours
+            return
         left = self.most_bytes
         for digest in digests:
             with suppress(OSError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -15,17 +14,24 @@ from typing import Any, Protocol
 import optuna
 import sqlalchemy
 from pydantic import ValidationError
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from vidnas.core import UserError
-from vidnas.core.files import replacing
+from vidnas.core.bounds import bounded_bytes
+from vidnas.core.files import making, replacing
 from vidnas.core.value import Value
+from vidnas.evolution.database_file import connector, require_plain
+from vidnas.evolution.servers import (
+    found_server,
+    given_server,
+    remember_server,
+    without_password,
+)
 
 DATABASE_NAME = "study.db"
 SERVER_NAME = "storage.json"
 _STUDY_NAME = "vidnas"
 
-_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql"}
 # Both locks belong to their connection: a search that dies releases its study.
 _LOCKS = {
     "postgresql": "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))",
@@ -78,7 +84,8 @@ def find_storage(folder: Path, url: str | None) -> Storage:
             for a new study `study.db` in its folder.
 
     Raises:
-        UserError: the URL cannot be used, or the study is kept in `study.db`.
+        UserError: the URL cannot be used, the study is kept in `study.db`, or its folder names a
+            server that the user has not named before.
     """
     record = _ServerRecord.read(folder)
     if url is None and record is None:
@@ -89,7 +96,12 @@ def find_storage(folder: Path, url: str | None) -> Storage:
             "storage out, or copy them there with vidnas study fork --storage."
         )
     name = record.study if record else f"{_STUDY_NAME}-{uuid.uuid4().hex}"
-    return _ServerStorage(folder, _read_url(url or (record.url if record else "")), name)
+    if url is not None:
+        given = given_server(url)
+        remember_server(given)
+        return _ServerStorage(folder, given, name)
+    assert record is not None  # see above
+    return _ServerStorage(folder, found_server(record.url, folder / SERVER_NAME), name)
 
 
 @dataclass(frozen=True)
@@ -110,13 +122,14 @@ class _FileStorage:
 
     def create(self) -> None:
         # A folder of its own: what a kill leaves of SQLite's journal must not be taken for ours.
-        with tempfile.TemporaryDirectory(prefix=".", dir=self.path.parent) as temporary:
-            made = Path(temporary) / DATABASE_NAME
-            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(made))
+        with making(self.path) as temporary:
+            made = temporary / DATABASE_NAME
+            _make(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=connector(made))
             made.replace(self.path)
 
     def open(self) -> optuna.Study:
-        return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=_connector(self.path))
+        require_plain(self.path)
+        return _open(f"sqlite:///{DATABASE_NAME}", _STUDY_NAME, creator=connector(self.path))
 
     def locked(self) -> AbstractContextManager[None]:
         return nullcontext()  # the lock of the folder is enough
@@ -132,7 +145,7 @@ class _ServerStorage:
 
     @property
     def place(self) -> str:
-        return _without_password(self.url)
+        return without_password(self.url)
 
     def require_reachable(self) -> None:
         with self._connected():
@@ -197,50 +210,11 @@ class _ServerRecord(Value):
         if not path.is_file():
             return None
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(bounded_bytes(path))
         except ValidationError as error:
             raise UserError(
                 f"{path} is damaged; restore it: without it the study's trials are not found."
             ) from error
-
-
-def _read_url(text: str) -> sqlalchemy.URL:
-    example = "postgresql://user@host/database"
-    try:
-        url = sqlalchemy.make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise UserError(
-            f"The storage is not a valid database URL; write one like {example}."
-        ) from error
-    backend, _, driver = url.drivername.partition("+")
-    if backend not in _DRIVERS:
-        raise UserError(
-            f"Studies cannot be kept in {backend!r}; give a PostgreSQL or MySQL URL such as "
-            f"{example}, or none for {DATABASE_NAME} in the study's folder."
-        )
-    url = url.set(drivername=f"{backend}+{driver or _DRIVERS[backend]}")
-    try:
-        url.get_dialect().import_dbapi()
-    except (ImportError, ArgumentError) as error:
-        raise UserError(
-            f"{url.drivername} needs a driver that is not installed; run "
-            f"pip install vidnas[{backend}]."
-        ) from error
-    return url
-
-
-def _without_password(url: sqlalchemy.URL) -> str:
-    query = url.difference_update_query(["password"]).query
-    return str(
-        sqlalchemy.URL.create(
-            url.drivername, url.username, None, url.host, url.port, url.database, query
-        )
-    )
-
-
-def _connector(path: Path) -> Any:
-    # Connections are made here because a URL cannot hold every path: Optuna expands braces in it.
-    return lambda: sqlite3.connect(path, timeout=30, check_same_thread=False)
 
 
 def _make(url: str, name: str, **engine: Any) -> None:
@@ -262,6 +236,7 @@ _DATABASE_CURES = {
     "disk i/o": "the disk is full or failing; free some space and run the same command again",
     "not a database": "the file is damaged; restore a copy, or start a new study elsewhere",
     "malformed": "the file is damaged; restore a copy, or start a new study elsewhere",
+    "too big": "it is damaged, or made to do harm; restore a copy",
     "locked": "another program is writing to it; close that and run the same command again",
     "readonly": "it is read-only; make it writable, or copy the study to another folder",
     "unable to open": "it cannot be opened; check the folder's permissions",
@@ -279,7 +254,12 @@ def plain_storage_errors(place: str) -> Iterator[None]:
     """Say in one sentence what a database error means."""
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+    except (
+        SQLAlchemyError,
+        sqlite3.Error,
+        optuna.exceptions.StorageInternalError,
+        RuntimeError,
+    ) as error:
         innermost: BaseException = error
         while innermost.__cause__ is not None:
             innermost = innermost.__cause__

@@ -12,6 +12,7 @@ import filelock
 from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
+from vidnas.core.files import own_folders, remove_leftovers
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.records import Records
 from vidnas.evolution.storage import DATABASE_NAME, Storage, find_storage, plain_storage_errors
@@ -54,6 +55,8 @@ class Study:
         }
         """Evaluations by digest and rung that are finished, and wait for their turn to be
         recorded."""
+        self.repairs: dict[str, int] = {}
+        """What was mended when it was opened to be searched: how many of what."""
 
     @classmethod
     def create_or_resume(
@@ -70,18 +73,21 @@ class Study:
                 are, and for a new study `study.db` in its folder.
 
         Raises:
-            UserError: the folder holds something else, a study of something else or one that is
-                damaged; it cannot be written to; another process is searching in it; the database
-                cannot be used; the family of its trials is unknown.
+            UserError: the folder holds something else, links, a study of something else or one
+                that is damaged; it cannot be written to; another process is searching in it; the
+                database cannot be used; the family of its trials is unknown.
         """
         folder = Path(folder)
         _require_study_or_empty(folder)
+        with plain_file_errors(folder):
+            parts = own_folders(folder) if folder.exists() else []
         storage = find_storage(folder, storage_url)
         with plain_storage_errors(storage.place):
             storage.require_reachable()  # before anything is written
         with plain_file_errors(folder), ExitStack() as locks:
             folder.mkdir(parents=True, exist_ok=True)
             locks.callback(_lock(folder).release)
+            leftovers = sum(map(remove_leftovers, parts))
             if (folder / CONFIG_NAME).exists():
                 StudyConfig.read(folder / CONFIG_NAME).require_same(config, folder)
             else:
@@ -92,7 +98,10 @@ class Study:
                 locks.enter_context(storage.locked())
             study = cls(folder, config, storage)
             _require_known_family(study)
-            study._records.repair()
+            study.repairs = {
+                "half-written files": leftovers,
+                "candidates that the dashboard showed as they had been": study._records.repair(),
+            }
             study._locks = locks.pop_all()
             return study
 
@@ -134,11 +143,12 @@ class Study:
         The lock is tried in shared mode, so that onlookers do not see each other, and given back at
         once.
         """
-        try:
-            with (self.folder / _LOCK_NAME).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        lock = self.folder / _LOCK_NAME
+        if not lock.is_file():  # to open a pipe could take for ever
             return False
+        try:
+            with lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         return False
@@ -226,7 +236,7 @@ def _require_study_or_empty(folder: Path) -> None:
 
 
 def _require_known_family(study: Study) -> None:
-    if any(isinstance(trial.architecture, UnknownArchitecture) for trial in study.trials[:1]):
+    if any(isinstance(trial.architecture, UnknownArchitecture) for trial in study.trials):
         raise UserError(
             f"{study.folder} holds trials of the family {study.config.family!r}, which is unknown; "
             "import the package or the module that defines it, and resume the study then."

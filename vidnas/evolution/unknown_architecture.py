@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+from pydantic import Field
 
 from vidnas.families import Architecture, architecture_from_json, families
 
@@ -15,7 +18,8 @@ class UnknownArchitecture(Architecture):
 
     genes: str
     """The JSON that its own `to_json` wrote."""
-    stored_digest: str
+    stored_digest: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    """Names the files of what it learned."""
 
     @property
     def family(self) -> str:  # type: ignore[override]
@@ -39,6 +43,7 @@ def read_architecture(text: str, digest: str) -> Architecture:
         UserError: its genes are invalid.
         ValueError: the text is not JSON.
     """
-    if json.loads(text).get("family") in families():
+    family = json.loads(text).get("family")
+    if isinstance(family, str) and family in families():
         return architecture_from_json(text)
     return UnknownArchitecture(genes=text, stored_digest=digest)

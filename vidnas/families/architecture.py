@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from typing_extensions import Self
 
-from vidnas.core import ClipSpec
+from vidnas.core import ClipSpec, bounds
 from vidnas.core.value import Value
 
 
@@ -45,6 +46,23 @@ class Architecture(Value):
     def to_json(self) -> str:
         """One line of JSON with sorted keys and the family's name."""
         return json.dumps({"family": self.family, **self.model_dump(mode="json")}, sort_keys=True)
+
+
+Width = Annotated[float, Field(gt=0, le=bounds.WIDTH)]
+"""A factor on published numbers of channels."""
+
+
+def require_few(parts: int) -> None:
+    """Reject an architecture whose own checks would take for ever.
+
+    Raises:
+        ValueError: it has more parts than are ever built.
+    """
+    if parts > bounds.PARTS:
+        raise ValueError(
+            f"{parts} blocks, modules or members with their repeats are more than {bounds.PARTS}, "
+            "the most that a network is built of"
+        )
 
 
 def scaled(channels: int, width: float) -> int:

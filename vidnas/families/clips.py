@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from typing_extensions import Self
 
-from vidnas.core import ClipSpec, Modality, UserError
+from vidnas.core import ClipSpec, Modality, UserError, bounds
 from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.core.value import Value
 from vidnas.families.architecture import Architecture
@@ -20,6 +20,9 @@ VideoModality = Literal["rgb", "flow"]
 NormalizationKind = Literal["data", "clip"]
 """By the statistics of the training clips, or every clip by itself, without what stands still."""
 _VIDEO: tuple[VideoModality, ...] = get_args(VideoModality)
+
+FrameCount = Annotated[int, Field(ge=1, le=bounds.FRAMES)]
+SizePx = Annotated[int, Field(ge=1, le=bounds.SIZE_PX)]
 
 CLIP_GENES = {
     "size_px": "size",
@@ -33,10 +36,10 @@ CLIP_GENES = {
 class ClipGenes(Value):
     """The genes of a clip but for its modality."""
 
-    frames: PositiveInt
+    frames: FrameCount
     frame_stride: PositiveInt = 1
     """Distance between two frames of a dense clip, in frames of the video."""
-    size_px: PositiveInt
+    size_px: SizePx
     sampling: Sampling = "dense"
 
     @property

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationError
 
-from vidnas.core import Diagram, UserError
+from vidnas.core import Diagram, UserError, bounds
 from vidnas.core.names import suggest
 from vidnas.families.architecture import Architecture
 from vidnas.families.family import REGISTERED, Family
 from vidnas.families.network import Network
 from vidnas.families.original import OfficialVariable
+
+_LONGEST_NAME = 64
 
 
 def families() -> dict[str, Family]:
@@ -71,11 +73,12 @@ def architecture_from_json(text: str) -> Architecture:
     Raises:
         UserError: the text is not JSON, or its family or genes are unknown or invalid.
     """
+    bounds.require_within(text.encode(errors="replace"), "The architecture")
     try:
-        genes = json.loads(text)
-        name = genes.pop("family")
+        genes = json.loads(text, parse_int=_whole_number)
+        name = str(genes.pop("family"))[:_LONGEST_NAME]
         family = families()[name]
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(f"This is not the JSON of an architecture: {error}.") from error
     except KeyError as error:
         raise UserError(
@@ -85,6 +88,15 @@ def architecture_from_json(text: str) -> Architecture:
         return family.architecture.model_validate(genes)
     except ValidationError as error:
         raise UserError(f"The {name} architecture is invalid: {_first_problem(error)}.") from error
+    except (ArithmeticError, RecursionError) as error:  # in a family's own checks
+        raise UserError(f"The {name} architecture is invalid: {error}.") from error
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= 1 << 63:  # what floats and tensors cannot take
+        raise ValueError(f"{digits[:20]}... is too large a number")
+    return number
 
 
 def _from_nested(value: Any) -> Any:

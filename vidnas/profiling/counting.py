@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from vidnas.core import Cost
-from vidnas.families import Architecture, create_network
+from vidnas.families import Architecture, Network, create_network
 
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
 _KEEP_SHAPE = {
@@ -30,9 +30,18 @@ def count_cost(architecture: Architecture, num_classes: int) -> Cost:
     peak of the live tensors, the clip included and views not counted twice, when eager PyTorch runs
     the network in float32 at batch 1; a runtime that fuses layers needs less.
     """
+    return count_network(network_without_weights(architecture, num_classes))
+
+
+def network_without_weights(architecture: Architecture, num_classes: int) -> Network:
+    """Build a network on the meta device: its tensors have shapes and take no memory."""
     with torch.device("meta"):
-        network = create_network(architecture, num_classes).eval()
-        clips = tuple(torch.empty(spec.shape()) for spec in architecture.inputs)
+        return create_network(architecture, num_classes).eval()
+
+
+def count_network(network: Network) -> Cost:
+    """Count what a network on the meta device costs; see `count_cost`."""
+    clips = tuple(torch.empty(s.shape(), device="meta") for s in network.architecture.inputs)
     with torch.no_grad(), _Counter(network, clips) as counted:
         network(*clips)
     return Cost(

@@ -6,13 +6,15 @@ number of steps before it.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vidnas.core import UserError
@@ -40,6 +42,7 @@ class TrainingState:
     """One `EpochReport` per pass of that run, as JSON."""
 
 
+_STATE = TypeAdapter(TrainingState)
 Learned = Mapping[str, Any]
 """State dicts by part: "network", "optimizer" and "average"."""
 
@@ -54,12 +57,16 @@ def save_checkpoint(
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            torch.save({"identity": identity, "state": vars(state), **learned}, temporary)
-    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        # To a file of Python's: torch's own forgets why it could not go on.
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save({"identity": identity, "state": vars(state), **learned}, file)
+    except (OSError, RuntimeError) as error:  # torch's writer complains of its place in the file
+        cause = error.__context__ if isinstance(error, RuntimeError) else error
+        if not isinstance(cause, OSError):
+            raise
         raise UserError(
-            f"{path} cannot be written ({reason}); free some space, and run the same command again."
+            f"{path} cannot be written ({cause.strerror}); free some space, and run the same "
+            "command again."
         ) from error
 
 
@@ -80,6 +87,21 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState
     return saved.pop("state"), saved
 
 
+@contextmanager
+def plain_checkpoint_errors(path: Path) -> Iterator[None]:
+    """Say in one sentence that what is in a checkpoint cannot be used, whatever is wrong with it.
+
+    Raises:
+        UnusableCheckpoint: anything was raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise UnusableCheckpoint(
+            f"{path} is not a checkpoint that can be read; remove it to start again."
+        ) from error
+
+
 def learned_weights(path: Path) -> dict[str, Tensor]:
     """Return the averaged weights of a checkpoint by name, as the network has them.
 
@@ -91,21 +113,25 @@ def learned_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with plain_checkpoint_errors(path):
+        _require_whole(path)
         # On the CPU first, without executing code; `load_state_dict` moves to the device.
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if not (isinstance(saved, dict) and saved.keys() >= _PARTS):
-            raise ValueError("parts are missing")
-        saved["state"] = TrainingState(**saved["state"])
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise UnusableCheckpoint(
-            f"{path} is not a checkpoint that can be read; remove it to start again."
-        ) from error
+        if not all(isinstance(saved[part], dict) for part in _PARTS):
+            raise TypeError("other parts")
+        if not all(isinstance(one, Tensor) for one in saved["average"].values()):
+            raise TypeError("no weights")
+        saved["state"] = _STATE.validate_python(vars(TrainingState(**saved["state"])))
     return saved
+
+
+def _require_whole(path: Path) -> None:
+    """Compare all parts with their checksums, which torch does not.
+
+    Raises:
+        ValueError: one differs, or is packed, so that it may be far larger than it looks.
+    """
+    with zipfile.ZipFile(path) as archive:
+        packed = any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist())
+        if packed or archive.testzip() is not None:
+            raise ValueError("damaged")

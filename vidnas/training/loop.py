@@ -21,7 +21,12 @@ from vidnas.data.sampling import train_batches
 from vidnas.families import Network
 from vidnas.families.network import Normalization
 from vidnas.layers.frames import use_channels_last
-from vidnas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from vidnas.training.checkpoint import (
+    TrainingState,
+    load_checkpoint,
+    plain_checkpoint_errors,
+    save_checkpoint,
+)
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded, NotFinite
 from vidnas.training.evaluation import evaluate, to_input
@@ -157,11 +162,17 @@ class _Run:
         }
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on with a run that was stopped, or begin one where another ended."""
+        """Go on with a run that was stopped, or begin one where another ended.
+
+        Raises:
+            UnusableCheckpoint: it is damaged, or of another network or recipe; the network may have
+                changed by then.
+        """
         self.state, learned = load_checkpoint(checkpoint, self.identity)
-        self.network.load_state_dict(learned["network"])
-        self.optimizer.load_state_dict(learned["optimizer"])
-        self.average.module.load_state_dict(learned["average"])
+        with plain_checkpoint_errors(checkpoint):
+            self.network.load_state_dict(learned["network"])
+            self.optimizer.load_state_dict(learned["optimizer"])
+            self.average.module.load_state_dict(learned["average"])
         if self.state.run != self.run:
             steps = self.state.steps
             self.state = TrainingState(steps=steps, run=self.run, began=steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidnas.core.bounds import CARD
 from vidnas.core.text import cause_of
 from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
@@ -39,7 +40,7 @@ def write_page(study: Study, title: str) -> Path:
         winner=read_winner(study.folder),
         models=read_models(study.folder),
         accounting=read_accounting(study),
-        ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE),
+        ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE, CARD),
     )
     return write_report(report, study.folder / PAGE_FILE)
 

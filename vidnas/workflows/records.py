@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from vidnas.core import UserError
+from vidnas.core.bounds import RECORD, TextBounds, bounded_bytes
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 
@@ -20,7 +21,7 @@ def write_record(record: Value, path: Path) -> None:
         temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def read_record(kind: type[_Record], path: Path) -> _Record | None:
+def read_record(kind: type[_Record], path: Path, bounds: TextBounds = RECORD) -> _Record | None:
     """Read what `write_record` wrote, or return None if the file does not exist.
 
     Raises:
@@ -29,7 +30,7 @@ def read_record(kind: type[_Record], path: Path) -> _Record | None:
     if not path.is_file():
         return None
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(bounded_bytes(path, bounds))
     except (ValidationError, UserError) as error:
         raise UserError(
             f"{path} is damaged or from another version; delete it and run the command that wrote "

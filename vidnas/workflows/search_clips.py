@@ -47,6 +47,7 @@ from vidnas.workflows.plan import (
     searched_family,
 )
 from vidnas.workflows.records import write_record
+from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.study_clips import record_clips, require_same_clips
@@ -152,6 +153,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         storage=request.storage,
     )
     with study:
+        for sentence in recovery(study):
+            listener.say(sentence)
         # The path of the clips may be relative to where the command was typed. Where the trials
         # are the study remembers, without a password. What the workers did is counted by the page.
         known = {
@@ -205,7 +208,7 @@ def _evaluator(
         runtime=request.runtime,
         threads=request.latency_threads,
         # Workers may have another working directory.
-        states=StateFolder((request.out / STATES_FOLDER).resolve()),
+        states=StateFolder(request.out.resolve() / STATES_FOLDER),
         device="cuda" if request.gpus_per_candidate else "cpu",
     )
 

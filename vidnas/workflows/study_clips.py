@@ -8,6 +8,7 @@ from pathlib import Path
 from typing_extensions import Self
 
 from vidnas.core import UserError
+from vidnas.core.bounds import LISTING
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset
 from vidnas.evolution.config import StudyConfig
@@ -72,7 +73,7 @@ def _named(what: str, paths: list[str]) -> str:
 
 def changes_since(folder: Path, dataset: Dataset) -> str:
     """Return how the clips differ from those that the study in a folder was searched on."""
-    known = read_record(StudyClips, folder / CLIPS_FILE)
+    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
     if known is None:
         return f"which ones differ is not known, because {folder} has no {CLIPS_FILE}"
     return known.changes(StudyClips.of(dataset))
@@ -98,6 +99,6 @@ def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None
 
 def record_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
     """Remember the clips of a study in its folder."""
-    known = read_record(StudyClips, folder / CLIPS_FILE)
+    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
     if known is None or known.fingerprint != fingerprint:
         write_record(StudyClips.of(dataset), folder / CLIPS_FILE)

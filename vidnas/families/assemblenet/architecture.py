@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from vidnas.core import ClipSpec, Modality
+from vidnas.core import ClipSpec, Modality, bounds
 from vidnas.core.value import Value
-from vidnas.families.architecture import Architecture, scaled
-from vidnas.families.clips import NormalizedClips
+from vidnas.families.architecture import Architecture, Width, require_few, scaled
+from vidnas.families.clips import FrameCount, NormalizedClips, SizePx
 from vidnas.families.graph import Graph
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {
@@ -88,21 +88,21 @@ class AssembleNet(NormalizedClips, Architecture):
 
     family: ClassVar[str] = "assemblenet"
 
-    frames: PositiveInt = 32
-    size_px: PositiveInt = 224
+    frames: FrameCount = 32
+    size_px: SizePx = 224
     stems: Annotated[tuple[Stem, ...], Field(min_length=1)]
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
     """In topological order."""
     repeats: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = DEPTHS[50]
     """Modules of a block on each level."""
-    width: PositiveFloat = 1.0
+    width: Width = 1.0
     """Multiplies all filters and the published widths."""
     module: ModuleKind = "bottleneck"
     """Modules alternate 2D and (2+1)D bottlenecks; ++lite has inverted 3D bottlenecks."""
     attention: Attention = "none"
     """What scales the channels of each input of a block, frame by frame: all nodes of lower levels
     (peer), or the input itself (AssembleNet++)."""
-    flow_iterations: PositiveInt = 40
+    flow_iterations: Annotated[int, Field(ge=1, le=bounds.PARTS)] = 40
     flow_normalization: Literal["sample", "batch"] = "sample"
     """What the brightness of a clip is scaled by before its flow is computed: its own range, or, as
     in the published code, that of all clips of the batch."""
@@ -115,6 +115,7 @@ class AssembleNet(NormalizedClips, Architecture):
 
     @model_validator(mode="after")
     def _is_buildable(self) -> AssembleNet:
+        require_few(len(self.stems) + sum(self.repeats[block.level] for block in self.blocks))
         if self.frames < 2 and any(stem.kind == "flow" for stem in self.stems):
             raise ValueError(f"flow needs 2 frames or more, not {self.frames}")
         if len(set(self.node_names)) < len(self.node_names):

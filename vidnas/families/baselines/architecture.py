@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
-from vidnas.families.architecture import scaled
-from vidnas.families.clips import SingleClip
+from vidnas.core import bounds
+from vidnas.families.architecture import Width, scaled
+from vidnas.families.clips import FrameCount, SingleClip
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _WIDTHS = (64, 128, 256, 512)
@@ -21,11 +22,11 @@ class R2Plus1D(SingleClip):
     family: ClassVar[str] = "baselines"
 
     depth: Literal[18, 34] = 18
-    width: PositiveFloat = 1.0
+    width: Width = 1.0
     """Multiplier of all channel counts."""
-    frames: PositiveInt = 16
+    frames: FrameCount = 16
     frame_stride: PositiveInt = 2
-    size_px: int = Field(default=112, ge=16)
+    size_px: int = Field(default=112, ge=16, le=bounds.SIZE_PX)
 
     @property
     def stem_channels(self) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from vidnas.core import ClipSpec
 from vidnas.core.value import Value
-from vidnas.families.architecture import Architecture
+from vidnas.families.architecture import Architecture, require_few
 from vidnas.families.registry import AnyArchitecture
 
 
@@ -31,6 +31,11 @@ class Ensemble(Architecture):
     family: ClassVar[str] = "ensemble"
 
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_small_enough(self) -> Ensemble:
+        require_few(len(self.members))
+        return self
 
     @property
     def inputs(self) -> tuple[ClipSpec, ...]:

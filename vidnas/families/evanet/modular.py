@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, model_validator
 
-from vidnas.families.architecture import scaled
-from vidnas.families.clips import SingleClip
+from vidnas.families.architecture import Width, require_few, scaled
+from vidnas.families.clips import FrameCount, SingleClip, SizePx
 from vidnas.families.evanet.module import ConvKind, Module, Time, plain
 from vidnas.layers.spacetime import Profile
 
@@ -33,9 +33,9 @@ class ModularNet(SingleClip):
     widths: ClassVar[tuple[int, ...]]
     """The published width of each module."""
 
-    frames: PositiveInt = 64
-    size_px: PositiveInt = 224
-    width: PositiveFloat = 1.0
+    frames: FrameCount = 64
+    size_px: SizePx = 224
+    width: Width = 1.0
     """Multiplies the published widths."""
     stem_conv: ConvKind
     stem_time: Time = 3
@@ -46,6 +46,11 @@ class ModularNet(SingleClip):
     profile: Profile = "evanet"
     """Temporal profile of the iTGM layers."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _is_small_enough(self) -> ModularNet:
+        require_few(sum(module.repeats for module in self.modules))
+        return self
 
     @property
     def module_filters(self) -> tuple[int, ...]:

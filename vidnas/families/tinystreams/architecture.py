@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from vidnas.core import ClipSpec
 from vidnas.core.value import Value
-from vidnas.families.architecture import Architecture
+from vidnas.families.architecture import Architecture, require_few
 from vidnas.families.clips import ClipGenes, VideoModality
 from vidnas.families.graph import Graph
 from vidnas.families.tinyvideonet.block import Block
@@ -71,6 +71,7 @@ class TinyStreams(Architecture):
 
     @model_validator(mode="after")
     def _is_buildable(self) -> TinyStreams:
+        require_few(len(self.streams) + sum(node.block.repeats for node in self.nodes))
         names = self.node_names
         if len({*names, HEAD}) <= len(names):
             raise ValueError(f"names {', '.join(names)} are not all different, or one is {HEAD!r}")

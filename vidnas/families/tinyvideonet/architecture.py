@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from vidnas.families.architecture import require_few
 from vidnas.families.clips import SingleClip
 from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.unit import (
@@ -39,6 +40,7 @@ class TinyVideoNet(SingleClip):
 
     @model_validator(mode="after")
     def _is_buildable(self) -> TinyVideoNet:
+        require_few(sum(block.repeats for block in self.blocks))
         for number, block in enumerate(self.blocks, 1):
             if self.rules == "corrected":
                 reject_published_genes(block, f"block {number}")

@@ -1,0 +1,54 @@
+"""A search that goes on says what it found, what it mended and what was lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search_toys import Toy, toy_config
+
+from vidnas.core import Evaluation
+from vidnas.evolution.states import StateFolder
+from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal
+from vidnas.workflows.recovery import recovery
+
+OK = Evaluation(status="ok", fitness=0.5)
+
+
+def test_a_new_study_has_nothing_to_tell(tmp_path: Path) -> None:
+    with Study.create_or_resume(tmp_path / "study", toy_config()) as study:
+        assert list(recovery(study)) == []
+
+
+def test_a_resumed_study_says_what_it_found_mended_and_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    states = StateFolder(folder / "states")
+    with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
+        for width in (1, 2, 3):
+            study.record(Proposal(Toy(widths=(width,))), OK, elapsed_s=0.0)
+        study.climb(0, OK, elapsed_s=1.0)
+        study.record(
+            Proposal(Toy(widths=(4,))), Evaluation(status="failed", reason="why"), elapsed_s=2.0
+        )
+        study.keep_unrecorded(Toy(widths=(5,)), 0, OK)
+        states.path.mkdir()
+        for trial in study.trials[:3]:
+            states.file(trial.architecture.digest).touch()
+    (folder / "models" / "trial-0").mkdir(parents=True)
+    (folder / "models" / "trial-0" / "model.json").touch()
+    with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
+        assert list(recovery(study)) == [
+            f"Resuming {folder}: found 4 candidates, 5 evaluations on their rungs, 3 states to go "
+            "on from, 1 finished models, 1 evaluations that wait for their turn.",
+            "Lost: nothing.",
+        ]
+    states.file(Toy(widths=(2,)).digest).unlink()
+    for place in (folder, states.path):
+        (place / ".report.html.4194305-0123abcd.tmp").touch()
+    with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
+        _, repaired, lost = recovery(study)
+    assert repaired == "Repaired: 2 half-written files."
+    assert lost == (
+        "Lost: no candidate; 1 of them have no state any more and are trained up again where they "
+        "climb."
+    )
