@@ -30,7 +30,7 @@ from vidnas.data.stored_frames import BLOCK_BYTES, Record, append_frames, shard_
 VIDEOS, FRAMES, SHARDS = 100_000, 250, 64
 FRAME = (64, 85, 3)
 WANTED_S, WANTED_BYTES = 1.0, 1 << 30
-LARGE = {"height": 2160, "width": 3840, "seconds": 10, "size_px": 2160}
+LARGE = {"height": 2160, "width": 3840, "seconds": 4, "size_px": 2160}
 LONG = {"height": 120, "width": 160, "seconds": 7200, "size_px": 64}
 RATE_FPS = 25
 

@@ -234,13 +234,17 @@ def copy_here(source):
     return local_copy(source)
 
 
-def copy_on(nodes, source, copies_a_node):
+def copy_as_a_new_worker(source):
+    return local_copy.__wrapped__(source)  # a worker looks once
+
+
+def copy_on(nodes, source, copies_a_node, copy=copy_here):
     places = [
         NodeAffinitySchedulingStrategy(node, soft=False)
         for node in nodes.ids
         for _ in range(copies_a_node)
     ]
-    task = ray.remote(copy_here)
+    task = ray.remote(copy)
     return ray.get(
         [task.options(num_cpus=0, scheduling_strategy=place).remote(source) for place in places]
     )
@@ -269,15 +273,7 @@ def test_a_copy_that_was_damaged_is_made_anew(nodes, cache):
     (path,) = (next(copy.glob("rgb-*.raw")) for copy in copies)
     pixels = path.read_bytes()
     path.write_bytes(bytes(len(pixels)))
-    fresh = ray.remote(max_calls=1)(copy_here)  # in a new worker
-    ray.get(
-        [
-            fresh.options(
-                num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-            ).remote(source)
-            for node in nodes.ids
-        ]
-    )
+    copy_on(nodes, source, copies_a_node=1, copy=copy_as_a_new_worker)
     assert path.read_bytes() == pixels
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,16 @@ from vidnas.data.cache_folder import OnRemark
 from vidnas.data.checked_files import remember_checked
 from vidnas.data.frame_table import Arrays, read_index, records_of, table_of, write_index
 from vidnas.data.stored_frames import CacheDamaged, Journal, Record, shard_path
+
+
+class Kept(NamedTuple):
+    """What a worker says of a video: where its frames lie, which are whole."""
+
+    record: Record
+    made: bool
+    """Whether they were made now; they may lie where they did before."""
+    damaged: bool = False
+    """Whether some of the video's frames could not be decoded now."""
 
 
 class Store:
@@ -35,17 +45,19 @@ class Store:
         """What was written of each video before; whether it is whole is not known."""
         self.found: dict[int, Record] = {}
         """What is there of each video, and is whole."""
+        self._made: set[int] = set()
 
     @property
     def known_bytes(self) -> int:
         """How much of what is needed is there, if it is whole."""
         return sum(record.size_bytes for record in self.known if record)
 
-    def add(self, video: int, record: Record) -> None:
+    def add(self, video: int, kept: Kept) -> None:
         """Take what a worker has kept or made."""
-        self.found[video] = record
-        if record != self.known[video]:
-            self._journal.append(self._contents[video], record)
+        self.found[video] = kept.record
+        if kept.made:
+            self._made.add(video)
+            self._journal.append(self._contents[video], kept.record)
 
     def tell_what_is_there(self, on_remark: OnRemark) -> None:
         """Say that an unfinished cache goes on."""
@@ -59,13 +71,12 @@ class Store:
     def tell_what_was_lost(self, on_remark: OnRemark) -> None:
         """Say what was damaged and is made again."""
         lost = sum(
-            record is not None and self.found.get(video) != record
+            record is not None and (video in self._made or video not in self.found)
             for video, record in enumerate(self.known)
         )
-        made = sum(record != self.known[video] for video, record in self.found.items())
         if on_remark and self._was_finished and not self._before:
             on_remark(
-                f"The index of a clip cache was damaged and is written anew; {made} of "
+                f"The index of a clip cache was damaged and is written anew; {len(self._made)} of "
                 f"{len(self.known)} videos had to be read again."
             )
         elif on_remark and lost:
@@ -94,7 +105,7 @@ class Store:
             # Clips to test on have statistics as well, which nothing is normalised by.
             **_statistics([records[row] for row in training] or records),
         }
-        if _text(head, records) != self._before:
+        if self._made or _text(head, records) != self._before:
             for path in used:
                 sync(path)
             write_index(self._index, head, arrays | table_of(records))

@@ -18,7 +18,7 @@ import numpy as np
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.data.cache_folder import ABOUT, OnRemark, delete_files, make_room
-from vidnas.data.cache_store import Store
+from vidnas.data.cache_store import Kept, Store
 from vidnas.data.contents import Stamp, stamp_or_none
 from vidnas.data.datasets import Dataset, Files, Video
 from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
@@ -105,9 +105,8 @@ def write_clips(
         if isinstance(outcome, VideoError):
             skipped[index] = outcome.reason
         else:
-            record, is_damaged = outcome
-            store.add(index, record)
-            damaged += [videos[index]] if is_damaged else []
+            store.add(index, outcome)
+            damaged += [videos[index]] if outcome.damaged else []
     store.tell_what_was_lost(on_remark)
     if damaged and on_remark:
         on_remark(
@@ -217,17 +216,13 @@ def _keep_or_decode(
     size_px: int,
     rate_fps: float | None,
     folder: Path,
-) -> tuple[Record, bool]:
-    """Decode a video, unless its frames are there and whole; runs in a worker.
-
-    Returns:
-        Where the frames lie, and whether some were found damaged now.
-    """
+) -> Kept:
+    """Decode a video, unless its frames are there and whole; runs in a worker."""
     if known is not None and is_whole(folder, "rgb", known):
-        return known, False
+        return Kept(known, made=False)
     with video.stream(size_px, rate_fps) as stream:
         record = _append(video, stamp, stream, folder, "rgb")
-        return record, stream.damaged > 0
+        return Kept(record, made=True, damaged=stream.damaged > 0)
 
 
 def _keep_or_estimate(
@@ -239,11 +234,11 @@ def _keep_or_estimate(
     method: FlowMethod,
     rate_fps: float | None,
     folder: Path,
-) -> Record:
+) -> Kept:
     """Compute the flow of a video with frames `(T, H, W, C)`, unless it is there and whole."""
     kind, (length, height, width) = flow_kind(method), shape[:3]
     if known is not None and is_whole(folder, kind, known):
-        return known
+        return Kept(known, made=False)
 
     def levels() -> Iterator[Frames]:
         flow = stream_flow(
@@ -256,7 +251,7 @@ def _keep_or_estimate(
         if count != length:
             raise VideoError(video.path, f"has {count} frames, but had {length} when it was cached")
 
-    return _append(video, stamp, levels(), folder, kind)
+    return Kept(_append(video, stamp, levels(), folder, kind), made=True)
 
 
 def _append(

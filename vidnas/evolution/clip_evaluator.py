@@ -16,6 +16,7 @@ from typing_extensions import Self
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache, ClipSettings
+from vidnas.data.stored_frames import CacheDamaged
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.ladder import ETA
 from vidnas.evolution.limits import Limits
@@ -136,7 +137,8 @@ class ClipEvaluator:
         """Reject a candidate that breaks a limit before any training; record why one failed.
 
         Raises:
-            UserError: something is wrong that is no candidate's fault, such as a missing cache.
+            UserError: something is wrong that is no candidate's fault, such as a damaged cache or a
+                full disk.
         """
         started = time.monotonic()
         deadline = None if deadline_s is None else started + deadline_s
@@ -149,6 +151,9 @@ class ClipEvaluator:
                 cost = self._measure(network)
             rejected = None if cost is None else self.limits.judge(cost)
             outcome = rejected or self._train(network, clips, seed, deadline)
+        except CacheDamaged:
+            _open_cache.cache_clear()  # it can be repaired while this process lives
+            raise
         except UserError:
             raise
         except Exception as error:

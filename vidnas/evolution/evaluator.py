@@ -15,7 +15,8 @@ from vidnas.families import Architecture
 class Evaluator(Protocol):
     """Evaluates candidates in a worker, where it arrives by pickle.
 
-    An exception that it raises is recorded as a failure of the candidate.
+    An exception that it raises is recorded as a failure of the candidate, unless it is a
+    `UserError` or says that the machine failed, such as a full disk: these end the search.
     """
 
     def describe(self) -> dict[str, Any]:
