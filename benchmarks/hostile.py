@@ -103,13 +103,18 @@ def many_classes(folder: Path, outside: Path) -> None:
     _describe(folder, {**_description(folder), "classes": [f"c{n}" for n in range(1_000_000)]})
 
 
-def confusion(folder: Path, outside: Path) -> None:
-    """Give a confusion matrix of nine million numbers."""
-    description = _description(folder)
-    row = [0] * 3000
-    found = {"clips": 1, "loss": 0, "top1": 0, "top5": 0, "mean_class": 0}
-    description["card"]["test"] = {**found, "confusion": [row] * 3000}
-    _describe(folder, description)
+def confusion(classes: int) -> Harm:
+    """Give a confusion matrix of so many classes, in large numbers, and weights that do not fit."""
+
+    def harm(folder: Path, outside: Path) -> None:
+        description = _description(folder)
+        found = {"clips": 1, "loss": 0, "top1": 0, "top5": 0, "mean_class": 0}
+        row = [123_456] * classes
+        description["card"]["test"] = {**found, "confusion": [row] * classes}
+        _describe(folder, description)
+        (folder / "weights.safetensors").unlink()
+
+    return harm
 
 
 def text(name: str, content: bytes) -> Harm:
@@ -250,7 +255,8 @@ MODELS: dict[str, Harm] = {
     "deep ensembles": members(2, 12),
     "ensemble of thousands": members(3000, 1),
     "a million classes": many_classes,
-    "huge confusion": confusion,
+    "huge confusion": confusion(3000),
+    "large confusion": confusion(1480),
     "deep description": text("model.json", _DEEP),
     "endless description": long_file("model.json"),
     "description of a pipe": pipe("model.json"),

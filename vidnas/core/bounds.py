@@ -38,16 +38,17 @@ class TextBounds:
     size_bytes: int
     values: int
     """About: the commas."""
+    strings: int
     groups: int
     """Lists and objects, each of which costs a reader a hundred times its two brackets."""
 
 
-RECORD = TextBounds(size_bytes=1 << 20, values=200_000, groups=50_000)
+RECORD = TextBounds(size_bytes=1 << 20, values=200_000, strings=100_000, groups=50_000)
 """A record of a study, an architecture, and each value in a study's database."""
-CARD = TextBounds(size_bytes=64 << 20, values=3_000_000, groups=100_000)
+CARD = TextBounds(size_bytes=64 << 20, values=2_200_000, strings=200_000, groups=100_000)
 """The description of a model, whose confusion matrices grow with the square of the classes."""
 
-LISTING = TextBounds(size_bytes=256 << 20, values=5_000_000, groups=1_000_000)
+LISTING = TextBounds(size_bytes=256 << 20, values=5_000_000, strings=5_000_000, groups=1_000_000)
 """The list of the videos that a study was searched on."""
 
 
@@ -79,6 +80,7 @@ def require_within(text: bytes, name: str, bounds: TextBounds = RECORD) -> None:
     counted = {
         "bytes": (len(text), bounds.size_bytes),
         "values": (text.count(b","), bounds.values),
+        "strings": (text.count(b'"') // 2, bounds.strings),
         "lists and objects": (text.count(b"[") + text.count(b"{"), bounds.groups),
     }
     for what, (count, most) in counted.items():

@@ -202,13 +202,15 @@ def _model_folder(path: Path) -> Path:
 
 def _read_description(path: Path) -> _Description:
     try:
-        return _Description.model_validate_json(bounded_bytes(path, bounds.CARD))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
+        # Not by pydantic's reader of JSON, which takes twice the memory for a large matrix.
+        return _Description.model_validate(json.loads(bounded_bytes(path, bounds.CARD)))
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            problem = error.errors()[0]
+            reason = f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         raise UserError(
-            f"{path} is damaged or from another version ({where or 'JSON'}: {problem['msg']}); "
-            "save the model again."
+            f"{path} is damaged or from another version ({reason}); save the model again."
         ) from error
 
 
