@@ -123,6 +123,7 @@ def test_a_study_of_something_else(vidnas: Vidnas, clips: Path, study: Path) -> 
         vidnas, "search", clips, "--out", study, "--evaluations", 3, "--seed", 7, *SEARCH
     )
     assert "something else" in sentence
+    assert "--seed 0" in sentence
     assert (study / "study.db").read_bytes() == before
 
 

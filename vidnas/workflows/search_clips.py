@@ -137,7 +137,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         sampling=planned_sampling(cache.longest_frames),
     )
     evaluator = _evaluator(request, plan, cache, limits)
-    require_same_clips(request.out, dataset, cache.fingerprint)
+    require_same_clips(request.out, dataset, cache.fingerprint, request.seed)
     study = open_study(
         request.out,
         space,

@@ -79,16 +79,23 @@ def changes_since(folder: Path, dataset: Dataset) -> str:
     return known.changes(StudyClips.of(dataset))
 
 
-def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
+def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str, seed: int) -> None:
     """Reject other clips than those that the study in a folder was searched on, if there is one.
 
     Raises:
-        UserError: clips were added, removed or changed; some are named, and how to go on.
+        UserError: clips were added, removed or changed; some are named, and how to go on. Or the
+            seed, which draws splits, is another.
     """
     if not (folder / CONFIG_NAME).is_file():
         return
-    if StudyConfig.read(folder / CONFIG_NAME).data_fingerprint == fingerprint:
+    config = StudyConfig.read(folder / CONFIG_NAME)
+    if config.data_fingerprint == fingerprint:
         return
+    if config.seed != seed:
+        raise UserError(
+            f"{folder} holds a study of something else: it has seed {config.seed}, and the splits "
+            f"that this draws; give --seed {config.seed} to resume it, or choose another folder."
+        )
     raise UserError(
         f"The clips in {dataset.source} are not those that {folder} was searched on: "
         f"{changes_since(folder, dataset)}; restore them to resume it, or take its trials along to "
