@@ -64,8 +64,8 @@ def test_the_best_have_the_time_and_each_niche_has_one(study):
     add(study, 0.7, 900, 10.0, 20.0)  # 2: in the same niche as both
     add(study, 0.9, 300, 10.0, 20.0)  # 3: as good as the best, and younger
     add(study, 0.5, 100, 10.0)  # 4: a niche of its own, on the lowest rung
-    add(study, 0.99, 30, 10.0)  # 5: another
-    add(study, 0.98, 30, 10.0)  # 6: the same
+    add(study, 0.49, 30, 10.0)  # 5: another
+    add(study, 0.48, 30, 10.0)  # 6: the same
     study.record(Proposal(Toy(widths=(99,))), Evaluation(status="failed", reason="died"), 0.0)
     chosen = choose_finalists(study, 100.0, workers=2)
     assert budgets(chosen) == pytest.approx({5: 3.0, 4: 3.0, 0: 97.0, 3: 97.0})

@@ -24,6 +24,13 @@ def test_a_candidate_counts_once_however_high_it_climbs():
     assert tally.best == one.climbed(ok(0.7), 1.0)
 
 
+def test_one_that_was_lucky_is_not_the_best_for_ever():
+    tally, one = Tally(), trial(0, 0.9)
+    for event in (one, trial(1, 0.6), one.climbed(ok(0.5), 1.0)):
+        tally.take(event)
+    assert tally.best == trial(1, 0.6)
+
+
 def test_one_that_fails_on_a_higher_rung_has_failed_and_the_next_best_is_the_best():
     tally, one = Tally(), trial(0, 0.9)
     for event in (one, trial(1, 0.5), trial(2, 0.6), one.climbed(FAILED, 1.0)):

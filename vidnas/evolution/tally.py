@@ -37,10 +37,13 @@ class Tally:
             self.rejections[evaluation.broken_limit or "other"] += 1
         if evaluation.status == "ok":
             self._ok[trial.number] = trial
-            if self.best is None or trial.rank > self.best.rank:
-                self.best = trial
-        elif self.best is not None and self.best.number == trial.number:
-            self.best = max(self._ok.values(), key=lambda one: one.rank, default=None)
+        if self.best is not None and self.best.number == trial.number:
+            # What climbs may be less good than it seemed.
+            self.best = max(
+                self._ok.values(), key=lambda one: (one.rank, -one.number), default=None
+            )
+        elif evaluation.status == "ok" and (self.best is None or trial.rank > self.best.rank):
+            self.best = trial
 
     @property
     def evaluated(self) -> int:

@@ -23,14 +23,20 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def flaw(name: str) -> str | None:
-    """Return what is wrong with a name, or None: bytes that are no text, control characters."""
+def path_flaw(path: Path) -> str | None:
+    """Return what is wrong with a path, or None: bytes that are no text, which no table holds."""
+    return "is not valid UTF-8" if _BROKEN.search(str(path)) else None
+
+
+def _flaw(name: str) -> str | None:
     if not name.strip():
         return "is empty"
     if _BROKEN.search(name):
         return "is not valid UTF-8"
     if escaped(name) != name:
         return "has control characters"
+    if len(name) > _LONGEST:
+        return f"has {len(name):,} characters, more than {_LONGEST}"
     return None
 
 
@@ -41,10 +47,7 @@ def check_classes(source: Path, classes: Iterable[str]) -> None:
         UserError: one is empty, absurdly long, not text, or has control characters.
     """
     for name in classes:
-        wrong = flaw(name)
-        if wrong is None and len(name) > _LONGEST:
-            wrong = f"has {len(name):,} characters, more than {_LONGEST}"
-        if wrong:
+        if wrong := _flaw(name):
             raise UserError(
                 f"{source}: the class name '{escaped(name[:_LONGEST])}' {wrong}; rename it."
             )

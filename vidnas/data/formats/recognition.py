@@ -13,7 +13,7 @@ from vidnas.core.names import listed, suggest
 from vidnas.core.paths import is_there
 from vidnas.core.text import escaped
 from vidnas.data.formats.base import FEW, Format, Reading
-from vidnas.data.formats.names import check_classes, flaw, normal
+from vidnas.data.formats.names import check_classes, normal, path_flaw
 
 
 def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Format:
@@ -23,7 +23,7 @@ def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Form
         UserError: nothing is there, or the name or the format is unknown, or two data sets' own
             formats recognise it.
     """
-    if wrong := flaw(str(source)):
+    if wrong := path_flaw(source):
         raise UserError(f"The path {escaped(str(source))} {wrong}; rename the folder or the file.")
     if not is_there(source):
         raise UserError(f"{source}: no such file or folder; give {_wanted(formats)}.")
@@ -68,7 +68,7 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
         remarks.append(f"Classes that differ in Unicode form only are one: {names}.")
     entries, flaws, lost = [], [], set(reading.lost)
     for entry in reading.entries:
-        wrong = flaw(str(entry.path))
+        wrong = path_flaw(entry.path)
         if wrong is None and not os.access(entry.path, os.R_OK):
             wrong = "cannot be read: permission denied"
         if wrong:
