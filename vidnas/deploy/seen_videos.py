@@ -17,7 +17,7 @@ from vidnas.data.labelled import file_of
 
 _HEAD = "# Videos that this model was trained on, and that chose it (val), by their content.\n"
 _LINE = re.compile("(train|val) ([0-9a-f]+)")
-_MOST_BYTES = 100_000_000
+_MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
