@@ -85,6 +85,6 @@ def test_imbalanced_classes_are_remarked_once(demo_folder: Path, tmp_path: Path)
     for spare in sorted((clips / "left").iterdir())[3:]:
         spare.unlink()
     remarks = check_dataset(load_dataset(clips)).remarks
-    (said,) = (remark for remark in remarks if "imbalanced" in remark)
+    (said,) = (remark for remark in remarks if "are imbalanced" in remark)
     assert "'left' has 1." in said
-    assert not any("imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks)
+    assert not any("are imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks)
