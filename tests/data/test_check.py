@@ -87,4 +87,6 @@ def test_imbalanced_classes_are_remarked_once(demo_folder: Path, tmp_path: Path)
     remarks = check_dataset(load_dataset(clips)).remarks
     (said,) = (remark for remark in remarks if "are imbalanced" in remark)
     assert "'left' has 1." in said
-    assert not any("are imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks)
+    assert not any(
+        "are imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks
+    )
