@@ -19,6 +19,8 @@ from vidnas.workflows.study_clips import (
     require_same_clips,
 )
 
+SEED = toy_config().seed
+
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
@@ -42,8 +44,14 @@ def study(dataset: Dataset, tmp_path: Path) -> Path:
 
 
 def test_the_same_clips_are_accepted(dataset: Dataset, study: Path, tmp_path: Path) -> None:
-    require_same_clips(study, dataset, dataset.fingerprint())
-    require_same_clips(tmp_path / "no study yet", dataset, "anything")
+    require_same_clips(study, dataset, dataset.fingerprint(), SEED)
+    require_same_clips(tmp_path / "no study yet", dataset, "anything", SEED)
+
+
+def test_another_seed_draws_other_splits(dataset: Dataset, study: Path) -> None:
+    now = replace(dataset, videos=tuple(replace(one, split="val") for one in dataset.videos))
+    with pytest.raises(UserError, match=f"it has seed {SEED}, .* give --seed {SEED} to resume"):
+        require_same_clips(study, now, now.fingerprint(), SEED + 1)
 
 
 def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -> None:
@@ -54,7 +62,7 @@ def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -
     moved = replace(third, split="val")
     now = replace(dataset, videos=(new, first, moved, *rest[:1]))
     with pytest.raises(UserError) as error:
-        require_same_clips(study, now, now.fingerprint())
+        require_same_clips(study, now, now.fingerprint(), SEED)
     assert str(error.value) == (
         f"The clips in {dataset.source} are not those that {study} was searched on: 1 was added "
         "(new.mp4), 5 were removed (1.mp4, 4.mp4, 5.mp4 and 2 more), 1 was changed (0.mp4), 1 was "

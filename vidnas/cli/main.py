@@ -86,6 +86,7 @@ def _run(arguments: Sequence[str]) -> int:
         prepare_process(threads=available_cores())
     try:
         make_app(arguments)(arguments)
+        sys.stdout.flush()  # at the exit it would be too late to say that nobody reads
     except KeyboardInterrupt:
         return _end(130, ("Stopped.", "yellow"))
     except BrokenPipeError:  # whoever reads the results has read enough
