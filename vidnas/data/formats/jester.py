@@ -12,10 +12,10 @@ from vidnas.data.formats.annotations import (
     read_lines,
     recognised_by,
     split_of,
-    with_siblings,
 )
-from vidnas.data.formats.base import Format, Reading, names_of
-from vidnas.data.formats.locating import Row, Videos
+from vidnas.data.formats.base import Format
+from vidnas.data.formats.by_files import reader_of
+from vidnas.data.formats.locating import Row
 from vidnas.data.formats.something import SOMETHING
 
 _LINE = re.compile(r"(?P<video>\d+)(?:\s*;\s*(?P<label>.*))?")
@@ -45,22 +45,15 @@ def _recognises(source: Path) -> bool:
     return recognised_by(_is_mine)(source) and not SOMETHING.recognises(source)
 
 
-def _read(source: Path, folder: Path | None) -> Reading:
-    files, remarks = with_siblings(source, _is_mine)
-    videos = Videos(files[0], folder)
-    return videos.reading(
-        source,
-        (row for path in files for row in parse(path)),
-        lambda row: videos.called(row.video),
-        layout=f"lines id;label in {names_of(files)}",
-        remarks=remarks,
-    )
-
-
 JESTER = Format(
     name="jester",
     description="the files of Jester",
     recognises=_recognises,
-    read=_read,
+    read=reader_of(
+        _is_mine,
+        parse,
+        lambda videos, row: videos.called(row.video),
+        "lines id;label in",
+    ),
     published=True,
 )

@@ -12,10 +12,10 @@ from vidnas.data.formats.annotations import (
     read_table,
     recognised_by,
     split_of,
-    with_siblings,
 )
-from vidnas.data.formats.base import Format, Reading, names_of
-from vidnas.data.formats.locating import Row, Videos
+from vidnas.data.formats.base import Format
+from vidnas.data.formats.by_files import reader_of
+from vidnas.data.formats.locating import Row
 from vidnas.data.splits import split_named
 
 _COLUMNS = ("youtube_id", "time_start", "time_end")
@@ -45,22 +45,15 @@ def _is_mine(head: Head) -> bool:
     return set(columns_of(head)) >= set(_COLUMNS)
 
 
-def _read(source: Path, folder: Path | None) -> Reading:
-    files, remarks = with_siblings(source, _is_mine)
-    videos = Videos(files[0], folder)
-    return videos.reading(
-        source,
-        (row for path in files for row in parse(path)),
-        lambda row: videos.called(row.video, *row.labels),
-        layout=f"the columns {', '.join(_COLUMNS)} in {names_of(files)}",
-        remarks=remarks,
-    )
-
-
 KINETICS = Format(
     name="kinetics",
     description="the CSV files of Kinetics",
     recognises=recognised_by(_is_mine),
-    read=_read,
+    read=reader_of(
+        _is_mine,
+        parse,
+        lambda videos, row: videos.called(row.video, *row.labels),
+        f"the columns {', '.join(_COLUMNS)} in",
+    ),
     published=True,
 )

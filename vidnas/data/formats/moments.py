@@ -15,10 +15,10 @@ from vidnas.data.formats.annotations import (
     read_lines,
     recognised_by,
     split_of,
-    with_siblings,
 )
-from vidnas.data.formats.base import Format, Reading, names_of
-from vidnas.data.formats.locating import Row, Videos
+from vidnas.data.formats.base import Format
+from vidnas.data.formats.by_files import reader_of
+from vidnas.data.formats.locating import Row
 from vidnas.data.formats.suffixes import is_video_name
 
 
@@ -53,22 +53,15 @@ def _is_mine(head: Head) -> bool:
     )
 
 
-def _read(source: Path, folder: Path | None) -> Reading:
-    files, remarks = with_siblings(source, _is_mine)
-    videos = Videos(files[0], folder)
-    return videos.reading(
-        source,
-        (row for path in files for row in parse(path)),
-        lambda row: videos.at(row.video),
-        layout=f"lines class/file,class in {names_of(files)}",
-        remarks=remarks,
-    )
-
-
 MOMENTS = Format(
     name="moments",
     description="the CSV files of Moments in Time",
     recognises=recognised_by(_is_mine),
-    read=_read,
+    read=reader_of(
+        _is_mine,
+        parse,
+        lambda videos, row: videos.at(row.video),
+        "lines class/file,class in",
+    ),
     published=True,
 )

@@ -16,10 +16,10 @@ from vidnas.data.formats.annotations import (
     read_json,
     recognised_by,
     split_of,
-    with_siblings,
 )
-from vidnas.data.formats.base import Format, Reading, names_of
-from vidnas.data.formats.locating import Row, Videos
+from vidnas.data.formats.base import Format
+from vidnas.data.formats.by_files import reader_of
+from vidnas.data.formats.locating import Row
 
 _FIRST = re.compile(r'\[\s*\{[^{}]*"(?:id|template)"\s*:')
 _TEST_ONLY = re.compile(r'\[\s*\{\s*"id"\s*:\s*"?\d+"?\s*\}')
@@ -45,22 +45,15 @@ def _is_mine(head: Head) -> bool:
     return bool(_TEST_ONLY.match(text) or (_FIRST.match(text) and '"template"' in text))
 
 
-def _read(source: Path, folder: Path | None) -> Reading:
-    files, remarks = with_siblings(source, _is_mine)
-    videos = Videos(files[0], folder)
-    return videos.reading(
-        source,
-        (row for path in files for row in parse(path)),
-        lambda row: videos.called(row.video),
-        layout=f"JSON lists of videos with an id and a template, {names_of(files)}",
-        remarks=remarks,
-    )
-
-
 SOMETHING = Format(
     name="something",
     description="the JSON files of Something-Something v2",
     recognises=recognised_by(_is_mine),
-    read=_read,
+    read=reader_of(
+        _is_mine,
+        parse,
+        lambda videos, row: videos.called(row.video),
+        "JSON lists of videos with an id and a template,",
+    ),
     published=True,
 )
