@@ -7,39 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from written_annotations import said, splits_of, write_files, write_frames, write_videos
 
 from vidnas.core import UserError
-from vidnas.data.datasets import Dataset, load_dataset, read_source
+from vidnas.data.datasets import load_dataset, read_source
 from vidnas.data.formats import FORMATS, hmdb51, kinetics, ucf101
-from vidnas.data.formats.base import Reading
 
 CLASSES = ("abseiling", "dancing macarena")
-
-
-def _write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
-    return root
-
-
-def _videos(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
-
-
-def _frames(root: Path, *names: str, form: str = "{:05d}.jpg") -> None:
-    _videos(root, *(f"{name}/{form.format(i)}" for name in names for i in (1, 2, 3)))
-
-
-def _splits(read: Dataset | Reading) -> dict[str | None, int]:
-    videos = read.videos if isinstance(read, Dataset) else read.entries
-    return dict(Counter(video.split for video in videos))
-
-
-def _said(read: Dataset | Reading, *words: str) -> bool:
-    return any(all(word in remark for word in words) for remark in read.remarks)
 
 
 def _kinetics(root: Path) -> Path:
@@ -48,21 +22,21 @@ def _kinetics(root: Path) -> Path:
         start = 10 * i
         rows[split].append(f'"{label}",-{split[0]}_{label[0]}{i}abc,{start},{start + 10},{split}')
         name = f"-{split[0]}_{label[0]}{i}abc_{start:06d}_{start + 10:06d}.mp4"
-        _videos(root, f"{split}/{label.replace(' ', '_')}/{name}")
+        write_videos(root, f"{split}/{label.replace(' ', '_')}/{name}")
     header = "label,youtube_id,time_start,time_end,split\n"
     for split in ("train", "val"):
-        _write(root, {f"kinetics-400_{split}.csv": header + "\n".join(rows[split]) + "\n"})
+        write_files(root, {f"kinetics-400_{split}.csv": header + "\n".join(rows[split]) + "\n"})
     test = "youtube_id,time_start,time_end,split\n--6bJUbfpnQ,17,27,test\n"
-    return _write(root, {"kinetics-400_test.csv": test})
+    return write_files(root, {"kinetics-400_test.csv": test})
 
 
 @pytest.mark.parametrize("given", ["", "kinetics-400_val.csv", "kinetics-400_train.csv"])
 def test_kinetics(tmp_path: Path, given: str) -> None:
     dataset = load_dataset(_kinetics(tmp_path) / given)
     assert dataset.classes == CLASSES
-    assert _said(dataset, "is read as kinetics", "youtube_id", "kinetics-400_train.csv")
-    assert _said(dataset, "rows without a label (1)")
-    assert _splits(dataset) == {"train": 6, "val": 2, "test": 8}  # no test labels: val tests
+    assert said(dataset, "is read as kinetics", "youtube_id", "kinetics-400_train.csv")
+    assert said(dataset, "rows without a label (1)")
+    assert splits_of(dataset) == {"train": 6, "val": 2, "test": 8}  # no test labels: val tests
     for video in dataset.videos:
         assert dataset.classes[video.labels[0]].replace(" ", "_") == video.path.parent.name
 
@@ -71,7 +45,7 @@ def test_kinetics_with_missing_videos(tmp_path: Path) -> None:
     root = _kinetics(tmp_path)
     min((root / "train").rglob("*.mp4")).unlink()
     dataset = load_dataset(root)
-    assert _said(dataset, "1 of 16 files do not exist", "-t_a0abc_000000_000010")
+    assert said(dataset, "1 of 16 files do not exist", "-t_a0abc_000000_000010")
     assert len(dataset.videos) == 15
 
 
@@ -82,11 +56,11 @@ def test_classes_that_lost_too_many_videos_are_left_out(tmp_path: Path) -> None:
         rows = "".join(f"zumba,z{split}{i},0,10,{split}\n" for i in range(9))
         path = root / f"kinetics-400_{split}.csv"
         path.write_text(path.read_text().replace(header, header + rows))
-    _videos(root, "zval3_000000_000010.mp4", "ztrain1_000000_000010.mp4")
+    write_videos(root, "zval3_000000_000010.mp4", "ztrain1_000000_000010.mp4")
     dataset = load_dataset(root)
     assert dataset.classes == CLASSES
-    assert _said(dataset, "16 of 34 files do not exist")
-    assert _said(dataset, "classes of which too few videos are there (1): zumba")
+    assert said(dataset, "16 of 34 files do not exist")
+    assert said(dataset, "classes of which too few videos are there (1): zumba")
     assert ("zumba",) in {entry.labels for entry in read_source(root).entries}
 
 
@@ -114,11 +88,11 @@ def test_videos_beside_a_folder_of_annotations_are_found(tmp_path: Path) -> None
 def _hmdb(root: Path, annotations: str = "testTrainMulti_7030_splits") -> Path:
     for label in ("brush_hair", "climb_stairs", "climb"):
         names = [f"Film{i}_{label}_u_nm_np1_ba_goo_{i}.avi" for i in range(9)]
-        _videos(root, *(f"hmdb51_org/{label}/{name}" for name in names))
+        write_videos(root, *(f"hmdb51_org/{label}/{name}" for name in names))
         for split in (1, 2, 3):
             lines = [f"{name} {(i + split) % 3} " for i, name in enumerate(names)]
             name = f"{annotations}/{label}_test_split{split}.txt"
-            _write(root, {name: "\n".join(lines) + "\n"})
+            write_files(root, {name: "\n".join(lines) + "\n"})
     return root
 
 
@@ -126,10 +100,10 @@ def test_hmdb51(tmp_path: Path) -> None:
     root = _hmdb(tmp_path)
     dataset = load_dataset(root)
     assert dataset.classes == ("brush_hair", "climb", "climb_stairs")
-    assert _splits(dataset)["test"] == 9
+    assert splits_of(dataset)["test"] == 9
     assert len(dataset.videos) == 18
-    assert _said(dataset, "split 1 of 1, 2, 3", "_test_split3.txt")
-    assert _said(dataset, "split 1 does not use (9)")
+    assert said(dataset, "split 1 of 1, 2, 3", "_test_split3.txt")
+    assert said(dataset, "split 1 does not use (9)")
     assert all(v.path.parent.name == dataset.classes[v.labels[0]] for v in dataset.videos)
     second = load_dataset(root / "testTrainMulti_7030_splits" / "climb_test_split2.txt")
     assert second.classes == dataset.classes
@@ -144,7 +118,7 @@ def _ucf(root: Path) -> Path:
         for group in range(1, 9)
         for clip in (1, 2)
     ]
-    _videos(root, *(f"UCF-101/{name}" for name in names))
+    write_videos(root, *(f"UCF-101/{name}" for name in names))
     files = {"classInd.txt": "1 Archery\r\n2 YoYo\r\n"}
     for split, first in (("01", 1), ("02", 3)):
         tested = {f"_g{first:02d}_", f"_g{first + 1:02d}_"}
@@ -152,16 +126,16 @@ def _ucf(root: Path) -> Path:
         train = [f"{name} {1 + ('YoYo' in name)}" for name in names if name not in test]
         files[f"trainlist{split}.txt"] = "\r\n".join(train) + "\r\n"
         files[f"testlist{split}.txt"] = "\r\n".join(test) + "\r\n"
-    return _write(root, {f"ucfTrainTestlist/{name}": text for name, text in files.items()})
+    return write_files(root, {f"ucfTrainTestlist/{name}": text for name, text in files.items()})
 
 
 def test_ucf101(tmp_path: Path) -> None:
     root = _ucf(tmp_path)
     dataset = load_dataset(root)
     assert dataset.classes == ("Archery", "YoYo")
-    assert _splits(dataset)["test"] == 8
+    assert splits_of(dataset)["test"] == 8
     assert len(dataset.videos) == 32
-    assert _said(dataset, "ucf101", "trainlist01.txt")
+    assert said(dataset, "ucf101", "trainlist01.txt")
     homes: dict[str | None, set[str]] = {}
     for video in dataset.videos:
         homes.setdefault(video.group, set()).add(video.split)
@@ -182,8 +156,8 @@ def _charades(root: Path) -> Path:
                 f'{name},S{i % 6},Kitchen,6,7,Yes,"He said ""no"", then left.",cup;towel,"A, b.",'
                 f"{';'.join(actions)},{30 + i}.5"
             )
-            _videos(root, f"Charades_v1_480/{name}.mp4")
-        _write(root, {f"Charades/Charades_v1_{split}.csv": header + "\n".join(rows) + "\n"})
+            write_videos(root, f"Charades_v1_480/{name}.mp4")
+        write_files(root, {f"Charades/Charades_v1_{split}.csv": header + "\n".join(rows) + "\n"})
     return root / "Charades"
 
 
@@ -193,9 +167,11 @@ def test_charades(tmp_path: Path) -> None:
     assert dataset.multi_label
     assert dataset.classes == ("c092", "c147")
     assert Counter(video.labels for video in dataset.videos) == {(): 4, (0,): 4, (0, 1): 8}
-    assert _splits(dataset)["test"] == 4
-    assert _said(dataset, "Charades_v1_classes.txt is not beside")
-    _write(source, {"Charades_v1_classes.txt": "c092 Holding a cup\nc147 Someone is awakening\n"})
+    assert splits_of(dataset)["test"] == 4
+    assert said(dataset, "Charades_v1_classes.txt is not beside")
+    write_files(
+        source, {"Charades_v1_classes.txt": "c092 Holding a cup\nc147 Someone is awakening\n"}
+    )
     named = load_dataset(source / "Charades_v1_test.csv")
     assert named.classes == ("Holding a cup", "Someone is awakening")
     assert len(named.videos) == 16
@@ -204,7 +180,7 @@ def test_charades(tmp_path: Path) -> None:
 def test_charades_rejects_what_is_no_action(tmp_path: Path) -> None:
     text = "id,actions,length\nAAAAA,c092 11.90,30\n"
     with pytest.raises(UserError, match=r"line 2: the actions 'c092 11\.90' are not of the form"):
-        read_source(_write(tmp_path, {"train.csv": text}) / "train.csv")
+        read_source(write_files(tmp_path, {"train.csv": text}) / "train.csv")
 
 
 def test_lists_of_frames_with_labels(tmp_path: Path) -> None:
@@ -216,11 +192,11 @@ def test_lists_of_frames_with_labels(tmp_path: Path) -> None:
             for frame, labels in ((0, '""'), (1, '"0"'), (2, '"0,147"' if number % 2 else '"12"')):
                 lines.append(f"{name} {number} {frame} {name}/{name}-{frame + 1:06d}.jpg {labels}")
         files[f"{split}.csv"] = header + "\n".join(lines) + "\n"
-        _frames(tmp_path / "frames", *names)
-    dataset = load_dataset(_write(tmp_path, files) / "val.csv")
+        write_frames(tmp_path / "frames", *names)
+    dataset = load_dataset(write_files(tmp_path, files) / "val.csv")
     assert dataset.multi_label
     assert dataset.classes == ("c000", "c012", "c147")
-    assert _splits(dataset)["test"] == 2
+    assert splits_of(dataset)["test"] == 2
     assert {video.path.name for video in dataset.videos} == set("ABCDEFGH")
     assert {dataset.names(v.labels) for v in dataset.videos} == {"c000, c012", "c000, c147"}
 
@@ -238,20 +214,20 @@ def test_something_something(tmp_path: Path) -> None:
                 "placeholders": ["potato", "vicks"],
             }
         )
-        _videos(tmp_path, f"20bn-something-something-v2/{78687 + i}.webm")
+        write_videos(tmp_path, f"20bn-something-something-v2/{78687 + i}.webm")
     prefix = "labels/something-something-v2-"
     labels = {"Holding something next to something": "0", "Pushing something (and part)": "1"}
     files = {f"{prefix}{split}.json": json.dumps(own) for split, own in items.items()}
     files[f"{prefix}labels.json"] = json.dumps(labels)
     files[f"{prefix}test.json"] = json.dumps([{"id": "1420"}, {"id": "1421"}])
     files["labels/test-answers.csv"] = "1420;Holding something next to something\n"
-    root = _write(tmp_path, files)
+    root = write_files(tmp_path, files)
     for source in (root, root / "labels", root / f"{prefix}validation.json"):
         dataset = load_dataset(source)
         assert dataset.classes == tuple(labels)
         assert len(dataset.videos) == 14
-        assert _splits(dataset)["test"] == 4
-        assert _said(dataset, "rows without a label (2)")
+        assert splits_of(dataset)["test"] == 4
+        assert said(dataset, "rows without a label (2)")
 
 
 def test_jester(tmp_path: Path) -> None:
@@ -263,12 +239,12 @@ def test_jester(tmp_path: Path) -> None:
         "jester-v1-test.csv": "12\n13\n",
         "jester-v1-labels.csv": "Drumming Fingers\nNo gesture\n",
     }
-    _frames(tmp_path / "20bn-jester-v1", *map(str, range(14)))
-    dataset = load_dataset(_write(tmp_path, files))
+    write_frames(tmp_path / "20bn-jester-v1", *map(str, range(14)))
+    dataset = load_dataset(write_files(tmp_path, files))
     assert dataset.classes == ("Drumming Fingers", "No gesture")
     assert len(dataset.videos) == 12
     assert all(video.path.is_dir() for video in dataset.videos)
-    assert _splits(dataset)["test"] == 2
+    assert splits_of(dataset)["test"] == 2
 
 
 def test_moments_in_time(tmp_path: Path) -> None:
@@ -279,12 +255,12 @@ def test_moments_in_time(tmp_path: Path) -> None:
         for i in range(count):
             name = f"{classes[i % 2]}/yt-{split}{i}.mp4"
             rows.append(f"{name},{classes[i % 2]},{3 + i},1")
-            _videos(tmp_path, f"{folder}/{name}")
+            write_videos(tmp_path, f"{folder}/{name}")
         files[f"{split}Set.csv"] = "\n".join(rows) + "\n"
-    dataset = load_dataset(_write(tmp_path, files))
+    dataset = load_dataset(write_files(tmp_path, files))
     assert dataset.classes == classes
     assert len(dataset.videos) == 12
-    assert _splits(dataset)["test"] == 4
+    assert splits_of(dataset)["test"] == 4
     assert load_dataset(tmp_path / "validationSet.csv").videos == dataset.videos
 
 
@@ -297,16 +273,16 @@ def test_activitynet(tmp_path: Path) -> None:
         ]
         subset = "training" if i < 8 else "validation"
         database[f"sJxn1_{i}"] = {"duration": 50.0, "subset": subset, "annotations": spans}
-        _videos(tmp_path, f"videos/{'v_' if i % 2 else ''}sJxn1_{i}.mp4")
+        write_videos(tmp_path, f"videos/{'v_' if i % 2 else ''}sJxn1_{i}.mp4")
     database["hidden"] = {"duration": 9.0, "subset": "testing", "annotations": []}
     taxonomy = [{"nodeName": "x" * 100, "nodeId": i, "parentName": "y"} for i in range(2000)]
     content = {"taxonomy": taxonomy, "version": "VERSION 1.3", "database": database}
-    root = _write(tmp_path, {"activity_net.v1-3.min.json": json.dumps(content)})
+    root = write_files(tmp_path, {"activity_net.v1-3.min.json": json.dumps(content)})
     dataset = load_dataset(root)
     assert dataset.classes == ("Long jump", "Shot put")
     assert len(dataset.videos) == 24
     assert (dataset.videos[0].start_s, dataset.videos[0].end_s) == (0.5, 4.25)
-    assert _splits(dataset)["test"] == 8
+    assert splits_of(dataset)["test"] == 8
     homes: dict[Path, set[str]] = {}
     for video in dataset.videos:
         homes.setdefault(video.path, set()).add(video.split)
@@ -315,108 +291,6 @@ def test_activitynet(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="the video 'bad' is not described"):
         load_dataset(tmp_path / "bad.json")
-
-
-LIST = {"train": 8, "val": 4}
-
-
-def _list(root: Path, line: str, names: str = "{split}.csv", video: str = "clip {i}.mp4") -> Path:
-    files = {}
-    start = 0
-    for split, count in LIST.items():
-        numbers = range(start, start + count)
-        start += count
-        rows = [line.format(video=video.format(i=i), i=i % 2, name=CLASSES[i % 2]) for i in numbers]
-        files[names.format(split=split)] = "\n".join(rows) + "\n"
-        _videos(root, *(video.format(i=i) for i in numbers))
-    return _write(root, files)
-
-
-@pytest.mark.parametrize(
-    ("line", "classes"),
-    [
-        ("{video} {i}", ("0", "1")),
-        ("{video}\t{i}", ("0", "1")),
-        ("{video},{i}", ("0", "1")),
-        ("{video};{i}", ("0", "1")),
-        ('"{video}" {i}', ("0", "1")),
-        ("{video} {name}", CLASSES),
-    ],
-)
-def test_a_list_of_paths_and_labels(tmp_path: Path, line: str, classes: tuple[str, ...]) -> None:
-    root = _list(tmp_path, line)
-    for source in (root, root / "train.csv", root / "val.csv"):
-        dataset = load_dataset(source)
-        assert dataset.classes == classes
-        assert len(dataset.videos) == 12
-        assert _splits(dataset)["test"] == 4
-        assert _said(dataset, "is read as list")
-
-
-def test_a_list_of_mmaction2_with_names_of_classes(tmp_path: Path) -> None:
-    names = "kinetics_{split}_list_videos.txt"
-    root = _list(tmp_path, "{video} {i}", names, video="run.mp4 dir/a mp4 {i}.mp4")
-    for path in root.glob("run.mp4 dir"):
-        (root / "videos_train").mkdir()
-        path.rename(root / "videos_train" / path.name)
-    _write(root, {"classes.txt": "run\nwalk\n"})
-    dataset = load_dataset(root)
-    assert dataset.classes == ("run", "walk")
-    assert _said(dataset, "classes.txt names the classes")
-    assert len(dataset.videos) == 12
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "classes"),
-    [
-        ("classInd.txt", "1 run\n2 walk\n", ("run", "walk")),  # from 1, while the list is from 0
-        ("classids.json", '{"\\"walk\\"": 1, "run": 0}', ("run", "walk")),
-        ("label_map_k2.txt", "run\nwalk\n", ("run", "walk")),
-        ("labels.txt", "run,0\nwalk,1\n", ("run", "walk")),
-        ("classes.txt", "run\n", ("0", "1")),
-        ("classes.txt", "run\nrun\n", ("0", "1")),
-    ],
-)
-def test_files_that_name_classes(
-    tmp_path: Path, name: str, text: str, classes: tuple[str, ...]
-) -> None:
-    root = _write(_list(tmp_path, "{video} {i}"), {name: text})
-    assert load_dataset(root / "train.csv").classes == classes
-
-
-def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
-    _videos(tmp_path, *(f"{i}.mp4" for i in range(36)))
-    _write(tmp_path, {"all.txt": "".join(f"{i}.mp4 {i % 12}\n" for i in range(36))})
-    assert load_dataset(tmp_path / "all.txt").classes == tuple(map(str, range(12)))
-
-
-def test_a_list_with_several_labels(tmp_path: Path) -> None:
-    _videos(tmp_path, *(f"{i}.mp4" for i in range(12)))
-    rows = (f"{i}.mp4 {i % 3}{' 7' if i % 2 else ''}\n" for i in range(12))
-    dataset = load_dataset(_write(tmp_path, {"list.txt": "".join(rows)}) / "list.txt")
-    assert dataset.multi_label
-    assert dataset.classes == ("0", "1", "2", "7")
-    assert dataset.videos[1].labels == (1, 3)
-
-
-def test_unlabelled_lines_of_a_list_are_counted(tmp_path: Path) -> None:
-    _videos(tmp_path, *(f"{i}.mp4" for i in range(12)))
-    rows = [f"{i}.mp4 {i % 2 if i < 10 else -1}" for i in range(12)]
-    dataset = load_dataset(_write(tmp_path, {"list.txt": "\n".join(rows)}) / "list.txt")
-    assert len(dataset.videos) == 10
-    assert _said(dataset, "rows without a label (2)")
-
-
-def test_a_list_of_frame_folders(tmp_path: Path) -> None:
-    files = {}
-    for split, numbers in (("train", range(8)), ("val", range(8, 12))):
-        rows = [f"some class/v{i} 3 {i % 2}\n" for i in numbers]
-        files[f"thing_{split}_list_rawframes.txt"] = "".join(rows)
-        _frames(tmp_path / "rawframes", *(f"some class/v{i}" for i in numbers))
-    dataset = load_dataset(_write(tmp_path, files))
-    assert _said(dataset, "is read as rawframes")
-    assert len(dataset.videos) == 12
-    assert all(video.path.is_dir() for video in dataset.videos)
 
 
 def test_a_format_can_be_asked_for(tmp_path: Path) -> None:
@@ -430,7 +304,7 @@ def test_a_format_can_be_asked_for(tmp_path: Path) -> None:
 
 def test_two_data_sets_in_one_folder_are_ambiguous(tmp_path: Path) -> None:
     _kinetics(tmp_path)
-    _write(tmp_path, {"train.csv": "1;a\n2;b\n"})
+    write_files(tmp_path, {"train.csv": "1;a\n2;b\n"})
     with pytest.raises(UserError, match=r"as jester or as kinetics; choose one with --format"):
         load_dataset(tmp_path)
     assert len(load_dataset(tmp_path, format="kinetics").videos) == 16
@@ -439,7 +313,7 @@ def test_two_data_sets_in_one_folder_are_ambiguous(tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", [format for format in FORMATS if format.published])
 def test_every_published_format_explains_a_wrong_source(tmp_path: Path, format: object) -> None:
     assert isinstance(format, type(FORMATS[0]))
-    _write(tmp_path, {"a.txt": "nothing of the kind\n"})
+    write_files(tmp_path, {"a.txt": "nothing of the kind\n"})
     assert not format.recognises(tmp_path)
     assert not format.recognises(tmp_path / "a.txt")
     for source in (tmp_path, tmp_path / "a.txt"):
