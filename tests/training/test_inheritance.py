@@ -19,14 +19,40 @@ def test_the_same_network_inherits_everything(fresh):
         assert torch.equal(found, expected), name
 
 
-def test_only_tensors_of_the_same_shape_are_inherited(fresh):
+def test_a_wider_network_computes_what_its_parent_did():
+    parent = nn.Sequential(nn.Conv3d(3, 4, (3, 1, 1), padding=(1, 0, 0)), nn.Conv3d(4, 2, 3))
+    child = nn.Sequential(nn.Conv3d(3, 7, (5, 1, 1), padding=(2, 0, 0)), nn.Conv3d(7, 2, 3))
+    fresh = child[0].weight[4:].clone()
+    clips = torch.rand(2, 3, 8, 5, 5)
+    assert not torch.allclose(child(clips), parent(clips), atol=1e-3)
+    inherit(child, parent.state_dict())
+    assert torch.allclose(child(clips), parent(clips), atol=1e-5)
+    assert torch.equal(child[0].weight[4:], fresh)  # new filters are there to learn
+    child(clips).sum().backward()
+    assert child[1].weight.grad[:, 4:].abs().sum() > 0
+
+
+def test_a_narrower_network_keeps_its_part():
+    parent, child = nn.Conv3d(3, 8, 5), nn.Conv3d(2, 4, 3)
+    assert inherit(child, parent.state_dict()) == 1.0
+    assert torch.equal(child.weight, parent.weight[:4, :2, 1:4, 1:4, 1:4])
+
+
+def test_the_share_counts_what_was_copied(fresh):
     parent, child = fresh(1), fresh(2)
     child.dense = nn.Linear(8, 5)  # the parent tells three classes apart
     before = child.dense.weight.clone()
     everything = sum(parameter.numel() for parameter in child.parameters())
-    assert inherit(child, parent.state_dict()) == 1 - (8 * 5 + 5) / everything
-    assert torch.equal(child.conv.weight, parent.conv.weight)
-    assert torch.equal(child.dense.weight, before)
+    assert inherit(child, parent.state_dict()) == 1 - (8 * 2 + 2) / everything
+    assert torch.equal(child.dense.weight[:3], parent.dense.weight)
+    assert torch.equal(child.dense.weight[3:], before[3:])
+
+
+def test_layers_of_another_kind_inherit_nothing():
+    child = nn.Sequential(nn.Linear(4, 4))
+    before = child[0].weight.clone()
+    assert inherit(child, nn.Sequential(nn.Conv3d(4, 4, 1, bias=False)).state_dict()) == 0.0
+    assert torch.equal(child[0].weight, before)
 
 
 def test_nothing_in_common_is_nothing_inherited(fresh):
