@@ -63,14 +63,20 @@ def test_the_best_have_the_time_and_each_niche_has_one(study):
     add(study, 0.8, 900, 10.0, 20.0)  # 1: the next
     add(study, 0.7, 900, 10.0, 20.0)  # 2: in the same niche as both
     add(study, 0.9, 300, 10.0, 20.0)  # 3: as good as the best, and younger
-    add(study, 0.5, 100, 10.0)  # 4: a niche of its own, on the lowest rung
-    add(study, 0.49, 30, 10.0)  # 5: another
+    add(study, 0.5, 100, 10.0, 20.0)  # 4: a niche of its own
+    add(study, 0.49, 30, 10.0)  # 5: another, on the lowest rung: not worth offering
     add(study, 0.48, 30, 10.0)  # 6: the same
     study.record(Proposal(Toy(widths=(99,))), Evaluation(status="failed", reason="died"), 0.0)
     chosen = choose_finalists(study, 100.0, workers=2)
-    assert budgets(chosen) == pytest.approx({5: 3.0, 4: 3.0, 0: 97.0, 3: 97.0})
-    assert [one.trial.number for one in chosen[2:]] == [0, 3]  # those with the least time first
+    assert budgets(chosen) == pytest.approx({4: 9.0, 0: 95.5, 3: 95.5})
+    assert [one.trial.number for one in chosen[1:]] == [0, 3]  # those with the least time first
     assert trained_s(study.trials[0]) == 30
+
+
+def test_where_nobody_climbed_the_niches_are_offered_as_they_are(study):
+    add(study, 0.9, 900, 10.0)
+    add(study, 0.5, 100, 10.0)
+    assert budgets(choose_finalists(study, 10.0, workers=1)) == pytest.approx({1: 2.5, 0: 7.5})
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 16])

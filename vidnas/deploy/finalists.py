@@ -62,6 +62,9 @@ class Finalist:
 def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finalist]:
     """Return the best candidates, as many as there are workers, and the best of each other niche.
 
+    What stands on the lowest rung is not worth finishing where others climbed: it has seen too
+    little to be offered.
+
     Args:
         study: a search that has ended.
         budget_s: time for all of them, side by side.
@@ -75,7 +78,8 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
     best: dict[int, Trial] = {}
     for trial in ranked:
         best.setdefault(niches.niche_of(trial), trial)
-    others = [trial for trial in best.values() if trial not in rivals]
+    climbed = any(trial.rung for trial in rivals)
+    others = [one for one in best.values() if one not in rivals and (one.rung or not climbed)]
     asked = [max(_COOL_SHARE * trained_s(trial), _LEAST_S) for trial in others]
     scale = min(_OTHERS_SHARE * budget_s * workers / max(sum(asked), _LEAST_S), 1.0)
     finalists = [
