@@ -15,7 +15,7 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.families import families
 from vidnas.training import TrainingSettings
-from vidnas.workflows.plan import Plan, planned_strategy, rung_training
+from vidnas.workflows.plan import Plan, planned_inheritance, planned_strategy, rung_training
 from vidnas.workflows.request import SearchRequest
 
 
@@ -152,6 +152,30 @@ def test_a_study_that_is_there_keeps_its_first_rung(tmp_path: Path) -> None:
     config.write(tmp_path / "study" / "config.yaml")
     again = requested(tmp_path, evaluations=16)
     assert rung_training(again, planned(again)) == settings
+
+
+def test_children_inherit_unless_timings_would_decide_what(tmp_path: Path) -> None:
+    def inherits(**asked: Any) -> bool:
+        return planned_inheritance(requested(tmp_path, evaluations=9, **asked))
+
+    assert inherits()
+    assert not inherits(inherit=False)
+    assert not inherits(deterministic=True, candidate_epochs=3.0)
+    with pytest.raises(UserError, match="depends on timings; leave out --inherit"):
+        inherits(deterministic=True, candidate_epochs=3.0, inherit=True)
+
+
+def test_a_study_that_is_there_keeps_what_its_children_start_from(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    for kept in (False, True):
+        settings = TrainingSettings(epochs=3)
+        evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32), inherit=kept)
+        StudyConfig(
+            family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="",
+            limits=Limits(), strategy={}, evaluator=evaluation.model_dump(mode="json"), seed=0,
+        ).write(tmp_path / "study" / "config.yaml")  # fmt: skip
+        assert planned_inheritance(requested(tmp_path, evaluations=9)) is kept
+        assert planned_inheritance(requested(tmp_path, evaluations=9, inherit=not kept)) is not kept
 
 
 def test_a_deterministic_search_trains_by_epochs(tmp_path: Path) -> None:

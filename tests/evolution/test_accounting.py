@@ -60,6 +60,14 @@ def test_the_gain_is_taken_on_the_highest_rung_that_both_reached() -> None:
     assert "+0.2 of fitness (0.8 against 0.6) on rung 1" in said
 
 
+def test_a_head_start_is_said() -> None:
+    first = ok(0.3)
+    heir = first.model_copy(update={"metrics": {**first.metrics, "inherited": 0.98}})
+    child = trial(3, heir).climbed(ok(0.8), 2.0)
+    said = str(Gain.of(child, [*DESIGNS, child]))
+    assert said.endswith("It started with 98.0% of its parameters as its parent had learned them.")
+
+
 def test_a_loss_is_said_as_well() -> None:
     child = trial(3, ok(0.3))
     assert "-10.0 points" in str(Gain.of(child, [*DESIGNS, child]))

@@ -26,6 +26,8 @@ class Gain(Value):
     """The metric that people are shown first."""
     shares: tuple[float, float] | None
     """That metric there on the validation split, between 0 and 1; None where it is not known."""
+    inherited: float = 0.0
+    """Share of the candidate's parameters that started as what its parent had learned."""
 
     @classmethod
     def of(cls, trial: Trial, trials: Sequence[Trial]) -> Self | None:
@@ -47,6 +49,7 @@ class Gain(Value):
             fitness=(mine.fitness, other.fitness),
             headline=mine.headline,
             shares=None if share is None or others is None else (share, others),
+            inherited=trial.evaluations[0].metrics.get("inherited", 0.0),
         )
 
     def __str__(self) -> str:
@@ -66,7 +69,12 @@ class Gain(Value):
         found = ", ".join(
             f"{change} ({fact})" for change, fact in zip(differences, facts, strict=True)
         )
+        start = ""
+        if self.inherited:
+            share = format_percent(self.inherited)
+            start = f" It started with {share} of its parameters as its parent had learned them."
         return (
             f"Trial {self.number} against trial {self.design}, the best design that the search "
             f"started from: {found} on rung {min(self.climbed)}, the highest that both reached."
+            f"{start}"
         )

@@ -234,6 +234,26 @@ def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
     return defaults.model_copy(update={"population": population, "tournament": tournament})
 
 
+def planned_inheritance(request: SearchRequest) -> bool:
+    """Return whether children start from what their parents learned; a study keeps its own way,
+    unless told otherwise.
+
+    Raises:
+        UserError: the search is to be deterministic as well.
+    """
+    if request.inherit is None:
+        config = _config_of(request)
+        if config is not None:
+            return ClipEvaluation.of_study(config).inherit
+        return not request.deterministic
+    if request.inherit and request.deterministic:
+        raise UserError(
+            "In a deterministic search children cannot inherit, because what a parent has learned "
+            "by the time that a child starts depends on timings; leave out --inherit."
+        )
+    return request.inherit
+
+
 def searched_family(name: str) -> Family:
     """Return a family that has a space.
 

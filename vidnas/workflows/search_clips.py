@@ -40,6 +40,7 @@ from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import BEST_FOLDER, try_page
 from vidnas.workflows.plan import (
     Plan,
+    planned_inheritance,
     planned_sampling,
     planned_space,
     planned_strategy,
@@ -201,7 +202,7 @@ def _evaluator(
             rungs=plan.rungs,
             clips=cache.settings(request.input),
             fitness=task_of(cache, request.class_weights).fitness(family.fitness),
-            inherit=request.inherit,
+            inherit=planned_inheritance(request),
         ),
         limits,
         family,
