@@ -8,6 +8,7 @@ from vidnas.deploy.resolving import (
     resolve_connection_weights,
     resolve_network,
 )
+from vidnas.deploy.video_clips import video_clips
 
 __all__ = [
     "ExportCheck",
@@ -21,4 +22,5 @@ __all__ = [
     "resolve_connection_weights",
     "resolve_network",
     "save_model",
+    "video_clips",
 ]

@@ -18,6 +18,7 @@ from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
+from vidnas.data.cache import ClipSettings
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
@@ -41,6 +42,8 @@ class ModelCard(Value):
     epochs_kept: float | None = None
     """Their share of all epochs that were spent on the architecture in its search: less than 1
     where a state was lost and the network started again."""
+    clips: ClipSettings | None = None
+    """What its clips depend on; None for a model that was trained here, whose runs say it."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
     multi_label: bool = False
@@ -72,14 +75,23 @@ class ModelCard(Value):
     @property
     def flow_method(self) -> FlowMethod:
         """How to compute the optical flow that the model takes, if it takes any."""
-        methods = (run.clips.flow_method for run in self.training_runs)
+        methods = (clips.flow_method for clips in self._clips)
         return next((method for method in methods if method is not None), DEFAULT_METHOD)
 
     @property
     def rate_fps(self) -> float | None:
         """The frame rate at which to read videos; None for each one's own."""
-        rates = (run.clips.rate_fps for run in self.training_runs)
-        return next((rate for rate in rates if rate is not None), None)
+        return next((clips.rate_fps for clips in self._clips if clips.rate_fps is not None), None)
+
+    @property
+    def stored_px(self) -> int | None:
+        """The short side of the frames that clips are cut from; None where nobody wrote it down."""
+        return next((clips.size_px for clips in self._clips), None)
+
+    @property
+    def _clips(self) -> tuple[ClipSettings, ...]:
+        own = () if self.clips is None else (self.clips,)
+        return (*own, *(run.clips for run in self.training_runs))
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,6 +108,12 @@ class Model:
     def architecture(self) -> Architecture:
         """The architecture that the network was built from."""
         return self.network.architecture
+
+    @property
+    def stored_px(self) -> int:
+        """The short side of the frames that its clips are cut from, and then scaled: that of its
+        training; its own size where nobody wrote that down."""
+        return self.card.stored_px or max(spec.size_px for spec in self.architecture.inputs)
 
     def __repr__(self) -> str:
         test, said = self.card.test, ""
