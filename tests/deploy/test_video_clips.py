@@ -94,7 +94,7 @@ def test_predictions_and_tests_score_as_training_did(
 
 def test_a_model_that_says_nothing_reads_at_its_own_size(model: Model) -> None:
     assert model.card.stored_px is None
-    assert model.stored_px == 32
+    assert model.contract.stored_px == 32
 
 
 def test_spans_of_a_video(trained: Model, folder: Path) -> None:

@@ -1,7 +1,8 @@
 """A trained model as an artefact: saved, loaded, exported, used on files."""
 
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.export import ExportCheck, export_model
-from vidnas.deploy.model import Model, ModelCard, load_card, load_model, save_model
+from vidnas.deploy.model import Model, load_card, load_model, save_model
 from vidnas.deploy.prediction import predict_video
 from vidnas.deploy.resolving import (
     resolve_architecture,

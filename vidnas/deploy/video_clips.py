@@ -32,13 +32,17 @@ def video_clips(
         VideoError: the video is missing, cannot be decoded or shows a single frame.
         UserError: the network takes flow, and OpenCV is not installed.
     """
-    card, specs = model.card, model.architecture.inputs
+    contract = model.contract
     video = Video(Path(path), (), "test", start_s=start_s, end_s=end_s)
-    frames = video.decode(model.stored_px, card.rate_fps)
+    frames = video.decode(contract.stored_px, contract.rate_fps)
     flow: Frames | None = None
-    if any(spec.modality == "flow" for spec in specs):
+    if contract.flow_method is not None:
         flow = read_flow(
-            path, card.flow_method, rate_fps=card.rate_fps, start_s=start_s, end_s=end_s
+            path,
+            contract.flow_method,
+            rate_fps=contract.rate_fps,
+            start_s=start_s,
+            end_s=end_s,
         )
         flow = resize_flow(flow, *frames.shape[1:3])
-    return clips_of(frames, specs, clips_per_video, flow=flow)
+    return clips_of(frames, contract.inputs, clips_per_video, flow=flow)
