@@ -1,5 +1,5 @@
-"""A trained network as a folder: `model.json` for people and programs, weights as safetensors, and
-the list of the videos that it has seen."""
+"""A trained network as a folder: `model.json` for programs, `README.md` for people, weights as
+safetensors, and the list of the videos that it has seen."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.contract import Contract
+from vidnas.deploy.readme import readme_of, write_readme
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.profiling import affordable_network
@@ -46,6 +47,11 @@ class Model:
     def contract(self) -> Contract:
         """How it is to be shown videos."""
         return Contract.of(self.architecture.inputs, self.classes, self.card)
+
+    @property
+    def readme(self) -> str:
+        """Its card for people, as it is written beside it."""
+        return readme_of(self.architecture, self.contract, self.card, self.seen)
 
     def save(self, folder: Path | str) -> None:
         """Write it into a folder; see `save_model`.
@@ -102,6 +108,7 @@ def save_model(model: Model, folder: Path | str) -> None:
                 "the same command again."
             ) from error
         text.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_readme(folder, model.readme)
 
 
 def load_model(path: Path | str) -> Model:
