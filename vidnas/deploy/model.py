@@ -4,6 +4,7 @@ safetensors, and the list of the videos that it has seen."""
 from __future__ import annotations
 
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -197,12 +198,12 @@ def _require_contract(folder: Path, description: _Description, architecture: Arc
         UserError: they differ: whoever changed it would believe that it counts.
     """
     contract = Contract.of(architecture.inputs, description.classes, description.card)
-    expected = contract.model_dump(mode="json")
+    expected, shown = contract.model_dump(mode="json"), reprlib.repr
     for name, written in description.contract.items():
         if name in expected and written != expected[name]:
             raise UserError(
-                f"{folder / MODEL_FILE} says {name} {written!r} in its contract, and the model was "
-                f"trained with {expected[name]!r}, which cannot be changed; copy the file again."
+                f"{folder / MODEL_FILE} says {name} {shown(written)} in its contract, and the "
+                f"model was trained with {shown(expected[name])}; copy the file again."
             )
 
 
