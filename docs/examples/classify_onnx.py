@@ -47,7 +47,8 @@ def cut(frames, clip, moment):
     centres = (np.arange(clip["size_px"])[:, None] + 0.5) * shrink - 0.5
     weights = np.maximum(0, 1 - abs(np.arange(side) - centres) / max(1, shrink))
     weights /= weights.sum(1, keepdims=True)
-    return np.rint(np.einsum("iy,tyxc,jx->ctij", weights, square, weights, optimize=True)) / 255
+    narrow = np.floor(np.einsum("tyxc,jx->tyjc", square, weights) + 0.5)
+    return np.floor(np.einsum("tyjc,iy->ctij", narrow, weights) + 0.5) / 255
 
 
 session = onnxruntime.InferenceSession(sys.argv[1])

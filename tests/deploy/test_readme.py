@@ -68,7 +68,7 @@ def test_people_read_the_card(trained: Model) -> None:
         "left, right, päuse",
         "2 video files to train on and 1 that chose the model",
         "50 frames at 25 per second",
-        "top-1 75.0%, top-5 100.0%, mean class 70.0%",
+        "top-1 75.0%, mean class 70.0%",
         "most frequent class of the test would be right in 50.0%",
         "one training run (seed 7)",
         "p50 1.5 ms, p90 2 ms, spread 10.0%",
@@ -106,7 +106,7 @@ def test_names_of_classes_are_no_markup(trained: Model, tmp_path: Path) -> None:
     (shown,) = (line for line in lines if line.startswith("Classes: "))
     for markup in ("[click](", "<script>", "|`", "![](", "&lt;"):
         assert markup not in shown
-    assert r"\[click\]\(http\:\/\/evil\)" in shown
+    assert r"\[click\](http\:\/\/evil)" in shown
     assert vidnas.load(tmp_path).classes == hostile
 
 

@@ -33,7 +33,8 @@ _MARK = (
     "stays as it is."
 )
 _SHOWN_CLASSES = 100
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_TOP5_SAYS_SOMETHING = 6  # classes: of five, five are always right
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#+!|&~$.:/@])")
 _HUB_METRICS = {"top1": "accuracy", "map": "mean_average_precision", "mean_class": "recall"}
 
 
@@ -99,11 +100,12 @@ def _hub(architecture: Architecture, card: ModelCard) -> dict[str, Any]:
         "tags": ["vidnas", "video-classification", architecture.family],
     }
     if card.test is not None:
-        kinds = {name: _HUB_METRICS.get(name, name) for name in card.test.shares}
+        shares = _shares(card.test)
+        kinds = {name: _HUB_METRICS.get(name, name) for name in shares}
         head["metrics"] = [kinds[card.test.headline]]
         measured = [
-            {"type": kinds[name], "name": f"test {name}", "value": round(share, 4)}
-            for name, share in card.test.shares.items()
+            {"type": kinds[name], "name": f"test {format_metric(name)}", "value": round(share, 4)}
+            for name, share in shares.items()
         ]
         clips = {"type": "clips", "name": f"clips {card.data}", "split": "test"}
         task = {"type": "video-classification"}
@@ -137,7 +139,7 @@ def _data(contract: Contract, card: ModelCard, seen: SeenVideos | None) -> Itera
 def _metrics(card: ModelCard) -> Iterator[str]:
     measured = {"test": card.test, "validation (chose the model)": card.validation}
     rows = [
-        f"| {split} | {metrics.clips} | {_shares(metrics)} | {metrics.loss:.3f} |"
+        f"| {split} | {metrics.clips} | {_named(metrics)} | {metrics.loss:.3f} |"
         for split, metrics in measured.items()
         if metrics is not None
     ]
@@ -160,8 +162,16 @@ def _metrics(card: ModelCard) -> Iterator[str]:
         yield f"These are figures of {runs} (seed {', '.join(seeds)}); another seed gives others."
 
 
-def _shares(metrics: AnyMetrics) -> str:
-    shares = metrics.shares.items()
+def _shares(metrics: AnyMetrics) -> dict[str, float]:
+    """Return the accuracies that say something, the headline first."""
+    is_small = isinstance(metrics, Metrics) and len(metrics.confusion) < _TOP5_SAYS_SOMETHING
+    return {
+        name: share for name, share in metrics.shares.items() if not (is_small and name == "top5")
+    }
+
+
+def _named(metrics: AnyMetrics) -> str:
+    shares = _shares(metrics).items()
     return ", ".join(f"{format_metric(name)} {format_percent(share)}" for name, share in shares)
 
 
@@ -225,7 +235,7 @@ def _limits(contract: Contract, card: ModelCard) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Return a text from outside so that Markdown shows it and reads nothing into it."""
-    return _PUNCTUATION.sub(r"\\\1", escaped(text))
+    return _MARKUP.sub(r"\\\1", escaped(text))
 
 
 def _is_ours(path: Path) -> bool:
