@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "Train one architecture.",
     "eval": "Measure a model on labelled clips.",
     "predict": "Name the most likely classes of videos.",
+    "serve": "Answer over HTTP what a model sees in videos.",
     "bench": "Measure what networks cost.",
     "export": "Export a model to ONNX.",
     "models": "List the published architectures.",

@@ -9,6 +9,7 @@ from vidnas.data.datasets import Video
 from vidnas.data.flow import read_flow, resize_flow
 from vidnas.data.reading import Frames
 from vidnas.data.sampling import Clips, clips_of
+from vidnas.deploy.contract import Contract
 from vidnas.deploy.model import Model
 
 
@@ -32,7 +33,20 @@ def video_clips(
         VideoError: the video is missing, cannot be decoded or shows a single frame.
         UserError: the network takes flow, and OpenCV is not installed.
     """
-    contract = model.contract
+    return contract_clips(
+        model.contract, path, clips_per_video=clips_per_video, start_s=start_s, end_s=end_s
+    )
+
+
+def contract_clips(
+    contract: Contract,
+    path: Path | str,
+    *,
+    clips_per_video: int = CLIPS_PER_VIDEO,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Clips:
+    """Cut clips as `video_clips` does, where there is only the contract of a model."""
     video = Video(Path(path), (), "test", start_s=start_s, end_s=end_s)
     frames = video.decode(contract.stored_px, contract.rate_fps)
     flow: Frames | None = None

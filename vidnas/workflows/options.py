@@ -104,6 +104,9 @@ def _require(path: Path, info: ValidationInfo) -> Path:
 Seconds = Annotated[float, BeforeValidator(_read_seconds), Field(gt=0), Parameter(metavar="TIME")]
 """A duration: text with a unit, such as "1h30m", or a number of seconds."""
 
+Bytes = Annotated[PositiveInt, BeforeValidator(_read_bytes), Parameter(metavar="SIZE")]
+"""A size: text with a unit, such as "100MB", or a number of bytes."""
+
 Input = Annotated[
     tuple[Modality, ...],
     BeforeValidator(_read_input),
