@@ -32,7 +32,9 @@ LIMITS = ServingLimits(max_upload_bytes=300_000, max_duration_s=5, timeout_s=2, 
 def tiny_model(*classes: str) -> Model:
     torch.manual_seed(0)
     names = classes or ("left", "right", "up")
-    return Model(create_network(architecture_from_json(TINY), len(names)).eval(), names, ModelCard())
+    return Model(
+        create_network(architecture_from_json(TINY), len(names)).eval(), names, ModelCard()
+    )
 
 
 @contextmanager

@@ -104,9 +104,7 @@ def create_app(model: Model, limits: ServingLimits, hosts: tuple[str, ...] = ("*
             yield
 
     # The documentation pages that FastAPI has load scripts from elsewhere.
-    app = FastAPI(
-        title="vidnas", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="vidnas", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -144,9 +142,7 @@ def create_app(model: Model, limits: ServingLimits, hosts: tuple[str, ...] = ("*
                 receiving_s = time.perf_counter() - began
                 metrics.received_bytes.inc(video.stat().st_size)
                 answer = await _predicted(predictor, video)
-        metrics.observe(
-            receiving=receiving_s, decoding=answer.decoding_s, network=answer.network_s
-        )
+        metrics.observe(receiving=receiving_s, decoding=answer.decoding_s, network=answer.network_s)
         return Prediction(
             scores=tuple(
                 ClassScore(name=names[name], score=score) for name, score in answer.scores
@@ -165,9 +161,7 @@ async def _predicted(predictor: Predictor, video: Path) -> Answer:
     try:
         return await predictor.predict(video)
     except Unusable as error:
-        raise HTTPException(
-            422, f"The video cannot be used: {error}; send another one."
-        ) from error
+        raise HTTPException(422, f"The video cannot be used: {error}; send another one.") from error
     except NotFinite as error:
         raise HTTPException(500, str(error)) from error
 

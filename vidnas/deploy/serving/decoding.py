@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidnas.core import ClipSpec
 from vidnas.data.reading import VideoError
 from vidnas.data.reading.source import open_source
 from vidnas.data.sampling import Clips
-from vidnas.deploy.model import ModelCard
-from vidnas.deploy.video_clips import clips_without_network
+from vidnas.deploy.contract import Contract
+from vidnas.deploy.video_clips import contract_clips
 
 Pixels = list[NDArray[np.uint8]]
 """Clips on their way between processes: `(K, T, H, W, C)`, one array per input."""
 
 
-def read_pixels(
-    path: Path, card: ModelCard, specs: Sequence[ClipSpec], max_duration_s: float
-) -> Pixels:
+def read_pixels(path: Path, contract: Contract, max_duration_s: float) -> Pixels:
     """Cut the clips of a video that is not longer than it may be.
 
     Raises:
@@ -31,7 +27,7 @@ def read_pixels(
     lasts_s = open_source(path).duration_s
     if lasts_s > max_duration_s:
         raise VideoError(path, f"lasts {lasts_s:.1f} s, longer than {max_duration_s:g} s")
-    clips = clips_without_network(card, specs, path)
+    clips = contract_clips(contract, path)
     # As they lie in memory, and as arrays: a tensor would travel as a file of shared memory.
     return [clip.permute(0, 2, 3, 4, 1).numpy() for clip in clips]
 

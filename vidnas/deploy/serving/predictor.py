@@ -49,13 +49,10 @@ class Predictor:
     """
 
     def __init__(self, model: Model, limits: ServingLimits) -> None:
-        modalities = {spec.modality for spec in model.architecture.inputs}
-        reject_objects(modalities)
-        if "flow" in modalities:
-            estimator(model.card.flow_method)
-        self._model, self._limits = model, limits
-        # What was measured may be large, and a decoder does not need it.
-        self._card = model.card.model_copy(update={"validation": None, "test": None})
+        self._model, self._contract, self._limits = model, model.contract, limits
+        reject_objects(spec.modality for spec in self._contract.inputs)
+        if self._contract.flow_method is not None:
+            estimator(self._contract.flow_method)
 
     def __enter__(self) -> Self:
         self._decoders = WorkerPool(
@@ -90,11 +87,7 @@ class Predictor:
 
     async def _decode(self, video: Path) -> Pixels:
         future = self._decoders.submit(
-            read_pixels,
-            video,
-            self._card,
-            self._model.architecture.inputs,
-            self._limits.max_duration_s,
+            read_pixels, video, self._contract, self._limits.max_duration_s
         )
         try:
             # Shielded: a call whose future was cancelled would end the thread of its process.

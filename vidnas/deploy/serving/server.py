@@ -89,9 +89,10 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_CONNECTIONS_MAX)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
+        cause = cause_of(error).partition(" (while ")[0]  # Python repeats the address
         raise UserError(
-            f"{host} port {port} cannot be listened on ({cause_of(error)}); choose another --port, "
+            f"{host} port {port} cannot be listened on ({cause}); choose another --host or --port, "
             "or --port 0 for one that is free."
         ) from error
 

@@ -77,9 +77,7 @@ def _check_claims(request: Request, limits: ServingLimits) -> None:
 
 async def _read_form(request: Request, limits: ServingLimits) -> FormData:
     body = _bounded(request.stream(), limits)
-    return await MultiPartParser(
-        request.headers, body, max_files=1, max_fields=_FIELDS_MAX
-    ).parse()
+    return await MultiPartParser(request.headers, body, max_files=1, max_fields=_FIELDS_MAX).parse()
 
 
 async def _bounded(
