@@ -18,6 +18,10 @@ Pixels = list[NDArray[np.uint8]]
 """Clips on their way between processes: `(K, T, H, W, C)`, one array per input."""
 
 
+def get_ready() -> None:
+    """Do nothing: to be called is to have imported all that `read_pixels` needs."""
+
+
 def read_pixels(path: Path, contract: Contract, max_duration_s: float) -> Pixels:
     """Cut the clips of a video that is not longer than it may be.
 

@@ -18,7 +18,7 @@ from vidnas.data.reading import VideoError, reject_objects
 from vidnas.data.reading.bounds import WORKER_BYTES
 from vidnas.deploy.model import Model
 from vidnas.deploy.prediction import Scores, predict_clips
-from vidnas.deploy.serving.decoding import Pixels, read_pixels, to_clips
+from vidnas.deploy.serving.decoding import Pixels, get_ready, read_pixels, to_clips
 from vidnas.deploy.serving.limits import ServingLimits
 
 
@@ -67,7 +67,7 @@ class Predictor:
 
     async def start(self) -> None:
         """Start all decoders, so that no request waits for that."""
-        calls = (self._decoders.submit(time.sleep, 0) for _ in range(self._limits.workers))
+        calls = (self._decoders.submit(get_ready) for _ in range(self._limits.workers))
         await asyncio.gather(*map(asyncio.wrap_future, calls))
 
     async def predict(self, video: Path) -> Answer:
