@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -22,18 +26,44 @@ def get_ready() -> None:
     """Do nothing: to be called is to have imported all that `read_pixels` needs."""
 
 
-def read_pixels(path: Path, contract: Contract, max_duration_s: float) -> Pixels:
-    """Cut the clips of a video that is not longer than it may be.
+def read_pixels(
+    path: Path, contract: Contract, *, max_duration_s: float, timeout_s: float
+) -> Pixels:
+    """Cut the clips of a video that lasts no longer than it may, and takes no longer.
 
     Raises:
-        VideoError: it is longer, or cannot be decoded.
+        VideoError: it does, or cannot be decoded.
     """
-    lasts_s = open_source(path).duration_s
-    if lasts_s > max_duration_s:
-        raise VideoError(path, f"lasts {lasts_s:.1f} s, longer than {max_duration_s:g} s")
-    clips = contract_clips(contract, path)
+    with _within(path, timeout_s):
+        lasts_s = open_source(path).duration_s
+        if lasts_s > max_duration_s:
+            raise VideoError(path, f"lasts {lasts_s:.1f} s, longer than {max_duration_s:g} s")
+        clips = contract_clips(contract, path)
     # As they lie in memory, and as arrays: a tensor would travel as a file of shared memory.
     return [clip.permute(0, 2, 3, 4, 1).numpy() for clip in clips]
+
+
+@contextmanager
+def _within(path: Path, timeout_s: float) -> Iterator[None]:
+    """Raise an error in what takes too long, if it comes back from its library now and then.
+
+    Most of what is slow does: then the process need not be killed, and its successor imports
+    nothing anew while others wait.
+
+    Raises:
+        VideoError: it took too long.
+    """
+
+    def end(*_: object) -> NoReturn:
+        raise VideoError(path, f"takes longer than {timeout_s:g} s to decode")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def to_clips(pixels: Pixels) -> Clips:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from typing_extensions import Self
@@ -20,6 +21,10 @@ from vidnas.deploy.model import Model
 from vidnas.deploy.prediction import Scores, predict_clips
 from vidnas.deploy.serving.decoding import Pixels, get_ready, read_pixels, to_clips
 from vidnas.deploy.serving.limits import ServingLimits
+
+
+_HANGS_S = 2.0
+"""How much later a decoder is killed that does not end by itself when its time is up."""
 
 
 class Unusable(Exception):
@@ -56,7 +61,9 @@ class Predictor:
 
     def __enter__(self) -> Self:
         self._decoders = WorkerPool(
-            self._limits.workers, timeout_s=self._limits.timeout_s, memory_bytes=WORKER_BYTES
+            self._limits.workers,
+            timeout_s=self._limits.timeout_s + _HANGS_S,
+            memory_bytes=WORKER_BYTES,
         )
         self._network = ThreadPoolExecutor(1, thread_name_prefix="network")
         return self
@@ -87,7 +94,13 @@ class Predictor:
 
     async def _decode(self, video: Path) -> Pixels:
         future = self._decoders.submit(
-            read_pixels, video, self._contract, self._limits.max_duration_s
+            partial(
+                read_pixels,
+                max_duration_s=self._limits.max_duration_s,
+                timeout_s=self._limits.timeout_s,
+            ),
+            video,
+            self._contract,
         )
         try:
             # Shielded: a call whose future was cancelled would end the thread of its process.
