@@ -22,7 +22,6 @@ from vidnas.deploy.prediction import Scores, predict_clips
 from vidnas.deploy.serving.decoding import Pixels, get_ready, read_pixels, to_clips
 from vidnas.deploy.serving.limits import ServingLimits
 
-
 _HANGS_S = 2.0
 """How much later a decoder is killed that does not end by itself when its time is up."""
 
