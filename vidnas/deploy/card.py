@@ -6,6 +6,7 @@ import torch
 from pydantic import Field, PositiveInt
 
 from vidnas.core import Cost
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.cache import ClipSettings
@@ -29,6 +30,8 @@ class ModelCard(Value):
     """What its clips depend on; None for a model that was trained here, whose runs say it."""
     typical_frames: PositiveInt | None = None
     """The median number of frames, at `rate_fps`, of the videos that it was trained on."""
+    clips_per_video: PositiveInt = CLIPS_PER_VIDEO
+    """Evenly spaced clips of a video whose scores become one, where it is used."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
     multi_label: bool = False

@@ -12,7 +12,6 @@ from typing import Literal
 from typing_extensions import Self
 
 from vidnas.core import ClipSpec
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.value import Value
 from vidnas.data.flow import FlowMethod
 from vidnas.deploy.card import ModelCard
@@ -44,7 +43,7 @@ class Contract(Value):
     """Mean and deviation of the training videos are part of the network."""
     flow_method: FlowMethod | None
     """How optical flow is computed; None where no input takes any."""
-    clips_per_video: int = CLIPS_PER_VIDEO
+    clips_per_video: int
     """Evenly spaced clips of a video whose scores become one."""
     window_frames: int | None
     """Frames of a video that one clip covers; None where it is spread over the whole video, and
@@ -72,6 +71,7 @@ class Contract(Value):
             rate_fps=card.rate_fps,
             stored_px=card.stored_px or max(spec.size_px for spec in inputs),
             flow_method=card.flow_method if any(s.modality == "flow" for s in inputs) else None,
+            clips_per_video=card.clips_per_video,
             window_frames=window,
             hop_frames=None if window is None else max(1, window // 2),
             activation=card.task.activation,

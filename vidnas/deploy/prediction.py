@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.sampling import Clips
 from vidnas.deploy.model import Model
 from vidnas.deploy.video_clips import video_clips
@@ -17,9 +16,10 @@ Scores = list[tuple[str, float]]
 
 
 def predict_video(
-    model: Model, path: Path | str, *, clips_per_video: int = CLIPS_PER_VIDEO
+    model: Model, path: Path | str, *, clips_per_video: int | None = None
 ) -> Scores:
-    """Score the classes by clips that are spread evenly over the video.
+    """Score the classes by clips that are spread evenly over the video, as many as the model looks at
+    unless another number is given.
 
     Scores are probabilities: of one class or the other, averaged over the clips; or, if a video may
     show several, of each class by itself, the largest of any clip. Optical flow is computed where
