@@ -21,6 +21,7 @@ COMMANDS = {
     "ensemble": "Let several networks of studies vote.",
     "train": "Train one architecture.",
     "eval": "Measure a model on labelled clips.",
+    "calibrate": "Make the scores of a model say how often it is right.",
     "predict": "Name the most likely classes of videos.",
     "serve": "Answer over HTTP what a model sees in videos.",
     "bench": "Measure what networks cost.",

@@ -15,11 +15,9 @@ Scores = list[tuple[str, float]]
 """Every class with its score, the most likely first."""
 
 
-def predict_video(
-    model: Model, path: Path | str, *, clips_per_video: int | None = None
-) -> Scores:
-    """Score the classes by clips that are spread evenly over the video, as many as the model looks at
-    unless another number is given.
+def predict_video(model: Model, path: Path | str, *, clips_per_video: int | None = None) -> Scores:
+    """Score the classes by clips that are spread evenly over the video, as many as the model looks
+    at unless another number is given.
 
     Scores are probabilities: of one class or the other, averaged over the clips; or, if a video may
     show several, of each class by itself, the largest of any clip. Optical flow is computed where

@@ -165,7 +165,19 @@ LatencyThreads = Annotated[
 ]
 Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cuda:1.")]
 ClipsPerVideo = Annotated[
-    PositiveInt, Field(description="Evenly spaced clips per video, over which a test averages.")
+    int,
+    Field(
+        ge=1,
+        le=bounds.CLIPS_PER_VIDEO,
+        description="Evenly spaced clips per video, over which a test averages and the model does.",
+    ),
+]
+OwnClipsPerVideo = Annotated[
+    ClipsPerVideo | None,
+    Field(
+        description="Evenly spaced clips per video, over which a test averages; by default as many "
+        "as the model looks at."
+    ),
 ]
 Storage = Annotated[
     str | None,
