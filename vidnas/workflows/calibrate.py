@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.value import Value
-from vidnas.deploy import Model, load_model, save_model
+from vidnas.deploy import load_model, save_model
 from vidnas.deploy.calibration import calibrated, uncalibrated
 from vidnas.deploy.model import MODEL_FILE, load_architecture
 from vidnas.families.calibrated import Calibrated
@@ -89,7 +91,9 @@ def calibrate_model(
     plain = uncalibrated(load_model(model))
     views = clips_per_video or plain.card.clips_per_video
     task = plain.card.task
-    given = {"format": format, "video_folder": video_folder}
+    opened = partial(
+        open_unseen, plain, model, clips, listener, format=format, video_folder=video_folder
+    )
 
     def logits_of(unseen: Unseen) -> tuple[Tensor, Tensor]:
         logits = predict_logits(
@@ -97,14 +101,14 @@ def calibrate_model(
         )
         return logits, labels_of(unseen.cache, "test")
 
-    chosen_by = logits_of(open_unseen(plain, model, clips, listener, split="val", **given))
+    chosen_by = logits_of(opened(split="val"))
     if len(chosen_by[1]) < _FEW:
         listener.remark(
             f"The temperature is chosen by {len(chosen_by[1])} videos alone, and so uncertain."
         )
     temperature = fit_temperature(*chosen_by, task)
     validation = _judged(*chosen_by, task, temperature)
-    tested = _tested(plain, model, clips, listener, **given)
+    tested = _tested(opened, listener)
     test = None if tested is None else _judged(*logits_of(tested), task, temperature)
     card = plain.card.model_copy(
         update={
@@ -117,12 +121,10 @@ def calibrate_model(
     return CalibratedResult(out, temperature, views, validation, test)
 
 
-def _tested(
-    plain: Model, model: Path, clips: Path, listener: Listener, **given: object
-) -> Unseen | None:
+def _tested(opened: Callable[[], Unseen], listener: Listener) -> Unseen | None:
     """Open the clips that the model has not seen and was not chosen by, if there are any."""
     try:
-        found = open_unseen(plain, model, clips, listener, **given)  # type: ignore[arg-type]
+        found = opened()
     except UserError as error:
         listener.remark(f"The outcome is not tested: {error}")
         return None
