@@ -36,7 +36,9 @@ def model(cache: ClipCache, fresh, tmp_path: Path) -> Path:
 
 
 def test_the_result_is_a_model_like_any_other(model: Path, clips: Path, tmp_path: Path) -> None:
-    done = call("calibrate", model, clips / "clips.csv", "--clips-per-video", 4, "--json")
+    done = call(
+        "calibrate", model, clips / "clips.csv", "--clips-per-video", 4, "--squares", 3, "--json"
+    )
     assert done.returncode == 0, done.stderr
     found = read_json(done)
     before, after = load_model(model), load_model(model / "calibrated")
@@ -52,10 +54,10 @@ def test_the_result_is_a_model_like_any_other(model: Path, clips: Path, tmp_path
     assert after.card.test is not None
     assert after.card.test.loss == pytest.approx(found["test"]["after"]["metrics"]["loss"])
 
-    # predict: four clips, and logits that are divided
+    # predict: three squares of four clips, and logits that are divided
     video = sorted(clips.glob("*-test-*.mp4"))[0]
     seen = video_clips(after, video)
-    assert len(seen[0]) == 4
+    assert len(seen[0]) == 12
     with torch.inference_mode():
         logits = before.network(seen[0] / 255) / found["temperature"]
     expected = dict(zip(after.classes, logits.softmax(1).mean(0).tolist(), strict=True))
@@ -66,7 +68,7 @@ def test_the_result_is_a_model_like_any_other(model: Path, clips: Path, tmp_path
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     exported = session.run(None, {"rgb": (seen[0] / 255).numpy()})[0]
     assert np.allclose(exported, logits.numpy(), atol=1e-4)
-    assert session.get_modelmeta().custom_metadata_map["clips_per_video"] == "4"
+    assert session.get_modelmeta().custom_metadata_map["crop"] == "three squares"
     measured = read_json(call("eval", model / "calibrated", clips / "clips.csv", "--json"))
     assert measured["loss"] == pytest.approx(after.card.test.loss, abs=1e-5)
     costs = read_json(call("bench", model, model / "calibrated", "--repeats", 5, "--json"))
@@ -81,6 +83,13 @@ def test_it_is_calibrated_again_from_the_start(model: Path, clips: Path, tmp_pat
     assert read_json(again)["temperature"] == pytest.approx(first["temperature"])
     assert not isinstance(load_model(tmp_path / "out").network.network, CalibratedNetwork)
     assert "chosen by 9 videos alone" in again.stderr
+
+
+def test_there_are_one_or_three_squares(model: Path, clips: Path) -> None:
+    done = call("calibrate", model, clips / "clips.csv", "--squares", 2)
+    assert (done.returncode, done.stderr) == (
+        2, "Error: --squares 2 is unknown; choose one of 1, 3.\n"
+    )  # fmt: skip
 
 
 def test_nothing_else_is_replaced(model: Path, clips: Path) -> None:

@@ -60,4 +60,4 @@ def contract_clips(
         )
         flow = resize_flow(flow, *frames.shape[1:3])
     count = clips_per_video or contract.clips_per_video
-    return clips_of(frames, contract.inputs, count, flow=flow)
+    return clips_of(frames, contract.inputs, count, squares=contract.squares, flow=flow)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vidnas.core import UserError
+from vidnas.core.clip import Squares
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
 from vidnas.data.sampling import Clips, test_batches
@@ -26,6 +27,7 @@ def evaluate(
     *,
     task: Task | None = None,
     clips_per_video: int = 1,
+    squares: Squares = 1,
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
@@ -41,6 +43,7 @@ def evaluate(
         split: which of them.
         task: of the network; None for the one that the clips set.
         clips_per_video: how many clips of a video.
+        squares: how many squares of each.
         batch_size: clips at a time.
         device: where to compute.
         change: what is done to a batch of clips before the network sees it.
@@ -57,6 +60,7 @@ def evaluate(
         cache,
         split,
         clips_per_video=clips_per_video,
+        squares=squares,
         batch_size=batch_size,
         device=device,
         change=change,
@@ -76,6 +80,7 @@ def predict_logits(
     split: Split,
     *,
     clips_per_video: int = 1,
+    squares: Squares = 1,
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
@@ -95,6 +100,7 @@ def predict_logits(
         inputs,
         batch_size=batch_size,
         clips_per_video=clips_per_video,
+        squares=squares,
         cut=cutter(cache, split, inputs, where),
     )
     was_training = network.training
@@ -105,7 +111,7 @@ def predict_logits(
             changed = change(clips) if change else clips
             rows.append(_finite_logits(network, changed, where))
     network.train(was_training)
-    return torch.cat(rows).view(-1, clips_per_video, network.num_classes)
+    return torch.cat(rows).view(-1, clips_per_video * squares, network.num_classes)
 
 
 def _require_labels(cache: ClipCache, split: Split, task: Task) -> None:

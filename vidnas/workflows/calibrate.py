@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from vidnas.core import UserError
+from vidnas.core.clip import Squares
 from vidnas.core.value import Value
 from vidnas.deploy import load_model, save_model
 from vidnas.deploy.calibration import calibrated, uncalibrated
@@ -48,6 +49,7 @@ class CalibratedResult:
     """Of the new model."""
     temperature: float
     clips_per_video: int
+    squares: Squares
     validation: Judged
     """On the videos that chose the temperature."""
     test: Judged | None
@@ -61,6 +63,7 @@ def calibrate_model(
     *,
     out: Path | None = None,
     clips_per_video: int | None = None,
+    squares: Squares | None = None,
     format: str | None = None,
     video_folder: Path | None = None,
     device: str = "cpu",
@@ -77,6 +80,7 @@ def calibrate_model(
         out: folder of the new model; None for `calibrated` in that of the model.
         clips_per_video: how many clips of a video the new model looks at; None for as many as
             before.
+        squares: how many squares of each clip it looks at; None for as many as before.
         format: of the clips; None to recognise it.
         video_folder: where the videos are that annotations name; None to look beside them.
         device: "cpu", "cuda", "cuda:1".
@@ -90,6 +94,7 @@ def calibrate_model(
         raise UserError(f"{out} holds another model; choose another folder for --out.")
     plain = uncalibrated(load_model(model))
     views = clips_per_video or plain.card.clips_per_video
+    squares = squares or plain.card.squares
     task = plain.card.task
     opened = partial(
         open_unseen, plain, model, clips, listener, format=format, video_folder=video_folder
@@ -97,7 +102,12 @@ def calibrate_model(
 
     def logits_of(unseen: Unseen) -> tuple[Tensor, Tensor]:
         logits = predict_logits(
-            plain.network, unseen.cache, "test", clips_per_video=views, device=device
+            plain.network,
+            unseen.cache,
+            "test",
+            clips_per_video=views,
+            squares=squares,
+            device=device,
         )
         return logits, labels_of(unseen.cache, "test")
 
@@ -113,12 +123,13 @@ def calibrate_model(
     card = plain.card.model_copy(
         update={
             "clips_per_video": views,
+            "squares": squares,
             "validation": validation.after.metrics,
             "test": None if test is None else test.after.metrics,
         }
     )
     save_model(replace(calibrated(plain, temperature), card=card), out)
-    return CalibratedResult(out, temperature, views, validation, test)
+    return CalibratedResult(out, temperature, views, squares, validation, test)
 
 
 def _tested(opened: Callable[[], Unseen], listener: Listener) -> Unseen | None:

@@ -84,6 +84,7 @@ def evaluate_model(
         "test",
         task=loaded.card.task,
         clips_per_video=clips_per_video or loaded.card.clips_per_video,
+        squares=loaded.card.squares,
         device=device,
     )
     return Evaluated(loaded.classes, metrics, unseen.split, unseen.trained, unseen.validated)

@@ -278,7 +278,7 @@ class Request(Value):
         if problem["type"] == "value_error":
             return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
         if problem["type"] == "literal_error":
-            choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
+            choices = [one.strip("'") for one in re.split(", | or ", problem["ctx"]["expected"])]
             return f"{option} {value} is unknown; {suggest(str(value), choices)}"
         must = problem["msg"].replace("Input should", "must").partition(",")[0]
         return f"{option} {value} {must}."
