@@ -32,8 +32,8 @@ def picture(frame, short_px):
     return np.rot90(image, round(frame.rotation / 90))
 
 
-def cut(frames, clip, moment):
-    """Return the clip (C, T, H, W) of a moment of the video, which lasts from 0 to 1."""
+def cut(frames, clip, moment, place):
+    """Return the clip (C, T, H, W) of a moment and of a place, which both go from 0 to 1."""
     count, step = clip["frames"], clip["frame_stride"]
     first = round(moment * max(0, len(frames) - (count - 1) * step - 1))
     if clip["sampling"] == "uniform":
@@ -41,7 +41,7 @@ def cut(frames, clip, moment):
         first = moment * max(0, step - 1)
     numbers = np.minimum((first + step * np.arange(count)).astype(int), len(frames) - 1)
     side = min(frames.shape[1:3])
-    top, left = (np.array(frames.shape[1:3]) - side) // 2
+    top, left = (int(place * (length - side)) for length in frames.shape[1:3])
     square = frames[numbers, top : top + side, left : left + side]
     shrink = side / clip["size_px"]
     centres = (np.arange(clip["size_px"])[:, None] + 0.5) * shrink - 0.5
@@ -54,11 +54,13 @@ def cut(frames, clip, moment):
 session = onnxruntime.InferenceSession(sys.argv[1])
 names = [node.name for node in session.get_inputs()]
 about = session.get_modelmeta().custom_metadata_map
-inputs, classes, views = (json.loads(about[k]) for k in ("inputs", "classes", "clips_per_video"))
-moments = np.linspace(0, 1, views) if views > 1 else [0.5]
+inputs, classes, count = (json.loads(about[k]) for k in ("inputs", "classes", "clips_per_video"))
+moments = np.linspace(0, 1, count) if count > 1 else [0.5]
+places = [0, 0.5, 1] if about["crop"] == "three squares" else [0.5]
+views = [(moment, place) for moment in moments for place in places]
 for path in sys.argv[2:]:
     video = read(path, int(about["stored_px"]), json.loads(about["rate_fps"]))
-    clips = [np.stack([cut(video, clip, at) for at in moments]) for clip in inputs]
+    clips = [np.stack([cut(video, clip, *view) for view in views]) for clip in inputs]
     feed = {name: clip.astype(np.float32) for name, clip in zip(names, clips, strict=True)}
     odds = np.exp(session.run(None, feed)[0].astype(float))
     scores = odds / (odds.sum(1, keepdims=True) if about["activation"] == "softmax" else 1 + odds)

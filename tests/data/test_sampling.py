@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vidnas.core import ClipSpec
+from vidnas.core.clip import Squares
 from vidnas.data import sampling
 from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache, build_cache
@@ -65,6 +66,20 @@ def test_the_centre_is_taken_and_resized() -> None:
     assert torch.all(clips == 200)
     (same,) = clips_of(frames, [ClipSpec(frames=2, frame_stride=1, size_px=20)])
     np.testing.assert_array_equal(same[0].permute(1, 2, 3, 0).numpy(), frames[:, :, 10:30])
+
+
+def test_three_squares_reach_from_end_to_end() -> None:
+    frames = np.zeros((6, 21, 40, 3), dtype=np.uint8)
+    frames[:, :, :5], frames[:, :, 38:] = 100, 200
+    spec = ClipSpec(frames=1, frame_stride=1, size_px=21)
+    for wide in (True, False):
+        turned = frames if wide else frames.transpose(0, 2, 1, 3)
+        (clips,) = clips_of(turned, [spec], 2, squares=3)
+        assert len(clips) == 6  # moment by moment
+        levels = [sorted(set(clip.unique().tolist())) for clip in clips]
+        assert levels == [[0, 100], [0], [0, 200]] * 2
+        (centre,) = clips_of(turned, [spec], 2)
+        assert torch.equal(clips[1::3], centre)
 
 
 def test_resizing_averages_what_it_shrinks() -> None:
@@ -149,15 +164,17 @@ def test_training_clips_start_at_every_moment() -> None:
     assert starts == set(range(10))
 
 
-def test_testing_takes_even_clips_of_every_video(cache: ClipCache) -> None:
-    batches = list(sampling.test_batches(cache, "val", [SPEC], batch_size=2, clips_per_video=3))
+@pytest.mark.parametrize("squares", [1, 3])
+def test_testing_takes_even_clips_of_every_video(cache: ClipCache, squares: Squares) -> None:
+    many = {"clips_per_video": 3 // squares, "squares": squares}
+    batches = list(sampling.test_batches(cache, "val", [SPEC], batch_size=2, **many))
     videos = np.concatenate([videos for _, _, videos in batches])
     assert videos.tolist() == np.repeat(cache.videos("val"), 3).tolist()
     labels = torch.cat([labels for _, labels, _ in batches])
     assert labels.tolist() == cache.targets[videos].tolist()
     clips = torch.cat([clips for (clips,), _, _ in batches])
     for row, video in enumerate(cache.videos("val")):
-        (expected,) = clips_of(cache.frames(video), [SPEC], 3)
+        (expected,) = clips_of(cache.frames(video), [SPEC], 3 // squares, squares=squares)
         assert torch.equal(clips[3 * row : 3 * row + 3], expected)
 
 

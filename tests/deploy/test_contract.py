@@ -151,6 +151,7 @@ def test_the_script_needs_no_vidnas() -> None:
         ({}, ModelCard(clips=ClipSettings(size_px=56, rate_fps=12.5))),
         ({}, ModelCard(clips=ClipSettings(size_px=24, rate_fps=30), multi_label=True)),
         ({"sampling": "uniform"}, ModelCard(clips=ClipSettings(size_px=64, rate_fps=25))),
+        ({}, ModelCard(clips=ClipSettings(size_px=48), clips_per_video=2, squares=3)),
     ],
 )
 def test_the_file_alone_predicts_as_vidnas_does(

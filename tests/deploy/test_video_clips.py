@@ -60,11 +60,13 @@ def trained(model: Model, cache: ClipCache) -> Model:
     return replace(model, card=card, classes=cache.classes)
 
 
+@pytest.mark.parametrize("views", [{"clips_per_video": 3}, {"clips_per_video": 1, "squares": 3}])
 def test_a_video_becomes_the_clips_of_its_cache(
-    trained: Model, cache: ClipCache, folder: Path
+    trained: Model, cache: ClipCache, folder: Path, views: dict[str, int]
 ) -> None:
-    (specs,) = (trained.architecture.inputs,)
-    batches = even_batches(cache, "test", specs, batch_size=3, clips_per_video=3)
+    trained = replace(trained, card=trained.card.model_copy(update=views))
+    specs = trained.architecture.inputs
+    batches = even_batches(cache, "test", specs, batch_size=3, **views)
     for (clips,), _, videos in batches:
         (found,) = video_clips(trained, folder / cache.paths[videos[0]])
         assert torch.equal(found, clips)

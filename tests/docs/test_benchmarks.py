@@ -19,8 +19,10 @@ SHARED = {
     "decoders",
     "fidelity_ladder",
     "hostile",
+    "hostile_requests",
     "results",
     "searching",
+    "serving_user",
     "timing",
 }
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)

@@ -7,13 +7,12 @@ from typing import Literal
 from vidnas.cli.console import Json, show_json
 from vidnas.cli.live import Display
 from vidnas.cli.scores import show_metrics
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.workflows.options import (
     Clips,
-    ClipsPerVideo,
     Device,
     Format,
     Model,
+    OwnClipsPerVideo,
     Request,
     VideoFolder,
 )
@@ -29,7 +28,7 @@ class EvalRequest(Request):
     split: Literal["train", "val", "test"] | None = None
     """Split of the clips to measure on, where they have any; test by default, and all clips
     where none is given."""
-    clips_per_video: ClipsPerVideo = CLIPS_PER_VIDEO
+    clips_per_video: OwnClipsPerVideo = None
     device: Device = "cpu"
 
 

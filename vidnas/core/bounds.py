@@ -16,6 +16,8 @@ FRAMES = 4096
 """Of a clip."""
 SIZE_PX = 2048
 """Side of a clip."""
+CLIPS_PER_VIDEO = 1000
+"""That a model looks at."""
 WIDTH = 100.0
 """Factor on the published numbers of channels."""
 PARTS = 1000

@@ -22,6 +22,9 @@ _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 CLIPS_PER_VIDEO = 3
 """Evenly spaced clips of a video over which tests and predictions average, by default."""
 
+Squares = Literal[1, 3]
+"""How many squares are cut out of a frame: the centre, or that and both ends of the longer side."""
+
 
 class ClipSpec(Value):
     """The clip that a network takes: `(N, channels, frames, size_px, size_px)` in [0, 1]."""

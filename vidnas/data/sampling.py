@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core import ClipSpec
+from vidnas.core.clip import Squares
 from vidnas.data.augmentation import Augmentation
 from vidnas.data.cache import ClipCache
 from vidnas.data.reading import Frames, reject_objects
@@ -97,9 +98,10 @@ def test_batches(
     *,
     batch_size: int,
     clips_per_video: int = 1,
+    squares: Squares = 1,
     cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
-    """Yield evenly spaced clips of every video of a split, centre crop, always the same.
+    """Yield evenly spaced clips of every video of a split, always the same.
 
     Args:
         cache: clips to test on.
@@ -107,19 +109,20 @@ def test_batches(
         specs: which clips.
         batch_size: N.
         clips_per_video: at how many moments.
+        squares: how many of each moment.
         cut: turns the views into clips.
 
     Yields:
         Clips `(N, C, T, H, W)`, uint8, one tensor per spec; labels `(N,)`; and the index of each
         clip's video, `(N,)`.
     """
-    moments = _even_moments(clips_per_video)
-    videos = np.repeat(cache.videos(split), clips_per_video)
+    count = clips_per_video * squares
+    videos = np.repeat(cache.videos(split), count)
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
         shapes = (cache.shape(video, specs[0].modality) for video in batch)
         views = [
-            _centre_view(one, moments[(first + row) % clips_per_video])
+            _even_views(one, clips_per_video, squares)[(first + row) % count]
             for row, one in enumerate(shapes)
         ]
         clips = cut(cache, specs, batch, views)
@@ -131,6 +134,7 @@ def clips_of(
     specs: Sequence[ClipSpec],
     clips_per_video: int = 1,
     *,
+    squares: Squares = 1,
     flow: Frames | None = None,
 ) -> Clips:
     """Return evenly spaced clips of one video: `(K, C, T, H, W)`, uint8, one tensor per spec.
@@ -138,7 +142,8 @@ def clips_of(
     Args:
         frames: RGB `(T, H, W, 3)`.
         specs: which clips.
-        clips_per_video: K.
+        clips_per_video: at how many moments.
+        squares: how many of each moment; K is their product.
         flow: `(T, H, W, 2)`, if a spec asks for it.
 
     Raises:
@@ -146,9 +151,10 @@ def clips_of(
     """
     reject_objects(spec.modality for spec in specs)
     sources = [flow if spec.modality == "flow" and flow is not None else frames for spec in specs]
-    clips = _batch(clips_per_video, specs)
-    for row, moment in enumerate(_even_moments(clips_per_video)):
-        _fill(clips, row, sources, specs, _centre_view(frames.shape, moment))
+    views = _even_views(frames.shape, clips_per_video, squares)
+    clips = _batch(len(views), specs)
+    for row, view in enumerate(views):
+        _fill(clips, row, sources, specs, view)
     return _channels_first(clips)
 
 
@@ -175,6 +181,18 @@ def _batch(count: int, specs: Sequence[ClipSpec]) -> list[Tensor]:
 
 def _channels_first(clips: list[Tensor]) -> Clips:
     return tuple(clip.permute(0, 4, 1, 2, 3) for clip in clips)
+
+
+def _even_views(shape: Sequence[int], clips_per_video: int, squares: Squares) -> list[View]:
+    """Return the views of a video, moment by moment."""
+    height, width = shape[1:3]
+    side = min(height, width)
+    places = (0.5,) if squares == 1 else (0.0, 0.5, 1.0)
+    return [
+        View(moment, int(place * (height - side)), int(place * (width - side)), side)
+        for moment in _even_moments(clips_per_video)
+        for place in places
+    ]
 
 
 def _centre_view(shape: Sequence[int], moment: float) -> View:

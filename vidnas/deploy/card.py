@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field, PositiveInt
 
-from vidnas.core import Cost
+from vidnas.core import Cost, bounds
+from vidnas.core.clip import CLIPS_PER_VIDEO, Squares
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.cache import ClipSettings
@@ -29,6 +32,10 @@ class ModelCard(Value):
     """What its clips depend on; None for a model that was trained here, whose runs say it."""
     typical_frames: PositiveInt | None = None
     """The median number of frames, at `rate_fps`, of the videos that it was trained on."""
+    clips_per_video: Annotated[int, Field(ge=1, le=bounds.CLIPS_PER_VIDEO)] = CLIPS_PER_VIDEO
+    """Evenly spaced clips of a video whose scores become one, where it is used."""
+    squares: Squares = 1
+    """Squares that are cut out of each clip, whose scores become one, too."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""
     multi_label: bool = False

@@ -12,7 +12,7 @@ from typing import Literal
 from typing_extensions import Self
 
 from vidnas.core import ClipSpec
-from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.core.clip import Squares
 from vidnas.core.value import Value
 from vidnas.data.flow import FlowMethod
 from vidnas.deploy.card import ModelCard
@@ -32,7 +32,9 @@ class Contract(Value):
     """The frame rate at which videos are read; None for each one's own."""
     stored_px: int
     """The short side to which whole frames are scaled, before the square is cut out."""
-    crop: Literal["centre square"] = "centre square"
+    crop: Literal["centre square", "three squares"] = "centre square"
+    """What is cut out of the scaled frames of each clip; three squares lie at the centre and at
+    both ends of the longer side, and are clips each."""
     resize: Literal["bilinear, antialiased"] = "bilinear, antialiased"
     """How the square is scaled to the side of the clip."""
     colours: Literal["RGB"] = "RGB"
@@ -44,7 +46,7 @@ class Contract(Value):
     """Mean and deviation of the training videos are part of the network."""
     flow_method: FlowMethod | None
     """How optical flow is computed; None where no input takes any."""
-    clips_per_video: int = CLIPS_PER_VIDEO
+    clips_per_video: int
     """Evenly spaced clips of a video whose scores become one."""
     window_frames: int | None
     """Frames of a video that one clip covers; None where it is spread over the whole video, and
@@ -72,11 +74,18 @@ class Contract(Value):
             rate_fps=card.rate_fps,
             stored_px=card.stored_px or max(spec.size_px for spec in inputs),
             flow_method=card.flow_method if any(s.modality == "flow" for s in inputs) else None,
+            crop="centre square" if card.squares == 1 else "three squares",
+            clips_per_video=card.clips_per_video,
             window_frames=window,
             hop_frames=None if window is None else max(1, window // 2),
             activation=card.task.activation,
             pooling=card.task.pooling,
         )
+
+    @property
+    def squares(self) -> Squares:
+        """How many squares are cut out of each clip."""
+        return 1 if self.crop == "centre square" else 3
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -19,7 +19,6 @@ from typing_extensions import Self
 from vidnas.core import UserError
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
-from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.model import Model
@@ -30,9 +29,7 @@ from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training import AnyMetrics, SingleLabel, Task
 from vidnas.training.errors import NotFinite
-from vidnas.training.evaluation import to_input
-
-_BATCH_SIZE = 32
+from vidnas.training.evaluation import labels_of, predict_logits
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class Predictions:
         cache = candidates[0].cache
         return cls(
             logits=torch.stack([_logits(candidate, split) for candidate in candidates]),
-            labels=torch.from_numpy(cache.targets[cache.videos(split)]),
+            labels=labels_of(cache, split),
             task=candidates[0].model.card.task,
         )
 
@@ -156,24 +153,15 @@ class Predictions:
 
 def _logits(candidate: Candidate, split: Split) -> Tensor:
     """Return `(videos, clips, num_classes)` of one network, in the order of the split."""
-    network = candidate.model.network.eval()
-    batches = test_batches(
-        candidate.cache,
-        split,
-        network.architecture.inputs,
-        batch_size=_BATCH_SIZE,
-        clips_per_video=CLIPS_PER_VIDEO,
-    )
-    device = torch.device("cpu")
-    with torch.inference_mode():
-        rows = [network(*(to_input(clip, device) for clip in clips)) for clips, _, _ in batches]
-    logits = torch.cat(rows).view(-1, CLIPS_PER_VIDEO, network.num_classes)
-    if not logits.isfinite().all():
+    try:
+        return predict_logits(
+            candidate.model.network, candidate.cache, split, clips_per_video=CLIPS_PER_VIDEO
+        )
+    except NotFinite as error:
         raise NotFinite(
             f"Trial {candidate.model.card.trial} of {candidate.study} predicts numbers that are "
             "not finite."
-        )
-    return logits
+        ) from error
 
 
 def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:

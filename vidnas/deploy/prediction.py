@@ -6,16 +6,18 @@ from pathlib import Path
 
 import torch
 
-from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.data.sampling import Clips
 from vidnas.deploy.model import Model
 from vidnas.deploy.video_clips import video_clips
 from vidnas.training.evaluation import predict_scores
 
+Scores = list[tuple[str, float]]
+"""Every class with its score, the most likely first."""
 
-def predict_video(
-    model: Model, path: Path | str, *, clips_per_video: int = CLIPS_PER_VIDEO
-) -> list[tuple[str, float]]:
-    """Score the classes by clips that are spread evenly over the video.
+
+def predict_video(model: Model, path: Path | str, *, clips_per_video: int | None = None) -> Scores:
+    """Score the classes by clips that are spread evenly over the video, as many as the model looks
+    at unless another number is given.
 
     Scores are probabilities: of one class or the other, averaged over the clips; or, if a video may
     show several, of each class by itself, the largest of any clip. Optical flow is computed where
@@ -29,7 +31,15 @@ def predict_video(
         UserError: the network takes flow, and OpenCV is not installed.
         NotFinite: the network predicts numbers that are not finite.
     """
-    clips = video_clips(model, path, clips_per_video=clips_per_video)
+    return predict_clips(model, video_clips(model, path, clips_per_video=clips_per_video))
+
+
+def predict_clips(model: Model, clips: Clips) -> Scores:
+    """Score the classes by the clips of one video, `(K, C, T, H, W)`, uint8, one tensor per input.
+
+    Raises:
+        NotFinite: the network predicts numbers that are not finite.
+    """
     network, task = model.network.eval(), model.card.task
     with torch.inference_mode():
         rows = predict_scores(network, clips, torch.device("cpu"), task)

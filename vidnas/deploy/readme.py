@@ -200,7 +200,7 @@ def _clips(contract: Contract) -> Iterator[str]:
     rate = f"{contract.rate_fps:g} frames per second" if contract.rate_fps else "their own rate"
     yield (
         f"{contract.clips_per_video} clips of a video ({inputs}), read at {rate}, scaled to a "
-        f"short side of {contract.stored_px} px and cut to the centre square; "
+        f"short side of {contract.stored_px} px and cut to the {contract.crop}; "
         f"{contract.colours}, {contract.values}, normalised {contract.normalisation}. Scores: "
         f"{contract.activation} of the logits of each clip, then their {contract.pooling}. The "
         "whole contract is in model.json and in the metadata of exported files."

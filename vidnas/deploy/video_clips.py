@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.datasets import Video
 from vidnas.data.flow import read_flow, resize_flow
 from vidnas.data.reading import Frames
 from vidnas.data.sampling import Clips, clips_of
+from vidnas.deploy.contract import Contract
 from vidnas.deploy.model import Model
 
 
@@ -16,11 +16,12 @@ def video_clips(
     model: Model,
     path: Path | str,
     *,
-    clips_per_video: int = CLIPS_PER_VIDEO,
+    clips_per_video: int | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> Clips:
-    """Cut evenly spaced clips out of a video, or its span [start_s, end_s), for a model.
+    """Cut evenly spaced clips out of a video, or its span [start_s, end_s), for a model,
+    as many as it looks at unless another number is given.
 
     The frames go through what the cache of its training clips went through: at its rate, scaled to
     the side at which it stored them, and only then cut and scaled for the network.
@@ -32,7 +33,20 @@ def video_clips(
         VideoError: the video is missing, cannot be decoded or shows a single frame.
         UserError: the network takes flow, and OpenCV is not installed.
     """
-    contract = model.contract
+    return contract_clips(
+        model.contract, path, clips_per_video=clips_per_video, start_s=start_s, end_s=end_s
+    )
+
+
+def contract_clips(
+    contract: Contract,
+    path: Path | str,
+    *,
+    clips_per_video: int | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Clips:
+    """Cut clips as `video_clips` does, where there is only the contract of a model."""
     video = Video(Path(path), (), "test", start_s=start_s, end_s=end_s)
     frames = video.decode(contract.stored_px, contract.rate_fps)
     flow: Frames | None = None
@@ -45,4 +59,5 @@ def video_clips(
             end_s=end_s,
         )
         flow = resize_flow(flow, *frames.shape[1:3])
-    return clips_of(frames, contract.inputs, clips_per_video, flow=flow)
+    count = clips_per_video or contract.clips_per_video
+    return clips_of(frames, contract.inputs, count, squares=contract.squares, flow=flow)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vidnas.core import UserError
+from vidnas.core.clip import Squares
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
 from vidnas.data.sampling import Clips, test_batches
@@ -26,6 +27,7 @@ def evaluate(
     *,
     task: Task | None = None,
     clips_per_video: int = 1,
+    squares: Squares = 1,
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
@@ -41,6 +43,7 @@ def evaluate(
         split: which of them.
         task: of the network; None for the one that the clips set.
         clips_per_video: how many clips of a video.
+        squares: how many squares of each.
         batch_size: clips at a time.
         device: where to compute.
         change: what is done to a batch of clips before the network sees it.
@@ -52,6 +55,43 @@ def evaluate(
     """
     task = task or task_of(cache)
     _require_labels(cache, split, task)
+    logits = predict_logits(
+        network,
+        cache,
+        split,
+        clips_per_video=clips_per_video,
+        squares=squares,
+        batch_size=batch_size,
+        device=device,
+        change=change,
+    )
+    return task.measure(task.pooled(task.scores(logits)), labels_of(cache, split))
+
+
+def labels_of(cache: ClipCache, split: Split) -> Tensor:
+    """Return the labels of the videos of a split, in its order: `(N,)`, or `(N, num_classes)` where
+    there may be several."""
+    return torch.from_numpy(cache.targets[cache.videos(split)])
+
+
+def predict_logits(
+    network: Network,
+    cache: ClipCache,
+    split: Split,
+    *,
+    clips_per_video: int = 1,
+    squares: Squares = 1,
+    batch_size: int = 32,
+    device: str = "cpu",
+    change: Callable[[Clips], Clips] | None = None,
+) -> Tensor:
+    """Return the logits of every evenly spaced clip, `(videos, clips, num_classes)`, on the CPU;
+    the arguments are those of `evaluate`.
+
+    Raises:
+        UserError: the device does not exist.
+        NotFinite: they are not finite.
+    """
     where = usable_device(device)
     inputs = network.architecture.inputs
     batches = test_batches(
@@ -60,6 +100,7 @@ def evaluate(
         inputs,
         batch_size=batch_size,
         clips_per_video=clips_per_video,
+        squares=squares,
         cut=cutter(cache, split, inputs, where),
     )
     was_training = network.training
@@ -68,10 +109,9 @@ def evaluate(
     with torch.inference_mode():
         for clips, _, _ in batches:
             changed = change(clips) if change else clips
-            rows.append(predict_scores(network, changed, where, task))
+            rows.append(_finite_logits(network, changed, where))
     network.train(was_training)
-    scores = torch.cat(rows).view(-1, clips_per_video, network.num_classes)
-    return task.measure(task.pooled(scores), torch.from_numpy(cache.targets[cache.videos(split)]))
+    return torch.cat(rows).view(-1, clips_per_video * squares, network.num_classes)
 
 
 def _require_labels(cache: ClipCache, split: Split, task: Task) -> None:
@@ -101,11 +141,14 @@ def predict_scores(
     Raises:
         NotFinite: they are not finite.
     """
-    logits = network(*(to_input(clip, device) for clip in clips))
-    scores: Tensor = task.scores(logits.float()).cpu()
-    if not scores.isfinite().all():
+    return task.scores(_finite_logits(network, clips, device))
+
+
+def _finite_logits(network: nn.Module, clips: tuple[Tensor, ...], device: torch.device) -> Tensor:
+    logits: Tensor = network(*(to_input(clip, device) for clip in clips)).float().cpu()
+    if not logits.isfinite().all():
         raise NotFinite("The network predicts numbers that are not finite.")
-    return scores
+    return logits
 
 
 def to_input(clip: Tensor, device: torch.device) -> Tensor:

@@ -7,10 +7,11 @@ from itertools import compress
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import Dataset
 from vidnas.data.labelled import file_of, load_labelled
 from vidnas.data.splits import Split
-from vidnas.deploy import load_model
+from vidnas.deploy import Model, load_model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.training import AnyMetrics, evaluate
 from vidnas.workflows.clips import open_clips
@@ -32,6 +33,19 @@ class Evaluated:
     """Number of videos that are left out because they chose the model."""
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """Labelled clips that a model has not seen, all in the split `test` of their cache."""
+
+    cache: ClipCache
+    split: Split | None
+    """The given split that they are of; None for all clips, where none was to choose."""
+    trained: int
+    """Number of videos that are left out because the model was trained on them."""
+    validated: int
+    """Number of videos that are left out because they chose the model."""
+
+
 def evaluate_model(
     model: Path,
     clips: Path,
@@ -40,12 +54,10 @@ def evaluate_model(
     format: str | None = None,
     video_folder: Path | None = None,
     split: Split | None = None,
-    clips_per_video: int,
+    clips_per_video: int | None = None,
     device: str,
 ) -> Evaluated:
     """Measure a model on labelled clips, without those that it was trained on or chosen by.
-
-    Videos are recognised by their content, wherever they lie and however splits are drawn.
 
     Args:
         model: folder of a model or of a study.
@@ -53,9 +65,9 @@ def evaluate_model(
         listener: is told of the decoding, and of what is left out.
         format: of the clips; None to recognise it.
         video_folder: where the videos are that annotations name; None to look beside them.
-        split: which clips, see `load_labelled`; those of the validation split that chose the model
-            are left out unless this asks for that split.
-        clips_per_video: evenly spaced clips per video, averaged.
+        split: which clips, see `open_unseen`.
+        clips_per_video: evenly spaced clips per video, averaged; None for as many as the model
+            looks at.
         device: "cpu", "cuda", "cuda:1".
 
     Raises:
@@ -63,6 +75,49 @@ def evaluate_model(
             it has seen all of them.
     """
     loaded = load_model(model)
+    unseen = open_unseen(
+        loaded, model, clips, listener, format=format, video_folder=video_folder, split=split
+    )
+    metrics = evaluate(
+        loaded.network,
+        unseen.cache,
+        "test",
+        task=loaded.card.task,
+        clips_per_video=clips_per_video or loaded.card.clips_per_video,
+        squares=loaded.card.squares,
+        device=device,
+    )
+    return Evaluated(loaded.classes, metrics, unseen.split, unseen.trained, unseen.validated)
+
+
+def open_unseen(
+    loaded: Model,
+    model: Path,
+    clips: Path,
+    listener: Listener,
+    *,
+    format: str | None = None,
+    video_folder: Path | None = None,
+    split: Split | None = None,
+) -> Unseen:
+    """Open labelled clips without those that a model was trained on or chosen by.
+
+    Videos are recognised by their content, wherever they lie and however splits are drawn.
+
+    Args:
+        loaded: the model.
+        model: its folder, for messages.
+        clips: labelled clips of one or more of the model's classes.
+        listener: is told of the decoding, and of what is left out.
+        format: of the clips; None to recognise it.
+        video_folder: where the videos are that annotations name; None to look beside them.
+        split: which clips, see `load_labelled`; those of the validation split that chose the model
+            are left out unless this asks for that split.
+
+    Raises:
+        UserError: the clips cannot be used, the model does not know their classes, or it has seen
+            all of them.
+    """
     labelled, given = load_labelled(
         clips,
         loaded.classes,
@@ -100,15 +155,7 @@ def evaluate_model(
         flow_method=loaded.card.flow_method,
         rate_fps=loaded.card.rate_fps,
     )
-    metrics = evaluate(
-        loaded.network,
-        cache,
-        "test",
-        task=loaded.card.task,
-        clips_per_video=clips_per_video,
-        device=device,
-    )
-    return Evaluated(loaded.classes, metrics, given, trained, validated)
+    return Unseen(cache, given, trained, validated)
 
 
 def _unseen(

@@ -104,6 +104,9 @@ def _require(path: Path, info: ValidationInfo) -> Path:
 Seconds = Annotated[float, BeforeValidator(_read_seconds), Field(gt=0), Parameter(metavar="TIME")]
 """A duration: text with a unit, such as "1h30m", or a number of seconds."""
 
+Bytes = Annotated[PositiveInt, BeforeValidator(_read_bytes), Parameter(metavar="SIZE")]
+"""A size: text with a unit, such as "100MB", or a number of bytes."""
+
 Input = Annotated[
     tuple[Modality, ...],
     BeforeValidator(_read_input),
@@ -162,7 +165,19 @@ LatencyThreads = Annotated[
 ]
 Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cuda:1.")]
 ClipsPerVideo = Annotated[
-    PositiveInt, Field(description="Evenly spaced clips per video, over which a test averages.")
+    int,
+    Field(
+        ge=1,
+        le=bounds.CLIPS_PER_VIDEO,
+        description="Evenly spaced clips per video, over which a test averages and the model does.",
+    ),
+]
+OwnClipsPerVideo = Annotated[
+    ClipsPerVideo | None,
+    Field(
+        description="Evenly spaced clips per video, over which a test averages; by default as many "
+        "as the model looks at."
+    ),
 ]
 Storage = Annotated[
     str | None,
@@ -263,7 +278,7 @@ class Request(Value):
         if problem["type"] == "value_error":
             return f"{option}: {str(problem['ctx']['error']).rstrip('.')}."
         if problem["type"] == "literal_error":
-            choices = re.findall("'([^']*)'", problem["ctx"]["expected"])
+            choices = [one.strip("'") for one in re.split(", | or ", problem["ctx"]["expected"])]
             return f"{option} {value} is unknown; {suggest(str(value), choices)}"
         must = problem["msg"].replace("Input should", "must").partition(",")[0]
         return f"{option} {value} {must}."

@@ -163,6 +163,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         ),
         data=cache.fingerprint,
         typical_frames=cache.typical_frames,
+        clips_per_video=request.clips_per_video,
         multi_label=cache.multi_label,
     )
     model = Model(network.cpu(), cache.classes, card, SeenVideos.of(cache))

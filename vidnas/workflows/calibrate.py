@@ -1,0 +1,153 @@
+"""A model whose scores say how often it is right, made from one that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from vidnas.core import UserError
+from vidnas.core.clip import Squares
+from vidnas.core.value import Value
+from vidnas.deploy import load_model, save_model
+from vidnas.deploy.calibration import calibrated, uncalibrated
+from vidnas.deploy.model import MODEL_FILE, load_architecture
+from vidnas.families.calibrated import Calibrated
+from vidnas.training import AnyMetrics, Task
+from vidnas.training.calibration import calibration_error, fit_temperature
+from vidnas.training.evaluation import labels_of, predict_logits
+from vidnas.workflows.evaluate import Unseen, open_unseen
+from vidnas.workflows.listener import Listener
+
+_FEW = 50
+
+
+class Honesty(Value):
+    """How far scores can be taken at their word."""
+
+    metrics: AnyMetrics
+    calibration_error: float
+    """By how much scores differ from how often they are right, in [0, 1]; see
+    `vidnas.training.calibration`."""
+
+
+class Judged(Value):
+    """The scores of some videos, before and after."""
+
+    before: Honesty
+    after: Honesty
+
+
+@dataclass(frozen=True)
+class CalibratedResult:
+    """What a calibration came to."""
+
+    folder: Path
+    """Of the new model."""
+    temperature: float
+    clips_per_video: int
+    squares: Squares
+    validation: Judged
+    """On the videos that chose the temperature."""
+    test: Judged | None
+    """On videos that chose nothing; None where there are none."""
+
+
+def calibrate_model(
+    model: Path,
+    clips: Path,
+    listener: Listener,
+    *,
+    out: Path | None = None,
+    clips_per_video: int | None = None,
+    squares: Squares | None = None,
+    format: str | None = None,
+    video_folder: Path | None = None,
+    device: str = "cpu",
+) -> CalibratedResult:
+    """Find the temperature of a model on the videos that chose it, and save it with that.
+
+    What it answers stays the same for a clip, and almost always for a video.
+
+    Args:
+        model: folder of a model or of a study.
+        clips: labelled clips with its validation videos; the others that it has not seen test the
+            outcome.
+        listener: is told of the decoding, and of what is left out.
+        out: folder of the new model; None for `calibrated` in that of the model.
+        clips_per_video: how many clips of a video the new model looks at; None for as many as
+            before.
+        squares: how many squares of each clip it looks at; None for as many as before.
+        format: of the clips; None to recognise it.
+        video_folder: where the videos are that annotations name; None to look beside them.
+        device: "cpu", "cuda", "cuda:1".
+
+    Raises:
+        UserError: the model or the clips cannot be used, there are no validation videos, or the
+            output folder holds another model.
+    """
+    out = out or model / "calibrated"
+    if (out / MODEL_FILE).exists() and not isinstance(load_architecture(out), Calibrated):
+        raise UserError(f"{out} holds another model; choose another folder for --out.")
+    plain = uncalibrated(load_model(model))
+    views = clips_per_video or plain.card.clips_per_video
+    squares = squares or plain.card.squares
+    task = plain.card.task
+    opened = partial(
+        open_unseen, plain, model, clips, listener, format=format, video_folder=video_folder
+    )
+
+    def logits_of(unseen: Unseen) -> tuple[Tensor, Tensor]:
+        logits = predict_logits(
+            plain.network,
+            unseen.cache,
+            "test",
+            clips_per_video=views,
+            squares=squares,
+            device=device,
+        )
+        return logits, labels_of(unseen.cache, "test")
+
+    chosen_by = logits_of(opened(split="val"))
+    if len(chosen_by[1]) < _FEW:
+        listener.remark(
+            f"The temperature is chosen by {len(chosen_by[1])} videos alone, and so uncertain."
+        )
+    temperature = fit_temperature(*chosen_by, task)
+    validation = _judged(*chosen_by, task, temperature)
+    tested = _tested(opened, listener)
+    test = None if tested is None else _judged(*logits_of(tested), task, temperature)
+    card = plain.card.model_copy(
+        update={
+            "clips_per_video": views,
+            "squares": squares,
+            "validation": validation.after.metrics,
+            "test": None if test is None else test.after.metrics,
+        }
+    )
+    save_model(replace(calibrated(plain, temperature), card=card), out)
+    return CalibratedResult(out, temperature, views, squares, validation, test)
+
+
+def _tested(opened: Callable[[], Unseen], listener: Listener) -> Unseen | None:
+    """Open the clips that the model has not seen and was not chosen by, if there are any."""
+    try:
+        found = opened()
+    except UserError as error:
+        listener.remark(f"The outcome is not tested: {error}")
+        return None
+    return None if found.split == "val" else found
+
+
+def _judged(logits: Tensor, labels: Tensor, task: Task, temperature: float) -> Judged:
+    def honesty(divisor: float) -> Honesty:
+        scores = task.pooled(task.scores(logits / divisor))
+        return Honesty(
+            metrics=task.measure(scores, labels),
+            calibration_error=calibration_error(scores, labels, task),
+        )
+
+    return Judged(before=honesty(1.0), after=honesty(temperature))
