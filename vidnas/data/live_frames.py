@@ -150,18 +150,18 @@ class LiveFrames:
         to_array = Converter(self._size_px)
         stamps = _Stamps(container.format.name in _COUNTED_FORMATS)
         paced = self._source.own_pace and not stamps.counted
-        clock = stamps.clock
         for packet in self._in_time(container, stream, stamps, paced):
             for frame in _decoded(stream, packet):
                 time_s = stamps.time_of(frame)
                 if paced:
-                    began_s = clock.at(time_s)
-                    self._stop.wait(max(0.0, min(began_s - time.monotonic(), HOLD_MAX_S)))
-                    clock.saw(time_s, time.monotonic())
+                    self._stop.wait(
+                        min(max(0.0, stamps.clock.at(time_s) - time.monotonic()), HOLD_MAX_S)
+                    )
+                    stamps.clock.saw(time_s, time.monotonic())
                 if self._stop.is_set():
                     return
                 point = grid_point(time_s, rate_fps, own_fps) if on_grid and rate_fps else None
-                self._keep(to_array(frame), point, time_s, clock.at(time_s))
+                self._keep(to_array(frame), point, time_s, stamps.clock.at(time_s))
 
     def _in_time(
         self,

@@ -125,7 +125,7 @@ def _open(source: LiveSource) -> InputContainer:
             f"{source} cannot be opened: {source.scheme} is none of {', '.join(_PROTOCOLS)} and "
             "file; give another address."
         )
-    options = {"protocol_whitelist": _PROTOCOLS[source.scheme], "fflags": "nobuffer"}
+    options = {"protocol_whitelist": _PROTOCOLS[source.scheme]}
     if source.scheme.startswith("rtsp"):
         # Frames over UDP are lost one by one and leave broken pictures.
         options["rtsp_flags"] = "prefer_tcp"
