@@ -126,12 +126,6 @@ class LiveFrames:
                 list(self._recent), self._number, self._time_s, self._seen_s, self._undecoded
             )
 
-    @property
-    def counted(self) -> tuple[int, int]:
-        """How many frames have come so far, and how many more were too late to be decoded."""
-        with self._changed:
-            return self._number, self._undecoded
-
     def _run(self) -> None:
         try:
             with open_live(self._source) as (container, stream):
@@ -148,7 +142,8 @@ class LiveFrames:
         rate_fps = self._rate_fps
         on_grid = rate_fps is not None and abs(rate_fps / own_fps - 1) > RATE_TOLERANCE
         to_array = Converter(self._size_px)
-        stamps = _Stamps(container.format.name in _COUNTED_FORMATS)
+        tick_s = float(stream.time_base or 0)
+        stamps = _Stamps(tick_s, counted=container.format.name in _COUNTED_FORMATS)
         paced = self._source.own_pace and not stamps.counted
         for packet in self._in_time(container, stream, stamps, paced):
             for frame in _decoded(stream, packet):
@@ -169,7 +164,7 @@ class LiveFrames:
         stream: av.VideoStream,
         stamps: _Stamps,
         paced: bool,
-    ) -> Iterator[Packet]:
+    ) -> Iterator[Packet | None]:
         """Yield the packets to decode: all, or where those that arrive are late, few."""
         skips, decoded_s = False, 0.0
         for packet in _demuxed(container, stream):
@@ -185,6 +180,7 @@ class LiveFrames:
                 continue
             skips, decoded_s = False, now_s
             yield packet
+        yield None  # what the decoder still holds
 
     def _keep(self, picture: Frames, point: int | None, time_s: float, seen_s: float) -> None:
         with self._changed:
@@ -207,8 +203,9 @@ class LiveFrames:
 class _Stamps:
     """The times of a stream, from 0 on, whatever its stamps begin with or jump to."""
 
-    def __init__(self, counted: bool) -> None:
-        self.counted = counted
+    def __init__(self, tick_s: float, *, counted: bool) -> None:
+        self._tick_s = tick_s
+        self.counted = counted or not tick_s
         self.clock = StreamClock()
         self._origin_s: float | None = None
         self._latest_s = 0.0
@@ -216,7 +213,7 @@ class _Stamps:
     def arrived(self, packet: Packet, now_s: float, *, paced: bool) -> float:
         """Return the time of a packet that arrives now."""
         stamp = packet.dts if packet.pts is None else packet.pts
-        own_s = now_s if self.counted or stamp is None else float(stamp * packet.time_base)
+        own_s = now_s if self.counted or stamp is None else stamp * self._tick_s
         if self._origin_s is None:
             self._origin_s = own_s
             self.clock.saw(0.0, now_s)
@@ -231,9 +228,9 @@ class _Stamps:
 
     def time_of(self, frame: VideoFrame) -> float:
         """Return the time of a frame that was decoded."""
-        if self.counted or frame.pts is None or frame.time_base is None:
+        if self.counted or frame.pts is None:
             return self._latest_s
-        return float(frame.pts * frame.time_base) - (self._origin_s or 0.0)
+        return frame.pts * self._tick_s - (self._origin_s or 0.0)
 
 
 def _demuxed(container: InputContainer, stream: av.VideoStream) -> Iterator[Packet]:
@@ -252,7 +249,7 @@ def _demuxed(container: InputContainer, stream: av.VideoStream) -> Iterator[Pack
     raise VideoError(Path(), "sends damaged data only")
 
 
-def _decoded(stream: av.VideoStream, packet: Packet) -> list[VideoFrame]:
+def _decoded(stream: av.VideoStream, packet: Packet | None) -> list[VideoFrame]:
     with suppress(av.error.InvalidDataError):
         return list(stream.codec_context.decode(packet))
     return []
