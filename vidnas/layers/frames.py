@@ -52,7 +52,8 @@ def every(x: Tensor, frames: int, stride: int) -> Tensor:
     if stride == 1:
         return x
     if isinstance(x, Window):
-        return x.over_time(lambda x, frames: (every(x, frames, stride), 0), Reach(1, stride, 0))
+        kept: Tensor = x.over_time(lambda x, n: (every(x, n, stride), 0), Reach(1, stride, 0))
+        return kept
     return per_frame(x, frames)[:, ::stride].flatten(0, 1)
 
 

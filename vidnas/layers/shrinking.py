@@ -34,8 +34,10 @@ def shorten(x: Tensor, frames: int, fewer: int) -> Tensor:
         return x
     if isinstance(x, Window) and frames % fewer == 0:
         window = frames // fewer
-        shortened = Reach(window, window, 0)
-        return x.over_time(lambda x, n: (shorten(x, n, n // window), n // window), shortened)
+        shorter: Tensor = x.over_time(
+            lambda x, n: (shorten(x, n, n // window), n // window), Reach(window, window, 0)
+        )
+        return shorter
     return over_time(lambda plane: shrink(plane, (fewer, int(plane.shape[3]))), x, frames)[0]
 
 

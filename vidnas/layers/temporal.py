@@ -28,8 +28,9 @@ class TimeConv(nn.Module):
         """`(N * T, C, H, W)` to `(N * T, C', H, W)`."""
         middle = self.length // 2
         if isinstance(x, Window):
-            reach = Reach(2 * middle * self.dilation + 1, 1, middle * self.dilation)
-            return x.over_time(lambda x, frames: (self(x, frames), frames), reach)
+            side = middle * self.dilation
+            seen: Tensor = x.over_time(lambda x, n: (self(x, n), n), Reach(2 * side + 1, 1, side))
+            return seen
         steps = -(-frames // self.dilation)
         reach = min(middle, steps - 1)  # taps further out only see padding
         weight = self.weight[:, :, middle - reach : middle + reach + 1]

@@ -1,9 +1,9 @@
 """Features of a window that moves along a video: of each frame, only what is new is computed.
 
-A `Window` goes through the layers of a network in the place of the tensor `(T, C, H, W)` of a clip's
-frames. It holds only those of them that no earlier window had: the newest, and those near the ends
-of the clip, where layers over time see its padding. The rest is taken from what earlier windows
-left, where a layer asks for it.
+A `Window` goes through the layers of a network in the place of the tensor `(T, C, H, W)` of the
+frames of a clip. It holds only those of them that no earlier window had: the newest, and those near
+the ends of the clip, where layers over time see its padding. The rest is taken from what earlier
+windows left, where a layer asks for it.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Reach:
 
 
 class Memory:
-    """What the windows before left, for the layers of one network in the order in which they ask."""
+    """What the windows before left, for the layers of a network in the order in which they ask."""
 
     def __init__(self) -> None:
         self._kept: list[deque[Tensor]] = []
@@ -168,8 +168,9 @@ class Window:
         """Return all features in another shape."""
         return self.whole().reshape(*shape)
 
-    def over_time(self, layer: TimeLayer, reach: Reach) -> Tensor | Window:
-        """Apply a layer over time, where its result is new; all of it if none of it is shared."""
+    def over_time(self, layer: TimeLayer, reach: Reach) -> Any:
+        """Return what a layer over time makes of it, computed where it is new: a window, or the
+        tensor of all frames where nothing is shared any more."""
         if reach == Reach(1, 1, 0):
             return Window(layer(self.own, self.span.count)[0], self.span, self._memory)
         after = self.span.seen_through(reach)
@@ -199,6 +200,9 @@ class Window:
         """Call a function of torch on the frames that are computed."""
         return _each_frame(function, args, kwargs or {})
 
+    def __len__(self) -> int:
+        raise CannotStream("it counts frames")
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(Tensor, name)
         if callable(method):
@@ -207,7 +211,7 @@ class Window:
 
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, tuple) or index[0] != slice(None):
-            raise CannotStream("it chooses frames by their numbers")
+            raise CannotStream("it chooses frames by their number")
         return _each_frame(Tensor.__getitem__, (self, index), {})
 
     def __add__(self, other: Any) -> Any:
@@ -256,7 +260,7 @@ class WindowClip:
         raise CannotStream("it looks at the whole clip first")
 
 
-_WITH_ALL_FRAMES = ("add", "add_", "mul", "mul_", "cat", "__add__", "__iadd__", "__mul__")
+_WITH_ALL_FRAMES = ("add", "add_", "mul", "mul_", "cat", "stack", "__add__", "__iadd__", "__mul__")
 """Functions whose other arguments may be the features of all frames, and are never weights."""
 
 
