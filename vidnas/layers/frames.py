@@ -19,7 +19,8 @@ from vidnas.layers.window import Reach, Window, WindowClip
 def clip_to_frames(clip: Tensor) -> Tensor:
     """`(N, C, T, H, W)` to `(N * T, C, H, W)`."""
     if isinstance(clip, WindowClip):
-        return clip.frames(clip_to_frames)
+        frames: Tensor = clip.frames(clip_to_frames)
+        return frames
     channels, _, height, width = (int(size) for size in clip.shape[1:])
     frames = clip.transpose(1, 2).reshape(-1, channels, height, width)
     return frames.contiguous(memory_format=torch.channels_last)

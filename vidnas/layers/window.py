@@ -56,12 +56,12 @@ class Span:
     @property
     def is_shared(self) -> bool:
         """Whether an earlier window had any."""
-        return self.shared.stop > self.shared.start
+        return self.last - self.moved > self.first
 
     @property
     def count(self) -> int:
         """How many are computed for each window."""
-        return self.frames - (self.shared.stop - self.shared.start)
+        return self.frames - max(0, self.last - self.moved - self.first)
 
     def seen_through(self, reach: Reach) -> Span:
         """Return the span of what a layer over time makes of it."""
@@ -237,8 +237,8 @@ class WindowClip:
         one, channels, _, height, width = self._new.shape
         return torch.Size((one, channels, self._span.frames, height, width))
 
-    def frames(self, to_frames: Callable[[Tensor], Tensor]) -> Window:
-        """Return the frames as what goes through layers."""
+    def frames(self, to_frames: Callable[[Tensor], Tensor]) -> Any:
+        """Return the window of these frames, which goes through layers in place of a tensor."""
         return Window(to_frames(self._new), self._span, self._memory)
 
     @classmethod
