@@ -148,8 +148,8 @@ class Window:
 
     def __init__(self, own: Tensor, span: Span, memory: Memory) -> None:
         """Hold the features that are computed for this window, `(span.count, ...)`."""
-        if len(own) != span.count:
-            raise CannotStream("it changes the number of frames")
+        if not own.dim() or len(own) != span.count:
+            raise CannotStream("it mixes frames, or changes their number")
         self.own, self.span, self._memory = own, span, memory
         self._whole: Tensor | None = None
 
