@@ -220,6 +220,8 @@ class Window:
     def __mul__(self, other: Any) -> Any:
         return _each_frame(torch.mul, (self, other), {})
 
+    __radd__, __rmul__ = __add__, __mul__
+
     def __matmul__(self, other: Any) -> Any:
         return _each_frame(torch.matmul, (self, other), {})
 
