@@ -82,11 +82,6 @@ class Span:
             last = first
         return replace(self, first=first, last=max(first, last))
 
-    def window(self, whole: Tensor, memory: Memory) -> Window:
-        """Return the window of features `(T, ...)` that were all computed."""
-        own = torch.cat([whole[: self.shared.start], whole[self.shared.stop :]])
-        return Window(own, self, memory)
-
 
 @dataclass(frozen=True)
 class Reach:
@@ -116,23 +111,28 @@ class Memory:
     """What the windows before left, for the layers of a network in the order in which they ask."""
 
     def __init__(self) -> None:
-        self._kept: list[deque[Tensor]] = []
+        self._kept: list[deque[list[Tensor]]] = []
         self._next = 0
 
     def begin(self) -> None:
         """Begin with the next window."""
         self._next = 0
 
-    def complete(self, own: Tensor, span: Span) -> Tensor:
-        """Return all features of a window, `(T, ...)`, given those that were computed for it."""
+    def complete(self, own: Tensor, span: Span) -> list[Tensor]:
+        """Return the features of each frame of a window, `(1, ...)`, given those that were computed
+        for it; keep those that a later window shares."""
         if self._next == len(self._kept):
-            shape = (span.shared.stop - span.shared.start, *own.shape[1:])
-            self._kept.append(deque([own.new_zeros(shape)] * span.period, maxlen=span.period))
+            none = [own.new_zeros((1, *own.shape[1:]))] * (span.frames - span.count)
+            self._kept.append(deque([none] * span.period, maxlen=span.period))
         kept = self._kept[self._next]
         self._next += 1
-        whole = torch.cat([own[: span.first], kept[0], own[span.first :]])
-        kept.append(whole[span.first + span.moved : span.last])
-        return whole
+        begin, end = own[: span.first].split(1), own[span.first :].split(1)
+        frames = [*(begin if span.first else ()), *kept[0], *end]
+        first, newest = span.first + span.moved, span.last - span.moved
+        # Copied, since a part of a tensor keeps all of it in memory.
+        new = [frame.clone() for frame in frames[max(first, newest) : span.last]]
+        kept.append([*frames[first:newest], *new])
+        return frames
 
 
 class CannotStream(Exception):
@@ -151,18 +151,22 @@ class Window:
         if not own.dim() or len(own) != span.count:
             raise CannotStream("it mixes frames, or changes their number")
         self.own, self.span, self._memory = own, span, memory
-        self._whole: Tensor | None = None
+        self._frames: list[Tensor] | None = None
 
     @property
     def shape(self) -> torch.Size:
         """The shape, as if no features came from earlier windows."""
         return torch.Size((self.span.frames, *self.own.shape[1:]))
 
+    def part(self, first: int, last: int) -> Tensor:
+        """Return the features of the frames of [first, last)."""
+        if self._frames is None:
+            self._frames = self._memory.complete(self.own, self.span)
+        return torch.cat(self._frames[first:last])
+
     def whole(self) -> Tensor:
         """Return the features of all frames, `(T, ...)`."""
-        if self._whole is None:
-            self._whole = self._memory.complete(self.own, self.span)
-        return self._whole
+        return self.part(0, self.span.frames)
 
     def reshape(self, *shape: int) -> Tensor:
         """Return all features in another shape."""
@@ -174,20 +178,28 @@ class Window:
         if reach == Reach(1, 1, 0):
             return Window(layer(self.own, self.span.count)[0], self.span, self._memory)
         after = self.span.seen_through(reach)
-        whole, frames = self.whole(), self.span.frames
+        frames = self.span.frames
         until = reach.inputs_until(after.first, frames)
         since = reach.inputs_since(after.shared.stop)
         if after.is_shared and until + frames - since < frames:
-            begin = [layer(whole[:until], until)[0][: after.first]] if until else []
-            end = layer(whole[since:], frames - since)[0]
+            begin = [layer(self.part(0, until), until)[0][: after.first]] if until else []
+            end = layer(self.part(since, frames), frames - since)[0]
             own = torch.cat([*begin, end[after.shared.stop - since // reach.stride :]])
             return Window(own, after, self._memory)
-        result = layer(whole, frames)[0]
-        return after.window(result, self._memory) if after.is_shared else result
+        result = layer(self.whole(), frames)[0]
+        if not after.is_shared:
+            return result
+        own = torch.cat([result[: after.shared.start], result[after.shared.stop :]])
+        return Window(own, after, self._memory)
 
     def with_span(self, span: Span) -> Window:
         """Return the same features, of which more are computed for each window."""
-        return self if span == self.span else span.window(self.whole(), self._memory)
+        if span == self.span:
+            return self
+        parts = [self.part(span.shared.stop, span.frames)]
+        if span.first:
+            parts.insert(0, self.part(0, span.first))
+        return Window(torch.cat(parts), span, self._memory)
 
     @classmethod
     def __torch_function__(
