@@ -126,8 +126,8 @@ class Memory:
             self._kept.append(deque([none] * span.period, maxlen=span.period))
         kept = self._kept[self._next]
         self._next += 1
-        begin, end = own[: span.first].split(1), own[span.first :].split(1)
-        frames = [*(begin if span.first else ()), *kept[0], *end]
+        computed = own.unsqueeze(1).unbind()
+        frames = [*computed[: span.first], *kept[0], *computed[span.first :]]
         first, newest = span.first + span.moved, span.last - span.moved
         # Copied, since a part of a tensor keeps all of it in memory.
         new = [frame.clone() for frame in frames[max(first, newest) : span.last]]
