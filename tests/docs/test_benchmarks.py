@@ -14,6 +14,7 @@ SHARED = {
     "__init__",
     "__main__",
     "attacked_search",
+    "camera",
     "clips",
     "commands",
     "decoders",

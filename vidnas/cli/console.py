@@ -56,6 +56,11 @@ def show_json(value: Any) -> None:
     print(_json(value, sort_keys=True))
 
 
+def show_line(value: Any) -> None:
+    """Print one JSON document on a line of standard output, at once."""
+    print(_json(value, indent=None), flush=True)
+
+
 @contextmanager
 def json_entries() -> Iterator[Callable[[str, Any], None]]:
     """Print one JSON object to standard output, entry by entry; it is whole after errors, too."""
@@ -73,10 +78,10 @@ def json_entries() -> Iterator[Callable[[str, Any], None]]:
         print("{}" if before[0] == "{" else "\n}")
 
 
-def _json(value: Any, *, sort_keys: bool = False) -> str:
+def _json(value: Any, *, sort_keys: bool = False, indent: int | None = 2) -> str:
     # All that is not ASCII is escaped by the library; DEL is the one control character in ASCII
     # that it leaves.
-    return json.dumps(value, indent=2, sort_keys=sort_keys).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=indent, sort_keys=sort_keys).replace("\x7f", "\\u007f")
 
 
 def show_table(

@@ -1,52 +1,91 @@
-"""`vidnas predict`: what a model sees in videos."""
+"""`vidnas predict`: what a model sees in videos, long ones and live ones among them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from pydantic import Field, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveInt
 
 from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
 from vidnas.core import UserError
-from vidnas.workflows.options import Model, Request
+from vidnas.core.clip import SMOOTHING_S, THRESHOLD
+from vidnas.core.durations import format_moment
+from vidnas.workflows.options import Model, Request, Seconds
+
+if TYPE_CHECKING:
+    from vidnas.deploy import Model as Trained
 
 _TOP = 5
+
+Source = Annotated[str, BeforeValidator(str)]
+"""Text, since an address is no path."""
 
 
 class PredictRequest(Request):
     """What `vidnas predict` is asked for."""
 
     model: Model
-    videos: Annotated[tuple[Path, ...], Parameter(metavar="VIDEO")]
-    """Video files, folders of them at any depth, or patterns such as "clips/**/*.mp4"."""
+    videos: Annotated[tuple[Source, ...], Parameter(metavar="VIDEO")]
+    """Video files, folders of them at any depth or of one video's frames, or patterns such as
+    "clips/**/*.mp4"; or one camera, such as 0, or stream, such as rtsp://host/path."""
     top: PositiveInt | None = None
     """Number of classes to show; 5 by default, or all that reach --threshold where a video may show
     several."""
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Least score of a class that is shown, where a video may show several."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
+    """Least score of a class that is shown, where a video may show several, and of an event."""
+    smoothing_s: Seconds = SMOOTHING_S
+    """Time over which scores are averaged, of videos longer than half a minute and of streams."""
+    out: Path | None = None
+    """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
+    as subtitles, NAME.srt."""
 
 
 def command(request: PredictRequest, *, json: Json = False) -> None:
     """Name the most likely classes of videos, or all that each shows, as soon as they are known.
 
+    Videos longer than half a minute have a timeline: the events in them, from when to when.
     Videos that cannot be read are named on standard error, and the rest goes on; the
     exit code is then 2. With --json, one object with an entry per video.
+
+    Of a camera or a stream, the newest frames are classified until it ends or Ctrl-C; with --json,
+    one object per line.
 
     For example:
 
         vidnas predict study clip.mp4 more-clips/ --top 3
+        vidnas predict study match.mp4 --out timelines
+        vidnas predict study rtsp://192.168.0.10/stream --json
     """
+    from vidnas.cli.predict_live import predict_live
+    from vidnas.data.reading.live import live_source
+
+    sources = [live_source(name) for name in request.videos]
+    live = [source for source in sources if source is not None]
+    if not live:
+        _predict_files(request, json=json)
+        return
+    if len(sources) > 1:
+        raise UserError(f"{live[0]} is live, and never done; give it alone.")
+    if request.out is not None:
+        raise UserError(
+            f"--out is for files, and {live[0]} is live; pipe its answers to a file with --json."
+        )
+    predict_live(request, live[0], json=json)
+
+
+def _predict_files(request: PredictRequest, *, json: bool) -> None:
     from vidnas.data.reading import VideoError
     from vidnas.data.video_files import find_videos
-    from vidnas.deploy import load_model, predict_video
+    from vidnas.deploy import load_model
     from vidnas.training import NotFinite
 
-    model, files = load_model(request.model), find_videos(request.videos)
+    model, files = load_model(request.model), find_videos(map(Path, request.videos))
     failed: list[Exception] = []
 
     def fail(error: Exception) -> None:
@@ -57,17 +96,18 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
     total = len(files.paths) + len(files.problems)
     printing = json_entries() if json else nullcontext(_show)
     with Display() as display, printing as tell:
+        predict = _predictor(request, model, display)
         for problem in files.problems:
             fail(problem)
         for done, video in enumerate(files.paths, start=1):
             try:
-                found = predict_video(model, video)
+                found = predict(video)
             except VideoError as error:
                 fail(error)
             except NotFinite as error:
                 fail(UserError(f"{video}: {error}"))
             else:
-                tell(str(video), dict(_chosen(found, request, model.card.multi_label)))
+                tell(str(video), found)
             if total > 1 and not results.is_terminal:  # there, the results show how far it is
                 display.progress("Predicting", done, len(files.paths))
     if failed:
@@ -76,17 +116,57 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
         raise UserError(f"{len(failed)} of {total} videos have no prediction; see above for why.")
 
 
-def _show(video: str, scores: Mapping[str, float]) -> None:
+def _predictor(
+    request: PredictRequest, model: Trained, display: Display
+) -> Callable[[Path], dict[str, Any]]:
+    """Return what finds the classes of a video with their scores, or the record of its timeline."""
+    from vidnas.deploy import predict_video
+    from vidnas.deploy.timeline_files import TimelineFolder, timeline_record
+    from vidnas.deploy.windows import is_long, predict_timeline
+
+    folder = None if request.out is None else TimelineFolder(request.out)
+
+    def predict(video: Path) -> dict[str, Any]:
+        if folder is None and not is_long(model, video):
+            return chosen(predict_video(model, video), request, model.card.multi_label)
+        timeline = predict_timeline(
+            model,
+            video,
+            smoothing_s=request.smoothing_s,
+            threshold=request.threshold,
+            on_progress=partial(display.progress, f"Predicting {video.name}"),
+        )
+        if folder is not None:
+            folder.write(video, timeline)
+        return timeline_record(timeline)
+
+    return predict
+
+
+def _show(video: str, found: dict[str, Any]) -> None:
     show((video, "bold"))
-    if not scores:
+    if "events" in found:
+        for event in found["events"]:
+            show_event(event)
+        if not found["events"]:
+            show("  no class reaches the threshold at any time")
+        return
+    if not found:
         show("  no class reaches the threshold")
-    for name, score in scores.items():
+    for name, score in found.items():
         show(f"  {score:6.1%}  {name}")
 
 
-def _chosen(
+def show_event(event: Mapping[str, Any]) -> None:
+    """Print an event: from when to when, and what."""
+    span = f"{format_moment(event['start_s'])} to {format_moment(event['end_s'])}"
+    show(f"  {span:>20}  {event['score']:6.1%}  {event['name']}")
+
+
+def chosen(
     scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool
-) -> list[tuple[str, float]]:
+) -> dict[str, float]:
+    """Return the classes to show with their scores, of all, the most likely first."""
     if request.top is None and multi_label:
-        return [(name, score) for name, score in scores if score >= request.threshold]
-    return scores[: request.top or _TOP]
+        return {name: score for name, score in scores if score >= request.threshold}
+    return dict(scores[: request.top or _TOP])

@@ -21,6 +21,10 @@ _CHANNELS: dict[Modality, int] = {"rgb": 3, "flow": 2, "objects": 151}
 
 CLIPS_PER_VIDEO = 3
 """Evenly spaced clips of a video over which tests and predictions average, by default."""
+SMOOTHING_S = 1.0
+"""Over how long the scores along a long video, or a live one, are averaged, by default."""
+THRESHOLD = 0.5
+"""The least score of a class that is shown and makes an event, by default."""
 
 Squares = Literal[1, 3]
 """How many squares are cut out of a frame: the centre, or that and both ends of the longer side."""

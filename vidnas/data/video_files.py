@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
 from vidnas.core.text import cause_of
-from vidnas.data.reading import VIDEO_SUFFIXES, VideoError
+from vidnas.data.reading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoError
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ def find_videos(named: Iterable[Path]) -> VideoFiles:
     """Find the videos that are meant by files, by folders at any depth, and by patterns.
 
     A file is taken whatever its name ends in, and a pattern such as `clips/**/*.mp4` only where
-    there is no file of that very name. Hidden files and folders inside of folders are left out.
+    there is no file of that very name. Hidden files and folders inside of folders are left out. A
+    folder of images, without any video, is the video whose frames they are.
     """
     paths: dict[Path, None] = {}
     problems: list[VideoError] = []
@@ -60,6 +62,7 @@ def _videos(path: Path, problems: list[VideoError]) -> Iterator[Path]:
         problems.append(VideoError(Path(error.filename or path), cause_of(error)))
 
     visited: set[str] = set()
+    found = False
     for parent, folders, files in os.walk(path, onerror=note, followlinks=True):
         real = os.path.realpath(parent)
         if real in visited:  # a link back to where we come from
@@ -70,4 +73,15 @@ def _videos(path: Path, problems: list[VideoError]) -> Iterator[Path]:
         for name in sorted(files):
             video = Path(parent, name)
             if video.suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                found = True
                 yield video
+    if not found and _holds_images(path):
+        yield path
+
+
+def _holds_images(folder: Path) -> bool:
+    with suppress(OSError):
+        return any(
+            one.suffix.lower() in IMAGE_SUFFIXES and one.name[0] != "." for one in folder.iterdir()
+        )
+    return False

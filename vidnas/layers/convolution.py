@@ -51,6 +51,11 @@ class SameConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
         self._kernel, self._stride = kernel, stride
 
+    @property
+    def same_window(self) -> tuple[int, int]:
+        """Length and stride of the kernel along the first axis, where SAME padding is."""
+        return self._kernel[0], self._stride[0]
+
     def reset_parameters(self) -> None:
         """Draw He-normal weights."""
         he_normal_(self.weight)

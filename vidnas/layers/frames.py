@@ -7,13 +7,20 @@ below free of copies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from vidnas.layers.padding import same_padding
+from vidnas.layers.window import Reach, Window, WindowClip
+
 
 def clip_to_frames(clip: Tensor) -> Tensor:
     """`(N, C, T, H, W)` to `(N * T, C, H, W)`."""
+    if isinstance(clip, WindowClip):
+        frames: Tensor = clip.frames(clip_to_frames)
+        return frames
     channels, _, height, width = (int(size) for size in clip.shape[1:])
     frames = clip.transpose(1, 2).reshape(-1, channels, height, width)
     return frames.contiguous(memory_format=torch.channels_last)
@@ -41,6 +48,16 @@ def scale_clip(x: Tensor, scale: Tensor, frames: int) -> Tensor:
     return scaled.reshape(-1, *(int(size) for size in x.shape[1:]))
 
 
+def every(x: Tensor, frames: int, stride: int) -> Tensor:
+    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`."""
+    if stride == 1:
+        return x
+    if isinstance(x, Window):
+        kept: Tensor = x.over_time(lambda x, n: (every(x, n, stride), 0), Reach(1, stride, 0))
+        return kept
+    return per_frame(x, frames)[:, ::stride].flatten(0, 1)
+
+
 def use_channels_last(network: nn.Module) -> None:
     """Store 2D convolution kernels channels-last, as the frames of clips lie in memory.
 
@@ -56,10 +73,22 @@ def over_time(layer: Callable[[Tensor], Tensor], x: Tensor, frames: int) -> tupl
 
     `(N * T, C, H, W)` becomes `(N * T', C', H, W)` and `T'`.
     """
+    if isinstance(x, Window) and (reach := reach_over_time(layer, frames)):
+        return x.over_time(partial(over_time, layer), reach), -(-frames // reach.stride)
     channels, height, width = (int(size) for size in x.shape[1:])
     plane = layer(x.reshape(-1, frames, channels, height * width).transpose(1, 2))
     channels, frames = int(plane.shape[1]), int(plane.shape[2])
     return plane.transpose(1, 2).reshape(-1, channels, height, width), frames
+
+
+def reach_over_time(layer: object, frames: int) -> Reach | None:
+    """Return what a 2D layer sees of the times of such a plane; None where it does not say."""
+    if isinstance(layer, nn.Conv2d) and not isinstance(layer.padding, str) and layer.padding[0]:
+        return Reach(layer.kernel_size[0], layer.stride[0], layer.padding[0])
+    if (layer := getattr(layer, "conv", layer)) and hasattr(layer, "same_window"):
+        length, stride = layer.same_window
+        return Reach(length, stride, same_padding(frames, length, stride)[0])
+    return None
 
 
 class OverTime(nn.Module):

@@ -34,6 +34,11 @@ class SamePool2d(nn.Module):
         self.kind = kind
         self.kernel, self.stride = kernel, stride
 
+    @property
+    def same_window(self) -> tuple[int, int]:
+        """Length and stride of the windows along the first axis, where SAME padding is."""
+        return self.kernel[0], self.stride[0]
+
     def forward(self, x: Tensor) -> Tensor:
         """Pool each window."""
         if self.kind == "maxpool":

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidnas.layers.frames import over_time
+from vidnas.layers.window import Reach, Window
 
 
 def shrink(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -31,6 +32,12 @@ def shorten(x: Tensor, frames: int, fewer: int) -> Tensor:
     """Max-pool clips `(N * frames, C, H, W)` over time to `(N * fewer, C, H, W)`."""
     if frames == fewer:
         return x
+    if isinstance(x, Window) and frames % fewer == 0:
+        window = frames // fewer
+        shorter: Tensor = x.over_time(
+            lambda x, n: (shorten(x, n, n // window), n // window), Reach(window, window, 0)
+        )
+        return shorter
     return over_time(lambda plane: shrink(plane, (fewer, int(plane.shape[3]))), x, frames)[0]
 
 

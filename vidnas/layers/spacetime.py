@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -17,6 +18,7 @@ from vidnas.layers.convolution import (
 from vidnas.layers.frames import OverTime, per_frame
 from vidnas.layers.padding import pad_same, same_padding
 from vidnas.layers.pooling import Pooling, SamePool2d
+from vidnas.layers.window import Reach, Window
 
 Profile = Literal["evanet", "cauchy", "gaussian"]
 """The temporal profile of iTGM layers: as in EvaNet's published code; a Cauchy distribution, as in
@@ -100,6 +102,11 @@ def convolve(
         `(N * T', C', H', W')` and `T' = ceil(T / s)`.
     """
     over_time, over_space = stride[0], stride[1:]
+    if isinstance(x, Window):
+        length = dilation * (int(weight.shape[2]) - 1) + 1
+        reach = Reach(length, over_time, same_padding(frames, length, over_time)[0])
+        convolved = partial(convolve, weight=weight, stride=stride, dilation=dilation)
+        return x.over_time(convolved, reach), -(-frames // over_time)
     kernel = (int(weight.shape[3]), int(weight.shape[4]))
     if kernel == (1, 1):
         x, over_space = subsample(x, over_space)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vidnas.layers.convolution import he_normal_
 from vidnas.layers.frames import per_frame
+from vidnas.layers.window import Reach, Window
 
 
 class TimeConv(nn.Module):
@@ -25,8 +26,12 @@ class TimeConv(nn.Module):
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """`(N * T, C, H, W)` to `(N * T, C', H, W)`."""
-        steps = -(-frames // self.dilation)
         middle = self.length // 2
+        if isinstance(x, Window):
+            side = middle * self.dilation
+            seen: Tensor = x.over_time(lambda x, n: (self(x, n), n), Reach(2 * side + 1, 1, side))
+            return seen
+        steps = -(-frames // self.dilation)
         reach = min(middle, steps - 1)  # taps further out only see padding
         weight = self.weight[:, :, middle - reach : middle + reach + 1]
         if reach == 0:

@@ -16,10 +16,10 @@ from vidnas.data.reading.errors import VideoError, naming
 
 _LISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"v=0", b"<?xml", b"<MPD", b"<smil", b"RTSPtext")
 _READ_ERRORS_MAX = 64
-_DECODING = {"max_pixels": str(PIXELS_MAX)}
+DECODING = {"max_pixels": str(PIXELS_MAX)}
 _OPTIONS_SINCE = 18
 """Earlier versions of PyAV crash on options where streams appear late, as in FLV and TS files."""
-_PROBING = _DECODING if int(av.__version__.split(".")[0]) >= _OPTIONS_SINCE else {}
+_PROBING = DECODING if int(av.__version__.split(".")[0]) >= _OPTIONS_SINCE else {}
 
 Packet: TypeAlias = "av.Packet[Any]"
 

@@ -112,6 +112,8 @@ class VideoStream:
         self.own_rate_fps: float = source.rate_fps
         """The video's own frame rate."""
         grid_fps = rate_fps or source.rate_fps
+        self.duration_s: float = source.duration_s
+        """How long it lasts as far as its time stamps tell, before anything is decoded."""
         alike = abs(grid_fps / source.rate_fps - 1) <= RATE_TOLERANCE
         self.rate_fps: float = source.rate_fps if alike else grid_fps
         """The rate of the grid."""
@@ -186,4 +188,4 @@ class VideoStream:
             lasts_s = self._source.duration_s
             raise VideoError(self._path, f"has no frames{span} (the video lasts {lasts_s:.2f} s)")
         if count < frames_min:
-            raise VideoError(self._path, "is too short: it has a single frame")
+            raise VideoError(self._path, "is too short: it has a single frame, as a picture has")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vidnas.families.baselines.architecture import R2Plus1D, middle_channels
 from vidnas.families.network import Network
 from vidnas.layers.convolution import subsample
-from vidnas.layers.frames import OverTime, clip_to_frames, per_frame
+from vidnas.layers.frames import OverTime, clip_to_frames, every
 from vidnas.layers.head import ClassifierHead
 
 
@@ -100,7 +100,7 @@ class ResidualBlock(nn.Module):
         kept = x
         if self.stride > 1:
             kept, _ = subsample(x, (self.stride, self.stride))
-            kept = per_frame(kept, frames)[:, :: self.stride].flatten(0, 1)
+            kept = every(kept, frames, self.stride)
         y, frames_after = self.first(x, frames)
         y, frames_after = self.second(torch.relu(y), frames_after)
         return torch.relu(y + self.shortcut(kept)), frames_after

@@ -10,7 +10,7 @@ from vidnas.families.tinyvideonet.unit import Operation, Unit
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
 from vidnas.layers.convolution import ConvNorm
-from vidnas.layers.frames import OverTime, clip_to_frames, per_frame, use_channels_last
+from vidnas.layers.frames import OverTime, clip_to_frames, every, use_channels_last
 from vidnas.layers.gates import ContextGate, SqueezeExcite
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.pooling import SamePool2d
@@ -55,7 +55,7 @@ class TinyVideoUnit(nn.Module):
             x = self.context_gate(x, frames)
         x = self.narrow(x)
         if self.unit.skip != "none":
-            x = x + self.skip(_every(entry, entry_frames, self.unit.skip_stride[0]))
+            x = x + self.skip(every(entry, entry_frames, self.unit.skip_stride[0]))
         x = activate(x, self.unit.act)
         if self.non_local is not None:
             x = self.non_local(x, frames)
@@ -106,8 +106,3 @@ def _spatial(unit: Unit, channels: int) -> tuple[list[nn.Module], int]:
         channels = unit.reduce
     layer, channels = _layer(unit.spatial, channels, unit.inner)
     return [*layers, layer], channels
-
-
-def _every(x: Tensor, frames: int, stride: int) -> Tensor:
-    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`."""
-    return x if stride == 1 else per_frame(x, frames)[:, ::stride].flatten(0, 1)

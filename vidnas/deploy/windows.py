@@ -1,0 +1,171 @@
+"""A video of any length seen through a window that moves along it: one answer per place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidnas.core.clip import SMOOTHING_S, THRESHOLD
+from vidnas.data.flow import resize_flow, stream_flow
+from vidnas.data.reading import Frames, stream_video
+from vidnas.data.sampling import Clips, clips_of
+from vidnas.deploy.contract import Contract
+from vidnas.deploy.model import Model
+from vidnas.deploy.timeline import Timeline, smoothed
+from vidnas.training.evaluation import predict_scores
+
+LONG_S = 30.0
+"""Videos up to this length have one answer, as those have that are as long as what a model was
+trained on."""
+_LONG_TYPICAL = 3
+_UNKNOWN_WINDOW = 64
+_BATCH = 8
+
+Progress = Callable[[float, float], None]
+
+
+def window_of(contract: Contract) -> tuple[int, int]:
+    """Return the frames that one answer sees, and how far two are apart.
+
+    A model of frames that are spread over whole videos sees as much as the videos of its training
+    lasted, or 64 frames where nobody wrote that down.
+    """
+    window = contract.window_frames or _UNKNOWN_WINDOW
+    return window, contract.hop_frames or max(1, window // 2)
+
+
+def is_long(model: Model, path: Path | str) -> bool:
+    """Return whether a video is so much longer than what the model knows that it has a timeline:
+    longer than 30 seconds, and than three videos of its training.
+
+    Raises:
+        VideoError: the video is missing, or is none.
+    """
+    with stream_video(path, rate_fps=model.contract.rate_fps) as stream:
+        typical_s = (model.card.typical_frames or 0) / stream.rate_fps
+        return stream.duration_s > max(LONG_S, _LONG_TYPICAL * typical_s)
+
+
+def predict_timeline(
+    model: Model,
+    path: Path | str,
+    *,
+    smoothing_s: float = SMOOTHING_S,
+    threshold: float = THRESHOLD,
+    on_progress: Progress | None = None,
+) -> Timeline:
+    """Score the classes along a video of any length, in the memory that one window takes.
+
+    Args:
+        model: what looks.
+        path: the video.
+        smoothing_s: over how long scores are averaged; 0 leaves them as they are.
+        threshold: the least smoothed score during an event.
+        on_progress: called with the seconds seen, and in all.
+
+    Raises:
+        VideoError: the video is missing, cannot be decoded or shows a single frame.
+        UserError: the network takes flow, and OpenCV is not installed.
+        NotFinite: the network predicts numbers that are not finite.
+    """
+    contract = model.contract
+    window, hop = window_of(contract)
+    places: list[int] = []
+    rows: list[Tensor] = []
+    with stream_video(
+        path, size_px=contract.stored_px, rate_fps=contract.rate_fps, frames_min=2
+    ) as stream:
+        rate_fps, expected_s = stream.rate_fps, stream.duration_s
+        seen = _Counted(stream)
+        for starts, clips in _batches(_clips(seen, path, contract, window, hop)):
+            places += starts
+            rows.append(_scores(model, clips))
+            if on_progress:
+                on_progress(min(seen.count / rate_fps, expected_s), expected_s)
+    duration_s = seen.count / rate_fps
+    window_s = min(window, seen.count) / rate_fps
+    times_s = np.array(places) / rate_fps + window_s / 2
+    scores = torch.cat(rows).double().numpy()
+    return Timeline(
+        classes=model.classes,
+        times_s=times_s,
+        scores=smoothed(times_s, scores, smoothing_s),
+        duration_s=duration_s,
+        window_s=window_s,
+        smoothing_s=smoothing_s,
+        threshold=threshold,
+    )
+
+
+def _scores(model: Model, clips: Clips) -> Tensor:
+    with torch.inference_mode():
+        return predict_scores(model.network.eval(), clips, torch.device("cpu"), model.card.task)
+
+
+class _Counted:
+    """Passes frames on and counts them."""
+
+    def __init__(self, frames: Iterable[Frames]) -> None:
+        self._frames, self.count = frames, 0
+
+    def __iter__(self) -> Iterator[Frames]:
+        for frame in self._frames:
+            self.count += 1
+            yield frame
+
+
+def _clips(
+    frames: Iterable[Frames], path: Path | str, contract: Contract, window: int, hop: int
+) -> Iterator[tuple[int, Clips]]:
+    """Yield where each window starts, and its clips; the last one ends where the video does."""
+    recent: deque[tuple[Frames, Frames | None]] = deque(maxlen=window)
+    done = count = start = 0
+    for count, pair in enumerate(_with_flow(frames, path, contract), start=1):
+        recent.append(pair)
+        start = count - window
+        if start >= 0 and start % hop == 0:
+            done = count
+            yield start, _cut(recent, contract)
+    if recent and done < count:
+        yield max(start, 0), _cut(recent, contract)
+
+
+def _with_flow(
+    frames: Iterable[Frames], path: Path | str, contract: Contract
+) -> Iterable[tuple[Frames, Frames | None]]:
+    if contract.flow_method is None:
+        return ((frame, None) for frame in frames)
+    flow = stream_flow(path, contract.flow_method, rate_fps=contract.rate_fps)
+    return zip(frames, flow, strict=True)
+
+
+def _cut(recent: Iterable[tuple[Frames, Frames | None]], contract: Contract) -> Clips:
+    pictures, motion = zip(*recent, strict=True)
+    frames = np.stack(pictures)
+    flow = None
+    if contract.flow_method is not None:
+        flow = resize_flow(np.stack(motion), *frames.shape[1:3])
+    return clips_of(frames, contract.inputs, flow=flow)
+
+
+def _batches(clips: Iterable[tuple[int, Clips]]) -> Iterator[tuple[list[int], Clips]]:
+    """Put the clips of several windows into one batch."""
+    starts: list[int] = []
+    waiting: list[Clips] = []
+    for start, one in clips:
+        starts.append(start)
+        waiting.append(one)
+        if len(waiting) == _BATCH:
+            yield starts, _together(waiting)
+            starts, waiting = [], []
+    if waiting:
+        yield starts, _together(waiting)
+
+
+def _together(clips: list[Clips]) -> Clips:
+    return tuple(torch.cat(inputs) for inputs in zip(*clips, strict=True))
