@@ -71,9 +71,8 @@ def export_file(
         metadata["precision"] = precision
         graph = _quantized(model, graph, fmt, cache)
     fmt.write(graph, metadata, path)
-    size = sum(one.stat().st_size for one in (path, path.with_suffix(".bin")) if one.is_file())
     real = answers.compare(fmt.open(path)) if answers else None
-    return Exported(path, fmt, precision, size, check, real)
+    return Exported(path, fmt, precision, fmt.size_bytes(path), check, real)
 
 
 def _require_possible(

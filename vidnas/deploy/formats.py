@@ -36,6 +36,14 @@ class Format:
     """Open a file to run it."""
     predict: Callable[[Any], Predict] | None = None
     """Open a graph that is not written yet; None where int8 is not offered."""
+    besides: tuple[str, ...] = ()
+    """Suffixes of the files that belong to it."""
+
+    def size_bytes(self, path: Path) -> int:
+        """Return the size of a file and what belongs to it."""
+        return sum(
+            path.with_suffix(suffix).stat().st_size for suffix in (path.suffix, *self.besides)
+        )
 
 
 def format_of(path: Path) -> Format:
@@ -115,6 +123,7 @@ FORMATS: Mapping[str, Format] = {
             write=_write_openvino,
             open=in_openvino,
             predict=in_openvino,
+            besides=(".bin",),
         ),
         Format(
             ".pt2",

@@ -36,7 +36,7 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True)
 class Stopwatch:
-    """Times runs. One thread is the calling thread in every runtime, so its CPU time is the run's."""
+    """Times runs. One thread is the calling thread in every runtime: its CPU time is the run's."""
 
     one_thread: bool
     wall: Clock = time.perf_counter
@@ -100,10 +100,10 @@ class Series:
         self._spent_s += self.watch.wall() - start_s
         n = len(self.pairs)
         # The first run is cold, and says little.
-        if self.give_up is not None and n > 1:
-            if min(pair.ratio for pair in self.pairs) > self.give_up * (1 + 2 / n):
-                self.warmup = min(self.warmup, n - 1)
-                self.repeats = n - self.warmup
+        fastest = min(pair.ratio for pair in self.pairs)
+        if self.give_up is not None and n > 1 and fastest > self.give_up * (1 + 2 / n):
+            self.warmup = min(self.warmup, n - 1)
+            self.repeats = n - self.warmup
 
     def take(self) -> Series:
         """Time runs until there are enough."""

@@ -1,4 +1,4 @@
-"""The last step of a search: which of the finished networks is its answer, measured and exported."""
+"""The last step of a search: which finished network is its answer, measured and exported."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.checks import Answers
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER
-from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, save_model
+from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
 from vidnas.evolution.study import Study
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.engines import in_onnxruntime

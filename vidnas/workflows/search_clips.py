@@ -14,8 +14,9 @@ from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import choose_finalists, train_finalists
-from vidnas.deploy.model import Model, ModelCard
+from vidnas.deploy.model import Model
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
@@ -69,7 +70,7 @@ class SearchResult:
 
     @property
     def model(self) -> Path:
-        """Folder of the network; `vidnas.load_model` reads it."""
+        """Folder of the network; `vidnas.load` reads it."""
         return self.study.folder / BEST_FOLDER
 
     @property
