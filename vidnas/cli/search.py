@@ -43,6 +43,8 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
             f"{latency.protocol.threads} thread(s))",
             ("" if card.within_limits else "  over the limit", "red"),
         )
+        if latency.doubt:
+            show((f"        {latency.doubt}", "yellow"))
     show(f"model   {result.model}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:
