@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from vidnas.core import ClipSpec
@@ -18,7 +20,7 @@ class PeakNetwork(nn.Module):
         super().__init__()
         widths = [3, *[_CHANNELS] * (_DEPTH + 1)]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import platform
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +46,8 @@ class Prepared:
     """Name with the model of the chip."""
     dtype: str
     """In which its convolutions are computed."""
+    size_bytes: Callable[[], int]
+    """The size of what is run, as a file."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ def _prepare_onnxruntime(task: _Task, *, int8: bool = False) -> Prepared:
         graph = quantize(proto, names, task.calibration_clips).SerializeToString()
     predict = in_onnxruntime(graph, task.threads)
     version = f"onnxruntime {onnxruntime.__version__}"
-    return _prepared(task, predict, version, "int8" if int8 else "float32")
+    dtype = "int8" if int8 else "float32"
+    return _prepared(task, predict, version, dtype, partial(len, graph))
 
 
 def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
@@ -140,12 +145,20 @@ def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
         model = quantize(model, input_names(task.inputs), task.calibration_clips)
     precision: Precision = "bf16" if dtype == "bfloat16" else "f32"
     predict = in_openvino(model, task.threads, precision=precision)
-    return _prepared(task, predict, version, dtype)
+    return _prepared(task, predict, version, dtype, partial(_openvino_bytes, model))
 
 
-def _prepared(task: _Task, predict: Predict, runtime: str, dtype: str) -> Prepared:
+def _openvino_bytes(model: Any) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        openvino().serialize(model, f"{folder}/model.xml", f"{folder}/model.bin")
+        return sum(file.stat().st_size for file in Path(folder).iterdir())
+
+
+def _prepared(
+    task: _Task, predict: Predict, runtime: str, dtype: str, size_bytes: Callable[[], int]
+) -> Prepared:
     clips = _random_clips(task.inputs)
-    return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype)
+    return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype, size_bytes)
 
 
 def _prepare_torch(task: _Task) -> Prepared:
@@ -173,7 +186,8 @@ def _prepare_torch(task: _Task) -> Prepared:
 
     name = _cpu_name() if on_cpu else f"{place} ({torch.cuda.get_device_name(place)})"
     version = f"torch {torch.__version__}"
-    return Prepared(lambda: forward(clips), predict, version, name, "float32")
+    size = sum(tensor.nbytes for tensor in module.state_dict().values())
+    return Prepared(lambda: forward(clips), predict, version, name, "float32", lambda: size)
 
 
 def _torch_device(device: str) -> torch.device:

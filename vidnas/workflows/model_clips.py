@@ -49,7 +49,7 @@ def open_model_clips(
         raise UserError(
             f"{source} has other classes than the model; give the clips that it was trained on."
         )
-    if model.seen is not None:
+    if model.seen is not None and dataset.fingerprint() != model.card.data:
         dataset = _in_splits_of(model.seen, dataset)
     card, inputs = model.card, model.architecture.inputs
     return open_clips(
