@@ -108,7 +108,7 @@ def measure_latency(
     series = _series(prepared, threads, reference, warmup=warmup, repeats=repeats)
     if give_up_ms is not None:
         series.give_up = give_up_ms / (reference.latency_ms if reference else 1.0)
-    return _latency(series.take(), prepared, threads, reference)
+    return latency_of(series.take(), prepared, threads, reference)
 
 
 def measure_in_turns(
@@ -134,7 +134,7 @@ def measure_in_turns(
         for series in running:
             series.sample()
     return {
-        name: _latency(series, networks[name], threads, references[name])
+        name: latency_of(series, networks[name], threads, references[name])
         for name, series in all_series.items()
     }
 
@@ -164,9 +164,10 @@ def _prepared_reference(engine: str, threads: int) -> Prepared:
     )
 
 
-def _latency(
+def latency_of(
     series: Series, prepared: Prepared, threads: int, reference: Reference | None
 ) -> Latency:
+    """Return what a series of runs amounts to."""
     scale_ms = 1.0 if reference is None else reference.latency_ms
     low, p50, high, p90 = (np.quantile(series.ratios, (0.25, 0.5, 0.75, 0.9)) * scale_ms).tolist()
     pairs = series.counted
