@@ -52,25 +52,27 @@ def quantize(
     def feed(values: Clips) -> dict[str, NDArray[np.float32]]:
         return dict(zip(names, values, strict=True))
 
-    settings: dict[str, Any] = {
-        "subset_size": len(clips),
+    parameters = nncf.AdvancedQuantizationParameters(
         # The first axis of features holds frames of one clip: they share their statistics.
-        "advanced_quantization_parameters" if guard else "advanced_parameters": (
-            nncf.AdvancedQuantizationParameters(batchwise_statistics=True)
-        ),
-    }
+        batchwise_statistics=True,
+        # ONNX Runtime takes one range for all channels of features.
+        activations_quantization_params=nncf.QuantizationParameters(per_channel=False),
+    )
     calibration = nncf.Dataset([*clips], feed)
     try:
         with _quiet():
             if guard is None:
-                return nncf.quantize(graph, calibration, **settings)
+                return nncf.quantize(
+                    graph, calibration, subset_size=len(clips), advanced_parameters=parameters
+                )
             return nncf.quantize_with_accuracy_control(
                 graph,
                 calibration,
                 nncf.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
                 _validation(guard),
                 max_drop=MOST_LOST,
-                **settings,
+                subset_size=len(clips),
+                advanced_quantization_parameters=parameters,
             )
     except Exception as error:  # whatever NNCF meets in a graph
         reason = " ".join(str(error).split())[:200]
