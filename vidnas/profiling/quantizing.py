@@ -33,7 +33,12 @@ class Guard:
 
 
 def quantize(
-    graph: Any, names: Sequence[str], clips: Sequence[Clips], guard: Guard | None = None
+    graph: Any,
+    names: Sequence[str],
+    clips: Sequence[Clips],
+    guard: Guard | None = None,
+    *,
+    for_time: bool = False,
 ) -> Any:
     """Return a graph with int8 convolutions and products, with ranges as these clips need them.
 
@@ -43,11 +48,14 @@ def quantize(
         clips: for calibration, of a batch of one each.
         guard: where given, the layers that cost most stay in float until at most `MOST_LOST` of the
             right answers is lost.
+        for_time: whether only the time of a run matters: biases are not corrected, which takes most
+            of the work.
 
     Raises:
         UserError: NNCF is not installed, or it cannot quantise the graph.
     """
     nncf = _nncf()
+    advanced = nncf.quantization.advanced_parameters
 
     def feed(values: Clips) -> dict[str, NDArray[np.float32]]:
         return dict(zip(names, values, strict=True))
@@ -55,8 +63,9 @@ def quantize(
     parameters = nncf.AdvancedQuantizationParameters(
         # The first axis of features holds frames of one clip: they share their statistics.
         batchwise_statistics=True,
+        disable_bias_correction=for_time,
         # ONNX Runtime takes one range for all channels of features.
-        activations_quantization_params=nncf.QuantizationParameters(per_channel=False),
+        activations_quantization_params=advanced.QuantizationParameters(per_channel=False),
     )
     calibration = nncf.Dataset([*clips], feed)
     try:

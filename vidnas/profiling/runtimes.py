@@ -30,8 +30,6 @@ from vidnas.profiling.engines import (
 from vidnas.profiling.onnx import export_onnx, input_names
 from vidnas.profiling.quantizing import quantize
 
-_CALIBRATION_CLIPS = 4
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -64,12 +62,12 @@ class _Task:
     def graph(self) -> bytes:
         return export_onnx(self.network, self.inputs)
 
-    @property
-    def calibration_clips(self) -> Sequence[Clips]:
-        """The clips that ranges are taken from. How long a run takes does not depend on them."""
-        return self.calibration or [
-            _random_clips(self.inputs, seed) for seed in range(_CALIBRATION_CLIPS)
-        ]
+    def quantized(self, graph: Any) -> Any:
+        """Quantise a graph. How long a run takes does not depend on the clips."""
+        names = input_names(self.inputs)
+        if self.calibration is None:
+            return quantize(graph, names, [_random_clips(self.inputs)], for_time=True)
+        return quantize(graph, names, self.calibration)
 
 
 def prepare(
@@ -129,9 +127,7 @@ def _prepare_onnxruntime(task: _Task, *, int8: bool = False) -> Prepared:
 
     graph = task.graph
     if int8:
-        proto = onnx.load_from_string(graph)
-        names = input_names(task.inputs)
-        graph = quantize(proto, names, task.calibration_clips).SerializeToString()
+        graph = task.quantized(onnx.load_from_string(graph)).SerializeToString()
     predict = in_onnxruntime(graph, task.threads)
     version = f"onnxruntime {onnxruntime.__version__}"
     dtype = "int8" if int8 else "float32"
@@ -142,7 +138,7 @@ def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
     version = f"openvino {openvino().__version__.split('-')[0]}"
     model = openvino_model(task.graph)
     if dtype == "int8":
-        model = quantize(model, input_names(task.inputs), task.calibration_clips)
+        model = task.quantized(model)
     precision: Precision = "bf16" if dtype == "bfloat16" else "f32"
     predict = in_openvino(model, task.threads, precision=precision)
     return _prepared(task, predict, version, dtype, partial(_openvino_bytes, model))
