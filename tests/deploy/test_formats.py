@@ -22,7 +22,7 @@ from vidnas.profiling.engines import in_onnxruntime
 from vidnas.profiling.onnx import export_onnx
 from vidnas.profiling.quantizing import Guard, quantize
 
-CLASSES = ("left", "right", "up")
+CLASSES = ("left", "right", "growing")
 NEEDS = {".xml": "openvino"}
 
 

@@ -27,7 +27,7 @@ from vidnas.workflows.reference import study_reference
 
 TINY = """{"family": "tinyvideonet", "size_px": 16, "frames": 2, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "repeats": 1}]}"""
-CLASSES = ("left", "right", "up")
+CLASSES = ("left", "right", "growing")
 PROTOCOL = LatencyProtocol(
     device="cpu", runtime="onnxruntime 1", threads=1, dtype="float32", batch=1, warmup=3, repeats=60
 )
