@@ -55,8 +55,11 @@ class _Constants:
         nodes = self._ancestors(name)
         if nodes is None:
             return None
+        needed = {source for node in nodes for source in node.input if source in self._stored}
         output = onnx.helper.make_empty_tensor_value_info(name)
-        graph = onnx.helper.make_graph(nodes, "constant", [], [output], [*self._stored.values()])
+        graph = onnx.helper.make_graph(
+            nodes, "constant", [], [output], [self._stored[one] for one in needed]
+        )
         part = onnx.helper.make_model(graph, opset_imports=self._opsets)
         return np.asarray(ReferenceEvaluator(part).run(None, {})[0])
 
