@@ -54,30 +54,30 @@ def quantize(
     Raises:
         UserError: NNCF is not installed, or it cannot quantise the graph.
     """
-    nncf = _nncf()
-    advanced = nncf.quantization.advanced_parameters
+    library = nncf()
+    advanced = library.quantization.advanced_parameters
 
     def feed(values: Clips) -> dict[str, NDArray[np.float32]]:
         return dict(zip(names, values, strict=True))
 
-    parameters = nncf.AdvancedQuantizationParameters(
+    parameters = library.AdvancedQuantizationParameters(
         # The first axis of features holds frames of one clip: they share their statistics.
         batchwise_statistics=True,
         disable_bias_correction=for_time,
         # ONNX Runtime takes one range for all channels of features.
         activations_quantization_params=advanced.QuantizationParameters(per_channel=False),
     )
-    calibration = nncf.Dataset([*clips], feed)
+    calibration = library.Dataset([*clips], feed)
     try:
         with _quiet():
             if guard is None:
-                return nncf.quantize(
+                return library.quantize(
                     graph, calibration, subset_size=len(clips), advanced_parameters=parameters
                 )
-            return nncf.quantize_with_accuracy_control(
+            return library.quantize_with_accuracy_control(
                 graph,
                 calibration,
-                nncf.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
+                library.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
                 _validation(guard),
                 max_drop=MOST_LOST,
                 subset_size=len(clips),
@@ -100,7 +100,12 @@ def _validation(guard: Guard) -> Callable[[Any, Any], tuple[float, list[float]]]
     return validate
 
 
-def _nncf() -> Any:
+def nncf() -> Any:
+    """Return the module, which then keeps silent.
+
+    Raises:
+        UserError: it is not installed.
+    """
     # Without this it reports to its makers that it is used.
     os.environ.setdefault("NNCF_CI", "1")
     try:

@@ -28,7 +28,7 @@ from vidnas.profiling.engines import (
     openvino_model,
 )
 from vidnas.profiling.onnx import export_onnx, input_names
-from vidnas.profiling.quantizing import quantize
+from vidnas.profiling.quantizing import nncf, quantize
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,24 @@ def prepare(
         UserError: the runtime is unknown, not installed or cannot use the device, the device does
             not exist, or the network cannot be quantised.
     """
-    if runtime not in RUNTIMES:
-        raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
+    require_runtime(runtime)
     if runtime != "torch" and device != "cpu":
         raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use torch instead.")
     return RUNTIMES[runtime](_Task(network, inputs, device, threads, calibration))
+
+
+def require_runtime(runtime: str) -> None:
+    """Reject a runtime that cannot be used, before anything is done for it.
+
+    Raises:
+        UserError: it is unknown or not installed.
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
+    if engine_of(runtime) == "openvino":
+        openvino()
+    if runtime.endswith("-int8"):
+        nncf()
 
 
 def engine_of(runtime: str) -> str:
