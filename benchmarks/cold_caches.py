@@ -2,9 +2,9 @@
 
 python -m benchmarks.cold_caches [--network study] [--rounds 200]
 
-"alone" is the CPU time of runs back to back, which is what a user will see; "cold" that of a run right
-after the reference network, as searches measured in 0.1.0; "warm" that of a run after an untimed one,
-as they do now. All in turns in one process: what the machine does besides happens to all three.
+"alone" is the CPU time of runs back to back, which is what a user will see; "cold" that of a run
+right after the reference network, as searches measured in 0.1.0; "warm" that of a run after an
+untimed one, as they do now. All in turns in one process: what the machine does happens to all.
 """
 
 from __future__ import annotations

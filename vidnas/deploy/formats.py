@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.deploy.model import Model
-from vidnas.profiling.engines import Clips, Predict, in_onnxruntime, in_openvino, openvino
+from vidnas.profiling.engines import (
+    Clips,
+    Predict,
+    in_onnxruntime,
+    in_openvino,
+    openvino,
+    openvino_model,
+)
 from vidnas.profiling.quantizing import quiet
 
 OPENVINO_SECTION = "vidnas"
@@ -73,7 +80,7 @@ def _write_onnx(graph: onnx.ModelProto, metadata: Mapping[str, str], path: Path)
 
 
 def _openvino_model(_: Model, graph: onnx.ModelProto) -> Any:
-    return openvino().Core().read_model(graph.SerializeToString())
+    return openvino_model(graph.SerializeToString())
 
 
 def _write_openvino(model: Any, metadata: Mapping[str, str], path: Path) -> None:
@@ -170,7 +177,7 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format(
             ".xml",
-            "OpenVINO, with the weights in a .bin file beside it",
+            "OpenVINO, for one clip at a time, with the weights in a .bin file beside it",
             graph=_openvino_model,
             write=_write_openvino,
             open=in_openvino,
