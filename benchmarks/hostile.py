@@ -103,6 +103,17 @@ def many_classes(folder: Path, outside: Path) -> None:
     _describe(folder, {**_description(folder), "classes": [f"c{n}" for n in range(1_000_000)]})
 
 
+def clips(**settings: Any) -> Harm:
+    """Change what the clips depend on."""
+
+    def harm(folder: Path, outside: Path) -> None:
+        description = _description(folder)
+        description["card"]["clips"] = {"size_px": 32, **settings}
+        _describe(folder, description)
+
+    return harm
+
+
 def confusion(classes: int) -> Harm:
     """Give a confusion matrix of so many classes, in large numbers, and weights that do not fit."""
 
@@ -255,6 +266,8 @@ MODELS: dict[str, Harm] = {
     "deep ensembles": members(2, 12),
     "ensemble of thousands": members(3000, 1),
     "a million classes": many_classes,
+    "huge frames": clips(size_px=1 << 20),
+    "another rate than the contract's": clips(rate_fps=1e300),
     "huge confusion": confusion(3000),
     "large confusion": confusion(1480),
     "deep description": text("model.json", _DEEP),

@@ -114,9 +114,11 @@ def test_of_several_labels_map_decides() -> None:
 # Studies
 
 
-def on_flow(method: FlowMethod | None) -> dict[str, Any]:
+def on_flow(
+    method: FlowMethod | None, size_px: int = 24, rate_fps: float | None = None
+) -> dict[str, Any]:
     settings = TrainingSettings(epochs=1)
-    clips = ClipSettings(size_px=24, flow_method=method)
+    clips = ClipSettings(size_px=size_px, flow_method=method, rate_fps=rate_fps)
     return ClipEvaluation(training=settings, clips=clips).model_dump(mode="json")
 
 
@@ -171,6 +173,8 @@ def test_the_pool_takes_from_every_study_in_turn(study_of) -> None:
         ({"classes": ("a", "c")}, "classes"),
         ({"data_fingerprint": "y"}, "clips"),
         ({"evaluator": on_flow("tvl1")}, "dis, tvl1"),
+        ({"evaluator": on_flow("dis", size_px=32)}, "sizes or rates"),
+        ({"evaluator": on_flow("dis", rate_fps=25)}, "sizes or rates"),
     ],
 )
 def test_studies_that_do_not_belong_together(study_of, changes, words: str) -> None:

@@ -176,7 +176,7 @@ def test_finalists_go_on_and_cool_down(searched, cache, passes):
         assert evaluate(found.network, cache, "val") == found.card.validation
         assert found.card.test.clips == len(cache.videos("test"))
         assert {path.name for path in place(searched, number).iterdir()} == {
-            "model.json", "training-videos.txt", "weights.safetensors"
+            "README.md", "model.json", "training-videos.txt", "weights.safetensors"
         }  # fmt: skip
         # What was learned on the ladder stays, should the search go on.
         assert state(searched, number).read_bytes() == kept[number]

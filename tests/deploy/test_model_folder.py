@@ -21,6 +21,7 @@ from vidnas.deploy import (
     save_model,
 )
 from vidnas.deploy.model import MODEL_FILE, WEIGHTS_FILE
+from vidnas.deploy.readme import README_FILE
 from vidnas.families import create_network, find_architecture, list_architectures
 from vidnas.training import Metrics, MultiLabel, MultiLabelMetrics, SingleLabel
 
@@ -39,7 +40,7 @@ def test_a_saved_model_comes_back_identical(model: Model, folder: Path, clip) ->
     assert loaded.architecture == model.architecture
     assert (loaded.classes, loaded.card) == (model.classes, model.card)
     assert loaded.card.versions["torch"] == torch.__version__
-    assert sorted(path.name for path in folder.iterdir()) == [MODEL_FILE, WEIGHTS_FILE]
+    assert sorted(path.name for path in folder.iterdir()) == [README_FILE, MODEL_FILE, WEIGHTS_FILE]
 
 
 def test_a_study_folder_means_its_best_model(model: Model, folder: Path, clip) -> None:

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from vidnas.core import Modality, UserError
+from vidnas.core import Modality, UserError, bounds
 from vidnas.core.value import Value
 from vidnas.core.workers import require_main_guard
 from vidnas.data.cache_folder import (
@@ -49,11 +51,11 @@ _NAME_LENGTH = 40  # of up to four bytes; the rest of a folder's name needs room
 class ClipSettings(Value):
     """What clips depend on besides the videos that they are cut from."""
 
-    size_px: int
+    size_px: Annotated[int, Field(ge=1, le=bounds.SIZE_PX)]
     """Short side of the frames in the cache."""
     flow_method: FlowMethod | None = None
     """How the optical flow was computed; None for clips without any."""
-    rate_fps: float | None = None
+    rate_fps: PositiveFloat | None = None
     """The frame rate at which videos are read; None for each one's own."""
 
 

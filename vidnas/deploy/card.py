@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from vidnas.core import Cost
 from vidnas.core.value import Value
@@ -27,7 +27,7 @@ class ModelCard(Value):
     where a state was lost and the network started again."""
     clips: ClipSettings | None = None
     """What its clips depend on; None for a model that was trained here, whose runs say it."""
-    typical_frames: int | None = None
+    typical_frames: PositiveInt | None = None
     """The median number of frames, at `rate_fps`, of the videos that it was trained on."""
     data: str = ""
     """Fingerprint of the videos it was trained on."""

@@ -1,9 +1,10 @@
-"""A trained network as a folder: `model.json` for people and programs, weights as safetensors, and
-the list of the videos that it has seen."""
+"""A trained network as a folder: `model.json` for programs, `README.md` for people, weights as
+safetensors, and the list of the videos that it has seen."""
 
 from __future__ import annotations
 
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from vidnas.core.files import replacing
 from vidnas.core.value import Value
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.contract import Contract
+from vidnas.deploy.readme import readme_of, write_readme
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.profiling import affordable_network
@@ -46,6 +48,11 @@ class Model:
     def contract(self) -> Contract:
         """How it is to be shown videos."""
         return Contract.of(self.architecture.inputs, self.classes, self.card)
+
+    @property
+    def readme(self) -> str:
+        """Its card for people, as it is written beside it."""
+        return readme_of(self.architecture, self.contract, self.card, self.seen)
 
     def save(self, folder: Path | str) -> None:
         """Write it into a folder; see `save_model`.
@@ -102,6 +109,7 @@ def save_model(model: Model, folder: Path | str) -> None:
                 "the same command again."
             ) from error
         text.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_readme(folder, model.readme)
 
 
 def load_model(path: Path | str) -> Model:
@@ -190,12 +198,12 @@ def _require_contract(folder: Path, description: _Description, architecture: Arc
         UserError: they differ: whoever changed it would believe that it counts.
     """
     contract = Contract.of(architecture.inputs, description.classes, description.card)
-    expected = contract.model_dump(mode="json")
+    expected, shown = contract.model_dump(mode="json"), reprlib.repr
     for name, written in description.contract.items():
         if name in expected and written != expected[name]:
             raise UserError(
-                f"{folder / MODEL_FILE} says {name} {written!r} in its contract, and the model was "
-                f"trained with {expected[name]!r}, which cannot be changed; copy the file again."
+                f"{folder / MODEL_FILE} says {name} {shown(written)} in its contract, and the "
+                f"model was trained with {shown(expected[name])}; copy the file again."
             )
 
 

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
-from vidnas.core import Modality, UserError
+from vidnas.core import Modality, UserError, bounds
 from vidnas.core.durations import parse_duration
 from vidnas.core.names import suggest
 from vidnas.core.paths import is_there
@@ -193,6 +193,7 @@ Size = Annotated[
     int | None,
     Field(
         ge=16,
+        le=bounds.SIZE_PX,
         description="Short side of the frames, in pixels; by default that of the videos, up to "
         "128.",
     ),
