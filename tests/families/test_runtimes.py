@@ -1,4 +1,8 @@
-"""Every published network and samples of every space load, run and agree in every runtime."""
+"""Every published network and samples of every space load, run and agree in every runtime.
+
+int8, which takes most of the time, is tried on samples and on one published network here; on all of
+them by `vidnas bench --all`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,8 @@ from vidnas.profiling.quantizing import quantize
 INSTALLED = {point.name: families()[point.name] for point in entry_points(group="vidnas.families")}
 SEARCHED = [name for name, family in INSTALLED.items() if family.space is not None]
 CLIPS = {"max_size_px": 32, "max_frames": 8}
-SAMPLES = 3
-# Of the published networks, those in int8 whose layers the others' are like.
-QUANTISED = {"tvn2", "tvn_mobile_1", "evanet_a", "assemblenet_plus_lite", "r2plus1d_18"}
+SAMPLES = 2
+QUANTISED = "tvn_mobile_1"
 # What int8 costs a network that is not trained says nothing.
 FLOAT_DIFFERENCE, BF16_DIFFERENCE, INT8_DIFFERENCE = 1e-3, 0.1, 10.0
 
@@ -63,7 +66,7 @@ def _libraries() -> None:
 @pytest.mark.parametrize("name", list_architectures())
 def test_published_networks_run_everywhere(name: str) -> None:
     torch.manual_seed(0)
-    check(create_network(name, 5, size_px=32).eval(), int8=name in QUANTISED)
+    check(create_network(name, 5, size_px=32).eval(), int8=name == QUANTISED)
 
 
 @pytest.mark.parametrize(("name", "seed"), samples())
@@ -76,4 +79,4 @@ def test_samples_of_spaces_run_everywhere(name: str, seed: int) -> None:
         space = build(**CLIPS, modalities=("rgb", "flow"))
     torch.manual_seed(seed)
     architecture = space.random(np.random.default_rng(seed))
-    check(create_network(architecture, 3).eval(), int8=True)
+    check(create_network(architecture, 3).eval(), int8=seed == 0)
