@@ -34,7 +34,7 @@ class BenchRequest(Request):
     classes: PositiveInt = 10
     """Number of classes of networks that are not trained."""
     clips: Path | None = None
-    """With --all, labelled clips for the accuracy; by default those of the study."""
+    """Labelled clips: those to measure accuracy on, with --all; the study's by default."""
     out: Path | None = None
     """With --all, folder for the table as bench.csv and a plot as bench.html."""
 

@@ -24,8 +24,8 @@ class ExportRequest(Request):
     """Numbers to compute in; int8 is calibrated on the training clips, and keeps the layers in
     float32 that cost more than one point of accuracy together."""
     clips: Path | None = None
-    """Labelled clips that the model was trained on, for int8 and to check the file; by default
-    those of the study."""
+    """Labelled clips: those that the model was trained on, for int8 and to check the file; the
+    study's by default."""
 
 
 def command(request: ExportRequest, *, json: Json = False) -> None:
@@ -48,7 +48,7 @@ def command(request: ExportRequest, *, json: Json = False) -> None:
         return
     show(f"Wrote {done.path}, {format_bytes(done.size_bytes)}: {done.format.name}.")
     show(
-        "Its float32 graph on random clips: largest difference of a logit from torch "
+        "Largest difference of a logit from torch, of its float32 graph on random clips: "
         f"{done.check.largest_difference:.1e} ({done.check.relative_difference:.1e} of the largest "
         "logit)."
     )
