@@ -40,7 +40,7 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         show(
             (format_ms(latency.p50_ms), "bold"),
             f" per clip on this machine ({latency.protocol.runtime}, "
-            f"{latency.protocol.threads} thread(s))",
+            f"{latency.protocol.dtype}, {latency.protocol.threads} thread(s))",
             ("" if card.within_limits else "  over the limit", "red"),
         )
         if latency.doubt:
