@@ -158,7 +158,10 @@ Seed = Annotated[
 ]
 Runtime = Annotated[
     str,
-    Field(description="Runtime in which latency is measured: onnxruntime, openvino or torch."),
+    Field(
+        description="Runtime in which latency is measured: onnxruntime, onnxruntime-int8, "
+        "openvino, openvino-bf16, openvino-int8 or torch."
+    ),
 ]
 LatencyThreads = Annotated[
     PositiveInt, Field(description="CPU threads on which latency is measured.")
