@@ -240,7 +240,7 @@ class Request(Value):
         field = cls.model_fields.get(name)
         is_repeated = field is not None and field.default == ()
         name = name.removesuffix("s") if is_repeated else without_unit(name)
-        return f"--{name.replace('_', '-')}"
+        return f"--{name.rstrip('_').replace('_', '-')}"  # `as_` is no word of Python's
 
     @model_validator(mode="wrap")
     @classmethod
