@@ -82,6 +82,7 @@ def _train_model(
         trial=trial.number,
         training_runs=(run,),
         data=cache.fingerprint,
+        typical_frames=cache.typical_frames,
         validation=report.validation,
     )
     save_model(Model(network, cache.classes, card), folder)

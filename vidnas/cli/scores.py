@@ -12,7 +12,7 @@ from vidnas.cli.console import line, results, show, show_table
 from vidnas.core.quantities import format_metric, format_percent
 
 if TYPE_CHECKING:
-    from vidnas.deploy.model import ModelCard
+    from vidnas.deploy.card import ModelCard
     from vidnas.training import AnyMetrics, Metrics, MultiLabelMetrics
 
 _WIDEST_MATRIX = 20

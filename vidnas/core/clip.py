@@ -38,6 +38,11 @@ class ClipSpec(Value):
         """Number of channels of the modality."""
         return _CHANNELS[self.modality]
 
+    @property
+    def span_frames(self) -> int:
+        """How many frames of the video a dense clip covers, from its first to its last."""
+        return (self.frames - 1) * self.frame_stride + 1
+
     def shape(self, batch: int = 1) -> tuple[int, int, int, int, int]:
         """Return `(N, C, T, H, W)`."""
         return (batch, self.channels, self.frames, self.size_px, self.size_px)

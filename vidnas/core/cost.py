@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from vidnas.core.value import Value
 
+WIDE_SPREAD = 0.2
+"""The interquartile range over the median from which on a latency is doubtful."""
+BUSY = 1.1
+"""What wall time over CPU time, or a slower reference network, shows on a machine at rest."""
+
 
 class LatencyProtocol(Value):
     """How a latency was measured: numbers of different protocols cannot be compared."""
@@ -11,7 +16,7 @@ class LatencyProtocol(Value):
     device: str  # "cpu", "cuda:0"; with the model name of the chip
     runtime: str  # "onnxruntime 1.31.1", "torch 2.13.0", "openvino 2026.4.1"
     threads: int
-    dtype: str  # "float32", "bfloat16"
+    dtype: str  # "float32", "bfloat16", "int8"
     batch: int
     warmup: int
     repeats: int
@@ -23,10 +28,36 @@ class Latency(Value):
     """The time for one clip, from the tensor to the logits, in milliseconds."""
 
     p50_ms: float
+    """Of the network: where there was a reference network, what it would be on the idle machine."""
     p90_ms: float
     spread: float
     """Interquartile range over the median."""
     protocol: LatencyProtocol
+    wall_p50_ms: float | None = None
+    """Wall time of the same runs, with all that the machine did meanwhile."""
+    wall_p90_ms: float | None = None
+    cpu_p50_ms: float | None = None
+    """CPU time of the same runs, where there is one thread."""
+    slowdown: float | None = None
+    """How many times as long the reference network took meanwhile as on the idle machine."""
+
+    @property
+    def doubt(self) -> str:
+        """What makes the number doubtful, for people; empty where nothing does."""
+        if self.spread <= WIDE_SPREAD:
+            return ""
+        return f"its runs spread by {self.spread:.0%}, so measure it again on an idle machine"
+
+    @property
+    def disturbance(self) -> str:
+        """What the machine did besides, for people; empty where it was quiet."""
+        found = []
+        if self.wall_p50_ms and self.cpu_p50_ms and self.wall_p50_ms > BUSY * self.cpu_p50_ms:
+            times = self.wall_p50_ms / self.cpu_p50_ms
+            found.append(f"wall time is {times:.1f} times CPU time: other processes had the core")
+        if self.slowdown is not None and self.slowdown > BUSY:
+            found.append(f"the reference network ran {self.slowdown:.1f} times slower than at rest")
+        return "; ".join(found)
 
 
 class Cost(Value):

@@ -206,8 +206,7 @@ def frame_numbers(moment: float, spec: ClipSpec, count: int) -> NDArray[np.int64
         part = count / spec.frames
         places = part * np.arange(spec.frames) + moment * max(0.0, part - 1)
         return np.minimum(places.astype(np.int64), count - 1)
-    span = (spec.frames - 1) * spec.frame_stride + 1
-    start = round(moment * max(0, count - span))
+    start = round(moment * max(0, count - spec.span_frames))
     # Past the end the last frame is repeated.
     return np.minimum(start + spec.frame_stride * np.arange(spec.frames), count - 1)
 

@@ -21,7 +21,8 @@ from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import Split
-from vidnas.deploy.model import Model, ModelCard
+from vidnas.deploy.card import ModelCard
+from vidnas.deploy.model import Model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
@@ -59,6 +60,12 @@ def require_same_data(studies: Sequence[Study]) -> None:
                 f"{first.folder}; give studies of the same clips and the same seed."
             )
     clips = [ClipEvaluation.of_study(study.config).clips for study in studies]
+    stored = {(one.size_px, one.rate_fps) for one in clips}
+    if len(stored) > 1:
+        raise UserError(
+            "The studies were searched on frames of different sizes or rates, and an ensemble "
+            "reads a video once; give studies of the same clips and the same --size."
+        )
     methods = {one.flow_method for one in clips if one.flow_method is not None}
     if len(methods) > 1:
         raise UserError(
@@ -184,6 +191,12 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
         member.load_state_dict(model.network.state_dict())
     runs = tuple(run for model in models for run in model.card.training_runs)
     first = models[0].card
-    card = ModelCard(training_runs=runs, data=first.data, multi_label=first.multi_label)
+    card = ModelCard(
+        training_runs=runs,
+        clips=first.clips,
+        typical_frames=first.typical_frames,
+        data=first.data,
+        multi_label=first.multi_label,
+    )
     seen = SeenVideos.of(candidates[0].cache)  # all were trained on the same clips
     return Model(network, models[0].classes, card, seen)

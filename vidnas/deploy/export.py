@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,24 +32,23 @@ class ExportCheck:
 def export_model(model: Model, path: Path | str) -> ExportCheck:
     """Write the model as ONNX: clips `(N, C, T, H, W)` in [0, 1] to logits `(N, classes)`.
 
-    The metadata of the file holds `classes`, `inputs` and `architecture` as JSON, and `activation`:
-    what turns its logits into scores, softmax or, for a model of several labels, sigmoid.
+    The metadata of the file holds the model's `Contract` and, as JSON, its `architecture`.
 
     Raises:
-        UserError: there is no such folder to write to, or the graph does not compute what the
-            network does; nothing is written then.
+        UserError: the name is not of an ONNX file, there is no such folder to write to, or the
+            graph does not compute what the network does; nothing is written then.
     """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path} cannot be written; name a file in a folder that exists.")
+    if path.suffix.lower() != ".onnx":
+        raise UserError(
+            f"{path} is no name of an ONNX file, which this would be; end it in .onnx, such as "
+            f"{path.with_suffix('.onnx')}."
+        )
     network = model.network.eval()
     graph = onnx.load_from_string(export_onnx(network, model.architecture.inputs))
-    metadata = {
-        "classes": json.dumps(model.classes),
-        "inputs": json.dumps([spec.model_dump() for spec in model.architecture.inputs]),
-        "architecture": model.architecture.to_json(),
-        "activation": model.card.task.activation,
-    }
+    metadata = {**model.contract.metadata, "architecture": model.architecture.to_json()}
     onnx.helper.set_model_props(graph, metadata)
     content = graph.SerializeToString()
     check = _compare(model, content)

@@ -19,7 +19,8 @@ from vidnas.core import UserError
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.model import MODEL_FILE, Model, ModelCard, load_card, load_model, save_model
+from vidnas.deploy.card import ModelCard
+from vidnas.deploy.model import MODEL_FILE, Model, load_card, load_model, save_model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
@@ -194,6 +195,7 @@ def train_finalist(
         epochs=report.epochs,
         epochs_kept=min(report.epochs / (_trained_epochs(trial) + report.new_epochs), 1.0),
         data=cache.fingerprint,
+        typical_frames=cache.typical_frames,
         multi_label=cache.multi_label,
         validation=report.validation,
         test=evaluate(network, cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO),

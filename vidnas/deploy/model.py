@@ -8,78 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from vidnas.core import Cost, UserError, bounds
+from vidnas.core import UserError, bounds
 from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import replacing
 from vidnas.core.value import Value
-from vidnas.core.version import VERSION
-from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
+from vidnas.deploy.card import ModelCard
+from vidnas.deploy.contract import Contract
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, Network, architecture_from_json, create_network
 from vidnas.profiling import affordable_network
-from vidnas.training import AnyMetrics, MultiLabel, SingleLabel, Task, TimeUse, TrainingRun
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 SEEN_FILE = "training-videos.txt"
-
-
-class ModelCard(Value):
-    """The one record of a trained model: where it comes from and what was measured of it."""
-
-    trial: int | None = None
-    """Number of the trial that found the architecture; None for a model of no search."""
-    training_runs: tuple[TrainingRun, ...] = ()
-    """How the network was trained; for an ensemble, how each of its members was."""
-    epochs: float | None = None
-    """Epochs that the network was trained for, over all its training runs."""
-    epochs_kept: float | None = None
-    """Their share of all epochs that were spent on the architecture in its search: less than 1
-    where a state was lost and the network started again."""
-    data: str = ""
-    """Fingerprint of the videos it was trained on."""
-    multi_label: bool = False
-    """Whether it tells any number of classes of a video, instead of exactly one."""
-    validation: AnyMetrics | None = None
-    """Metrics on the split that chose the model."""
-    test: AnyMetrics | None = None
-    """Metrics on the split that nothing was chosen by."""
-    time_use: TimeUse | None = None
-    """What of the headline of the test remains with other orders of the frames; None for networks
-    of single frames and where it was not measured."""
-    cost: Cost | None = None
-    within_limits: bool | None = None
-    """Whether the cost keeps the limits of the search; None where there were none to keep."""
-    export_difference: float | None = None
-    """Largest absolute difference of a logit between the exported graph and torch."""
-    versions: dict[str, str] = Field(
-        default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
-    )
-
-    @property
-    def task(self) -> Task:
-        """What the model tells of a video, and what it was judged by."""
-        if self.multi_label:
-            return MultiLabel()
-        measured = self.validation or self.test
-        return SingleLabel(balanced=measured is not None and measured.headline == "mean_class")
-
-    @property
-    def flow_method(self) -> FlowMethod:
-        """How to compute the optical flow that the model takes, if it takes any."""
-        methods = (run.clips.flow_method for run in self.training_runs)
-        return next((method for method in methods if method is not None), DEFAULT_METHOD)
-
-    @property
-    def rate_fps(self) -> float | None:
-        """The frame rate at which to read videos; None for each one's own."""
-        rates = (run.clips.rate_fps for run in self.training_runs)
-        return next((rate for rate in rates if rate is not None), None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,6 +42,19 @@ class Model:
         """The architecture that the network was built from."""
         return self.network.architecture
 
+    @property
+    def contract(self) -> Contract:
+        """How it is to be shown videos."""
+        return Contract.of(self.architecture.inputs, self.classes, self.card)
+
+    def save(self, folder: Path | str) -> None:
+        """Write it into a folder; see `save_model`.
+
+        Raises:
+            UserError: the weights cannot be written.
+        """
+        save_model(self, folder)
+
     def __repr__(self) -> str:
         test, said = self.card.test, ""
         if test is not None:
@@ -110,6 +68,8 @@ class _Description(Value):
     format: Literal[2] = 2
     architecture: dict[str, JsonValue]
     classes: tuple[str, ...] = Field(min_length=1)
+    contract: dict[str, JsonValue] = Field(default_factory=dict)
+    """For other programs; it follows from the rest. Earlier versions wrote none."""
     card: ModelCard
 
 
@@ -123,6 +83,7 @@ def save_model(model: Model, folder: Path | str) -> None:
     description = _Description(
         architecture=json.loads(model.architecture.to_json()),
         classes=model.classes,
+        contract=model.contract.model_dump(mode="json"),
         card=model.card,
     )
     state = {name: t.detach().cpu().contiguous() for name, t in model.network.state_dict().items()}
@@ -161,6 +122,7 @@ def load_model(path: Path | str) -> Model:
     except UserError as error:
         raise UserError(f"{folder / MODEL_FILE}: {error}") from error
     _require_fitting(planned, weights)
+    _require_contract(folder, description, architecture)
     network = create_network(architecture, len(description.classes))
     network.load_state_dict(load_file(weights))
     seen = SeenVideos.read(folder / SEEN_FILE) if (folder / SEEN_FILE).is_file() else None
@@ -219,6 +181,22 @@ def _architecture(folder: Path, description: _Description) -> Architecture:
         return architecture_from_json(json.dumps(description.architecture))
     except UserError as error:
         raise UserError(f"{folder / MODEL_FILE}: {error}") from error
+
+
+def _require_contract(folder: Path, description: _Description, architecture: Architecture) -> None:
+    """Compare the contract that is written down with the one that follows from the rest.
+
+    Raises:
+        UserError: they differ: whoever changed it would believe that it counts.
+    """
+    contract = Contract.of(architecture.inputs, description.classes, description.card)
+    expected = contract.model_dump(mode="json")
+    for name, written in description.contract.items():
+        if name in expected and written != expected[name]:
+            raise UserError(
+                f"{folder / MODEL_FILE} says {name} {written!r} in its contract, and the model was "
+                f"trained with {expected[name]!r}, which cannot be changed; copy the file again."
+            )
 
 
 def _require_fitting(network: Network, path: Path) -> None:

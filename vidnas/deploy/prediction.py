@@ -7,10 +7,8 @@ from pathlib import Path
 import torch
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
-from vidnas.data.flow import read_flow, resize_flow
-from vidnas.data.reading import Frames, read_video
-from vidnas.data.sampling import clips_of
 from vidnas.deploy.model import Model
+from vidnas.deploy.video_clips import video_clips
 from vidnas.training.evaluation import predict_scores
 
 
@@ -27,18 +25,11 @@ def predict_video(
         Every class with its score, the most likely first.
 
     Raises:
-        VideoError: the video is missing or cannot be decoded.
+        VideoError: the video is missing, cannot be decoded or shows a single frame.
         UserError: the network takes flow, and OpenCV is not installed.
         NotFinite: the network predicts numbers that are not finite.
     """
-    path, specs = Path(path), model.architecture.inputs
-    rate_fps = model.card.rate_fps
-    frames, _ = read_video(path, size_px=max(spec.size_px for spec in specs), rate_fps=rate_fps)
-    flow: Frames | None = None
-    if any(spec.modality == "flow" for spec in specs):
-        flow = read_flow(path, model.card.flow_method, rate_fps=rate_fps)
-        flow = resize_flow(flow, *frames.shape[1:3])
-    clips = clips_of(frames, specs, clips_per_video, flow=flow)
+    clips = video_clips(model, path, clips_per_video=clips_per_video)
     network, task = model.network.eval(), model.card.task
     with torch.inference_mode():
         rows = predict_scores(network, clips, torch.device("cpu"), task)

@@ -9,25 +9,22 @@ times the latency that the reference network had on the undisturbed machine
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidnas.core import Latency, LatencyProtocol, UserError
 from vidnas.core.value import Value
 from vidnas.families import Network
+from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, REFERENCE_NAME, reference_network
-from vidnas.profiling.runtimes import Prepared, prepare
+from vidnas.profiling.runtimes import Prepared, engine_of, prepare
 
 _CALIBRATION_BLOCKS, _CALIBRATION_REPEATS = 10, 20
-_ENOUGH_S, _FEWEST_RATIOS = 3.0, 10
 
-Run = Callable[[], object]
-Clock = Callable[[], float]
+_Name = TypeVar("_Name")
 
 
 class Reference(Value):
@@ -36,28 +33,40 @@ class Reference(Value):
     latency_ms: float
     protocol: LatencyProtocol
 
+    def fits(self, *, runtime: str, threads: int) -> bool:
+        """Return whether it is of this machine, and of the engine of a runtime as it is here."""
+        prepared = _prepared_reference(engine_of(runtime), threads)
+        known = self.protocol
+        return (known.device, known.runtime, known.threads) == (
+            prepared.device,
+            prepared.runtime,
+            threads,
+        )
+
 
 def calibrate(*, runtime: str = "onnxruntime", threads: int = 1, device: str = "cpu") -> Reference:
     """Time the reference network: the best of ten short blocks, by their medians. Takes 1.5 s.
+
+    Args:
+        runtime: the reference runs in its engine, in float32.
+        threads: on the CPU.
+        device: "cpu".
 
     Raises:
         UserError: the runtime or the device cannot be used, or the device is not the CPU.
     """
     if device != "cpu":
         raise UserError(f"Device {device!r} has no reference network; measure without one.")
-    prepared = _prepared_reference(runtime, threads)
+    prepared = _prepared_reference(engine_of(runtime), threads)
+    watch = Stopwatch(one_thread=threads == 1)
+    prepared.run()
     blocks = [
-        _times_ms(prepared.run, _clock(threads), warmup=1, repeats=_CALIBRATION_REPEATS)
+        [watch.once(prepared.run).own_ms for _ in range(_CALIBRATION_REPEATS)]
         for _ in range(_CALIBRATION_BLOCKS)
     ]
     return Reference(
-        latency_ms=min(float(np.median(block.values)) for block in blocks),
-        protocol=_protocol(
-            prepared,
-            threads,
-            warmup=_CALIBRATION_BLOCKS,
-            repeats=_CALIBRATION_BLOCKS * _CALIBRATION_REPEATS,
-        ),
+        latency_ms=min(float(np.median(block)) for block in blocks),
+        protocol=_protocol(prepared, threads, 1, _CALIBRATION_BLOCKS * _CALIBRATION_REPEATS),
     )
 
 
@@ -72,11 +81,13 @@ def measure_latency(
     reference: Reference | None = None,
     give_up_ms: float | None = None,
 ) -> Latency:
-    """Time a network in evaluation mode on one random clip, float32; the network stays as it is.
+    """Time a network in evaluation mode on one random clip; the network stays as it is.
+
+    Every timed run follows one that is not timed, so that it finds the caches warm.
 
     Args:
         network: any network; its weights do not matter.
-        runtime: "onnxruntime", "openvino" or "torch".
+        runtime: one of `RUNTIMES`, such as "onnxruntime", "openvino-int8" or "torch".
         device: "cpu"; with "torch" also "cuda" or "cuda:N", with the clip on the device already.
         threads: threads on the CPU. One is compared with the reference by CPU time, more by wall
             time.
@@ -94,112 +105,85 @@ def measure_latency(
     """
     inputs = network.architecture.inputs
     prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
-    if reference is None:
-        times = _times_ms(
-            prepared.run, time.perf_counter, warmup=warmup, repeats=repeats, give_up=give_up_ms
-        )
-        return _latency(times, prepared, threads)
-    _check(reference, prepared, threads)
-    ratios = _ratios(
-        prepared.run,
-        _prepared_reference(runtime, threads).run,
-        _clock(threads),
-        warmup=warmup,
-        repeats=repeats,
-        give_up=None if give_up_ms is None else give_up_ms / reference.latency_ms,
-    )
-    return _latency(ratios, prepared, threads, reference)
+    series = _series(prepared, threads, reference, warmup=warmup, repeats=repeats)
+    if give_up_ms is not None:
+        series.give_up = give_up_ms / (reference.latency_ms if reference else 1.0)
+    return _latency(series.take(), prepared, threads, reference)
 
 
-class _Samples(NamedTuple):
-    warmup: int
-    """Runs before those in `values`."""
-    values: NDArray[np.float64]
-
-
-def _times_ms(
-    run: Run, clock: Clock, *, warmup: int, repeats: int, give_up: float | None = None
-) -> _Samples:
-    return _repeat(lambda: _elapsed_ms(run, clock), warmup, repeats, give_up)
-
-
-def _ratios(
-    run: Run,
-    reference: Run,
-    clock: Clock,
+def measure_in_turns(
+    networks: Mapping[_Name, Prepared],
+    references: Mapping[_Name, Reference],
     *,
-    warmup: int,
+    threads: int,
     repeats: int,
-    give_up: float | None = None,
-) -> _Samples:
-    """Measure the time of `run` over that of the reference right before it."""
+    warmup: int = 3,
+) -> dict[_Name, Latency]:
+    """Time networks in turns, one run of each after the other, each beside its reference.
 
-    def pair() -> float:
-        beside_ms = _elapsed_ms(reference, clock)
-        return _elapsed_ms(run, clock) / beside_ms
+    What the machine does meanwhile then happens to all of them.
 
-    end = clock() + _ENOUGH_S
-    return _repeat(pair, warmup, repeats, give_up, lambda: clock() > end)
-
-
-def _repeat(
-    sample: Callable[[], float],
-    warmup: int,
-    repeats: int,
-    give_up: float | None,
-    enough: Callable[[], bool] = lambda: False,
-) -> _Samples:
-    samples: list[float] = []
-    while (n := len(samples)) < warmup + repeats:
-        if n >= warmup + _FEWEST_RATIOS and enough():
-            break
-        samples.append(sample())
-        n += 1
-        # The first run is cold, and says little.
-        if give_up is not None and n > 1 and min(samples) > give_up * (1 + 2 / n):
-            warmup = min(warmup, n - 1)
-            break
-    return _Samples(warmup, np.array(samples[warmup:]))
+    Raises:
+        UserError: a reference was calibrated for another engine, device or number of threads.
+    """
+    all_series = {
+        name: _series(prepared, threads, references[name], warmup=warmup, repeats=repeats)
+        for name, prepared in networks.items()
+    }
+    while running := [series for series in all_series.values() if not series.ended]:
+        for series in running:
+            series.sample()
+    return {
+        name: _latency(series, networks[name], threads, references[name])
+        for name, series in all_series.items()
+    }
 
 
-def _elapsed_ms(run: Run, clock: Clock) -> float:
-    start = clock()
-    run()
-    return (clock() - start) * 1000
-
-
-def _clock(threads: int) -> Clock:
-    # One thread is the calling thread in every runtime, and its CPU time leaves out the time in
-    # which another process had the core.
-    return time.thread_time if threads == 1 else time.perf_counter
-
-
-@cache
-def _prepared_reference(runtime: str, threads: int) -> Prepared:
-    return prepare(
-        reference_network(), REFERENCE_INPUTS, runtime=runtime, device="cpu", threads=threads
-    )
-
-
-def _check(reference: Reference, prepared: Prepared, threads: int) -> None:
+def _series(
+    prepared: Prepared, threads: int, reference: Reference | None, *, warmup: int, repeats: int
+) -> Series:
+    if reference is None:  # wall time: a GPU, or a machine that nobody calibrated
+        return Series(prepared.run, Stopwatch(one_thread=False), warmup=warmup, repeats=repeats)
+    known, engine = reference.protocol, prepared.runtime.partition(" ")[0]
     asked = (prepared.device, prepared.runtime, threads)
-    known = reference.protocol
     if (known.device, known.runtime, known.threads) != asked:
         raise UserError(
             f"The reference network was calibrated on {known.device} in {known.runtime} with "
             f"{known.threads} thread(s), not on {asked[0]} in {asked[1]} with {threads}; calibrate "
             "it again."
         )
+    beside = _prepared_reference(engine, threads).run
+    watch = Stopwatch(one_thread=threads == 1)
+    return Series(prepared.run, watch, beside, warmup=warmup, repeats=repeats)
+
+
+@cache
+def _prepared_reference(engine: str, threads: int) -> Prepared:
+    return prepare(
+        reference_network(), REFERENCE_INPUTS, runtime=engine, device="cpu", threads=threads
+    )
 
 
 def _latency(
-    samples: _Samples, prepared: Prepared, threads: int, reference: Reference | None = None
+    series: Series, prepared: Prepared, threads: int, reference: Reference | None
 ) -> Latency:
     scale_ms = 1.0 if reference is None else reference.latency_ms
-    low, p50, high, p90 = (np.quantile(samples.values, (0.25, 0.5, 0.75, 0.9)) * scale_ms).tolist()
+    low, p50, high, p90 = (np.quantile(series.ratios, (0.25, 0.5, 0.75, 0.9)) * scale_ms).tolist()
+    pairs = series.counted
+    wall = np.quantile([pair.own.wall_ms for pair in pairs], (0.5, 0.9)).tolist()
+    cpu_ms = [pair.own.cpu_ms for pair in pairs if pair.own.cpu_ms is not None]
+    beside_ms = [pair.beside.own_ms for pair in pairs if pair.beside is not None]
     name = None if reference is None else f"{REFERENCE_NAME}, {scale_ms:.3f} ms"
-    protocol = _protocol(prepared, threads, samples.warmup, len(samples.values), name)
-    return Latency(p50_ms=p50, p90_ms=p90, spread=(high - low) / p50, protocol=protocol)
+    return Latency(
+        p50_ms=p50,
+        p90_ms=p90,
+        spread=(high - low) / p50,
+        protocol=_protocol(prepared, threads, series.warmup, len(pairs), name),
+        wall_p50_ms=wall[0],
+        wall_p90_ms=wall[1],
+        cpu_p50_ms=float(np.median(cpu_ms)) if cpu_ms else None,
+        slowdown=float(np.median(beside_ms)) / scale_ms if beside_ms else None,
+    )
 
 
 def _protocol(
@@ -209,7 +193,7 @@ def _protocol(
         device=prepared.device,
         runtime=prepared.runtime,
         threads=threads,
-        dtype="float32",
+        dtype=prepared.dtype,
         batch=1,
         warmup=warmup,
         repeats=repeats,

@@ -1,4 +1,4 @@
-"""The runtimes in which a network can be timed, each as a function that runs one clip."""
+"""The runtimes in which a network can be timed and run, by the name that people type."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import copy
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
-from vidnas.core import ClipSpec, UserError
+from vidnas.core import ClipSpec, LatencyProtocol, UserError
 from vidnas.core.names import suggest
-from vidnas.profiling.onnx import export_onnx
+from vidnas.profiling.engines import (
+    Clips,
+    Precision,
+    Predict,
+    in_onnxruntime,
+    in_openvino,
+    openvino,
+    openvino_model,
+)
+from vidnas.profiling.onnx import export_onnx, input_names
+from vidnas.profiling.quantizing import quantize
 
-_Clips = tuple[Tensor, ...]
+_CALIBRATION_CLIPS = 4
 
 
 @dataclass(frozen=True)
@@ -25,89 +37,143 @@ class Prepared:
 
     run: Callable[[], object]
     """Run one clip to the end; on one thread of a CPU it runs in the calling thread."""
+    predict: Predict
     runtime: str
     """Name and version."""
     device: str
     """Name with the model of the chip."""
+    dtype: str
+    """In which its convolutions are computed."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a runtime is asked to prepare."""
+
+    network: nn.Module
+    inputs: Sequence[ClipSpec]
+    device: str
+    threads: int
+    calibration: Sequence[Clips] | None
+
+    @property
+    def graph(self) -> bytes:
+        return export_onnx(self.network, self.inputs)
+
+    @property
+    def calibration_clips(self) -> Sequence[Clips]:
+        """The clips that ranges are taken from. How long a run takes does not depend on them."""
+        return self.calibration or [
+            _random_clips(self.inputs, seed) for seed in range(_CALIBRATION_CLIPS)
+        ]
 
 
 def prepare(
-    network: nn.Module, inputs: Sequence[ClipSpec], *, runtime: str, device: str, threads: int
+    network: nn.Module,
+    inputs: Sequence[ClipSpec],
+    *,
+    runtime: str,
+    device: str,
+    threads: int,
+    calibration: Sequence[Clips] | None = None,
 ) -> Prepared:
     """Load a network and one random clip into a runtime; the network itself stays as it is.
 
+    Args:
+        network: the network.
+        inputs: the clips that it takes.
+        runtime: one of `RUNTIMES`.
+        device: "cpu"; in torch also "cuda" or "cuda:N".
+        threads: on the CPU.
+        calibration: clips of a batch of one for int8; random ones do where only time matters.
+
     Raises:
-        UserError: the runtime is unknown, not installed or cannot use the device, or the device
-            does not exist.
+        UserError: the runtime is unknown, not installed or cannot use the device, the device does
+            not exist, or the network cannot be quantised.
     """
     if runtime not in RUNTIMES:
         raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
     if runtime != "torch" and device != "cpu":
         raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use torch instead.")
-    generator = torch.Generator().manual_seed(0)
-    clips = tuple(torch.rand(spec.shape(), generator=generator) for spec in inputs)
-    return RUNTIMES[runtime](network, inputs, clips, device, threads)
+    return RUNTIMES[runtime](_Task(network, inputs, device, threads, calibration))
 
 
-def _prepare_onnxruntime(
-    network: nn.Module, inputs: Sequence[ClipSpec], clips: _Clips, device: str, threads: int
-) -> Prepared:
+def engine_of(runtime: str) -> str:
+    """Return the engine of a runtime: "openvino" for "openvino-int8"."""
+    return runtime.partition("-")[0]
+
+
+def measured_in(protocol: LatencyProtocol, runtime: str, threads: int) -> bool:
+    """Return whether a protocol is of a runtime, in whatever version, on as many threads."""
+    engine, _, precision = runtime.partition("-")
+    dtype = {"": "float32", "bf16": "bfloat16"}.get(precision, precision)
+    return (protocol.runtime.partition(" ")[0], protocol.dtype, protocol.threads) == (
+        engine,
+        dtype,
+        threads,
+    )
+
+
+def _random_clips(inputs: Sequence[ClipSpec], seed: int = 0) -> list[NDArray[np.float32]]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.rand(spec.shape(), generator=generator).numpy() for spec in inputs]
+
+
+def _prepare_onnxruntime(task: _Task, *, int8: bool = False) -> Prepared:
+    import onnx
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        export_onnx(network, inputs), options, providers=["CPUExecutionProvider"]
-    )
-    feed = {node.name: clip.numpy() for node, clip in zip(session.get_inputs(), clips, strict=True)}
+    graph = task.graph
+    if int8:
+        proto = onnx.load_from_string(graph)
+        names = input_names(task.inputs)
+        graph = quantize(proto, names, task.calibration_clips).SerializeToString()
+    predict = in_onnxruntime(graph, task.threads)
     version = f"onnxruntime {onnxruntime.__version__}"
-    return Prepared(lambda: session.run(None, feed), version, _cpu_name())
+    return _prepared(task, predict, version, "int8" if int8 else "float32")
 
 
-def _prepare_openvino(
-    network: nn.Module, inputs: Sequence[ClipSpec], clips: _Clips, device: str, threads: int
-) -> Prepared:
-    try:
-        import openvino
-    except ImportError as error:
-        raise UserError(
-            "Runtime 'openvino' is not installed; run pip install 'vidnas[openvino]'."
-        ) from error
-    core = openvino.Core()
-    model = core.read_model(export_onnx(network, inputs))
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    arrays = [clip.numpy() for clip in clips]
-    version = f"openvino {openvino.__version__.split('-')[0]}"
-    return Prepared(lambda: request.infer(arrays), version, _cpu_name())
+def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
+    version = f"openvino {openvino().__version__.split('-')[0]}"
+    model = openvino_model(task.graph)
+    if dtype == "int8":
+        model = quantize(model, input_names(task.inputs), task.calibration_clips)
+    precision: Precision = "bf16" if dtype == "bfloat16" else "f32"
+    predict = in_openvino(model, task.threads, precision=precision)
+    return _prepared(task, predict, version, dtype)
 
 
-def _prepare_torch(
-    network: nn.Module, inputs: Sequence[ClipSpec], clips: _Clips, device: str, threads: int
-) -> Prepared:
-    place = _torch_device(device)
-    module = copy.deepcopy(network).eval().to(place)
-    clips = tuple(clip.to(place) for clip in clips)
+def _prepared(task: _Task, predict: Predict, runtime: str, dtype: str) -> Prepared:
+    clips = _random_clips(task.inputs)
+    return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype)
+
+
+def _prepare_torch(task: _Task) -> Prepared:
+    place = _torch_device(task.device)
+    module = copy.deepcopy(task.network).eval().to(place)
+    clips = [torch.from_numpy(clip).to(place) for clip in _random_clips(task.inputs)]
     on_cpu = place.type == "cpu"
 
     @torch.inference_mode()
-    def run() -> None:
+    def forward(clips: Sequence[torch.Tensor]) -> torch.Tensor:
         before = torch.get_num_threads()
-        torch.set_num_threads(threads)
+        torch.set_num_threads(task.threads)
         try:
-            module(*clips)
+            logits: torch.Tensor = module(*clips)
             if not on_cpu:
                 torch.cuda.synchronize(place)
+            return logits
         finally:
             torch.set_num_threads(before)
 
+    def predict(values: Clips) -> NDArray[np.float32]:
+        logits: NDArray[np.float32]
+        logits = forward([torch.from_numpy(value).to(place) for value in values]).cpu().numpy()
+        return logits
+
     name = _cpu_name() if on_cpu else f"{place} ({torch.cuda.get_device_name(place)})"
-    return Prepared(run, f"torch {torch.__version__}", name)
+    version = f"torch {torch.__version__}"
+    return Prepared(lambda: forward(clips), predict, version, name, "float32")
 
 
 def _torch_device(device: str) -> torch.device:
@@ -133,9 +199,12 @@ def _cpu_name() -> str:
     return f"cpu ({models[0] if models else platform.processor() or platform.machine()})"
 
 
-RUNTIMES: dict[str, Callable[[nn.Module, Sequence[ClipSpec], Any, str, int], Prepared]] = {
+RUNTIMES: dict[str, Callable[[_Task], Prepared]] = {
     "onnxruntime": _prepare_onnxruntime,
+    "onnxruntime-int8": partial(_prepare_onnxruntime, int8=True),
     "openvino": _prepare_openvino,
+    "openvino-bf16": partial(_prepare_openvino, dtype="bfloat16"),
+    "openvino-int8": partial(_prepare_openvino, dtype="int8"),
     "torch": _prepare_torch,
 }
 """How to prepare a network for each runtime, by the name that people type."""

@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from vidnas.core import Cost, Status
 from vidnas.core.quantities import format_metric
 from vidnas.core.value import Value
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits

@@ -30,6 +30,8 @@ class Task(ABC):
     multi_label: ClassVar[bool]
     activation: ClassVar[Literal["softmax", "sigmoid"]]
     """What turns logits into scores."""
+    pooling: ClassVar[Literal["mean", "max"]]
+    """What turns the scores of clips into those of their video."""
 
     @abstractmethod
     def scores(self, logits: Tensor) -> Tensor:
@@ -75,6 +77,7 @@ class SingleLabel(Task):
 
     multi_label = False
     activation = "softmax"
+    pooling = "mean"
 
     def scores(self, logits: Tensor) -> Tensor:
         """Return the probabilities of the classes."""
@@ -114,6 +117,7 @@ class MultiLabel(Task):
 
     multi_label = True
     activation = "sigmoid"
+    pooling = "max"
 
     def scores(self, logits: Tensor) -> Tensor:
         """Return a probability for each class; they sum to anything."""

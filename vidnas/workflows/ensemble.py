@@ -11,16 +11,10 @@ from typing import Any
 from vidnas.core import Cost, UserError
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import Finalist, finished_models, train_finalists
-from vidnas.deploy.model import (
-    MODEL_FILE,
-    Model,
-    ModelCard,
-    load_architecture,
-    load_card,
-    save_model,
-)
+from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
@@ -45,7 +39,7 @@ class EnsembleResult:
     """What the selection of an ensemble came to."""
 
     folder: Path
-    """Of the model; `vidnas.load_model` reads it."""
+    """Of the model; `vidnas.load` reads it."""
     report: EnsembleReport = field(repr=False)
 
 

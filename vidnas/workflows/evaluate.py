@@ -95,7 +95,7 @@ def evaluate_model(
     cache = open_clips(
         kept,
         listener,
-        size_px=max(spec.size_px for spec in inputs),
+        size_px=loaded.contract.stored_px,
         modalities={spec.modality for spec in inputs},
         flow_method=loaded.card.flow_method,
         rate_fps=loaded.card.rate_fps,

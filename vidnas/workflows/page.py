@@ -6,8 +6,9 @@ from pathlib import Path
 
 from vidnas.core.bounds import CARD
 from vidnas.core.text import cause_of
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import finished_models
-from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
+from vidnas.deploy.model import MODEL_FILE, load_card
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study

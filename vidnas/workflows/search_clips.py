@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vidnas.core import UserError
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
-from vidnas.deploy.export import export_model
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import choose_finalists, train_finalists
-from vidnas.deploy.model import Model, ModelCard, save_model
+from vidnas.deploy.model import Model
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
@@ -30,11 +27,10 @@ from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
-from vidnas.profiling.cost import measure_cost
-from vidnas.profiling.latency import calibrate
-from vidnas.training import TimeUse, measure_time_use, task_of
+from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
+from vidnas.workflows.delivery import ONNX_FILE, Delivery
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import BEST_FOLDER, try_page
@@ -48,6 +44,7 @@ from vidnas.workflows.plan import (
 )
 from vidnas.workflows.records import write_record
 from vidnas.workflows.recovery import recovery
+from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.study_clips import record_clips, require_same_clips
@@ -56,7 +53,6 @@ from vidnas.workflows.tensorboard_log import TensorBoardLog
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
-ONNX_FILE = "model.onnx"
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 
 
@@ -74,7 +70,7 @@ class SearchResult:
 
     @property
     def model(self) -> Path:
-        """Folder of the network; `vidnas.load_model` reads it."""
+        """Folder of the network; `vidnas.load` reads it."""
         return self.study.folder / BEST_FOLDER
 
     @property
@@ -171,7 +167,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
             job.evolve(space, strategy, evaluator, executor)
         finally:
             try_page(study, request.title, listener)
-        card = job.deliver(job.finish_best())
+        finished = job.finish_best()
+        card = Delivery(request, study, cache, listener).answer(finished)
         page = try_page(study, request.title, listener)
     return SearchResult(study, card, page, seconds=time.monotonic() - began)
 
@@ -272,7 +269,9 @@ class _Job:
     def _calibrated(self, evaluator: ClipEvaluator) -> Evaluator:
         """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
         request = self.request
-        reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
+        reference = study_reference(
+            self.study.folder, runtime=request.runtime, threads=request.latency_threads
+        )
         evaluator = replace(evaluator, reference=reference)
         if request.executor == "local":
             return evaluator
@@ -309,46 +308,6 @@ class _Job:
                 executor,
                 on_tick=clock(self.listener, "Finishing", finish_s),
             )
-
-    def deliver(self, finished: Sequence[Model]) -> ModelCard:
-        """Measure the best within the limits at rest, export it and save it as the answer."""
-        request, folder = self.request, self.study.folder / BEST_FOLDER
-        chosen, held = finished[0], False
-        for model in finished:
-            cost = measure_cost(
-                model.network, runtime=request.runtime, threads=request.latency_threads
-            )
-            held = self.study.config.limits.judge(cost) is None
-            if held or model is finished[0]:
-                chosen = replace(model, card=model.card.model_copy(update={"cost": cost}))
-            if held:
-                break
-        time_use = self._time_use(chosen)
-        folder.mkdir(exist_ok=True)
-        check = export_model(chosen, folder / ONNX_FILE)
-        found = {
-            "within_limits": held,
-            "export_difference": check.largest_difference,
-            "time_use": time_use,
-        }
-        card = chosen.card.model_copy(update=found)
-        save_model(replace(chosen, card=card), folder)
-        return card
-
-    def _time_use(self, model: Model) -> TimeUse | None:
-        """Measure whether the network uses time, and say so where it does not."""
-        time_use = measure_time_use(
-            model.network,
-            self.cache,
-            "test",
-            clips_per_video=CLIPS_PER_VIDEO,
-            rng=np.random.default_rng(self.request.seed),
-            task=model.card.task,
-        )
-        test = model.card.test
-        if time_use and test and (warning := time_use.warning(test.headline_share)):
-            self.listener.remark(warning)
-        return time_use
 
 
 def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidnas.core.value import Value
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits

@@ -44,7 +44,7 @@ class TrainResult:
     """What a training run came to."""
 
     folder: Path
-    """Of the model; `vidnas.load_model` reads it."""
+    """Of the model; `vidnas.load` reads it."""
     model: Model
     epochs: float
     seconds: float
@@ -162,6 +162,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
             TrainingRun(settings=settings, seed=request.seed, clips=cache.settings(modalities)),
         ),
         data=cache.fingerprint,
+        typical_frames=cache.typical_frames,
         multi_label=cache.multi_label,
     )
     model = Model(network.cpu(), cache.classes, card, SeenVideos.of(cache))

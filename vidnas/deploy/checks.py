@@ -1,0 +1,146 @@
+"""What a network answers outside torch, on real clips, beside what it answers in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.core.quantities import format_points
+from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
+from vidnas.data.sampling import test_batches
+from vidnas.data.splits import Split
+from vidnas.deploy.model import Model
+from vidnas.profiling.engines import Clips, Predict
+from vidnas.training import AnyMetrics
+from vidnas.training.evaluation import to_input
+
+_MOST_CALIBRATING = 128
+_CPU = torch.device("cpu")
+
+
+class RealCheck(Value):
+    """How the answers of an exported file on real clips compare with those of torch."""
+
+    split: Split
+    videos: int
+    clips: int
+    largest_difference: float
+    """Of a logit."""
+    mean_difference: float
+    """Of a logit."""
+    largest_logit: float
+    """In torch: what differences are to be seen beside."""
+    agreement: float
+    """The share of clips for which both answer the same."""
+    metric: str
+    """Which accuracy the next two are: "top-1"."""
+    accuracy: float
+    """Of the file, over the videos."""
+    torch_accuracy: float
+
+    @property
+    def lost(self) -> float:
+        """The share of accuracy that the file has lost."""
+        return self.torch_accuracy - self.accuracy
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clips} real clips of {self.videos} {self.split} videos: logits differ by "
+            f"{self.largest_difference:.1e} at most and {self.mean_difference:.1e} on average (the "
+            f"largest is {self.largest_logit:.3g}), {self.agreement:.1%} of the answers agree; "
+            f"{self.metric} {self.accuracy:.1%}, in torch {self.torch_accuracy:.1%} "
+            f"({format_points(self.accuracy - self.torch_accuracy)})"
+        )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What torch answers on the clips of a split, evenly spaced over each video."""
+
+    model: Model
+    split: Split
+    clips_per_video: int
+    clips: list[Clips]
+    """Of a batch of one each."""
+    targets: Tensor
+    """The labels of the videos, as the cache has them."""
+    logits: NDArray[np.float32]
+    """`(clips, classes)`."""
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        cache: ClipCache,
+        split: Split,
+        *,
+        clips_per_video: int = CLIPS_PER_VIDEO,
+    ) -> Answers:
+        """Ask the model in torch."""
+        clips = list(real_clips(model, cache, split, clips_per_video=clips_per_video))
+        network = model.network.eval()
+        with torch.inference_mode():
+            rows = [network(*map(torch.from_numpy, one)).numpy() for one in clips]
+        targets = torch.from_numpy(cache.targets[cache.videos(split)])
+        return cls(model, split, clips_per_video, clips, targets, np.concatenate(rows))
+
+    def compare(self, predict: Predict) -> RealCheck:
+        """Ask the same network elsewhere, and compare."""
+        other = np.concatenate([predict(one) for one in self.clips])
+        differences = np.abs(other - self.logits)
+        metrics, here = self._measure(other), self._measure(self.logits)
+        return RealCheck(
+            split=self.split,
+            videos=len(self.targets),
+            clips=len(self.clips),
+            largest_difference=float(differences.max()),
+            mean_difference=float(differences.mean()),
+            largest_logit=float(np.abs(self.logits).max()),
+            agreement=float((self._answers(other) == self._answers(self.logits)).mean()),
+            metric=here.headline_name,
+            accuracy=metrics.headline_share,
+            torch_accuracy=here.headline_share,
+        )
+
+    def rightness(self, index: int, logits: NDArray[np.float32]) -> float:
+        """Return how much of a clip's labels these logits `(1, classes)` tell, from 0 to 1."""
+        task, label = self.model.card.task, self.targets[index // self.clips_per_video]
+        told = task.answers(task.scores(torch.from_numpy(logits)))[0]
+        return float((told == label).float().mean())
+
+    def _measure(self, logits: NDArray[np.float32]) -> AnyMetrics:
+        task = self.model.card.task
+        scores = task.scores(torch.from_numpy(logits))
+        pooled = task.pooled(scores.view(-1, self.clips_per_video, scores.shape[1]))
+        return task.measure(pooled, self.targets)
+
+    def _answers(self, logits: NDArray[np.float32]) -> NDArray[np.bool_ | np.int64]:
+        task = self.model.card.task
+        return task.answers(task.scores(torch.from_numpy(logits))).numpy()
+
+
+def real_clips(
+    model: Model, cache: ClipCache, split: Split, *, clips_per_video: int = 1
+) -> Iterator[Clips]:
+    """Yield the evenly spaced clips of every video of a split, one at a time, as networks take
+    them: `(1, C, T, H, W)` in [0, 1]."""
+    specs = model.architecture.inputs
+    for clips, _, _ in test_batches(
+        cache, split, specs, batch_size=1, clips_per_video=clips_per_video
+    ):
+        yield [np.ascontiguousarray(to_input(clip, _CPU).numpy()) for clip in clips]
+
+
+def calibration_clips(model: Model, cache: ClipCache) -> Sequence[Clips]:
+    """Return training clips that show which values occur in the network, evenly spread over the
+    training videos."""
+    count = len(cache.videos("train"))
+    kept = set(np.linspace(0, count - 1, min(count, _MOST_CALIBRATING)).astype(int).tolist())
+    return [c for i, c in enumerate(real_clips(model, cache, "train")) if i in kept]

@@ -1,0 +1,137 @@
+"""The formats of exported files: how each is written, and opened again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from vidnas.core import UserError
+from vidnas.core.files import replacing
+from vidnas.deploy.model import Model
+from vidnas.profiling.engines import Clips, Predict, in_onnxruntime, in_openvino, openvino
+
+OPENVINO_SECTION = "vidnas"
+"""Where the metadata is in the `rt_info` of an OpenVINO model."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file."""
+
+    suffix: str
+    name: str
+    graph: Callable[[Model, onnx.ModelProto], Any]
+    """What is to be written, given the network and its ONNX graph with metadata."""
+    write: Callable[[Any, Mapping[str, str], Path], None]
+    """Write a graph and metadata; all files appear whole or not at all."""
+    open: Callable[[Path], Predict]
+    """Open a file to run it."""
+    predict: Callable[[Any], Predict] | None = None
+    """Open a graph that is not written yet; None where int8 is not offered."""
+    besides: tuple[str, ...] = ()
+    """Suffixes of the files that belong to it."""
+
+    def size_bytes(self, path: Path) -> int:
+        """Return the size of a file and what belongs to it."""
+        return sum(
+            path.with_suffix(suffix).stat().st_size for suffix in (path.suffix, *self.besides)
+        )
+
+
+def format_of(path: Path) -> Format:
+    """Return the format of a file by its suffix.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        known = ", ".join(f"{one.suffix} ({one.name})" for one in FORMATS.values())
+        raise UserError(
+            f"{path} has no suffix of a format that models are exported to; end it in one of "
+            f"{known}."
+        )
+    return found
+
+
+def _write_onnx(graph: onnx.ModelProto, metadata: Mapping[str, str], path: Path) -> None:
+    onnx.helper.set_model_props(graph, dict(metadata))
+    with replacing(path) as temporary:
+        temporary.write_bytes(graph.SerializeToString())
+
+
+def _openvino_model(_: Model, graph: onnx.ModelProto) -> Any:
+    return openvino().Core().read_model(graph.SerializeToString())
+
+
+def _write_openvino(model: Any, metadata: Mapping[str, str], path: Path) -> None:
+    for key, value in metadata.items():
+        model.set_rt_info(value, [OPENVINO_SECTION, key])
+    # The weights are in place before the file that names them.
+    with replacing(path) as text, replacing(path.with_suffix(".bin")) as weights:
+        openvino().serialize(model, str(text), str(weights))
+
+
+def _exported_program(model: Model, _: onnx.ModelProto) -> Any:
+    clips = tuple(torch.rand(spec.shape(2)) for spec in model.architecture.inputs)
+    batch = torch.export.Dim("N", min=1)
+    shapes = (tuple({0: batch} for _ in clips),)  # of `*clips`, one argument
+    network = model.network.eval()
+    with torch.no_grad():
+        return torch.export.export(network, clips, dynamic_shapes=shapes)
+
+
+def _write_program(program: Any, metadata: Mapping[str, str], path: Path) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.export.save(program, file, extra_files={"metadata.json": json.dumps(dict(metadata))})
+
+
+def _open_program(path: Path) -> Predict:
+    module = torch.export.load(path).module()
+
+    @torch.inference_mode()
+    def predict(clips: Clips) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = module(*map(torch.from_numpy, clips)).numpy()
+        return logits
+
+    return predict
+
+
+FORMATS: Mapping[str, Format] = {
+    one.suffix: one
+    for one in (
+        Format(
+            ".onnx",
+            "ONNX",
+            graph=lambda _, graph: graph,
+            write=_write_onnx,
+            open=in_onnxruntime,
+            predict=lambda graph: in_onnxruntime(graph.SerializeToString()),
+        ),
+        Format(
+            ".xml",
+            "OpenVINO, with the weights in a .bin file beside it",
+            graph=_openvino_model,
+            write=_write_openvino,
+            open=in_openvino,
+            predict=in_openvino,
+            besides=(".bin",),
+        ),
+        Format(
+            ".pt2",
+            "torch.export",
+            graph=_exported_program,
+            write=_write_program,
+            open=_open_program,
+        ),
+    )
+}
+"""By their suffix."""

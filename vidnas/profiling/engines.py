@@ -1,0 +1,85 @@
+"""The engines in which networks run outside torch: from a graph to a function of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidnas.core import UserError
+
+Clips = Sequence[NDArray[np.float32]]
+"""A clip `(N, C, T, H, W)` in [0, 1] for each input of a network."""
+Predict = Callable[[Clips], NDArray[np.float32]]
+"""From clips to logits `(N, classes)`; on one thread it runs in the calling thread."""
+Precision = Literal["f32", "bf16"]
+
+
+def in_onnxruntime(graph: bytes | Path, threads: int | None = None) -> Predict:
+    """Open an ONNX graph in ONNX Runtime; on all cores, unless the threads are given."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    # Threads that wait for the next run by spinning would take the cores of what runs in between.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+
+    def predict(clips: Clips) -> NDArray[np.float32]:
+        logits: NDArray[np.float32]
+        logits = session.run(None, dict(zip(names, clips, strict=True)))[0]
+        return logits
+
+    return predict
+
+
+def in_openvino(model: Any, threads: int | None = None, *, precision: Precision = "f32") -> Predict:
+    """Compile an OpenVINO model, or the file of one, for the CPU.
+
+    Raises:
+        UserError: OpenVINO is not installed.
+    """
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    compiled = openvino().Core().compile_model(model, "CPU", settings)
+    request = compiled.create_infer_request()
+
+    def predict(clips: Clips) -> NDArray[np.float32]:
+        request.infer(list(clips), share_inputs=True)
+        logits: NDArray[np.float32] = request.get_output_tensor(0).data.copy()
+        return logits
+
+    return predict
+
+
+def openvino_model(graph: bytes) -> Any:
+    """Read an ONNX graph into OpenVINO.
+
+    Raises:
+        UserError: OpenVINO is not installed.
+    """
+    return openvino().Core().read_model(graph)
+
+
+def openvino() -> Any:
+    """Return the module.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(
+            "Runtime 'openvino' is not installed; run pip install 'vidnas[openvino]'."
+        ) from error
+    return openvino

@@ -1,0 +1,109 @@
+"""Post-training quantisation to int8 with NNCF, of graphs for ONNX Runtime and for OpenVINO."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidnas.core import UserError
+from vidnas.profiling.engines import Clips, Predict
+
+MOST_LOST = 0.01
+"""The share of right answers that int8 may cost; where it costs more, layers stay in float."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Clips on which a quantised network must stay nearly as accurate as it was."""
+
+    clips: Sequence[Clips]
+    """Of a batch of one each."""
+    rightness: Callable[[int, NDArray[np.float32]], float]
+    """How right the logits of the clip of this index are, from 0 to 1."""
+    open: Callable[[Any], Predict]
+    """Opens a graph."""
+
+
+def quantize(
+    graph: Any, names: Sequence[str], clips: Sequence[Clips], guard: Guard | None = None
+) -> Any:
+    """Return a graph with int8 convolutions and products, with ranges as these clips need them.
+
+    Args:
+        graph: an `onnx.ModelProto` or an `openvino.Model`.
+        names: of its inputs.
+        clips: for calibration, of a batch of one each.
+        guard: where given, the layers that cost most stay in float until at most `MOST_LOST` of the
+            right answers is lost.
+
+    Raises:
+        UserError: NNCF is not installed, or it cannot quantise the graph.
+    """
+    nncf = _nncf()
+
+    def feed(values: Clips) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(names, values, strict=True))
+
+    settings: dict[str, Any] = {
+        "subset_size": len(clips),
+        # The first axis of features holds frames of one clip: they share their statistics.
+        "advanced_quantization_parameters" if guard else "advanced_parameters": (
+            nncf.AdvancedQuantizationParameters(batchwise_statistics=True)
+        ),
+    }
+    calibration = nncf.Dataset([*clips], feed)
+    try:
+        with _quiet():
+            if guard is None:
+                return nncf.quantize(graph, calibration, **settings)
+            return nncf.quantize_with_accuracy_control(
+                graph,
+                calibration,
+                nncf.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
+                _validation(guard),
+                max_drop=MOST_LOST,
+                **settings,
+            )
+    except Exception as error:  # whatever NNCF meets in a graph
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"The network cannot be quantised ({type(error).__name__}: {reason}); export it in "
+            "float32."
+        ) from error
+
+
+def _validation(guard: Guard) -> Callable[[Any, Any], tuple[float, list[float]]]:
+    def validate(model: Any, items: Any) -> tuple[float, list[float]]:
+        predict = guard.open(model)
+        values = [guard.rightness(index, predict(clips)) for index, clips in items]
+        return float(np.mean(values)), values
+
+    return validate
+
+
+def _nncf() -> Any:
+    # Without this it reports to its makers that it is used.
+    os.environ.setdefault("NNCF_CI", "1")
+    try:
+        import nncf
+    except ImportError as error:
+        raise UserError(
+            "Quantisation to int8 needs NNCF; run pip install 'vidnas[int8]'."
+        ) from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the progress bars of NNCF off the terminal."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
