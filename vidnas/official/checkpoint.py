@@ -20,7 +20,7 @@ from vidnas.official.table import Damaged
 _STATE_FILE = "checkpoint"
 _LATEST = re.compile(r'^model_checkpoint_path: "(.*)"', re.MULTILINE)
 _PART = re.compile(r"(\.index|\.meta|\.data-\d{5}-of-\d{5})$")
-_SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
+_SHARD = re.compile(r"-[\d?]{5}-of-\d{5}$")
 _OBJECTS = "/.ATTRIBUTES/VARIABLE_VALUE"
 """How the names end that `tf.train.Checkpoint` gives: of attributes, not of variables."""
 

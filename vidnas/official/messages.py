@@ -31,7 +31,7 @@ _FIELDS: dict[str, dict[int, str]] = {
     # Version 1: names and shapes first, then the values. Packed numbers are bytes as they lie.
     "SliceMeta": {1: "name string", 2: "shape Shape", 3: "dtype int32", 4: "slices * Slice"},
     "Meta": {1: "tensors * SliceMeta"},
-    "Values": {1: "dtype int32", 5: "floats * bytes", 6: "doubles * bytes"},
+    "Values": {5: "floats * bytes", 6: "doubles * bytes"},
     "SavedSlice": {1: "name string", 2: "slice Slice", 3: "values Values"},
     "Saved": {1: "meta Meta", 2: "data SavedSlice"},
 }

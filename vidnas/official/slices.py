@@ -32,9 +32,9 @@ class Slices:
             for table in self._tables
             for one in parse("Saved", next(entries(table), (b"", b""))[1]).meta.tensors
         ]
-        self.shapes: dict[str, tuple[int, ...]] = {
-            one.name: shape_of(one.shape) for one in described if is_weight(one.dtype)
-        }
+        weights = [one for one in described if is_weight(one.dtype)]
+        self._dtypes = {one.name: one.dtype for one in weights}
+        self.shapes = {one.name: shape_of(one.shape) for one in weights}
 
     def read(self, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Return variables by name, put together from their slices."""
@@ -48,8 +48,8 @@ class Slices:
                     continue
                 whole, values = found[saved.name], saved.values
                 region = region_of(saved.slice, whole.shape)
-                data = b"".join(values.floats or values.doubles)
-                whole[region] = to_float32(data, values.dtype, whole[region].shape)
+                data, dtype = b"".join(values.floats or values.doubles), self._dtypes[saved.name]
+                whole[region] = to_float32(data, dtype, whole[region].shape)
         return found
 
 

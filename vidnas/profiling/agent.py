@@ -198,7 +198,7 @@ def serve(link: Link, timer: Timer, token: str) -> None:
     link.most_bytes = MOST_BYTES
     link.send(timer.ask(link, {"do": "describe"}, b""))
     while True:
-        message, data = link.receive(patience_s=None)
+        message, data = link.receive(at_leisure=True)
         link.send(timer.ask(link, message, data))
 
 

@@ -39,6 +39,8 @@ class Link:
 
     def __init__(self, source: int, sink: int, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
+        self.patience_s = SILENCE_S
+        """How long it may be silent."""
         self._source, self._sink = source, sink
         os.set_blocking(sink, False)
 
@@ -52,13 +54,13 @@ class Link:
         self.write(_HEADER.pack(len(text), len(data)) + text)
         self.write(data)
 
-    def receive(self, patience_s: float | None = SILENCE_S) -> tuple[dict[str, Any], bytes]:
-        """Wait for a message to begin, and return it whole; None waits as long as it takes.
+    def receive(self, *, at_leisure: bool = False) -> tuple[dict[str, Any], bytes]:
+        """Return the next message; at leisure it may begin whenever it likes.
 
         Raises:
             LinkLost: none came, or none that is one.
         """
-        first = self._read(1, patience_s)
+        first = self._read(1, None if at_leisure else self.patience_s)
         header = first + self.read(_HEADER.size - 1)
         text_bytes, data_bytes = _HEADER.unpack(header)
         if text_bytes > _MOST_HEADER_BYTES or data_bytes > self.most_bytes:
@@ -96,7 +98,7 @@ class Link:
         """
         parts = []
         while size:
-            part = self._read(min(size, _CHUNK_BYTES), SILENCE_S)
+            part = self._read(min(size, _CHUNK_BYTES), self.patience_s)
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
