@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from vidnas.profiling.pairing import Series, Stopwatch
@@ -76,7 +77,7 @@ class Timer:
 
     @contextlib.contextmanager
     def _turns(self, link: Link) -> Any:
-        path = os.path.join(tempfile.gettempdir(), f"vidnas-agent-{os.getuid()}.lock")
+        path = Path(tempfile.gettempdir()) / f"vidnas-agent-{os.getuid()}.lock"
         last = time.monotonic()
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -179,7 +180,7 @@ def _prepared(network: bytes, threads: int) -> Any:
 
 def _cpu_name() -> str:
     """Return the model of the processor, or of the board where that is what is known."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as file:
         known = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in file}
         if found := known.get("model name") or known.get("Model"):
             return found

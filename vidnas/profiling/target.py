@@ -107,12 +107,13 @@ class Target:
             *(("-p", str(self.port)) if self.port else ()),
             *("--", f"{self.user}@{self.host}" if self.user else self.host, shlex.join(remote)),
         ]
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the connection
         try:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=(complaints := tempfile.TemporaryFile()),
+                stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for this process
             )
         except FileNotFoundError as error:
@@ -149,6 +150,7 @@ class Connection:
     """What ssh, and the other machine, say of errors."""
     device: str = ""
     runtime: str = ""
+    dtype: str = "float32"
 
     def introduce(self, target: Target) -> None:
         """Prove who asks, and learn who answers.
@@ -231,9 +233,11 @@ def ask(name: str, question: Callable[[Connection], Answer]) -> Answer:
         try:
             connection = connection or target.connect()
             answer = question(connection)
-        except LinkLost as error:
+        except BaseException as error:
             if connection is not None:
                 connection.close()
+            if not isinstance(error, LinkLost):
+                raise
             if last:
                 raise TargetLost(
                     f"The target {name} does not answer ({error}); run the same command again when "
@@ -242,4 +246,4 @@ def ask(name: str, question: Callable[[Connection], Answer]) -> Answer:
         else:
             _open[name] = connection
             return answer
-    raise AssertionError("unreachable")
+    raise AssertionError("the second try answers or raises")
