@@ -16,8 +16,8 @@ from vidnas.evolution.study import Study
 def test_search_leaves_everything_it_promises(study: Path) -> None:
     names = {path.name for path in study.iterdir() if not path.name.startswith(".")}
     assert names == {
-        "best", "clips.json", "config.yaml", "models", "report.html", "request.json", "states",
-        "study.db",
+        "best", "clips.json", "config.yaml", "latency-reference.json", "models", "report.html",
+        "request.json", "states", "study.db",
     }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
         "model.json", "weights.safetensors", "model.onnx", "training-videos.txt",

@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from vidnas.core import UserError
-from vidnas.profiling import RUNTIMES, calibrate, measure_latency
-from vidnas.profiling.latency import _ratios, _times_ms
+from vidnas.core import LatencyProtocol, UserError
+from vidnas.profiling import RUNTIMES, Reference, calibrate, measure_latency
+from vidnas.profiling.latency import latency_of, measure_in_turns
+from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
+from vidnas.profiling.runtimes import Prepared, engine_of, prepare
+
+PROTOCOL = LatencyProtocol(
+    device="cpu", runtime="onnxruntime 1", threads=1, dtype="float32", batch=1, warmup=1, repeats=1
+)
+DTYPES = {"int8": "int8", "bf16": "bfloat16"}
 
 
 class FakeClock:
@@ -27,55 +36,136 @@ class FakeClock:
 
         return run
 
+    @property
+    def watch(self) -> Stopwatch:
+        return Stopwatch(one_thread=True, wall=self, cpu=self)
+
 
 def test_disturbance_that_both_feel_cancels_out() -> None:
     clock = FakeClock()
-    slowness = [1, 1, 1.4, 1.4, 3, 1, 2, 2, 1.1, 1] * 3
+    slowness = [s for s in [1, 1, 1.4, 1.4, 3, 1, 2, 2, 1.1, 1] * 3 for _ in range(2)]
     candidate = clock.takes(20.0 * s for s in slowness)
     reference = clock.takes(5.0 * s for s in slowness)
-    samples = _ratios(candidate, reference, clock, warmup=2, repeats=28)
-    assert samples.values == pytest.approx([4.0] * 28)
-    assert samples.warmup == 2
+    series = Series(candidate, clock.watch, reference, warmup=2, repeats=28).take()
+    assert series.ratios == pytest.approx([4.0] * 28)
+    assert series.warmup == 2
+
+
+def test_every_timed_run_finds_the_caches_warm() -> None:
+    """Cold, right after the other network, a run takes twice as long."""
+    clock, last = FakeClock(), [""]
+
+    def network(name: str, duration_ms: float):
+        def run() -> None:
+            clock.now_s += duration_ms * (1 if last[0] == name else 2) / 1000
+            last[0] = name
+
+        return run
+
+    series = Series(network("own", 0.2), clock.watch, network("reference", 6.0)).take()
+    assert series.ratios == pytest.approx([0.2 / 6.0] * 60)
 
 
 def test_much_too_slow_networks_are_given_up_after_two_runs() -> None:
     clock = FakeClock()
     run = clock.takes(iter([500.0] * 100))
-    samples = _times_ms(run, clock, warmup=3, repeats=30, give_up=100)
-    assert (samples.warmup, len(samples.values)) == (1, 1)
-    assert clock() == pytest.approx(1.0)
+    series = Series(run, clock.watch, repeats=30, give_up=100).take()
+    assert (series.warmup, len(series.ratios)) == (1, 1)
+    assert clock() == pytest.approx(2.0)  # two runs, each after one that is not timed
 
 
 def test_a_network_a_little_too_slow_takes_more_runs_to_give_up() -> None:
     clock = FakeClock()
-    samples = _times_ms(clock.takes(iter([125.0] * 100)), clock, warmup=3, repeats=30, give_up=100)
-    assert len(samples.values) == 9 - 3 and samples.warmup == 3
+    run = clock.takes(iter([125.0] * 100))
+    series = Series(run, clock.watch, repeats=30, give_up=100).take()
+    assert len(series.ratios) == 9 - 3 and series.warmup == 3
 
 
 @pytest.mark.parametrize("disturbed", [(900.0, 99.0), (99.0, 900.0)])
 def test_one_slow_run_gives_up_nothing(disturbed: tuple[float, float]) -> None:
     clock = FakeClock()
-    durations = iter([*disturbed, *[99.0] * 100])
-    samples = _times_ms(clock.takes(durations), clock, warmup=3, repeats=30, give_up=100)
-    assert len(samples.values) == 30
+    durations = iter([99.0, disturbed[0], 99.0, disturbed[1], *[99.0] * 100])
+    series = Series(clock.takes(durations), clock.watch, repeats=30, give_up=100).take()
+    assert len(series.ratios) == 30
 
 
 def test_slow_networks_are_timed_fewer_times_beside_a_reference() -> None:
     clock = FakeClock()
     slow, reference = clock.takes(iter([1000.0] * 99)), clock.takes(iter([5.0] * 99))
-    assert len(_ratios(slow, reference, clock, warmup=3, repeats=60).values) == 10
+    series = Series(slow, clock.watch, reference, warmup=3, repeats=60).take()
+    assert len(series.ratios) == 10
+
+
+def test_what_is_the_machine_is_told_apart_from_the_network() -> None:
+    """Another process has the core half of the time, and slows memory for both networks."""
+    wall, cpu = FakeClock(), FakeClock()
+
+    def network(duration_ms: float):
+        def run() -> None:
+            cpu.now_s += 1.5 * duration_ms / 1000
+            wall.now_s += 3 * duration_ms / 1000
+
+        return run
+
+    reference = Reference(latency_ms=6.0, protocol=PROTOCOL)
+    prepared = Prepared(network(2.0), lambda _: np.zeros(1), "onnxruntime 1", "cpu", "float32", int)
+    watch = Stopwatch(one_thread=True, wall=wall, cpu=cpu)
+    series = Series(prepared.run, watch, network(6.0)).take()
+    latency = latency_of(series, prepared, 1, reference)
+    assert (latency.p50_ms, latency.p90_ms) == pytest.approx((2.0, 2.0))
+    assert (latency.wall_p50_ms, latency.cpu_p50_ms) == pytest.approx((6.0, 3.0))
+    assert latency.slowdown == pytest.approx(1.5)
+    assert "wall time is 2.0 times CPU time" in latency.disturbance
+    assert "1.5 times slower than at rest" in latency.disturbance
+    assert latency.doubt == ""
+
+
+def test_a_wide_spread_is_said() -> None:
+    clock = FakeClock()
+    durations = iter([ms for ms in [1.0, 1.0, 1.0, 2.0, 2.0] * 99 for _ in range(2)])
+    prepared = Prepared(
+        clock.takes(durations), lambda _: np.zeros(1), "onnxruntime 1", "cpu", "float32", int
+    )
+    series = Series(prepared.run, clock.watch).take()
+    latency = latency_of(series, prepared, 1, None)
+    assert latency.spread == pytest.approx(1.0)
+    assert "spread by 100%" in latency.doubt
+
+
+def test_networks_are_timed_in_turns(network) -> None:
+    order: list[str] = []
+
+    def prepared(name: str) -> Prepared:
+        one = prepare(
+            network, network.architecture.inputs, runtime="onnxruntime", device="cpu", threads=1
+        )
+        return replace(one, run=lambda: (order.append(name), one.run()))
+
+    reference = calibrate()
+    latencies = measure_in_turns(
+        {"a": prepared("a"), "b": prepared("b")},
+        {"a": reference, "b": reference},
+        threads=1,
+        repeats=5,
+        warmup=1,
+    )
+    assert order == ["a", "a", "b", "b"] * 6
+    assert all(one.protocol.repeats == 5 and one.p50_ms > 0 for one in latencies.values())
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_runtime_measures_with_its_protocol(network, runtime: str) -> None:
-    if runtime == "openvino":
+    if engine_of(runtime) == "openvino":
         pytest.importorskip("openvino")
+    if runtime.endswith("int8"):
+        pytest.importorskip("nncf")
     latency = measure_latency(network, runtime=runtime, repeats=5, warmup=1)
     assert 0 < latency.p50_ms <= latency.p90_ms
     protocol = latency.protocol
-    assert protocol.runtime.startswith(runtime)
+    assert protocol.runtime.startswith(f"{engine_of(runtime)} ")
     assert protocol.device.startswith("cpu (")
-    assert (protocol.threads, protocol.batch, protocol.dtype) == (1, 1, "float32")
+    assert (protocol.threads, protocol.batch) == (1, 1)
+    assert protocol.dtype == DTYPES.get(runtime.partition("-")[2], "float32")
     assert (protocol.warmup, protocol.repeats, protocol.reference) == (1, 5, None)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from pydantic import PositiveInt
 
 from vidnas.cli.console import Json, results, say, show_json, show_table
-from vidnas.core.quantities import format_bytes, format_count, format_number
+from vidnas.cli.live import Display
+from vidnas.core.quantities import format_bytes, format_count, format_number, format_percent
 from vidnas.core.text import escaped
-from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime
+from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime, Target
 
 if TYPE_CHECKING:
-    from vidnas.core import Cost, LatencyProtocol
+    from vidnas.core import Cost, Latency, LatencyProtocol
+    from vidnas.workflows.bench import BenchRow
 
 
 class BenchRequest(Request):
@@ -21,13 +24,20 @@ class BenchRequest(Request):
 
     models: Annotated[tuple[str, ...], Parameter(metavar="MODEL")]
     """Published names, architecture JSON files, or folders of models or studies."""
+    all: bool = False
+    """Measure in all runtimes and precisions, in turns, with the accuracy on test clips."""
     runtime: Runtime = "onnxruntime"
     latency_threads: LatencyThreads = 1
     device: Device = "cpu"
+    target: Target = None
     repeats: PositiveInt = 30
     """Number of timed runs."""
     classes: PositiveInt = 10
     """Number of classes of networks that are not trained."""
+    clips: Path | None = None
+    """With --all, labelled clips for the accuracy; by default those of the study."""
+    out: Path | None = None
+    """With --all, folder for the table as bench.csv and a plot as bench.html."""
 
 
 def command(request: BenchRequest, *, json: Json = False) -> None:
@@ -37,9 +47,25 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
         vidnas bench tvn1 study --latency-threads 2
     """
-    from vidnas.deploy.resolving import resolve_network
-    from vidnas.profiling import measure_cost
+    if request.all:
+        _table(request, json)
+    else:
+        _costs(request, json)
 
+
+def _costs(request: BenchRequest, json: bool) -> None:
+    from vidnas.deploy.resolving import resolve_network
+    from vidnas.profiling import calibrate, measure_cost
+    from vidnas.profiling.remote import calibrate_target
+
+    reference = None
+    if request.target is not None:
+        say(f"Calibrating {request.target} ...")
+        reference = calibrate_target(
+            request.target, runtime=request.runtime, threads=request.latency_threads
+        )
+    elif request.device == "cpu":
+        reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
     costs: dict[str, Cost] = {}
     for name in request.models:
         say(f"Timing {name} ...")
@@ -50,34 +76,110 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
             device=request.device,
             threads=request.latency_threads,
             repeats=request.repeats,
+            reference=reference,
         )
+    for name, cost in costs.items():
+        if cost.latency is not None:
+            _warn(name, cost.latency)
     if json:
         show_json({name: cost.model_dump() for name, cost in costs.items()})
         return
-    figures = ("Params", "MACs", "Memory", "p50 ms", "p90 ms", "Spread")
+    figures = ("Params", "MACs", "Memory", "p50 ms", "p90 ms", "Spread", "Wall", "Wall p90", "CPU")
     show_table("Network", figures=figures, rows=[_row(*item) for item in costs.items()])
     last = next(reversed(costs.values())).latency
     if last is not None:
         results.print(escaped(_sentence(last.protocol)))
 
 
+def _table(request: BenchRequest, json: bool) -> None:
+    from vidnas.report.bench import write_plot
+    from vidnas.workflows.bench import bench_all, write_csv
+
+    with Display() as display:
+        rows = bench_all(
+            request.models,
+            display,
+            clips=request.clips,
+            threads=request.latency_threads,
+            repeats=request.repeats,
+            num_classes=request.classes,
+        )
+    if request.out is not None:
+        request.out.mkdir(parents=True, exist_ok=True)
+        write_csv(rows, request.out / "bench.csv")
+        write_plot(rows, request.out / "bench.html")
+    for row in rows:
+        if row.latency is not None:
+            _warn(f"{row.network} in {row.runtime}", row.latency)
+    if json:
+        show_json([row.model_dump() for row in rows])
+        return
+    figures = ("MB", "Accuracy", "Lost", "p50 ms", "p90 ms", "Wall", "CPU", "Peak")
+    show_table("Network", "Runtime", "Status", figures=figures, rows=map(_table_row, rows))
+    timed = [row.latency.protocol for row in rows if row.latency]
+    if timed:
+        results.print(escaped(_sentence(timed[0].model_copy(update=_EACH))))
+
+
+_EACH = {"runtime": "each runtime", "dtype": "as named"}
+
+
+def _warn(name: str, latency: Latency) -> None:
+    for remark in (latency.doubt, latency.disturbance):
+        if remark:
+            say((f"{name}: {remark}.", "yellow"))
+
+
 def _row(name: str, cost: Cost) -> tuple[str, ...]:
-    timed = cost.latency
-    times = (format_number(timed.p50_ms), format_number(timed.p90_ms)) if timed else ()
     return (
         name,
         format_count(cost.parameters),
         format_count(cost.macs),
         format_bytes(cost.activation_bytes),
-        *times,
-        *([f"{timed.spread:.0%}"] if timed else []),
+        *(_times(cost.latency) if cost.latency else ()),
     )
 
 
-def _sentence(protocol: LatencyProtocol) -> str:
+def _times(timed: Latency) -> tuple[str, ...]:
     return (
-        f"Wall time of one clip on {protocol.device} in {protocol.runtime}, {protocol.threads} "
+        format_number(timed.p50_ms),
+        format_number(timed.p90_ms),
+        f"{timed.spread:.0%}",
+        _ms(timed.wall_p50_ms),
+        _ms(timed.wall_p90_ms),
+        _ms(timed.cpu_p50_ms),
+    )
+
+
+def _table_row(row: BenchRow) -> tuple[str, ...]:
+    timed = row.latency
+    return (
+        row.network,
+        row.runtime,
+        row.status,
+        "-" if row.size_bytes is None else format_number(row.size_bytes / 1e6),
+        "-" if row.accuracy is None else format_percent(row.accuracy),
+        "-" if row.lost is None else f"{100 * row.lost:.1f}",
+        _ms(timed and timed.p50_ms),
+        _ms(timed and timed.p90_ms),
+        _ms(timed and timed.wall_p50_ms),
+        _ms(timed and timed.cpu_p50_ms),
+        "-" if row.peak_share is None else f"{row.peak_share:.0%}",
+    )
+
+
+def _ms(ms: float | None) -> str:
+    return "-" if ms is None else format_number(ms)
+
+
+def _sentence(protocol: LatencyProtocol) -> str:
+    how = "Wall time"
+    if protocol.reference is not None:
+        clock = "CPU time" if protocol.threads == 1 else "wall time"
+        how = f"p50 and p90 are {clock} beside the {protocol.reference}, as on the idle machine:"
+    return (
+        f"{how} of one clip on {protocol.device} in {protocol.runtime}, {protocol.threads} "
         f"thread(s), {protocol.dtype}, batch {protocol.batch}; {protocol.repeats} runs after "
         f"{protocol.warmup} to warm up. Spread is the interquartile range over the median; memory "
-        "is the peak of live activations."
+        "is the peak of live activations. Wall and CPU are the medians as this machine was now."
     )

@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "Measure a model on labelled clips.",
     "predict": "Name the most likely classes of videos.",
     "bench": "Measure what networks cost.",
+    "agent": "Write the file that times networks on another machine.",
     "export": "Export a model to ONNX.",
     "import-tf": "Make a model of a TensorFlow checkpoint of the original code.",
     "models": "List the published architectures.",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 
@@ -35,6 +35,18 @@ class Exported:
     """Of the float32 graph, on random clips."""
     real: RealCheck | None
     """Of the file, on validation clips; None where none were given."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "path": str(self.path),
+            "format": self.format.name,
+            "precision": self.precision,
+            "size_bytes": self.size_bytes,
+            **asdict(self.check),
+            "real": self.real and self.real.model_dump(),
+        }
 
 
 def export_file(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,14 +78,22 @@ def _write_openvino(model: Any, metadata: Mapping[str, str], path: Path) -> None
     for key, value in metadata.items():
         model.set_rt_info(value, [OPENVINO_SECTION, key])
     # The weights are in place before the file that names them.
-    with replacing(path) as text, replacing(path.with_suffix(".bin")) as weights:
-        openvino().serialize(model, str(text), str(weights))
+    with (
+        replacing(path) as text,
+        replacing(path.with_suffix(".bin")) as weights,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        made = Path(folder) / "model.xml"  # it takes no other suffixes
+        openvino().serialize(model, str(made), str(made.with_suffix(".bin")))
+        shutil.copyfile(made, text)
+        shutil.copyfile(made.with_suffix(".bin"), weights)
 
 
 def _exported_program(model: Model, _: onnx.ModelProto) -> Any:
     clips = tuple(torch.rand(spec.shape(2)) for spec in model.architecture.inputs)
-    batch = torch.export.Dim("N", min=1)
-    shapes = (tuple({0: batch} for _ in clips),)  # of `*clips`, one argument
+    batch, shapes = torch.export.Dim("N", min=1), torch.export.ShapesCollection()
+    for clip in clips:
+        shapes[clip] = {0: batch}
     network = model.network.eval()
     with torch.no_grad():
         return torch.export.export(network, clips, dynamic_shapes=shapes)

@@ -47,7 +47,7 @@ def resolve_network(text: str | Path, num_classes: int) -> Network:
     Raises:
         UserError: it is none of these, or costs more than any ordinary network.
     """
-    if _is_folder(text):
+    if is_folder(text):
         return load_model(text).network
     architecture = resolve_architecture(text)
     affordable_network(architecture, num_classes)
@@ -60,8 +60,9 @@ def resolve_connection_weights(text: str | Path) -> dict[str, float]:
     Raises:
         UserError: the folder is not a model, or damaged.
     """
-    return load_model(text).network.connection_weights() if _is_folder(text) else {}
+    return load_model(text).network.connection_weights() if is_folder(text) else {}
 
 
-def _is_folder(text: str | Path) -> bool:
+def is_folder(text: str | Path) -> bool:
+    """Return whether a text names a folder, of a model or a study."""
     return str(text) not in list_architectures() and Path(text).is_dir()

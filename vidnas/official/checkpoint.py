@@ -128,5 +128,5 @@ def _explained(prefix: Path) -> Iterator[None]:
         ) from error
     except (Damaged, ValueError) as error:
         raise UserError(
-            f"{prefix} is no checkpoint, or damaged: {error}; copy it again."
+            f"{prefix} is not a whole checkpoint of TensorFlow: {error}; copy it again."
         ) from error

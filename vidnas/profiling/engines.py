@@ -39,7 +39,7 @@ def in_onnxruntime(graph: bytes | Path, threads: int | None = None) -> Predict:
 
 
 def in_openvino(model: Any, threads: int | None = None, *, precision: Precision = "f32") -> Predict:
-    """Compile an OpenVINO model, or the file of one, for the CPU.
+    """Compile an OpenVINO model, or the file of one, for the CPU, if it is not compiled.
 
     Raises:
         UserError: OpenVINO is not installed.
@@ -50,8 +50,10 @@ def in_openvino(model: Any, threads: int | None = None, *, precision: Precision 
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = openvino().Core().compile_model(model, "CPU", settings)
-    request = compiled.create_infer_request()
+    library = openvino()
+    if not isinstance(model, library.CompiledModel):
+        model = library.Core().compile_model(model, "CPU", settings)
+    request = model.create_infer_request()
 
     def predict(clips: Clips) -> NDArray[np.float32]:
         request.infer(list(clips), share_inputs=True)

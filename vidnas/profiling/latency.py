@@ -20,7 +20,7 @@ from vidnas.core.value import Value
 from vidnas.families import Network
 from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, REFERENCE_NAME, reference_network
-from vidnas.profiling.runtimes import Prepared, engine_of, prepare
+from vidnas.profiling.runtimes import Prepared, engine_of, prepare, require_runtime
 
 CALIBRATION = (10, 20)
 """Blocks of the reference network, and runs of each."""
@@ -37,7 +37,12 @@ class Reference(Value):
     """The target that it was timed on; None for this machine."""
 
     def fits(self, *, runtime: str, threads: int) -> bool:
-        """Return whether it is of this machine, and of the engine of a runtime as it is here."""
+        """Return whether it is of this machine, and of the engine of a runtime as it is here.
+
+        Raises:
+            UserError: the runtime cannot be used.
+        """
+        require_runtime(runtime)
         prepared = _prepared_reference(engine_of(runtime), threads)
         known = self.protocol
         return (known.device, known.runtime, known.threads) == (
@@ -60,6 +65,7 @@ def calibrate(*, runtime: str = "onnxruntime", threads: int = 1, device: str = "
     """
     if device != "cpu":
         raise UserError(f"Device {device!r} has no reference network; measure without one.")
+    require_runtime(runtime)
     prepared = _prepared_reference(engine_of(runtime), threads)
     watch = Stopwatch(one_thread=threads == 1)
     prepared.run()

@@ -49,6 +49,10 @@ class Stopwatch:
         cpu_s, wall_s = self.cpu() - cpu_s, self.wall() - wall_s
         return Times(wall_s * 1000, cpu_s * 1000 if self.one_thread else None)
 
+    def now_s(self) -> float:
+        """Return the time by the clock that tells: of several threads, the wall's."""
+        return self.cpu() if self.one_thread else self.wall()
+
     def warm(self, run: Run) -> Times:
         """Time a run right after another one, which fills the caches with what it needs."""
         run()
@@ -94,10 +98,10 @@ class Series:
 
     def sample(self) -> None:
         """Time one more run."""
-        start_s = self.watch.wall()
+        start_s = self.watch.now_s()
         beside = None if self.reference is None else self.watch.warm(self.reference)
         self.pairs.append(Pair(self.watch.warm(self.run), beside))
-        self._spent_s += self.watch.wall() - start_s
+        self._spent_s += self.watch.now_s() - start_s
         n = len(self.pairs)
         # The first run is cold, and says little.
         fastest = min(pair.ratio for pair in self.pairs)

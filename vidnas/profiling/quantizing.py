@@ -33,7 +33,12 @@ class Guard:
 
 
 def quantize(
-    graph: Any, names: Sequence[str], clips: Sequence[Clips], guard: Guard | None = None
+    graph: Any,
+    names: Sequence[str],
+    clips: Sequence[Clips],
+    guard: Guard | None = None,
+    *,
+    for_time: bool = False,
 ) -> Any:
     """Return a graph with int8 convolutions and products, with ranges as these clips need them.
 
@@ -43,34 +48,40 @@ def quantize(
         clips: for calibration, of a batch of one each.
         guard: where given, the layers that cost most stay in float until at most `MOST_LOST` of the
             right answers is lost.
+        for_time: whether only the time of a run matters: biases are not corrected, which takes most
+            of the work.
 
     Raises:
         UserError: NNCF is not installed, or it cannot quantise the graph.
     """
-    nncf = _nncf()
+    library = nncf()
+    advanced = library.quantization.advanced_parameters
 
     def feed(values: Clips) -> dict[str, NDArray[np.float32]]:
         return dict(zip(names, values, strict=True))
 
-    settings: dict[str, Any] = {
-        "subset_size": len(clips),
+    parameters = library.AdvancedQuantizationParameters(
         # The first axis of features holds frames of one clip: they share their statistics.
-        "advanced_quantization_parameters" if guard else "advanced_parameters": (
-            nncf.AdvancedQuantizationParameters(batchwise_statistics=True)
-        ),
-    }
-    calibration = nncf.Dataset([*clips], feed)
+        batchwise_statistics=True,
+        disable_bias_correction=for_time,
+        # ONNX Runtime takes one range for all channels of features.
+        activations_quantization_params=advanced.QuantizationParameters(per_channel=False),
+    )
+    calibration = library.Dataset([*clips], feed)
     try:
         with _quiet():
             if guard is None:
-                return nncf.quantize(graph, calibration, **settings)
-            return nncf.quantize_with_accuracy_control(
+                return library.quantize(
+                    graph, calibration, subset_size=len(clips), advanced_parameters=parameters
+                )
+            return library.quantize_with_accuracy_control(
                 graph,
                 calibration,
-                nncf.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
+                library.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
                 _validation(guard),
                 max_drop=MOST_LOST,
-                **settings,
+                subset_size=len(clips),
+                advanced_quantization_parameters=parameters,
             )
     except Exception as error:  # whatever NNCF meets in a graph
         reason = " ".join(str(error).split())[:200]
@@ -89,7 +100,12 @@ def _validation(guard: Guard) -> Callable[[Any, Any], tuple[float, list[float]]]
     return validate
 
 
-def _nncf() -> Any:
+def nncf() -> Any:
+    """Return the module, which then keeps silent.
+
+    Raises:
+        UserError: it is not installed.
+    """
     # Without this it reports to its makers that it is used.
     os.environ.setdefault("NNCF_CI", "1")
     try:

@@ -17,7 +17,7 @@ from vidnas.profiling.pairing import Pair, Series, Stopwatch, Times
 from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
 from vidnas.profiling.target import Connection, ask
 
-RUNTIME = "onnxruntime"
+_RUNTIME = "onnxruntime"
 """The one that an agent has."""
 
 
@@ -25,24 +25,17 @@ class TargetFailure(Exception):
     """The target cannot run a network; the message says why."""
 
 
-def require_runtime(runtime: str) -> None:
-    """Reject what no agent has.
-
-    Raises:
-        UserError: the runtime is another one than ONNX Runtime.
-    """
-    if runtime != RUNTIME:
-        raise UserError(
-            f"On a target networks run in {RUNTIME}, not {runtime}; leave --runtime out."
-        )
-
-
-def calibrate_target(name: str, *, threads: int = 1) -> Reference:
+def calibrate_target(name: str, *, runtime: str = _RUNTIME, threads: int = 1) -> Reference:
     """Time the reference network on a target that nothing else disturbs.
 
     Raises:
-        UserError: the target does not answer, lacks something or cannot run the network.
+        UserError: the target does not answer, lacks something or cannot run the network, or the
+            runtime is not ONNX Runtime.
     """
+    if runtime != _RUNTIME:
+        raise UserError(
+            f"On a target networks run in {_RUNTIME}, not {runtime}; leave --runtime out."
+        )
     network = _reference_graph()
     blocks, repeats = CALIBRATION
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import platform
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +28,7 @@ from vidnas.profiling.engines import (
     openvino_model,
 )
 from vidnas.profiling.onnx import export_onnx, input_names
-from vidnas.profiling.quantizing import quantize
-
-_CALIBRATION_CLIPS = 4
+from vidnas.profiling.quantizing import nncf, quantize
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Prepared:
     """Name with the model of the chip."""
     dtype: str
     """In which its convolutions are computed."""
+    size_bytes: Callable[[], int]
+    """The size of what is run, as a file."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class _Task:
     def graph(self) -> bytes:
         return export_onnx(self.network, self.inputs)
 
-    @property
-    def calibration_clips(self) -> Sequence[Clips]:
-        """The clips that ranges are taken from. How long a run takes does not depend on them."""
-        return self.calibration or [
-            _random_clips(self.inputs, seed) for seed in range(_CALIBRATION_CLIPS)
-        ]
+    def quantized(self, graph: Any) -> Any:
+        """Quantise a graph. How long a run takes does not depend on the clips."""
+        names = input_names(self.inputs)
+        if self.calibration is None:
+            return quantize(graph, names, [_random_clips(self.inputs)], for_time=True)
+        return quantize(graph, names, self.calibration)
 
 
 def prepare(
@@ -91,11 +93,24 @@ def prepare(
         UserError: the runtime is unknown, not installed or cannot use the device, the device does
             not exist, or the network cannot be quantised.
     """
-    if runtime not in RUNTIMES:
-        raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
+    require_runtime(runtime)
     if runtime != "torch" and device != "cpu":
         raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use torch instead.")
     return RUNTIMES[runtime](_Task(network, inputs, device, threads, calibration))
+
+
+def require_runtime(runtime: str) -> None:
+    """Reject a runtime that cannot be used, before anything is done for it.
+
+    Raises:
+        UserError: it is unknown or not installed.
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
+    if engine_of(runtime) == "openvino":
+        openvino()
+    if runtime.endswith("-int8"):
+        nncf()
 
 
 def engine_of(runtime: str) -> str:
@@ -125,27 +140,34 @@ def _prepare_onnxruntime(task: _Task, *, int8: bool = False) -> Prepared:
 
     graph = task.graph
     if int8:
-        proto = onnx.load_from_string(graph)
-        names = input_names(task.inputs)
-        graph = quantize(proto, names, task.calibration_clips).SerializeToString()
+        graph = task.quantized(onnx.load_from_string(graph)).SerializeToString()
     predict = in_onnxruntime(graph, task.threads)
     version = f"onnxruntime {onnxruntime.__version__}"
-    return _prepared(task, predict, version, "int8" if int8 else "float32")
+    dtype = "int8" if int8 else "float32"
+    return _prepared(task, predict, version, dtype, partial(len, graph))
 
 
 def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
     version = f"openvino {openvino().__version__.split('-')[0]}"
     model = openvino_model(task.graph)
     if dtype == "int8":
-        model = quantize(model, input_names(task.inputs), task.calibration_clips)
+        model = task.quantized(model)
     precision: Precision = "bf16" if dtype == "bfloat16" else "f32"
     predict = in_openvino(model, task.threads, precision=precision)
-    return _prepared(task, predict, version, dtype)
+    return _prepared(task, predict, version, dtype, partial(_openvino_bytes, model))
 
 
-def _prepared(task: _Task, predict: Predict, runtime: str, dtype: str) -> Prepared:
+def _openvino_bytes(model: Any) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        openvino().serialize(model, f"{folder}/model.xml", f"{folder}/model.bin")
+        return sum(file.stat().st_size for file in Path(folder).iterdir())
+
+
+def _prepared(
+    task: _Task, predict: Predict, runtime: str, dtype: str, size_bytes: Callable[[], int]
+) -> Prepared:
     clips = _random_clips(task.inputs)
-    return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype)
+    return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype, size_bytes)
 
 
 def _prepare_torch(task: _Task) -> Prepared:
@@ -173,7 +195,8 @@ def _prepare_torch(task: _Task) -> Prepared:
 
     name = _cpu_name() if on_cpu else f"{place} ({torch.cuda.get_device_name(place)})"
     version = f"torch {torch.__version__}"
-    return Prepared(lambda: forward(clips), predict, version, name, "float32")
+    size = sum(tensor.nbytes for tensor in module.state_dict().values())
+    return Prepared(lambda: forward(clips), predict, version, name, "float32", lambda: size)
 
 
 def _torch_device(device: str) -> torch.device:

@@ -22,12 +22,14 @@ from vidnas.evolution.trial import Trial
 from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
 from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.latency import Reference
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import AnyMetrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import ENSEMBLE_FILE, try_page
 from vidnas.workflows.records import write_record
+from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import EnsembleRequest, SearchRequest
 from vidnas.workflows.study_clips import changes_since
 
@@ -100,7 +102,14 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         listener.say(
             f"Selecting {request.votes} of {len(candidates)} networks on the validation clips ..."
         )
-        model, report = _select(candidates, searches[0], request.votes)
+        search = searches[0]
+        reference = study_reference(
+            folders[0],
+            runtime=search.runtime,
+            threads=search.latency_threads,
+            target=search.target,
+        )
+        model, report = _select(candidates, search, request.votes, reference)
         save_model(model, out)
         write_record(report, out / _RECORD_NAME)
         for study, search in zip(studies, searches, strict=True):
@@ -177,7 +186,7 @@ def _budget_s(card: ModelCard) -> float:
 
 
 def _select(
-    candidates: Sequence[Candidate], request: SearchRequest, top: int
+    candidates: Sequence[Candidate], request: SearchRequest, top: int, reference: Reference
 ) -> tuple[Model, EnsembleReport]:
     """Choose on the validation clips, then look at the test clips once."""
     validation = Predictions.of(candidates, "val")
@@ -192,7 +201,12 @@ def _select(
     model = assemble(candidates, votes)
 
     def cost_at_rest(network: Network) -> Cost:
-        return measure_cost(network, runtime=request.runtime, threads=request.latency_threads)
+        return measure_cost(
+            network,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            reference=reference,
+        )
 
     cost, names = cost_at_rest(model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]

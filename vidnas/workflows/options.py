@@ -155,10 +155,21 @@ Seed = Annotated[
 ]
 Runtime = Annotated[
     str,
-    Field(description="Runtime in which latency is measured: onnxruntime, openvino or torch."),
+    Field(
+        description="Runtime in which latency is measured: onnxruntime, onnxruntime-int8, "
+        "openvino, openvino-bf16, openvino-int8 or torch."
+    ),
 ]
 LatencyThreads = Annotated[
     PositiveInt, Field(description="CPU threads on which latency is measured.")
+]
+Target = Annotated[
+    str | None,
+    Parameter(metavar="ssh://HOST|tcp://HOST"),
+    Field(
+        description="Machine where the model will run, and where latency is measured, such as "
+        "ssh://pi@robot; by default this one."
+    ),
 ]
 Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cuda:1.")]
 ClipsPerVideo = Annotated[

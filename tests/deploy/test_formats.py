@@ -1,0 +1,155 @@
+"""Exported files of every format: they say what they are, and answer as the network does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from vidnas.core import UserError
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.deploy import Model
+from vidnas.deploy.checks import Answers, calibration_clips
+from vidnas.deploy.exporting import export_file
+from vidnas.deploy.formats import FORMATS
+from vidnas.profiling.engines import in_onnxruntime
+from vidnas.profiling.onnx import export_onnx
+from vidnas.profiling.quantizing import Guard, quantize
+
+CLASSES = ("left", "right", "growing")
+NEEDS = {".xml": "openvino"}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    """Clips of the model's three classes."""
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=5, size_px=40)
+    return build_cache(load_dataset(folder / "clips"), size_px=32, directory=folder / "cache")
+
+
+def needed(suffix: str) -> None:
+    if suffix in NEEDS:
+        pytest.importorskip(NEEDS[suffix])
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    if path.suffix == ".onnx":
+        return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    if path.suffix == ".xml":
+        import openvino
+
+        info = openvino.Core().read_model(path).get_rt_info("vidnas").value
+        return {key: value.value for key, value in info.items()}
+    extra = {"metadata.json": ""}
+    torch.export.load(path, extra_files=extra)
+    return json.loads(extra["metadata.json"])
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_file_answers_as_the_network_and_says_what_it_takes(
+    model: Model, clip, tmp_path: Path, suffix: str
+) -> None:
+    needed(suffix)
+    path = tmp_path / f"model{suffix}"
+    done = export_file(model, path)
+    predict = FORMATS[suffix].open(path)
+    for batch in (clip, clip[:1]):
+        with torch.inference_mode():
+            expected = model.network(batch).numpy()
+        assert np.abs(predict([batch.numpy()]) - expected).max() < 1e-4
+    found = metadata_of(path)
+    assert json.loads(found["classes"]) == list(model.classes)
+    assert found["colours"] == "RGB" and found["activation"] == "softmax"
+    assert done.size_bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert done.real is None
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_file_is_checked_on_real_clips(
+    model: Model, cache: ClipCache, tmp_path: Path, suffix: str
+) -> None:
+    needed(suffix)
+    real = export_file(model, tmp_path / f"model{suffix}", cache=cache).real
+    assert real is not None and real.split == "val"
+    assert real.videos == len(cache.videos("val")) and real.clips >= real.videos
+    assert 0 < real.mean_difference <= real.largest_difference < 1e-4 * real.largest_logit
+    assert real.agreement == 1.0 and real.lost == 0.0
+    assert "real clips" in str(real)
+
+
+@pytest.mark.parametrize("suffix", [s for s, one in FORMATS.items() if one.predict])
+def test_int8_is_told_by_its_file(
+    model: Model, cache: ClipCache, tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("nncf")
+    needed(suffix)
+    path = tmp_path / f"model{suffix}"
+    real = export_file(model, path, precision="int8", cache=cache).real
+    assert real is not None
+    assert 1e-4 * real.largest_logit < real.largest_difference < 0.5 * real.largest_logit
+    assert real.lost <= 0.011 or real.agreement > 0.9
+    assert metadata_of(path)["precision"] == "int8"
+    assert json.loads(metadata_of(path)["classes"]) == list(model.classes)
+
+
+def test_layers_that_cost_too_much_stay_in_float(model: Model, cache: ClipCache) -> None:
+    """Every deviation counts as wrong: int8 costs all of the accuracy, and is given up."""
+    pytest.importorskip("nncf")
+    answers = Answers.of(model, cache, "val", clips_per_video=1)
+    guard = Guard(
+        answers.clips,
+        lambda index, logits: float(np.allclose(logits[0], answers.logits[index], atol=1e-4)),
+        lambda graph: in_onnxruntime(graph.SerializeToString()),
+    )
+    graph = onnx.load_from_string(export_onnx(model.network, model.architecture.inputs))
+    clips = calibration_clips(model, cache)
+    whole = answers.compare(guard.open(quantize(graph, ["rgb"], clips)))
+    kept = answers.compare(guard.open(quantize(graph, ["rgb"], clips, guard)))
+    assert kept.largest_difference < 1e-4 < whole.largest_difference
+
+
+def test_differences_agreement_and_accuracy_are_those_of_the_answers(
+    model: Model, cache: ClipCache
+) -> None:
+    answers = Answers.of(model, cache, "val", clips_per_video=2)
+    turned = np.roll(answers.logits, 1, axis=1)
+    rows = iter(turned)
+    check = answers.compare(lambda _: next(rows)[None])
+    assert check.agreement == 0.0
+    assert check.largest_difference == pytest.approx(np.abs(turned - answers.logits).max())
+    assert check.mean_difference == pytest.approx(np.abs(turned - answers.logits).mean())
+    assert check.clips == 2 * check.videos
+    same = answers.compare(iter_of(answers.logits))
+    assert (same.agreement, same.lost, same.largest_difference) == (1.0, 0.0, 0.0)
+    assert check.lost == pytest.approx(same.accuracy - check.accuracy)
+
+
+def iter_of(logits):
+    rows = iter(logits)
+    return lambda _: next(rows)[None]
+
+
+def test_what_cannot_be_exported_is_one_sentence(model: Model, cache: ClipCache, tmp_path) -> None:
+    with pytest.raises(UserError, match=r"no suffix of a format.*\.onnx.*\.xml.*\.pt2"):
+        export_file(model, tmp_path / "model.h5")
+    with pytest.raises(UserError, match="name a file in a folder that exists"):
+        export_file(model, tmp_path / "missing" / "model.onnx")
+    with pytest.raises(UserError, match="there are none; name those"):
+        export_file(model, tmp_path / "model.onnx", precision="int8")
+    with pytest.raises(UserError, match=r"cannot hold int8; end it in one of \.onnx and \.xml"):
+        export_file(model, tmp_path / "model.pt2", precision="int8", cache=cache)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_nncf_names_the_extra(model: Model, cache, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "nncf", None)
+    with pytest.raises(UserError, match=r"pip install 'vidnas\[int8\]'"):
+        export_file(model, tmp_path / "model.onnx", precision="int8", cache=cache)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,155 @@
+"""The answer of a search: measured once, as candidates were, and not again where it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vidnas.core import Cost, Latency, LatencyProtocol
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.deploy.card import ModelCard
+from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.model import Model, load_card, load_model, save_model
+from vidnas.evolution.limits import Limits
+from vidnas.families import architecture_from_json, create_network
+from vidnas.profiling.latency import Reference
+from vidnas.workflows import delivery as room
+from vidnas.workflows import reference as references
+from vidnas.workflows.delivery import ONNX_FILE, Delivery
+from vidnas.workflows.listener import Listener
+from vidnas.workflows.reference import study_reference
+
+TINY = """{"family": "tinyvideonet", "size_px": 16, "frames": 2, "frame_stride": 2, "blocks": [
+  {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "repeats": 1}]}"""
+CLASSES = ("left", "right", "growing")
+PROTOCOL = LatencyProtocol(
+    device="cpu", runtime="onnxruntime 1", threads=1, dtype="float32", batch=1, warmup=3, repeats=60
+)
+REFERENCE = Reference(latency_ms=6.0, protocol=PROTOCOL)
+
+
+class Heard(Listener):
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+        self.said: list[str] = []
+
+    def remark(self, sentence: str) -> None:
+        self.remarks.append(sentence)
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=5, size_px=24)
+    return build_cache(load_dataset(folder / "clips"), size_px=16, directory=folder / "cache")
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | None]]:
+    """What was measured: how many filters of the first layer, and beside which reference; a network
+    takes as many milliseconds as it was seeded with."""
+    calls: list[tuple[int, Reference | None]] = []
+
+    def measure(network, *, runtime: str, threads: int, reference: Reference | None) -> Cost:
+        ms = int(network.p50_ms)
+        calls.append((ms, reference))
+        latency = Latency(p50_ms=ms, p90_ms=ms, spread=0.3 if ms == 7 else 0.01, protocol=PROTOCOL)
+        return Cost(parameters=1, macs=1, latency=latency)
+
+    monkeypatch.setattr(room, "measure_cost", measure)
+    monkeypatch.setattr(room, "study_reference", lambda *_, **__: REFERENCE)
+    return calls
+
+
+def finished(folder: Path, cache: ClipCache, *latencies_ms: int) -> list[Model]:
+    """Save networks as finalists are, and load them again; each takes that many milliseconds."""
+    models = []
+    for number, ms in enumerate(latencies_ms):
+        place = folder / MODELS_FOLDER / f"trial-{number}"
+        if not place.exists():
+            torch.manual_seed(ms)
+            network = create_network(architecture_from_json(TINY), len(cache.classes)).eval()
+            save_model(Model(network, cache.classes, ModelCard(trial=number)), place)
+        model = load_model(place)
+        model.network.p50_ms = ms
+        models.append(model)
+    return models
+
+
+def answer(
+    folder: Path, cache: ClipCache, models: Sequence[Model], threads: int = 1
+) -> tuple[ModelCard, Heard]:
+    heard = Heard()
+    study = SimpleNamespace(folder=folder, config=SimpleNamespace(limits=Limits(latency_ms=8)))
+    request = SimpleNamespace(runtime="onnxruntime", latency_threads=threads, seed=0)
+    return Delivery(request, study, cache, heard).answer(models), heard
+
+
+def test_the_limit_is_judged_by_the_protocol_of_the_search(tmp_path, cache, measured) -> None:
+    card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 5, 3))
+    assert measured == [(9, REFERENCE), (5, REFERENCE)]  # the third was not needed
+    assert (card.trial, card.within_limits) == (1, True)
+    assert load_card(tmp_path).cost == card.cost
+    assert load_card(tmp_path / MODELS_FOLDER / "trial-0").within_limits is False
+
+
+def test_a_finished_study_is_not_measured_again(tmp_path, cache, measured) -> None:
+    first, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 5))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    del measured[:]
+    second, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 5))
+    assert second == first and measured == []
+    assert files == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+
+
+def test_only_what_is_new_is_measured(tmp_path, cache, measured) -> None:
+    answer(tmp_path, cache, finished(tmp_path, cache, 9, 5))
+    del measured[:]
+    old = finished(tmp_path, cache, 9, 5, 2)
+    card, _ = answer(tmp_path, cache, [old[2], *old[:2]])
+    assert measured == [(2, REFERENCE)] and card.trial == 2
+
+
+def test_another_number_of_threads_is_another_measurement(tmp_path, cache, measured) -> None:
+    answer(tmp_path, cache, finished(tmp_path, cache, 5))
+    answer(tmp_path, cache, finished(tmp_path, cache, 5), threads=2)
+    assert len(measured) == 2
+
+
+def test_without_one_that_keeps_the_limits_the_best_is_the_answer(
+    tmp_path, cache, measured
+) -> None:
+    card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 10))
+    assert (card.trial, card.within_limits) == (0, False)
+
+
+def test_a_wide_spread_and_the_check_on_real_clips_are_told(tmp_path, cache, measured) -> None:
+    _, heard = answer(tmp_path, cache, finished(tmp_path, cache, 7))
+    assert any("trial 0: its runs spread by 30%" in one for one in heard.remarks)
+    told = next(one for one in heard.said if ONNX_FILE in one)
+    assert "real clips" in told and "100.0% of the answers agree" in told
+
+
+def test_a_study_keeps_its_calibration(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    really = references.calibrate
+
+    def calibrate(*, runtime: str, threads: int) -> Reference:
+        made.append(threads)
+        return really(runtime=runtime, threads=threads)
+
+    monkeypatch.setattr(references, "calibrate", calibrate)
+    first = study_reference(tmp_path, runtime="onnxruntime", threads=1)
+    assert study_reference(tmp_path, runtime="onnxruntime-int8", threads=1) == first
+    assert made == [1]
+    study_reference(tmp_path, runtime="onnxruntime", threads=2)
+    assert made == [1, 2]
