@@ -43,12 +43,10 @@ def masked(checksum: int) -> int:
 
 def _apply(zeros: _Words, states: _Words) -> _Words:
     """Append zeros to states; `zeros` `(4, 256)` says what becomes of each byte of a state."""
-    return (
-        zeros[0][states & 0xFF]
-        ^ zeros[1][(states >> 8) & 0xFF]
-        ^ zeros[2][(states >> 16) & 0xFF]
-        ^ zeros[3][states >> 24]
-    )
+    changed: _Words = zeros[0][states & 0xFF]
+    for byte in (1, 2, 3):
+        changed = changed ^ zeros[byte][(states >> (8 * byte)) & 0xFF]
+    return changed
 
 
 def _byte_table() -> _Words:
@@ -60,7 +58,7 @@ def _byte_table() -> _Words:
 
 def _lane_of_zeros() -> _Words:
     states = np.arange(256, dtype=np.uint32) << np.arange(0, 32, 8, dtype=np.uint32)[:, None]
-    zeros = _TABLE[states & 0xFF] ^ (states >> 8)
+    zeros: _Words = _TABLE[states & 0xFF] ^ (states >> 8)
     for _ in range(_LANE_BYTES.bit_length() - 1):
         zeros = _apply(zeros, zeros)
     return zeros

@@ -23,6 +23,7 @@ _NAME = re.compile(
     r"(:(?P<port>\d{1,5}))?(?P<python>/[^\s'\"]*)?"
 )
 _PARTS = ("pairing.py", "wire.py", "agent.py")
+_NO_MODULE = "No module named "
 _ORDINARY_PYTHON = "python3"
 _MOST_COMPLAINT_BYTES = 1 << 16
 Answer = TypeVar("Answer")
@@ -166,7 +167,10 @@ class Connection:
             token = os.environ.get(TOKEN_VARIABLE, "") if challenge.get("challenge") else ""
             answer = self.request({"proof": proof(token, str(challenge.get("challenge")))})
         except LinkLost as error:
-            raise LinkLost(self._complaint() or str(error)) from error
+            complaint = self._complaint()
+            if _NO_MODULE in complaint:
+                raise _lacking(target, complaint.partition(_NO_MODULE)[2]) from error
+            raise LinkLost(complaint or str(error)) from error
         self.link.patience_s = SILENCE_S
         if "refused" in answer:
             raise UserError(
@@ -174,10 +178,7 @@ class Connection:
                 "which its agent was started."
             )
         if "lacking" in answer:
-            raise UserError(
-                f"{target.name} lacks {answer['lacking']}; install numpy and onnxruntime there, or "
-                "name a Python that has them: ssh://user@host/path/of/python."
-            )
+            raise _lacking(target, str(answer["lacking"]))
         self.device = f"cpu ({answer.get('device')}) at {target.name}"
         self.runtime = str(answer.get("runtime"))
 
@@ -214,6 +215,13 @@ class Connection:
         self.complaints.seek(0)
         lines = self.complaints.read(_MOST_COMPLAINT_BYTES).decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _lacking(target: Target, what: str) -> UserError:
+    return UserError(
+        f"The target {target.name} lacks {what.strip()}; install numpy and onnxruntime there, or "
+        "name a Python that has them: ssh://user@host/path/of/python."
+    )
 
 
 _open: dict[str, Connection] = {}
