@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from written_checkpoints import write_bundle, write_slices
+from written_checkpoints import CLASSES, GENOME, TENSORFLOW, write_bundle, write_slices
 
 from vidnas import official
 from vidnas.core import UserError
-from vidnas.families import Network, create_network, find_architecture, official_variables
+from vidnas.families import Network, find_architecture
 from vidnas.families.tinyvideonet import from_official
 from vidnas.official.checkpoint import Checkpoint
 from vidnas.official.crc32c import crc32c
-
-TENSORFLOW = os.environ.get("VIDNAS_TENSORFLOW_PYTHON", "")
-CLASSES = 3
-GENOME = {
-    "image_size": 16,
-    "num_frames": 2,
-    "frame_stride": 1,
-    "blocks": [
-        {
-            "filters": 8,
-            "spatial_type": "std",
-            "spatial_kernel": 3,
-            "spatial_stride": 2,
-            "temporal_type": "1d",
-            "temporal_kernel": 2,
-            "temporal_stride": 1,
-            "repeats": 1,
-            "skip": 1,
-        }
-    ],
-}
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return create_network(from_official(GENOME), CLASSES).eval()
-
-
-@pytest.fixture(scope="module")
-def arrays(network: Network) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return {
-        name: rng.random(slot.shape, dtype=np.float32) + 0.5
-        for name, slot in official_variables(network).items()
-    }
 
 
 def others(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,27 @@ from vidnas.official.crc32c import crc32c, masked
 from vidnas.official.messages import _TYPES
 from vidnas.official.table import MAGIC
 
+TENSORFLOW = os.environ.get("VIDNAS_TENSORFLOW_PYTHON", "")
+"""A Python that has TensorFlow, whose own Saver then writes."""
+CLASSES = 3
+GENOME = {
+    "image_size": 16,
+    "num_frames": 2,
+    "frame_stride": 1,
+    "blocks": [
+        {
+            "filters": 8,
+            "spatial_type": "std",
+            "spatial_kernel": 3,
+            "spatial_stride": 2,
+            "temporal_type": "1d",
+            "temporal_kernel": 2,
+            "temporal_stride": 1,
+            "repeats": 1,
+            "skip": 1,
+        }
+    ],
+}
 DTYPES = {np.dtype(np.float32): 1, np.dtype(np.float64): 2, np.dtype(np.int64): 9}
 
 

@@ -110,18 +110,18 @@ def test_over_ssh(sshd: int, network: Network, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_wrong_over_ssh_is_said(sshd: int, tmp_path: Path) -> None:
     me = f"ssh://{getpass.getuser()}@127.0.0.1"
-    with pytest.raises(TargetLost, match="does not answer .*(nosuchpython|not found|No such)"):
+    with pytest.raises(TargetLost, match=r"does not answer .*(nosuchpython|not found|No such)"):
         calibrate_target(f"{me}:{sshd}/nosuchpython")
-    with pytest.raises(TargetLost, match="does not answer .*Permission denied"):
+    with pytest.raises(TargetLost, match=r"does not answer .*Permission denied"):
         calibrate_target(f"ssh://nobody@127.0.0.1:{sshd}")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        with pytest.raises(TargetLost, match="does not answer .*refused"):
+        with pytest.raises(TargetLost, match=r"does not answer .*refused"):
             calibrate_target(f"{me}:{closed.getsockname()[1]}")
     bare = tmp_path / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # without installed packages
     bare.chmod(0o755)
-    with pytest.raises(UserError, match="lacks 'numpy'; install numpy and onnxruntime there"):
+    with pytest.raises(UserError, match=r"lacks 'numpy'; install numpy and onnxruntime there"):
         calibrate_target(f"{me}:{sshd}{bare}")
 
 

@@ -205,7 +205,7 @@ def test_a_target_that_dies_is_lost(network: Network, tmp_path: Path, impatient:
         reference = calibrate_target(f"tcp://127.0.0.1:{port}")
         process.kill()
         process.wait()
-        with pytest.raises(TargetLost, match="does not answer .*; run the same command again"):
+        with pytest.raises(TargetLost, match=r"does not answer .*; run the same command again"):
             measure_on_target(network, reference)
 
 
