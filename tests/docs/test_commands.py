@@ -15,9 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
-    "", "search", "status", "report", "ensemble", "train", "eval", "predict", "bench", "agent", "export",
-    "import-tf", "models", "draw", "data check", "data show", "data flow", "data cache", "data demo",
-    "study fork", "study merge",
+    "", "search", "status", "report", "ensemble", "train", "eval", "predict", "bench", "agent",
+    "export", "import-tf", "models", "draw", "data check", "data show", "data flow", "data cache",
+    "data demo", "study fork", "study merge",
 )  # fmt: skip
 FOREIGN_FLAGS = {"--num-gpus", "--host"}  # of `ray start`, and of the agent of targets
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -12,7 +12,7 @@ from written_checkpoints import CLASSES, GENOME, TENSORFLOW, write_bundle, write
 
 from vidnas import official
 from vidnas.core import UserError
-from vidnas.families import Network, find_architecture
+from vidnas.families import Network, create_network, find_architecture, official_variables
 from vidnas.families.tinyvideonet import from_official
 from vidnas.official.checkpoint import Checkpoint
 from vidnas.official.crc32c import crc32c
@@ -89,8 +89,11 @@ def test_a_folder_has_a_latest_checkpoint(arrays: dict[str, np.ndarray], tmp_pat
 
 def test_names_that_the_original_script_changes() -> None:
     architecture = find_architecture("evanet_a")
-    saved = {"VidIncRes/Logits/Conv3d/biases": (400,)}
-    checkpoint = Checkpoint(Path("model.ckpt"), saved, lambda names: {})
+    with torch.device("meta"):
+        slots = official_variables(create_network(architecture, 400))
+    shapes = {name.replace("Conv/", "Conv3d/"): slot.shape for name, slot in slots.items()}
+    assert shapes["VidIncRes/Logits/Conv3d/biases"] == (400,)
+    checkpoint = Checkpoint(Path("model.ckpt"), shapes, lambda names: {})
     assert official.count_classes(architecture, checkpoint) == 400
 
 

@@ -25,7 +25,7 @@ def agent(
     file = folder / "vidnas-agent.py"
     file.write_text(agent_source())
     process = subprocess.Popen(
-        [*before, sys.executable, file, "--port", "0", *options],
+        [*before, sys.executable, file, "--port", "0", *options],  # the last port counts
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,

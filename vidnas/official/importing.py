@@ -37,15 +37,15 @@ def count_classes(architecture: Architecture, checkpoint: Checkpoint) -> int:
     """Return how many classes the network has that was saved: as many as its biases of classes.
 
     Raises:
-        UserError: the architecture has no original with named variables, or these biases are not in
+        UserError: the architecture has no original with named variables, or these are not those of
             the checkpoint.
     """
     with torch.device("meta"):
         two, three = (official_variables(create_network(architecture, n)) for n in (2, 3))
     biases = {name: slot for name, slot in two.items() if slot.shape == (2,)}
     biases = {name: slot for name, slot in biases.items() if three[name].shape == (3,)}
-    found = _found(checkpoint, biases)
-    return max(math.prod(checkpoint.shapes[saved]) for saved in found.values())
+    found = _found(checkpoint, two)
+    return max(math.prod(checkpoint.shapes[found[name]]) for name in biases)
 
 
 def import_network(
