@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 
 from vidnas.cli.console import Json, results, say, show_json, show_table
 from vidnas.cli.live import Display
+from vidnas.core.errors import UserError
 from vidnas.core.quantities import format_bytes, format_count, format_number, format_percent
 from vidnas.core.text import escaped
 from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime, Target
@@ -47,6 +48,11 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
         vidnas bench tvn1 study --latency-threads 2
     """
+    if request.target is not None and (request.all or request.device != "cpu"):
+        raise UserError(
+            "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all and "
+            "--device out."
+        )
     if request.all:
         _table(request, json)
     else:
@@ -56,7 +62,7 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 def _costs(request: BenchRequest, json: bool) -> None:
     from vidnas.deploy.resolving import resolve_network
     from vidnas.profiling import calibrate, measure_cost
-    from vidnas.profiling.remote import calibrate_target
+    from vidnas.profiling.remote import TargetFailure, calibrate_target
 
     reference = None
     if request.target is not None:
@@ -70,14 +76,17 @@ def _costs(request: BenchRequest, json: bool) -> None:
     for name in request.models:
         say(f"Timing {name} ...")
         network = resolve_network(name, request.classes)
-        costs[name] = measure_cost(
-            network,
-            runtime=request.runtime,
-            device=request.device,
-            threads=request.latency_threads,
-            repeats=request.repeats,
-            reference=reference,
-        )
+        try:
+            costs[name] = measure_cost(
+                network,
+                runtime=request.runtime,
+                device=request.device,
+                threads=request.latency_threads,
+                repeats=request.repeats,
+                reference=reference,
+            )
+        except TargetFailure as error:
+            raise UserError(f"{name} cannot be timed {error}; choose a smaller network.") from error
     for name, cost in costs.items():
         if cost.latency is not None:
             _warn(name, cost.latency)

@@ -31,7 +31,7 @@ from vidnas.profiling.wire import BEAT_S, GREETING, MOST_BYTES, Link, LinkLost
 TOKEN_VARIABLE = "VIDNAS_TARGET_TOKEN"
 DEFAULT_PORT = 7070
 _UNKNOWN_MOST_BYTES = 4096
-_MOST_CONNECTIONS = 16
+_MOST_CONNECTIONS = 64
 
 
 def proof(token: str, challenge: str) -> str:

@@ -15,7 +15,7 @@ from vidnas.profiling.latency import CALIBRATION, Reference, latency_of, protoco
 from vidnas.profiling.onnx import export_onnx
 from vidnas.profiling.pairing import Pair, Series, Stopwatch, Times
 from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
-from vidnas.profiling.target import Connection, ask
+from vidnas.profiling.target import Connection, Target, ask
 
 _RUNTIME = "onnxruntime"
 """The one that an agent has."""
@@ -25,6 +25,19 @@ class TargetFailure(Exception):
     """The target cannot run a network; the message says why."""
 
 
+def require_target(name: str, runtime: str) -> None:
+    """Reject what cannot be a target, or cannot run there.
+
+    Raises:
+        UserError: the name is not one of a target, or the runtime is not ONNX Runtime.
+    """
+    Target.parse(name)
+    if runtime != _RUNTIME:
+        raise UserError(
+            f"On a target networks run in {_RUNTIME}, not {runtime}; leave --runtime out."
+        )
+
+
 def calibrate_target(name: str, *, runtime: str = _RUNTIME, threads: int = 1) -> Reference:
     """Time the reference network on a target that nothing else disturbs.
 
@@ -32,10 +45,7 @@ def calibrate_target(name: str, *, runtime: str = _RUNTIME, threads: int = 1) ->
         UserError: the target does not answer, lacks something or cannot run the network, or the
             runtime is not ONNX Runtime.
     """
-    if runtime != _RUNTIME:
-        raise UserError(
-            f"On a target networks run in {_RUNTIME}, not {runtime}; leave --runtime out."
-        )
+    require_target(name, runtime)
     network = _reference_graph()
     blocks, repeats = CALIBRATION
 

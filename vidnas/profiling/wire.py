@@ -63,7 +63,7 @@ class Link:
         first = self._read(1, None if at_leisure else self.patience_s)
         header = first + self.read(_HEADER.size - 1)
         text_bytes, data_bytes = _HEADER.unpack(header)
-        if text_bytes > _MOST_HEADER_BYTES or data_bytes > self.most_bytes:
+        if text_bytes > min(_MOST_HEADER_BYTES, self.most_bytes) or data_bytes > self.most_bytes:
             raise LinkLost("it sends more than there can be to say")
         try:
             message = json.loads(self.read(text_bytes))

@@ -27,7 +27,8 @@ from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
-from vidnas.profiling.target import Target, TargetLost
+from vidnas.profiling.remote import TargetFailure, require_target
+from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
@@ -113,7 +114,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     )
     limits = Limits.parse(request.limits)
     if request.target is not None:
-        Target.parse(request.target)  # before any clip is read
+        require_target(request.target, request.runtime)  # before any clip is read
     executor = _executor(request)
     clips = sum(video.split == "train" for video in dataset.videos)
     plan = Plan.of(request, clips, executor.slots)
@@ -184,6 +185,10 @@ def _pausing() -> Iterator[None]:
         yield
     except TargetLost as error:
         raise UserError(f"The search is paused, and loses nothing. {error}") from error
+    except TargetFailure as error:  # of a network that is finished, and ran there before
+        raise UserError(
+            f"A network could not be timed {error}; run the same command again."
+        ) from error
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
