@@ -50,8 +50,8 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
     """
     if request.target is not None and (request.all or request.device != "cpu"):
         raise UserError(
-            "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all and "
-            "--device out."
+            "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all "
+            "and --device out."
         )
     if request.all:
         _table(request, json)
