@@ -74,6 +74,17 @@ def test_wide_numbers_are_narrowed_and_axes_of_one_may_be_missing(
             assert torch.equal(tensor, expected[name])
 
 
+def test_another_shape_is_named_before_memory_is_taken(
+    network: Network, arrays: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    name = next(iter(arrays))
+    write_bundle(tmp_path / "model", arrays)
+    checkpoint = official.open_checkpoint(tmp_path / "model")
+    checkpoint.shapes[name] = (1 << 40, 1 << 20)
+    with pytest.raises(UserError, match=rf"{name} is \(1099511627776, .* where this architecture"):
+        official.import_network(network.architecture, CLASSES, checkpoint)
+
+
 def test_a_folder_has_a_latest_checkpoint(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     write_bundle(tmp_path / "model.ckpt-1", {"a": np.ones(2, np.float32)})
     assert official.open_checkpoint(tmp_path).path.name == "model.ckpt-1"

@@ -6,7 +6,7 @@ from vidnas.cli.console import Json, say, show, show_json
 from vidnas.core.quantities import format_count
 from vidnas.workflows.import_tf import ImportRequest
 
-_SHOWN = 3
+_SHOWN, _LONGEST_SHOWN = 3, 100
 
 
 def command(request: ImportRequest, *, json: Json = False) -> None:
@@ -36,7 +36,7 @@ def command(request: ImportRequest, *, json: Json = False) -> None:
     parameters = "" if cost is None else f", {format_count(cost.parameters)} parameters"
     show(f"{imported.variables} variables{parameters}, {len(model.classes)} classes")
     if imported.unused:
-        shown = ", ".join(imported.unused[:_SHOWN])
+        shown = ", ".join(name[:_LONGEST_SHOWN] for name in imported.unused[:_SHOWN])
         say(f"{len(imported.unused)} others of the checkpoint were not needed, such as {shown}.")
     show(f"model  {result.folder}")
     say(f"Try it: vidnas predict {result.folder} VIDEO")

@@ -19,7 +19,7 @@ from vidnas.families import (
 from vidnas.official.checkpoint import Checkpoint
 from vidnas.official.variables import load_variables
 
-_SHOWN = 3
+_SHOWN, _LONGEST_SHOWN = 3, 100
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,20 @@ def import_network(
     network = create_network(architecture, num_classes)
     slots = official_variables(network)
     found = _found(checkpoint, slots)
+    for name, saved in found.items():  # before any memory is taken
+        shape, expected = checkpoint.shapes[saved], slots[name].shape
+        if _without_ones(shape) != _without_ones(expected):
+            raise UserError(
+                f"{checkpoint.path}: {name} is {shape} where this architecture has {expected}; "
+                "name the architecture that was saved, and with --gene what differs, such as "
+                "modality=flow."
+            )
     arrays = checkpoint.read(set(found.values()))
-    variables = {name: arrays[saved] for name, saved in found.items()}
-    for name, array in variables.items():
-        shape = slots[name].shape
-        if _without_ones(array.shape) == _without_ones(shape):
-            variables[name] = array.reshape(shape)
-    load_variables(network, variables)
+    load_variables(
+        network, {name: arrays[saved].reshape(slots[name].shape) for name, saved in found.items()}
+    )
     unused = tuple(name for name in checkpoint.shapes if name not in arrays)
-    return Imported(network.eval(), len(variables), unused)
+    return Imported(network.eval(), len(found), unused)
 
 
 def _found(checkpoint: Checkpoint, slots: Mapping[str, OfficialVariable]) -> dict[str, str]:
@@ -87,7 +92,8 @@ def _found(checkpoint: Checkpoint, slots: Mapping[str, OfficialVariable]) -> dic
     }
     missing = [name for name in slots if name not in found]
     if missing:
-        others = ", ".join([*checkpoint.shapes][:_SHOWN]) or "no weights"
+        held = [name[:_LONGEST_SHOWN] for name in [*checkpoint.shapes][:_SHOWN]]
+        others = ", ".join(held) or "no weights"
         raise UserError(
             f"{checkpoint.path} lacks {len(missing)} of the {len(slots)} variables that this "
             f"architecture has in its original code, such as {missing[0]}; it holds {others}. Name "
