@@ -15,6 +15,7 @@ SELF_CONTAINED = (
     "fuzz",
     "cache_scale",
     "latency_steadiness",
+    "cold_caches",
     "training_step",
     "representation_flow",
     "branches",

@@ -87,7 +87,28 @@ class Cut(nn.Module):
         return F.avg_pool2d(F.pad(x, (0, -1, 0, -1)), 3)
 
 
-@pytest.mark.parametrize("layer", [PaddedTwice(), Replicated(), FilledOtherwise(), Cut()], ids=str)
+class Looped(nn.Module):
+    """What the body of a loop takes from around it is used by no other node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = SameConv2d(3, 3, (3, 3), (2, 2))
+        self.loop = torch.jit.script(_loop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.loop(self.layer(x), x.mean())
+
+
+def _loop(x: Tensor, level: Tensor) -> Tensor:
+    for _ in range(x.shape[2]):
+        x = x * level
+    return x
+
+
+OTHERS = [PaddedTwice(), Replicated(), FilledOtherwise(), Cut(), Looped()]
+
+
+@pytest.mark.parametrize("layer", OTHERS, ids=lambda layer: type(layer).__name__)
 def test_other_padding_stays_what_it_is(layer: nn.Module) -> None:
     _, difference = exported(layer)
     assert difference < 1e-5

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from pydantic import PositiveInt
 
-from vidnas.cli.console import Json, results, say, show_json, show_table
+from vidnas.cli.console import Json, results, say, show, show_json, show_table
 from vidnas.cli.live import Display
 from vidnas.core.errors import UserError
 from vidnas.core.quantities import format_bytes, format_count, format_number, format_percent
@@ -89,7 +89,8 @@ def _costs(request: BenchRequest, json: bool) -> None:
             raise UserError(f"{name} cannot be timed {error}; choose a smaller network.") from error
     for name, cost in costs.items():
         if cost.latency is not None:
-            _warn(name, cost.latency)
+            _warn(name, cost.latency.doubt)
+            _warn(name, cost.latency.disturbance)
     if json:
         show_json({name: cost.model_dump() for name, cost in costs.items()})
         return
@@ -117,26 +118,30 @@ def _table(request: BenchRequest, json: bool) -> None:
         request.out.mkdir(parents=True, exist_ok=True)
         write_csv(rows, request.out / "bench.csv")
         write_plot(rows, request.out / "bench.html")
-    for row in rows:
-        if row.latency is not None:
-            _warn(f"{row.network} in {row.runtime}", row.latency)
+    timed = {f"{row.network} in {row.runtime}": row.latency for row in rows if row.latency}
+    for name, latency in timed.items():
+        _warn(name, latency.doubt)
+    if timed:
+        worst = max(timed, key=lambda name: timed[name].wall_over_cpu)
+        _warn(worst, timed[worst].disturbance)
     if json:
         show_json([row.model_dump() for row in rows])
         return
-    figures = ("MB", "Accuracy", "Lost", "p50 ms", "p90 ms", "Wall", "CPU", "Peak")
-    show_table("Network", "Runtime", "Status", figures=figures, rows=map(_table_row, rows))
-    timed = [row.latency.protocol for row in rows if row.latency]
-    if timed:
-        results.print(escaped(_sentence(timed[0].model_copy(update=_EACH))))
+    for name in request.models:
+        own = [row for row in rows if row.network == name]
+        show((name, "bold"))
+        show_table("Runtime", "Status", figures=_FIGURES, rows=map(_table_row, own))
+    for latency in [*timed.values()][:1]:
+        results.print(escaped(_sentence(latency.protocol.model_copy(update=_EACH))))
 
 
+_FIGURES = ("MB", "Accuracy", "Lost", "p50", "p90 ms", "Wall", "CPU", "Peak")
 _EACH = {"runtime": "each runtime", "dtype": "as named"}
 
 
-def _warn(name: str, latency: Latency) -> None:
-    for remark in (latency.doubt, latency.disturbance):
-        if remark:
-            say((f"{name}: {remark}.", "yellow"))
+def _warn(name: str, remark: str) -> None:
+    if remark:
+        say((f"{name}: {remark}.", "yellow"))
 
 
 def _row(name: str, cost: Cost) -> tuple[str, ...]:
@@ -163,7 +168,6 @@ def _times(timed: Latency) -> tuple[str, ...]:
 def _table_row(row: BenchRow) -> tuple[str, ...]:
     timed = row.latency
     return (
-        row.network,
         row.runtime,
         row.status,
         "-" if row.size_bytes is None else format_number(row.size_bytes / 1e6),

@@ -19,7 +19,7 @@ class ExportRequest(Request):
     model: Model
     file: Annotated[Path, Parameter(metavar="FILE")]
     """The file to write; its suffix names the format: .onnx, .xml for OpenVINO, .pt2 for
-    torch.export."""
+    torch.export, .tflite for LiteRT."""
     precision: Literal["float32", "int8"] = "float32"
     """Numbers to compute in; int8 is calibrated on the training clips, and keeps the layers in
     float32 that cost more than one point of accuracy together."""

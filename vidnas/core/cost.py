@@ -42,6 +42,13 @@ class Latency(Value):
     """How many times as long the reference network took meanwhile as on the idle machine."""
 
     @property
+    def wall_over_cpu(self) -> float:
+        """How many times its CPU time a run took by the clock on the wall; 1 if it is not known."""
+        if self.wall_p50_ms and self.cpu_p50_ms:
+            return self.wall_p50_ms / self.cpu_p50_ms
+        return 1.0
+
+    @property
     def doubt(self) -> str:
         """What makes the number doubtful, for people; empty where nothing does."""
         if self.spread <= WIDE_SPREAD:
@@ -51,9 +58,8 @@ class Latency(Value):
     @property
     def disturbance(self) -> str:
         """What the machine did besides, for people; empty where it was quiet."""
-        found = []
-        if self.wall_p50_ms and self.cpu_p50_ms and self.wall_p50_ms > BUSY * self.cpu_p50_ms:
-            times = self.wall_p50_ms / self.cpu_p50_ms
+        found, times = [], self.wall_over_cpu
+        if times > BUSY:
             found.append(f"wall time is {times:.1f} times CPU time: other processes had the core")
         if self.slowdown is not None and self.slowdown > BUSY:
             found.append(f"the reference network ran {self.slowdown:.1f} times slower than at rest")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.deploy.model import Model
-from vidnas.profiling.engines import Clips, Predict, in_onnxruntime, in_openvino, openvino
+from vidnas.profiling.engines import (
+    Clips,
+    Predict,
+    in_onnxruntime,
+    in_openvino,
+    openvino,
+    openvino_model,
+)
+from vidnas.profiling.quantizing import quiet
 
 OPENVINO_SECTION = "vidnas"
 """Where the metadata is in the `rt_info` of an OpenVINO model."""
@@ -71,7 +80,7 @@ def _write_onnx(graph: onnx.ModelProto, metadata: Mapping[str, str], path: Path)
 
 
 def _openvino_model(_: Model, graph: onnx.ModelProto) -> Any:
-    return openvino().Core().read_model(graph.SerializeToString())
+    return openvino_model(graph.SerializeToString())
 
 
 def _write_openvino(model: Any, metadata: Mapping[str, str], path: Path) -> None:
@@ -115,6 +124,46 @@ def _open_program(path: Path) -> Predict:
     return predict
 
 
+def _litert_model(model: Model, _: onnx.ModelProto) -> Any:
+    try:
+        with quiet():
+            import litert_torch
+    except ImportError as error:
+        raise UserError(
+            "LiteRT files need Google's converter; run pip install 'vidnas[litert]'."
+        ) from error
+    clips = tuple(torch.rand(spec.shape()) for spec in model.architecture.inputs)
+    with quiet():
+        return litert_torch.convert(model.network.eval(), clips)
+
+
+def _write_litert(converted: Any, metadata: Mapping[str, str], path: Path) -> None:
+    with replacing(path) as temporary:
+        with quiet():
+            converted.export(str(temporary))
+        # Files that belong to a model are appended to it as an archive, as its makers do.
+        with zipfile.ZipFile(temporary, "a") as files:
+            files.writestr("vidnas.json", json.dumps(dict(metadata)))
+
+
+def _open_litert(path: Path) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    takes = sorted(interpreter.get_input_details(), key=lambda one: str(one["name"]))
+    gives = interpreter.get_output_details()[0]["index"]
+
+    def predict(clips: Clips) -> NDArray[np.float32]:
+        for place, clip in zip(takes, clips, strict=True):
+            interpreter.set_tensor(place["index"], clip)
+        interpreter.invoke()
+        logits: NDArray[np.float32] = interpreter.get_tensor(gives)
+        return logits
+
+    return predict
+
+
 FORMATS: Mapping[str, Format] = {
     one.suffix: one
     for one in (
@@ -128,7 +177,7 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format(
             ".xml",
-            "OpenVINO, with the weights in a .bin file beside it",
+            "OpenVINO, for one clip at a time, with the weights in a .bin file beside it",
             graph=_openvino_model,
             write=_write_openvino,
             open=in_openvino,
@@ -141,6 +190,13 @@ FORMATS: Mapping[str, Format] = {
             graph=_exported_program,
             write=_write_program,
             open=_open_program,
+        ),
+        Format(
+            ".tflite",
+            "LiteRT, for one clip at a time",
+            graph=_litert_model,
+            write=_write_litert,
+            open=_open_litert,
         ),
     )
 }

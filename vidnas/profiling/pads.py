@@ -8,7 +8,7 @@ node, or copy the features for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,8 @@ class _Constants:
             nodes, "constant", [], [output], [self._stored[one] for one in needed]
         )
         part = onnx.helper.make_model(graph, opset_imports=self._opsets)
-        return np.asarray(ReferenceEvaluator(part).run(None, {})[0])
+        values: Any = ReferenceEvaluator(part).run(None, {})
+        return np.asarray(values[0])
 
     def _ancestors(self, name: str) -> list[onnx.NodeProto] | None:
         maker = self._makers.get(name)
@@ -115,8 +116,21 @@ def _take(layer: onnx.NodeProto, sides: list[int]) -> bool:
 
 
 def _uses(graph: onnx.GraphProto) -> Counter[str]:
-    names: Iterable[str] = (name for node in graph.node for name in node.input)
-    return Counter([*names, *(value.name for value in graph.output)])
+    return Counter([*_used(graph), *(value.name for value in graph.output)])
+
+
+def _used(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield what nodes take, those in the bodies of loops and branches included."""
+    for node in graph.node:
+        yield from _taken(node)
+
+
+def _taken(node: onnx.NodeProto) -> Iterator[str]:
+    yield from node.input
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            yield from _used(body)
+            yield from (value.name for value in body.output)
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:
@@ -124,4 +138,4 @@ def _remove_unused(graph: onnx.GraphProto) -> None:
     for node in reversed([*graph.node]):  # after all that use it
         if not any(uses[name] for name in node.output):
             graph.node.remove(node)
-            uses.subtract(node.input)
+            uses.subtract(_taken(node))

@@ -69,7 +69,7 @@ def quantize(
     )
     calibration = library.Dataset([*clips], feed)
     try:
-        with _quiet():
+        with quiet():
             if guard is None:
                 return library.quantize(
                     graph, calibration, subset_size=len(clips), advanced_parameters=parameters
@@ -119,7 +119,7 @@ def nncf() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the progress bars of NNCF off the terminal."""
+def quiet() -> Iterator[None]:
+    """Keep the progress bars of a library off the terminal."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -1,0 +1,88 @@
+"""Networks in every runtime: a row for each, whatever fails, and the same table as CSV and plot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from commands import call
+
+from vidnas.core import UserError
+from vidnas.data.demo import write_clips
+from vidnas.deploy import Model, save_model
+from vidnas.deploy.card import ModelCard
+from vidnas.families import architecture_from_json, create_network
+from vidnas.profiling import runtimes
+from vidnas.workflows import bench as room
+from vidnas.workflows.bench import bench_all, write_csv
+from vidnas.workflows.listener import Listener
+
+CLASSES = ("growing", "left", "right")
+TINY = """{"family": "tinyvideonet", "size_px": 16, "frames": 2, "frame_stride": 2, "blocks": [
+  {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "repeats": 1}]}"""
+
+
+def broken(_: object) -> runtimes.Prepared:
+    raise RuntimeError("no primitive\nfor this layer")
+
+
+def missing(_: object) -> runtimes.Prepared:
+    raise UserError("Runtime 'fast' is not installed; install it.")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runtimes that need nothing more, one that fails in a network and one that is missing."""
+    kept = {name: runtimes.RUNTIMES[name] for name in ("torch", "onnxruntime")}
+    table = {**kept, "broken": broken, "missing": missing}
+    monkeypatch.setattr(runtimes, "RUNTIMES", table)
+    monkeypatch.setattr(room, "TABLE_RUNTIMES", tuple(table))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = create_network(architecture_from_json(TINY), len(CLASSES)).eval()
+    save_model(Model(network, CLASSES, ModelCard()), tmp_path / "model")
+    (tmp_path / "tiny.json").write_text(TINY)
+    return tmp_path
+
+
+def test_a_row_for_each_network_in_each_runtime(few: None, folder: Path) -> None:
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=5, size_px=24)
+    names = [str(folder / "model"), str(folder / "tiny.json")]
+    rows = bench_all(names, Listener(), clips=folder / "clips", repeats=2, num_classes=3)
+    table = {(row.network, row.runtime): row for row in rows}
+    assert list(table) == [(name, runtime) for name in names for runtime in room.TABLE_RUNTIMES]
+    for name in names:
+        assert table[name, "missing"].status == "Runtime 'fast' is not installed; install it."
+        assert table[name, "broken"].status == "no primitive for this layer"
+        assert table[name, "broken"].latency is None
+        for runtime in ("torch", "onnxruntime"):
+            row = table[name, runtime]
+            assert row.status == "ok" and row.latency is not None and row.size_bytes
+            assert row.latency.protocol.repeats == 2 and row.latency.protocol.reference
+            assert row.peak_share is not None and 0 < row.peak_share < 1.5
+    trained, untrained = table[names[0], "onnxruntime"], table[names[1], "onnxruntime"]
+    assert trained.lost == 0.0 and 0 <= (trained.accuracy or 0) <= 1 and trained.metric == "top-1"
+    assert untrained.accuracy is None
+    write_csv(rows, folder / "bench.csv")
+    with (folder / "bench.csv").open() as file:
+        read = list(csv.DictReader(file))
+    assert [(row["network"], row["runtime"]) for row in read] == list(table)
+    assert float(read[1]["p50_ms"]) == table[names[0], "onnxruntime"].latency.p50_ms
+
+
+def test_the_command_shows_and_writes_the_table(few: None, folder: Path) -> None:
+    asked = ("bench", "--all", folder / "tiny.json", "--repeats", 2, "--out", folder / "table")
+    done = call(*asked)
+    assert done.returncode == 0
+    for shown in ("tiny.json", "onnxruntime", "no primitive", "Peak", "beside the reference"):
+        assert shown in done.stdout
+    assert {path.name for path in (folder / "table").iterdir()} == {"bench.csv", "bench.html"}
+    assert "onnxruntime" in (folder / "table" / "bench.html").read_text()
+    rows = json.loads(call(*asked, "--json").stdout)
+    assert [row["status"] == "ok" for row in rows] == [True, True, False, False]
