@@ -155,7 +155,7 @@ def test_what_is_cut_off_or_missing_is_noticed(
 def test_another_network_is_named(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     write_bundle(tmp_path / "model", {"conv/kernel": np.ones((3, 3), np.float32)})
     checkpoint = official.open_checkpoint(tmp_path / "model")
-    with pytest.raises(UserError, match=r"lacks .*dense/bias; it holds conv/kernel"):
+    with pytest.raises(UserError, match="lacks 27 of the 27 variables"):
         official.count_classes(from_official(GENOME), checkpoint)
     name = "layer/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     write_bundle(tmp_path / "objects", {name: np.ones((3, 3), np.float32)})
