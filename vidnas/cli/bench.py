@@ -194,5 +194,5 @@ def _sentence(protocol: LatencyProtocol) -> str:
         f"{how} of one clip on {protocol.device} in {protocol.runtime}, {protocol.threads} "
         f"thread(s), {protocol.dtype}, batch {protocol.batch}; {protocol.repeats} runs after "
         f"{protocol.warmup} to warm up. Spread is the interquartile range over the median; memory "
-        "is the peak of live activations. Wall and CPU are the medians as this machine was now."
+        "is the peak of live activations. Wall and CPU are the medians as the machine was now."
     )
