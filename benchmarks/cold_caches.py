@@ -9,6 +9,8 @@ untimed one, as they do now. All in turns in one process: what the machine does 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.results import options, print_environment, print_table
@@ -31,12 +33,12 @@ def main() -> None:
     from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
     from vidnas.profiling.runtimes import prepare
 
-    where = {"runtime": "onnxruntime", "device": "cpu", "threads": 1}
-    reference = prepare(reference_network(), REFERENCE_INPUTS, **where).run
+    prepared = partial(prepare, runtime="onnxruntime", device="cpu", threads=1)
+    reference = prepared(reference_network(), REFERENCE_INPUTS).run
     rows = []
     for name in arguments.network or NETWORKS:
         network = resolve_network(name, 10).eval()
-        run = prepare(network, network.architecture.inputs, **where).run
+        run = prepared(network, network.architecture.inputs).run
         times: dict[str, list[float]] = {"alone": [], "cold": [], "warm": []}
         for _ in range(arguments.rounds):
             run()

@@ -76,7 +76,10 @@ def test_a_row_for_each_network_in_each_runtime(few: None, folder: Path) -> None
     assert float(read[1]["p50_ms"]) == table[names[0], "onnxruntime"].latency.p50_ms
 
 
-def test_the_command_shows_and_writes_the_table(few: None, folder: Path) -> None:
+def test_the_command_shows_and_writes_the_table(
+    few: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     asked = ("bench", "--all", folder / "tiny.json", "--repeats", 2, "--out", folder / "table")
     done = call(*asked)
     assert done.returncode == 0

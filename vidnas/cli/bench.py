@@ -173,10 +173,10 @@ def _table_row(row: BenchRow) -> tuple[str, ...]:
         "-" if row.size_bytes is None else format_number(row.size_bytes / 1e6),
         "-" if row.accuracy is None else format_percent(row.accuracy),
         "-" if row.lost is None else f"{100 * row.lost:.1f}",
-        _ms(timed and timed.p50_ms),
-        _ms(timed and timed.p90_ms),
-        _ms(timed and timed.wall_p50_ms),
-        _ms(timed and timed.cpu_p50_ms),
+        _ms(timed.p50_ms if timed else None),
+        _ms(timed.p90_ms if timed else None),
+        _ms(timed.wall_p50_ms if timed else None),
+        _ms(timed.cpu_p50_ms if timed else None),
         "-" if row.peak_share is None else f"{row.peak_share:.0%}",
     )
 

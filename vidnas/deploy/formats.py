@@ -100,7 +100,8 @@ def _write_openvino(model: Any, metadata: Mapping[str, str], path: Path) -> None
 
 def _exported_program(model: Model, _: onnx.ModelProto) -> Any:
     clips = tuple(torch.rand(spec.shape(2)) for spec in model.architecture.inputs)
-    batch, shapes = torch.export.Dim("N", min=1), torch.export.ShapesCollection()
+    batch = torch.export.Dim("N", min=1)
+    shapes: Any = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
     for clip in clips:
         shapes[clip] = {0: batch}
     network = model.network.eval()

@@ -13,6 +13,7 @@ from vidnas.core.files import replacing
 from vidnas.core.text import cause_of
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
+from vidnas.data.splits import Split
 from vidnas.deploy.checks import Answers, RealCheck, calibration_clips
 from vidnas.deploy.model import Model, load_model
 from vidnas.deploy.resolving import is_folder, resolve_network
@@ -158,7 +159,8 @@ def _subject(name: str, clips: Path | None, num_classes: int, listener: Listener
 
 
 def _answers(model: Model, cache: ClipCache) -> Answers | None:
-    split = next((one for one in ("test", "val") if len(cache.videos(one))), None)
+    order: tuple[Split, ...] = ("test", "val")
+    split = next((one for one in order if len(cache.videos(one))), None)
     return None if split is None else Answers.of(model, cache, split)
 
 
@@ -188,9 +190,9 @@ def _prepare(
         runtime=runtime,
         status="ok",
         size_bytes=size,
-        metric=check and check.metric,
-        accuracy=check and check.accuracy,
-        lost=check and check.lost,
+        metric=check.metric if check else None,
+        accuracy=check.accuracy if check else None,
+        lost=check.lost if check else None,
     )
     return row, prepared
 

@@ -36,7 +36,7 @@ def open_model_clips(
         UserError: the clips cannot be used, or have other classes than the model.
     """
     asked = SearchRequest.read(folder) if (folder / REQUEST_FILE).is_file() else None
-    source = clips or (asked and asked.clips)
+    source = clips or (asked.clips if asked else None)
     if source is None:
         return None
     dataset = load_dataset(
