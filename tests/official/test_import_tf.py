@@ -29,7 +29,7 @@ def test_a_model_is_made(
 ) -> None:
     (tmp_path / "names.txt").write_text("run\nsit\nstand up\n")
     asked = ("import-tf", checkpoint, "--as", tmp_path / "tiny.json", "--out", tmp_path / "model")
-    done = call(*asked, "--classes", tmp_path / "names.txt", "--multi-label", "--json")
+    done = call(*asked, "--class-names", tmp_path / "names.txt", "--multi-label", "--json")
     assert done.returncode == 0, done.stderr
     assert read_json(done) == {
         "model": str(tmp_path / "model"),
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_said(checkpoint: Path, tmp_path: Path) -> None:
     tiny, out = tmp_path / "tiny.json", tmp_path / "model"
     (tmp_path / "names.txt").write_text("run\nsit\n")
     for words, sentence in (
-        ((checkpoint, "--as", tiny, "--classes", tmp_path / "names.txt"), "names 2 classes"),
+        ((checkpoint, "--as", tiny, "--class-names", tmp_path / "names.txt"), "names 2 classes"),
         ((checkpoint, "--as", "evanet_a"), "lacks 417 of the 417 variables"),
         ((checkpoint, "--as", tiny, "--gene", "image_size=3"), "changes no gene"),
         ((checkpoint, "--as", "tvn9"), "neither a published architecture"),

@@ -16,7 +16,7 @@ def command(request: ImportRequest, *, json: Json = False) -> None:
 
     For example:
 
-        vidnas import-tf rgb1/model.ckpt-1000 --as evanet_a --classes label_map.txt
+        vidnas import-tf rgb1/model.ckpt-1000 --as evanet_a --class-names label_map.txt
     """
     from vidnas.workflows.import_tf import run
 

@@ -27,8 +27,8 @@ class ImportRequest(Request):
     as_: Annotated[ArchitectureName, Field(alias="as")]
     """What was saved: a published name, an architecture JSON file, or the folder of a model."""
     genes: Annotated[tuple[str, ...], Parameter(metavar="NAME=VALUE")] = ()
-    """Gene in which it differs, such as modality=flow; repeatable."""
-    classes: Path | None = None
+    """Gene of the architecture in which it differs, such as modality=flow; repeatable."""
+    class_names: Annotated[Path | None, Parameter(metavar="FILE")] = None
     """Text file with the name of one class per line, in their order; numbers by default."""
     multi_label: bool = False
     """Take each class for itself, as for Charades, instead of exactly one per video."""
@@ -62,7 +62,7 @@ def run(request: ImportRequest) -> ImportResult:
     affordable_network(architecture, num_classes=2)
     count = count_classes(architecture, checkpoint)
     affordable_network(architecture, count)
-    classes = _class_names(request.classes, count)
+    classes = _class_names(request.class_names, count)
     imported = import_network(architecture, count, checkpoint)
     card = ModelCard(cost=count_cost(architecture, count), multi_label=request.multi_label)
     model = Model(imported.network, classes, card)
