@@ -145,7 +145,8 @@ def second_network() -> Iterator[Callable[[], None]]:
         ip(*inside, "link", "set", "vidnas1", "up")
         yield lambda: ip("link", "set", "vidnas0", "down")
     finally:
-        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, capture_output=True)
+        for words in (("link", "del", "vidnas0"), ("netns", "del", NAMESPACE)):
+            subprocess.run(["ip", *words], check=False, capture_output=True)
 
 
 def test_a_network_that_is_cut(
