@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
     "", "search", "status", "report", "ensemble", "train", "eval", "calibrate", "predict", "serve",
-    "bench", "export", "models", "draw", "data check", "data show", "data flow", "data cache",
+    "bench", "agent", "export", "import-tf", "models", "draw", "data check", "data show",
+    "data flow", "data cache",
     "data demo", "study fork", "study merge",
 )  # fmt: skip
-FOREIGN_FLAGS = {"--num-gpus"}  # of `ray start`
+FOREIGN_FLAGS = {"--num-gpus", "--host"}  # of `ray start`, and of the agent of targets
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(vidnas [^`]+)`")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")

@@ -10,9 +10,10 @@ from pydantic import PositiveInt
 
 from vidnas.cli.console import Json, results, say, show, show_json, show_table
 from vidnas.cli.live import Display
+from vidnas.core.errors import UserError
 from vidnas.core.quantities import format_bytes, format_count, format_number, format_percent
 from vidnas.core.text import escaped
-from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime
+from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime, Target
 
 if TYPE_CHECKING:
     from vidnas.core import Cost, Latency, LatencyProtocol
@@ -29,6 +30,7 @@ class BenchRequest(Request):
     runtime: Runtime = "onnxruntime"
     latency_threads: LatencyThreads = 1
     device: Device = "cpu"
+    target: Target = None
     repeats: PositiveInt = 30
     """Number of timed runs."""
     classes: PositiveInt = 10
@@ -46,6 +48,11 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
         vidnas bench tvn1 study --latency-threads 2
     """
+    if request.target is not None and (request.all or request.device != "cpu"):
+        raise UserError(
+            "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all "
+            "and --device out."
+        )
     if request.all:
         _table(request, json)
     else:
@@ -55,22 +62,31 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 def _costs(request: BenchRequest, json: bool) -> None:
     from vidnas.deploy.resolving import resolve_network
     from vidnas.profiling import calibrate, measure_cost
+    from vidnas.profiling.remote import TargetFailure, calibrate_target
 
     reference = None
-    if request.device == "cpu":
+    if request.target is not None:
+        say(f"Calibrating {request.target} ...")
+        reference = calibrate_target(
+            request.target, runtime=request.runtime, threads=request.latency_threads
+        )
+    elif request.device == "cpu":
         reference = calibrate(runtime=request.runtime, threads=request.latency_threads)
     costs: dict[str, Cost] = {}
     for name in request.models:
         say(f"Timing {name} ...")
         network = resolve_network(name, request.classes)
-        costs[name] = measure_cost(
-            network,
-            runtime=request.runtime,
-            device=request.device,
-            threads=request.latency_threads,
-            repeats=request.repeats,
-            reference=reference,
-        )
+        try:
+            costs[name] = measure_cost(
+                network,
+                runtime=request.runtime,
+                device=request.device,
+                threads=request.latency_threads,
+                repeats=request.repeats,
+                reference=reference,
+            )
+        except TargetFailure as error:
+            raise UserError(f"{name} cannot be timed {error}; choose a smaller network.") from error
     for name, cost in costs.items():
         if cost.latency is not None:
             _warn(name, cost.latency.doubt)
@@ -178,5 +194,5 @@ def _sentence(protocol: LatencyProtocol) -> str:
         f"{how} of one clip on {protocol.device} in {protocol.runtime}, {protocol.threads} "
         f"thread(s), {protocol.dtype}, batch {protocol.batch}; {protocol.repeats} runs after "
         f"{protocol.warmup} to warm up. Spread is the interquartile range over the median; memory "
-        "is the peak of live activations. Wall and CPU are the medians as this machine was now."
+        "is the peak of live activations. Wall and CPU are the medians as the machine was now."
     )

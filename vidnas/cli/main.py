@@ -25,7 +25,9 @@ COMMANDS = {
     "predict": "Name the most likely classes of videos.",
     "serve": "Answer over HTTP what a model sees in videos.",
     "bench": "Measure what networks cost.",
+    "agent": "Write the file that times networks on another machine.",
     "export": "Export a model to ONNX.",
+    "import-tf": "Make a model of a TensorFlow checkpoint of the original code.",
     "models": "List the published architectures.",
     "draw": "Draw an architecture.",
     "data": "Check or show labelled clips, compute their optical flow, or generate some to try on.",
@@ -65,7 +67,9 @@ def make_app(arguments: Sequence[str] = ()) -> App:
         kind = "app" if name in _WITH_SUBCOMMANDS else "command"
         # A summary would replace the help of the command itself.
         listed = None if name in arguments[:1] else summary
-        app.command(f"vidnas.cli.{name}:{kind}", name=name, help=listed, sort_key=position)
+        app.command(
+            f"vidnas.cli.{name.replace('-', '_')}:{kind}", name=name, help=listed, sort_key=position
+        )
     return app
 
 

@@ -39,7 +39,7 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
     if card.cost is not None and (latency := card.cost.latency) is not None:
         show(
             (format_ms(latency.p50_ms), "bold"),
-            f" per clip on this machine ({latency.protocol.runtime}, "
+            f" per clip on {request.target or 'this machine'} ({latency.protocol.runtime}, "
             f"{latency.protocol.dtype}, {latency.protocol.threads} thread(s))",
             ("" if card.within_limits else "  over the limit", "red"),
         )

@@ -17,6 +17,8 @@ class OfficialVariable:
     """The shape in the original code."""
     convert: Callable[[Tensor], Tensor]
     """From the original layout to the target's."""
+    saved_as: str | None = None
+    """Its name in checkpoints, where the original script renames it."""
 
 
 _NORM = {

@@ -6,6 +6,7 @@ from vidnas.core import Cost
 from vidnas.families import Network
 from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference, measure_latency
+from vidnas.profiling.remote import measure_on_target
 
 
 def measure_cost(
@@ -20,19 +21,23 @@ def measure_cost(
 ) -> Cost:
     """Count a network's parameters, MACs and memory, and time it on one clip.
 
-    The keywords are those of `measure_latency`.
+    The keywords are those of `measure_latency`. With the reference of a target it is timed there.
 
     Raises:
-        UserError: the runtime or the device cannot be used.
+        UserError: the runtime or the device cannot be used, or the target does not answer.
+        TargetFailure: the target cannot run the network.
     """
-    latency = measure_latency(
-        network,
-        runtime=runtime,
-        device=device,
-        threads=threads,
-        repeats=repeats,
-        reference=reference,
-        give_up_ms=give_up_ms,
-    )
+    if reference is not None and reference.target is not None:
+        latency = measure_on_target(network, reference, repeats=repeats, give_up_ms=give_up_ms)
+    else:
+        latency = measure_latency(
+            network,
+            runtime=runtime,
+            device=device,
+            threads=threads,
+            repeats=repeats,
+            reference=reference,
+            give_up_ms=give_up_ms,
+        )
     counted = count_cost(network.architecture, network.num_classes)
     return counted.model_copy(update={"latency": latency})

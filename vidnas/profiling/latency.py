@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, REFERENCE_NAME, reference_network
 from vidnas.profiling.runtimes import Prepared, engine_of, prepare, require_runtime
 
-_CALIBRATION_BLOCKS, _CALIBRATION_REPEATS = 10, 20
+CALIBRATION = (10, 20)
+"""Blocks of the reference network, and runs of each."""
 
 _Name = TypeVar("_Name")
 
@@ -32,6 +33,8 @@ class Reference(Value):
 
     latency_ms: float
     protocol: LatencyProtocol
+    target: str | None = None
+    """The target that it was timed on; None for this machine."""
 
     def fits(self, *, runtime: str, threads: int) -> bool:
         """Return whether it is of this machine, and of the engine of a runtime as it is here.
@@ -66,13 +69,11 @@ def calibrate(*, runtime: str = "onnxruntime", threads: int = 1, device: str = "
     prepared = _prepared_reference(engine_of(runtime), threads)
     watch = Stopwatch(one_thread=threads == 1)
     prepared.run()
-    blocks = [
-        [watch.once(prepared.run).own_ms for _ in range(_CALIBRATION_REPEATS)]
-        for _ in range(_CALIBRATION_BLOCKS)
-    ]
+    count, repeats = CALIBRATION
+    blocks = [[watch.once(prepared.run).own_ms for _ in range(repeats)] for _ in range(count)]
     return Reference(
         latency_ms=min(float(np.median(block)) for block in blocks),
-        protocol=_protocol(prepared, threads, 1, _CALIBRATION_BLOCKS * _CALIBRATION_REPEATS),
+        protocol=protocol_of(prepared, threads, 1, count * repeats),
     )
 
 
@@ -170,10 +171,26 @@ def _prepared_reference(engine: str, threads: int) -> Prepared:
     )
 
 
+class Place(Protocol):
+    """Where and in what something was timed."""
+
+    @property
+    def device(self) -> str:
+        """Name with the model of the chip."""
+
+    @property
+    def runtime(self) -> str:
+        """Name and version."""
+
+    @property
+    def dtype(self) -> str:
+        """In which convolutions are computed."""
+
+
 def latency_of(
-    series: Series, prepared: Prepared, threads: int, reference: Reference | None
+    series: Series, prepared: Place, threads: int, reference: Reference | None
 ) -> Latency:
-    """Return what a series of runs amounts to."""
+    """Return what runs amount to, in units of the reference network where there is one."""
     scale_ms = 1.0 if reference is None else reference.latency_ms
     low, p50, high, p90 = (np.quantile(series.ratios, (0.25, 0.5, 0.75, 0.9)) * scale_ms).tolist()
     pairs = series.counted
@@ -185,7 +202,7 @@ def latency_of(
         p50_ms=p50,
         p90_ms=p90,
         spread=(high - low) / p50,
-        protocol=_protocol(prepared, threads, series.warmup, len(pairs), name),
+        protocol=protocol_of(prepared, threads, series.warmup, len(pairs), name),
         wall_p50_ms=wall[0],
         wall_p90_ms=wall[1],
         cpu_p50_ms=float(np.median(cpu_ms)) if cpu_ms else None,
@@ -193,9 +210,10 @@ def latency_of(
     )
 
 
-def _protocol(
-    prepared: Prepared, threads: int, warmup: int, repeats: int, reference: str | None = None
+def protocol_of(
+    prepared: Place, threads: int, warmup: int, repeats: int, reference: str | None = None
 ) -> LatencyProtocol:
+    """Return how one clip at a time was timed."""
     return LatencyProtocol(
         device=prepared.device,
         runtime=prepared.runtime,

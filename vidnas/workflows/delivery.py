@@ -75,7 +75,9 @@ class Delivery:
         known = latency and measured_in(latency.protocol, runtime, threads)
         if known and card.within_limits is not None:
             return model
-        reference = study_reference(folder, runtime=runtime, threads=threads)
+        reference = study_reference(
+            folder, runtime=runtime, threads=threads, target=self.request.target
+        )
         cost = measure_cost(model.network, runtime=runtime, threads=threads, reference=reference)
         if cost.latency and cost.latency.doubt:
             self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")

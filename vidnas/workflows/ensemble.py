@@ -104,7 +104,10 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         )
         search = searches[0]
         reference = study_reference(
-            folders[0], runtime=search.runtime, threads=search.latency_threads
+            folders[0],
+            runtime=search.runtime,
+            threads=search.latency_threads,
+            target=search.target,
         )
         model, report = _select(candidates, search, request.votes, reference)
         save_model(model, out)

@@ -166,6 +166,14 @@ Runtime = Annotated[
 LatencyThreads = Annotated[
     PositiveInt, Field(description="CPU threads on which latency is measured.")
 ]
+Target = Annotated[
+    str | None,
+    Parameter(metavar="ssh://HOST|tcp://HOST"),
+    Field(
+        description="Machine where the model will run, and where latency is measured, such as "
+        "ssh://pi@robot; by default this one."
+    ),
+]
 Device = Annotated[str, Field(description="Device to compute on: cpu, cuda or cuda:1.")]
 ClipsPerVideo = Annotated[
     int,
@@ -259,7 +267,7 @@ class Request(Value):
         field = cls.model_fields.get(name)
         is_repeated = field is not None and field.default == ()
         name = name.removesuffix("s") if is_repeated else without_unit(name)
-        return f"--{name.replace('_', '-')}"
+        return f"--{name.rstrip('_').replace('_', '-')}"  # `as_` is no word of Python's
 
     @model_validator(mode="wrap")
     @classmethod

@@ -38,6 +38,7 @@ from vidnas.workflows.options import (
     Seed,
     Size,
     Storage,
+    Target,
     VideoFolder,
     Workers,
 )
@@ -68,6 +69,7 @@ class SearchRequest(RecordedRequest):
     default."""
     runtime: Annotated[Runtime, LIMITS] = "onnxruntime"
     latency_threads: Annotated[LatencyThreads, LIMITS] = 1
+    target: Annotated[Target, LIMITS] = None
 
     strategy: Annotated[StrategyName, EVOLUTION] = "evolution"
     """Strategy of the proposals: evolution towards accuracy, pareto towards all trade-offs between

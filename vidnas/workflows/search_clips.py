@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
+from vidnas.profiling.remote import TargetFailure, require_target
+from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
@@ -112,6 +114,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
     )
     limits = Limits.parse(request.limits)
+    if request.target is not None:
+        require_target(request.target, request.runtime)  # before any clip is read
     executor = _executor(request)
     clips = sum(video.split == "train" for video in dataset.videos)
     plan = Plan.of(request, clips, executor.slots)
@@ -164,14 +168,28 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         write_record(asked, request.out / REQUEST_FILE)
         record_clips(request.out, dataset, cache.fingerprint)
         job = _Job(request, plan, study, cache, listener)
-        try:
-            job.evolve(space, strategy, evaluator, executor)
-        finally:
-            try_page(study, request.title, listener)
-        finished = job.finish_best()
-        card = Delivery(request, study, cache, listener).answer(finished)
+        with _pausing():
+            try:
+                job.evolve(space, strategy, evaluator, executor)
+            finally:
+                try_page(study, request.title, listener)
+            finished = job.finish_best()
+            card = Delivery(request, study, cache, listener).answer(finished)
         page = try_page(study, request.title, listener)
     return SearchResult(study, card, page, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def _pausing() -> Iterator[None]:
+    """Say that a search whose target is lost goes on when that is back."""
+    try:
+        yield
+    except TargetLost as error:
+        raise UserError(f"The search is paused, and loses nothing. {error}") from error
+    except TargetFailure as error:  # of a network that is finished, and ran there before
+        raise UserError(
+            f"A network could not be timed {error}; run the same command again."
+        ) from error
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
@@ -183,6 +201,11 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
                 "or leave them out."
             )
         return LocalExecutor(request.workers)
+    if request.target is not None:
+        raise UserError(
+            "--target is reached from this machine, not from the nodes of a Ray cluster; leave one "
+            "of --target and --executor ray out."
+        )
     from vidnas.evolution.ray_executor import RayExecutor
 
     return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
@@ -271,7 +294,10 @@ class _Job:
         """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
         request = self.request
         reference = study_reference(
-            self.study.folder, runtime=request.runtime, threads=request.latency_threads
+            self.study.folder,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            target=request.target,
         )
         evaluator = replace(evaluator, reference=reference)
         if request.executor == "local":

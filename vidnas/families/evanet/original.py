@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -215,8 +216,10 @@ def _network_variables(network: EvaNetNetwork) -> _Variables:
             for index, branch in enumerate(branches):
                 yield from _scope(f"{scope}/Branch_{index}", _named(branch))
     dense = network.head.dense
-    yield f"{_ROOT}/Logits/Conv/weights", _kernel(dense.weight[..., None, None, None])
-    yield f"{_ROOT}/Logits/Conv/biases", vector(dense.bias)
+    kernel = _kernel(dense.weight[..., None, None, None])
+    for name, variable in (("weights", kernel), ("biases", vector(dense.bias))):
+        saved_as = f"{_ROOT}/Logits/Conv3d/{name}"
+        yield f"{_ROOT}/Logits/Conv/{name}", replace(variable, saved_as=saved_as)
 
 
 def _named(branch: ParallelBranch) -> list[tuple[str, _Layer]]:
