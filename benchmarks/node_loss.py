@@ -75,8 +75,8 @@ class Witness:
             self.clips.evaluator.rung,
             ray.get_runtime_context().get_node_id(),
         )
-        passes = partial(train, on_epoch=lambda one: self._note(*about, one.epoch))
-        vars(clip_evaluator)["train"] = passes
+        noted = partial(train, on_epoch=lambda one: self._note(*about, one.epoch))
+        vars(clip_evaluator)["train"] = noted
         return self.clips.evaluate(architecture, seed, deadline_s)
 
     def _note(self, *words: object) -> None:
