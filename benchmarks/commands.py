@@ -26,14 +26,14 @@ def search_by_command(clips: Path, folder: Path, options: Mapping[str, object]) 
     Args:
         clips: folder or CSV.
         folder: of the study.
-        options: by name; a tuple is given once per value.
+        options: by name; a tuple is given once per value, an empty text is a flag.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "vidnas.cli.main", "search", str(clips), "--out", str(folder)]
     for name, value in options.items():
         for one in value if isinstance(value, tuple) else (value,):
-            command += [f"--{name}", str(one)]
+            command += [f"--{name}", *([str(one)] if one != "" else [])]
     load, began = os.getloadavg()[0], time.monotonic()
     with folder.with_suffix(".log").open("w", encoding="utf-8") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)

@@ -3,7 +3,8 @@
     python -m benchmarks.rivals digits10.csv demo12 --out rivals --minutes 10
 
 Four ways per clips and seed: `vidnas search` with its defaults; the same with random search on the
-same ladder, and with `top-k`; and the best design alone. That one takes as many core-seconds on one
+same ladder, and with `top-k`; and the best design alone. A fifth, `orphans`, is run on demand:
+evolution whose children start from random weights. That one takes as many core-seconds on one
 thread as a search on all cores: every design within the limit climbs the first rung, then the best
 by validation goes on, with a cool-down at the end and the recipe of the search. All ways find the
 clips decoded. Nothing else should be running.
@@ -25,8 +26,15 @@ from typing import Any
 from benchmarks.clips import CLIPS_HELP, find_all
 from benchmarks.results import Line, Log, Results, options, over_seeds, points, print_table
 
-SEARCHES = ("evolution", "random", "top-k")
+SEARCHES: dict[str, Line] = {
+    "evolution": {},
+    "random": {"strategy": "random"},
+    "top-k": {"strategy": "top-k"},
+    "orphans": {"no-inherit": ""},
+}
+"""Options of the searches; orphans are children that start from random weights."""
 DESIGN = "design"
+DEFAULT_WAYS = ["evolution", "random", "top-k", DESIGN]
 
 
 def main() -> None:
@@ -36,9 +44,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="of wall time per search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", default="latency=5ms")
-    parser.add_argument(
-        "--ways", nargs="+", choices=(*SEARCHES, DESIGN), default=[*SEARCHES, DESIGN]
-    )
+    parser.add_argument("--ways", nargs="+", choices=(*SEARCHES, DESIGN), default=DEFAULT_WAYS)
     arguments = parser.parse_args()
 
     from vidnas.core.process import available_cores
@@ -74,7 +80,7 @@ def measure(runs: Log, keys: Sequence[Line], sources: Mapping[str, Path], out: P
                 "budget": f"{request.budget_s}s",
                 "limit": request.limits,
                 "seed": request.seed,
-                "strategy": key["way"],
+                **SEARCHES[key["way"]],
             }
             run = search_by_command(request.clips, folder_of(key, out), asked)
             runs.show(runs.add(**key, **run))
