@@ -38,7 +38,7 @@ class Choices:
 
 def choices_of(report: StudyReport) -> Choices | None:
     """Return the finished networks that are best within some cost, and the answer in any case."""
-    trials = {one.number: one for one in report.trials}
+    trials = report.by_number
     cards = [card for card in report.finished if card.trial in trials]
     answer = report.winner
     if not cards or answer is None or answer.trial not in trials:

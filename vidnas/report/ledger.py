@@ -78,15 +78,17 @@ def ledger(report: StudyReport) -> tuple[str, list[LedgerRow]]:
     gains: dict[str, list[float]] = {}
     lost: dict[str, dict[Status, int]] = {}
     for child in report.trials:
-        parent = child.proposal.parent
+        parent = None
+        if child.proposal.parent is not None:
+            parent = report.by_number.get(child.proposal.parent)
         for kind in {kind_of_mutation(one) for one in child.proposal.mutations}:
             own = gains.setdefault(kind, [])
             status = child.evaluations[0].status
             if status != "ok":
                 counts = lost.setdefault(kind, {})
                 counts[status] = counts.get(status, 0) + 1
-            elif parent is not None and report.trials[parent].evaluations[0].status == "ok":
-                own.append(_worth(child, by_share) - _worth(report.trials[parent], by_share))
+            elif parent is not None and parent.evaluations[0].status == "ok":
+                own.append(_worth(child, by_share) - _worth(parent, by_share))
     rows = [LedgerRow(kind, tuple(own), lost.get(kind, {})) for kind, own in gains.items()]
     rows.sort(key=lambda row: (row.mean is None, -(row.mean or 0.0), row.kind))
     return ("points" if by_share else "fitness"), rows

@@ -161,6 +161,11 @@ class StudyReport:
         """All candidates as they are now."""
         return latest(self.history)
 
+    @cached_property
+    def by_number(self) -> dict[int, Trial]:
+        """All candidates as they are now, by their number."""
+        return {trial.number: trial for trial in self.trials}
+
     @property
     def elapsed_s(self) -> float:
         """Search time until the last event."""
@@ -182,14 +187,14 @@ class StudyReport:
     @property
     def gain(self) -> Gain | None:
         """What the answer has over the best design of the study."""
-        found = (one for one in self.trials if self.winner and one.number == self.winner.trial)
-        return next((Gain.of(one, self.trials) for one in found), None)
+        found = self.by_number.get(self.winner.trial) if self.winner else None
+        return Gain.of(found, self.trials) if found else None
 
     @property
     def along_the_limit(self) -> list[ModelCard]:
         """The finished network of each niche of the limited cost, the most expensive niche first:
         the answer, and of each other niche the best on the validation split."""
-        niches, by_number = Niches(self.limits), {one.number: one for one in self.trials}
+        niches, by_number = Niches(self.limits), self.by_number
         best: dict[int, ModelCard] = {}
         for card in self.finished:
             if card.trial in by_number:
@@ -266,7 +271,7 @@ class StudyReport:
 
     def lineage(self, number: int) -> list[Trial]:
         """Return a trial and its ancestors, the one that the line began with first."""
-        by_number = {trial.number: trial for trial in self.trials}
+        by_number = self.by_number
         line: list[Trial] = []
         current: int | None = number
         while current in by_number:

@@ -46,10 +46,7 @@ def find_mistakes(model: Model, cache: ClipCache) -> Mistakes | None:
         pairs[int(truths[row]), int(taken[row])].append(int(row))
     chosen = [*_in_turns(sorted(pairs.values(), key=len, reverse=True))][:_MOST]
     clips = tuple(
-        _confused(
-            model, cache, int(videos[row]), int(taken[row]), scores[row], float(pooled[row].max())
-        )
-        for row in chosen
+        _confused(model, cache, int(videos[row]), scores[row], pooled[row]) for row in chosen
     )
     return Mistakes(wrong=len(wrong), clips=clips)
 
@@ -80,11 +77,20 @@ def _confused(
     model: Model,
     cache: ClipCache,
     video: int,
-    taken: int,
     scores: NDArray[np.float32],
-    probability: float,
+    pooled: NDArray[np.float32],
 ) -> ConfusedClip:
-    inputs, surest = model.architecture.inputs, int(scores[:, taken].argmax())
+    """Return a video that is mistaken.
+
+    Args:
+        model: what mistakes it.
+        cache: the clips.
+        video: its index.
+        scores: of its clips, `(K, num_classes)`.
+        pooled: of the video, `(num_classes,)`.
+    """
+    inputs, taken = model.architecture.inputs, int(pooled.argmax())
+    surest = int(scores[:, taken].argmax())
     frames = cache.frames(video)
     flow = cache.frames(video, "flow") if any(one.modality == "flow" for one in inputs) else None
     cut = clips_of(frames, inputs, CLIPS_PER_VIDEO, flow=flow)
@@ -96,7 +102,7 @@ def _confused(
         video=cache.paths[video],
         truth=cache.classes[int(cache.targets[video])],
         taken=cache.classes[taken],
-        probability=probability,
+        probability=float(pooled[taken]),
         frames=len(strip),
         size_px=strip.shape[1],
         strip=film_strip(strip),

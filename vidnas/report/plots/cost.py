@@ -1,4 +1,4 @@
-"""Accuracy against cost: every candidate, the front, the limit and the networks that were finished."""
+"""Accuracy against cost: every candidate, the front, the limit, and the finished networks."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -31,7 +32,7 @@ def preferences(report: StudyReport) -> go.Figure | None:
         return None
     parts = min(_PARTS, len(born) // (_FEWEST // 2))
     cuts = [len(born) * part // parts for part in range(parts + 1)]
-    counted = [values_of(born[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    counted = [values_of(born[a:b]) for a, b in pairwise(cuts)]
     chosen = _most_changed(counted)
     if not chosen:
         return None
@@ -39,7 +40,7 @@ def preferences(report: StudyReport) -> go.Figure | None:
         rows=(len(chosen) + 1) // 2, cols=2, subplot_titles=[label(gene) for gene in chosen],
         vertical_spacing=0.28 / ((len(chosen) + 1) // 2), horizontal_spacing=0.1,
     )  # fmt: skip
-    x = [f"{born[a].number}-{born[b - 1].number}" for a, b in zip(cuts, cuts[1:], strict=False)]
+    x = [f"{born[a].number}-{born[b - 1].number}" for a, b in pairwise(cuts)]
     for place, gene in enumerate(chosen):
         _add(figure, gene, [part[gene] for part in counted], x, place)
     figure.update_yaxes(tickformat=".0%", range=[0, 1])

@@ -35,7 +35,7 @@ def family_tree(report: StudyReport) -> go.Figure:
         pairs = [(one.proposal.parent, one.number) for one in children]
         x, y = [], []
         for parent, child in pairs:
-            if parent is not None:
+            if parent in depths:
                 x += [depths[parent], depths[parent] + 0.5, depths[child], None]
                 y += [rows[parent], rows[child], rows[child], None]
         figure.add_scatter(
@@ -61,6 +61,9 @@ def family_tree(report: StudyReport) -> go.Figure:
     for rung, colour in enumerate(rung_colours(report)):
         there = [one for one in ok if one.rung == rung]
         add(f"reached rung {rung}", there, color=colour, size=8 + 2 * rung, line=RING)
+    chosen = [report.by_number[answer]] if answer in report.by_number else []
+    add("the answer" if report.winner else "the best so far", chosen, color=ORANGE, size=17,
+        symbol="star", line=RING)  # fmt: skip
     figure.update_xaxes(
         title="Generation", dtick=max(1, max(depths.values(), default=0) // 12), showgrid=False
     )
@@ -75,7 +78,7 @@ def places(trials: Sequence[Trial]) -> tuple[dict[int, float], dict[int, int]]:
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     depths: dict[int, int] = {}
     for one in trials:  # parents come before children
-        parent = one.proposal.parent
+        parent = one.proposal.parent if one.proposal.parent in depths else None
         children[parent].append(one.number)
         depths[one.number] = 0 if parent is None else depths[parent] + 1
     # Without recursion: a line may be thousands long. The leaves are numbered from the top.
