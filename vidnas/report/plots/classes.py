@@ -42,7 +42,7 @@ def confusion(metrics: Metrics, classes: Sequence[str]) -> go.Figure:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return the names as categories: two classes of one name stay two, although they look alike."""
+    """Return the names as categories: two classes of one name stay two, and look alike."""
     seen: Counter[str] = Counter()
     found = []
     for name in names:
