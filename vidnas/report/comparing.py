@@ -52,8 +52,9 @@ def _partners(one: Diagram, other: Diagram) -> Iterator[tuple[str, str]]:
             [box for box in diagram.boxes if column in (None, box.column)]
             for diagram in (one, other)
         )
-        said = ([_said(box) for box in boxes] for boxes in (mine, theirs))
-        for block in SequenceMatcher(None, *said, autojunk=False).get_matching_blocks():
+        said = [[_said(box) for box in boxes] for boxes in (mine, theirs)]
+        matcher = SequenceMatcher(None, said[0], said[1], autojunk=False)
+        for block in matcher.get_matching_blocks():
             for step in range(block.size):
                 yield mine[block.a + step].name, theirs[block.b + step].name
 
