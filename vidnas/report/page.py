@@ -10,17 +10,18 @@ import xml.etree.ElementTree as ET
 from functools import cache
 from pathlib import Path
 
-import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
 from vidnas.core.text import escaped
 from vidnas.families import diagram_of
-from vidnas.report import plots
+from vidnas.report import ledger, plots, verdict
+from vidnas.report.candidates import MOST_DRAWN, candidate_rows
+from vidnas.report.choices import choices_of
 from vidnas.report.drawing import draw_svg
+from vidnas.report.packing import Plots, packed_json, packed_plotly
 from vidnas.report.study import StudyReport
 
 
@@ -33,8 +34,19 @@ def write_report(report: StudyReport, path: Path) -> Path:
 
 def render(report: StudyReport) -> str:
     """Return the page as HTML."""
-    page = _environment().get_template("page.html")
-    return page.render(report=report, plots=plots, plotly_js=Markup(get_plotlyjs()))
+    page, shown = _environment().get_template("page.html"), Plots()
+    return page.render(
+        report=report,
+        plots=plots,
+        verdict=verdict,
+        ledger=ledger,
+        choices=choices_of(report),
+        plot=shown.show,
+        packed_plots=shown.packed,
+        packed_plotly=packed_plotly,
+        packed_candidates=lambda: packed_json(candidate_rows(report)),
+        most_drawn=MOST_DRAWN,
+    )
 
 
 @cache
@@ -57,7 +69,6 @@ def _environment() -> Environment:
     environment.filters |= formats | {
         "diagram": diagram_of,
         "drawing": _drawing,
-        "plot": _plot,
         "repr": repr,
         "shell_quote": shlex.quote,
     }
@@ -69,15 +80,5 @@ def _drawing(diagram: Diagram, title: str) -> Markup:
     """Return a drawing that shrinks with the page, until it would be too small to read."""
     svg = draw_svg(diagram.model_copy(update={"title": title}))
     width_px = ET.fromstring(svg).get("width")
-    frame = Markup('<div class="drawing" style="--natural: {}px">{}</div>')
+    frame = Markup('<div class="drawing" tabindex="0" style="--natural: {}px">{}</div>')
     return frame.format(width_px, Markup(svg))
-
-
-def _plot(figure: go.Figure, name: str) -> Markup:
-    html = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"plot-{name}",
-        config={"displayModeBar": False, "responsive": True},
-    )
-    return Markup('<div class="plot">{}</div>').format(Markup(html))

@@ -19,6 +19,7 @@ from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.engines import in_onnxruntime
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import TimeUse, measure_time_use
+from vidnas.workflows.examination import examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
 from vidnas.workflows.reference import study_reference
@@ -56,6 +57,7 @@ class Delivery:
         found = {"export_difference": check.largest_difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
+        examine(chosen, self.cache, folder, self.listener, threads=self.request.latency_threads)
         return card
 
     def _choose(self, finished: Sequence[Model]) -> Model:
