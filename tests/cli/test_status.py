@@ -77,7 +77,8 @@ def test_json_is_the_value(clumsy: Path) -> None:
     assert set(told) == {
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
         "search_budget_s", "trials", "rejections", "failures", "rungs", "best", "gain", "elapsed_s",
-        "since_last_trial_s", "remaining_s", "candidates_per_minute", "accounting", "winner",
+        "since_last_trial_s", "remaining_s", "candidates_per_minute", "accounting", "winner", "chance",
+        "warning",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
     assert status.rungs == (status.trials["ok"],)
@@ -112,5 +113,6 @@ def test_of_a_finished_search(vidnas: Vidnas, study: Path) -> None:
     assert spent["finished_s"] > 0
     said = vidnas("status", study).stdout
     assert "% training of networks that were finished" in said
-    assert "on the test clips" in said
+    assert f"on {told['winner']['test']['clips']} test clips" in said
+    assert "with 95 % confidence, guessing reaches 33.3%" in said
     assert "evolution in tinyvideonet, 3 evaluations, latency 20 ms" in said

@@ -68,9 +68,11 @@ def _facts(status: StudyStatus) -> dict[str, str | list[str]]:
     if status.gain is not None:
         facts["Gained"] = str(status.gain)
     if (winner := status.winner) is not None:
-        found = f"{_test(winner.test)} on the test clips, " if winner.test else ""
+        found = f"{_test(winner.test)} on {winner.test.clips} test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
         facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
+    if status.chance is not None:
+        facts["Chance"] = [status.chance, *([status.warning] if status.warning else [])]
     if (spent := status.accounting) is not None:
         shares = ((use, seconds / (spent.total_s or 1)) for use, seconds in spent.uses.items())
         facts["Core time"] = ", ".join(f"{format_percent(share)} {use}" for use, share in shares)

@@ -14,6 +14,7 @@ from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.tally import Tally, per_minute
+from vidnas.training.chance import chance_warning, describe_chance
 from vidnas.workflows.page import read_accounting, read_winner
 from vidnas.workflows.plan import search_time
 from vidnas.workflows.records import read_record
@@ -63,6 +64,10 @@ class StudyStatus(Value):
     """Where the core-seconds went; None while a search runs, and for one started from Python."""
     winner: ModelCard | None
     """The network that is the answer."""
+    chance: str | None
+    """Where its test accuracy lies for certain, and what guessing reaches."""
+    warning: str | None
+    """That it may be guessing, where that is so."""
 
 
 def read_status(folder: Path) -> StudyStatus:
@@ -82,6 +87,7 @@ def read_status(folder: Path) -> StudyStatus:
             reasons[trial.evaluation.reason] += 1
     elapsed_s = study.history[-1].elapsed_s if study.history else 0.0
     winner = read_winner(folder)
+    test, classes = winner.test if winner else None, study.config.classes
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.
     ended = winner is not None and not searching
@@ -107,4 +113,6 @@ def read_status(folder: Path) -> StudyStatus:
         candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
         accounting=None if searching else read_accounting(study),
         winner=winner,
+        chance=test and describe_chance(test, classes),
+        warning=test and chance_warning(test, classes),
     )
