@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from vidnas.evolution.limits import limited
 from vidnas.evolution.trial import Trial
 
 
@@ -23,6 +24,8 @@ class Tally:
     """Candidates by status."""
     rejections: Counter[str] = field(default_factory=Counter)
     """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
+    nearest: dict[str, Trial] = field(default_factory=dict)
+    """Of those, the one that came nearest to the limit, by limit."""
     best: Trial | None = None
     """The greatest by rank, of equals the one that came there first."""
     _ok: dict[int, Trial] = field(default_factory=dict, init=False)
@@ -35,6 +38,7 @@ class Tally:
         self.counts[evaluation.status] += 1
         if evaluation.status == "rejected":
             self.rejections[evaluation.broken_limit or "other"] += 1
+            self._compare(trial)
         if evaluation.status == "ok":
             self._ok[trial.number] = trial
         if self.best is not None and self.best.number == trial.number:
@@ -44,6 +48,16 @@ class Tally:
             )
         elif evaluation.status == "ok" and (self.best is None or trial.rank > self.best.rank):
             self.best = trial
+
+    def _compare(self, trial: Trial) -> None:
+        """Remember a rejected candidate if none came nearer to the limit that it broke."""
+        limit, cost = trial.evaluation.broken_limit, trial.evaluation.cost
+        before = self.nearest.get(limit or "")
+        if limit is None or cost is None or (value := limited(limit, cost)) is None:
+            return
+        least = before and before.evaluation.cost and limited(limit, before.evaluation.cost)
+        if least is None or value < least:
+            self.nearest[limit] = trial
 
     @property
     def evaluated(self) -> int:
