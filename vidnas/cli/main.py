@@ -17,6 +17,8 @@ import vidnas
 COMMANDS = {
     "search": "Evolve a network for your clips within a run-time limit.",
     "status": "Show how a study stands.",
+    "watch": "Show a study while a search runs in it, in the browser and on the terminal.",
+    "compare": "Compare studies.",
     "report": "Write the page of a study anew.",
     "ensemble": "Let several networks of studies vote.",
     "train": "Train one architecture.",

@@ -38,10 +38,10 @@ def command(request: StatusRequest, *, json: Json = False) -> None:
     if json:
         show_json(status.model_dump(mode="json"))
         return
-    show_facts(_facts(status))
+    show_facts(facts_of(status))
 
 
-def _facts(status: StudyStatus) -> dict[str, str | list[str]]:
+def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
     """Return facts by name, as people read them, without those that are not known."""
     since_s = status.since_last_trial_s
     last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""

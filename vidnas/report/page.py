@@ -33,8 +33,12 @@ def write_report(report: StudyReport, path: Path) -> Path:
 
 def render(report: StudyReport) -> str:
     """Return the page as HTML."""
-    page = _environment().get_template("page.html")
-    return page.render(report=report, plots=plots, plotly_js=Markup(get_plotlyjs()))
+    return render_template("page.html", report=report, plots=plots)
+
+
+def render_template(name: str, **values: object) -> str:
+    """Return a template as HTML, with Plotly's library for its plots."""
+    return _environment().get_template(name).render(plotly_js=Markup(get_plotlyjs()), **values)
 
 
 @cache
