@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from vidnas.cli.console import Json, say, show, show_json, show_table
-from vidnas.core.durations import format_duration
-from vidnas.core.quantities import (
-    format_count,
-    format_fitness,
-    format_ms,
-    format_percent,
-    format_points,
-)
+from vidnas.core.quantities import format_fitness, format_ms, format_percent
 from vidnas.workflows.options import Request
 
 if TYPE_CHECKING:
@@ -50,8 +43,10 @@ def command(request: CompareRequest, *, json: Json = False) -> None:
         files = {"page": str(request.out), "table": str(table)}
         show_json({**files, "notes": comparison.notes, "studies": comparison.rows})
         return
-    figures = ("Trained", "Time", "Val", "Test", "95 %", "Over design", "Latency", "Params")
+    figures = ("Trained", "Val", "Test", "95 %", "Latency")
     show_table("Study", "Search", figures=figures, rows=_rows(comparison))
+    for sentence in comparison.summaries:
+        show(sentence)
     for note in comparison.notes:
         say(("Note: ", "yellow"), note)
     show(f"page   {request.out}")
@@ -64,13 +59,10 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
             row["study"],
             row["group"],
             str(row["trained"]),
-            format_duration(row["search_s"]),
             _shown(row, "validation", format_percent) or _shown(row, "fitness", format_fitness),
             _shown(row, "test", format_percent),
             _interval(row),
-            _shown(row, "gain_over_design", format_points),
             _shown(row, "latency_ms", format_ms),
-            _shown(row, "parameters", format_count),
         )
 
 

@@ -228,18 +228,35 @@ class Comparison:
             notes.append("These studies have other clips, or split them otherwise.")
         if self.headline is None and any(study.ok for study in self.studies):
             notes.append("Their candidates share no metric: they are compared by fitness.")
-        tested = sorted(
-            (row for row in self.rows if row["test_low"] is not None),
-            key=lambda row: -row["test"],
-        )
-        if len(tested) > 1 and tested[1]["test_high"] > tested[0]["test_low"]:
-            first, second = tested[:2]
-            notes.append(
-                f"The test clips do not tell {first['study']} "
-                f"({format_percent(first['test'])}) from {second['study']} "
-                f"({format_percent(second['test'])}) for certain: their intervals overlap."
-            )
-        return notes
+        return notes + self._tie()
+
+    def _tie(self) -> list[str]:
+        """Say that the two best may be equally good, where that is so."""
+        tested = [row for row in self.rows if row["test_low"] is not None]
+        tested.sort(key=lambda row: -row["test"])
+        same_classes = len({study.config.classes for study in self.studies}) == 1
+        if not same_classes or len(tested) < 2 or tested[1]["test_high"] <= tested[0]["test_low"]:
+            return []
+        first, second = (f"{one['study']} ({format_percent(one['test'])})" for one in tested[:2])
+        return [
+            f"The test clips do not tell {first} from {second} for certain: their intervals "
+            "overlap."
+        ]
+
+    @property
+    def summaries(self) -> list[str]:
+        """What each search with several seeds reached on the test clips, in sentences."""
+        found = []
+        for group in self.groups:
+            cards = [study.winner for study in group.studies if study.winner]
+            shares = [card.test.headline_share for card in cards if card.test]
+            if len(shares) > 1:
+                mean, least, most = map(format_percent, (fmean(shares), min(shares), max(shares)))
+                found.append(
+                    f"{group.name}: {mean} on the test clips ({least} to {most}) in {len(shares)} "
+                    "studies"
+                )
+        return found
 
 
 def _names(groups: Sequence[Sequence[ComparedStudy]]) -> list[str]:

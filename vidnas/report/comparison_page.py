@@ -17,6 +17,7 @@ from vidnas.report.page import render_template
 
 _COLOURS = ("#2f6fb0", "#d9822b", "#1f7a3d", "#aa4499", "#b3261e", "#44b3c2", "#7a5c43", "#5b6472")
 """Of the groups, the first again after the last."""
+_TICKS = [digit * 10.0**power for power in range(-3, 13) for digit in (1, 2, 5)]
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -86,7 +87,10 @@ def fronts(comparison: Comparison) -> go.Figure:
                 name=name, legendgroup=name, showlegend=shown is not trials, **style,
             )  # fmt: skip
     title = "Latency, ms (logarithmic)" if comparison.is_timed else "MACs (logarithmic)"
-    figure.update_xaxes(type="log", title=title, tickformat="~g" if comparison.is_timed else "~s")
+    figure.update_xaxes(
+        type="log", title=title, tickmode="array", tickvals=_TICKS,
+        tickformat="~g" if comparison.is_timed else "~s",
+    )  # fmt: skip
     return _styled(figure, comparison)
 
 
