@@ -191,7 +191,7 @@ def found_before(clips: str, **settings: Any) -> search_clips.SearchResult:
 SNIPPETS = [
     pytest.param(page, number, id=f"{page.name}-{number}")
     for page in PAGES
-    if page.name != "python.md"  # `test_python_page.py` runs it as a whole
+    if page.name != "python.md"  # `tests/docs/test_python_page.py` runs it as a whole
     for number, block in enumerate(blocks(page, "python"))
     if "--8<--" not in block and "import submitit" not in block
 ]
@@ -204,5 +204,5 @@ def test_a_snippet_runs(page: Path, number: int, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(vidnas, "search_clips", found_before)
     code = blocks(page, "python")[number].replace("evaluations=200", "evaluations=3")
     code = code.replace('folder="study"', 'folder="toys"').replace("workers=4", "workers=1")
-    names = {"__name__": "__main__", **given(page.name)}
+    names = {"__name__": "__main__", "vidnas": vidnas, **given(page.name)}
     exec(compile(code, f"{page.name}, snippet {number}", "exec"), names)
