@@ -38,7 +38,8 @@ def parameters(
     """
     genes = proposal.architecture.canonical()
     origin = "random" if proposal.parent is None else "child"
-    found = {"origin": ("design" if proposal.design else origin, _ORIGIN)}
+    found: dict[str, tuple[Any, BaseDistribution]] = {}
+    found["origin"] = ("design" if proposal.design else origin, _ORIGIN)
     for name, possible in _distributions(type(genes)).items():
         value = getattr(genes, name)
         if isinstance(value, (tuple, list)):

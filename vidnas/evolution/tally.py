@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -51,12 +52,11 @@ class Tally:
 
     def _compare(self, trial: Trial) -> None:
         """Remember a rejected candidate if none came nearer to the limit that it broke."""
-        limit, cost = trial.evaluation.broken_limit, trial.evaluation.cost
-        before = self.nearest.get(limit or "")
-        if limit is None or cost is None or (value := limited(limit, cost)) is None:
-            return
-        least = before and before.evaluation.cost and limited(limit, before.evaluation.cost)
-        if least is None or value < least:
+        limit = trial.evaluation.broken_limit
+        before = None if limit is None else self.nearest.get(limit)
+        if limit is not None and _cost(trial, limit) < (
+            _cost(before, limit) if before else math.inf
+        ):
             self.nearest[limit] = trial
 
     @property
@@ -73,6 +73,13 @@ class Tally:
             missing = max(self.evaluations - self.evaluated, 0)
             estimates.append(missing * elapsed_s / self.evaluated)
         return min(estimates, default=None)
+
+
+def _cost(trial: Trial, limit: str) -> float:
+    """Return what a candidate costs of what a limit bounds; infinite where it is not known."""
+    cost = trial.evaluation.cost
+    value = None if cost is None else limited(limit, cost)
+    return math.inf if value is None else value
 
 
 def per_minute(evaluated: int, elapsed_s: float) -> float:

@@ -113,6 +113,6 @@ def read_status(folder: Path) -> StudyStatus:
         candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
         accounting=None if searching else read_accounting(study),
         winner=winner,
-        chance=test and describe_chance(test, classes),
-        warning=test and chance_warning(test, classes),
+        chance=None if test is None else describe_chance(test, classes),
+        warning=None if test is None else chance_warning(test, classes),
     )
