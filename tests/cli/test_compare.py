@@ -79,7 +79,10 @@ def test_fronts_together(three: Comparison) -> None:
     assert [cost for cost, _ in three.front(random)] == [10]
     figure = fronts(three)
     assert figure.layout.xaxis.title.text == "MACs (logarithmic)"
-    assert [trace.name for trace in figure.data if trace.showlegend] == ["evolution", "random"]
+    assert [one.name for one in figure.data if one.showlegend is not False] == [
+        "evolution",
+        "random",
+    ]
 
 
 def test_rows(three: Comparison) -> None:

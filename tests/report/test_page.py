@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -14,7 +16,7 @@ from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import find_architecture
-from vidnas.report import plots
+from vidnas.report import candidates, plots
 from vidnas.report.page import render, write_report
 from vidnas.report.study import StudyReport
 from vidnas.training import Metrics, MultiLabelMetrics, TimeUse
@@ -145,7 +147,7 @@ def test_any_name_is_text(name: str) -> None:
 
 def test_the_page_needs_no_other_file() -> None:
     page = Page(render(report()))
-    assert page.references == []
+    assert all(reference.startswith("#trial-") for reference in page.references)
     assert len([script for script in page.scripts if len(script) > 1_000_000]) == 1
     css = re.search("<style>(.*?)</style>", render(report()), re.S).group(1)
     assert "@page" in css and "@import" not in css and "url(" not in css
@@ -257,15 +259,42 @@ def test_the_page_accounts_for_the_time() -> None:
     assert "networks that were finished 1m 30s 50.0%" in text and "idle 18.0s 10.0%" in text
 
 
+def packed(html: str, name: str):
+    """What the page's script unpacks."""
+    content = re.search(f'id="packed-{name}">([^<]*)<', html).group(1)
+    return json.loads(gzip.decompress(base64.b64decode(content)))
+
+
 def test_plots_reach_the_page_unchanged() -> None:
     html = render(report())
-    drawn = {}
-    for call in html.split("Plotly.newPlot(")[1:]:
-        name, rest = re.match(r'\s*"plot-(\w+)",\s*(.*)', call, re.S).groups()
-        drawn[name] = json.JSONDecoder().raw_decode(rest)[0]
-    assert set(drawn) == {"cost", "ladder", "confusion"}
+    drawn = {name: figure["data"] for name, figure in packed(html, "plots").items()}
+    assert set(drawn) == {"cost", "ladder", "tree", "confusion"}
+    for name in drawn:
+        assert f'id="plot-{name}"' in html
     assert next(one for one in drawn["ladder"] if one["name"] == "rung 0")["y"] == [0.5, 0.7, 0.6]
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
+
+
+def test_every_candidate_opens() -> None:
+    """With its genes, its drawing, what became of it and why, as text."""
+    found = packed(render(report()), "candidates")
+    assert len(found) == len(TRIALS)
+    assert found[3]["mutations"] == ["block 1: filters 32 -> 64", f"{EVIL} on"]
+    assert found[3]["parent"] == 0 and found[0]["parent"] is None
+    assert found[1]["facts"]["Outcome"] == "rejected: latency 52 ms > 10 ms"
+    assert found[1]["facts"]["Latency"] == "52 ms"
+    assert found[4]["facts"]["Outcome"] == f"failed: ValueError: {EVIL}"
+    assert found[3]["facts"]["Finished"] == "80.0% test"
+    for row in found:
+        assert json.loads(row["genes"])["family"] == "tinyvideonet"
+        assert row["drawing"].startswith("<svg")
+
+
+def test_of_very_many_candidates_those_that_matter_are_drawn(monkeypatch) -> None:
+    monkeypatch.setattr(candidates, "MOST_DRAWN", 2)
+    found = candidates.candidate_rows(report())
+    assert [number for number, row in enumerate(found) if "drawing" in row] == [0, 3]
+    assert all("genes" in row for row in found)
 
 
 def test_of_several_labels_the_page_shows_map_and_each_class() -> None:
@@ -318,9 +347,9 @@ def test_without_latencies_cost_is_macs() -> None:
     ],
 )
 def test_the_axis_says_what_the_fitness_is(fitness, title, tickformat) -> None:
-    figure = plots.accuracy_against_cost(report(fitness=fitness))
+    figure = plots.ladder(report(fitness=fitness))
     assert figure.layout.yaxis.title.text == title
-    assert figure.layout.yaxis.tickformat == tickformat
+    assert (figure.layout.yaxis.tickformat or "") == tickformat
 
 
 def test_lineage_and_rejections_are_told() -> None:

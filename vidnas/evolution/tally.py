@@ -53,10 +53,10 @@ class Tally:
     def _compare(self, trial: Trial) -> None:
         """Remember a rejected candidate if none came nearer to the limit that it broke."""
         limit = trial.evaluation.broken_limit
-        before = None if limit is None else self.nearest.get(limit)
-        if limit is not None and _cost(trial, limit) < (
-            _cost(before, limit) if before else math.inf
-        ):
+        if limit is None:
+            return
+        before = self.nearest.get(limit)
+        if _cost(trial, limit) < (_cost(before, limit) if before else math.inf):
             self.nearest[limit] = trial
 
     @property

@@ -167,12 +167,17 @@ class Comparison:
             found.append(Spread(x, fmean(values), min(values), max(values)))
         return found
 
+    def priced(self, group: Group) -> list[tuple[float, Trial]]:
+        """Return the trained candidates of a group whose cost is known, with that cost."""
+        trials = [trial for study in group.studies for trial in study.ok]
+        return [(cost, trial) for trial in trials if (cost := self.cost_of(trial)) is not None]
+
     def front(self, group: Group) -> list[tuple[float, Trial]]:
         """Return the candidates that no cheaper one of the group equals, by rising cost."""
-        trials = [trial for study in group.studies for trial in study.ok]
-        costs = [(cost, trial) for trial in trials if (cost := self.cost_of(trial)) is not None]
         front: list[tuple[float, Trial]] = []
-        for cost, trial in sorted(costs, key=lambda one: (one[0], -self.value_of(one[1]))):
+        for cost, trial in sorted(
+            self.priced(group), key=lambda one: (one[0], -self.value_of(one[1]))
+        ):
             if not front or self.value_of(trial) > self.value_of(front[-1][1]):
                 front.append((cost, trial))
         return front

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import plotly.graph_objects as go
 
 from vidnas.core.files import replacing
 from vidnas.core.quantities import format_evaluation
-from vidnas.core.text import escaped
+from vidnas.evolution.trial import Trial
 from vidnas.report.comparison import Comparison, Spread
-from vidnas.report.page import render_template
+from vidnas.report.page import fill_template
+from vidnas.report.plots.style import cost_axis, label, styled
 
 _COLOURS = ("#2f6fb0", "#d9822b", "#1f7a3d", "#aa4499", "#b3261e", "#44b3c2", "#7a5c43", "#5b6472")
 """Of the groups, the first again after the last."""
-_TICKS = [digit * 10.0**power for power in range(-3, 13) for digit in (1, 2, 5)]
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -27,7 +26,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         "time": curves(comparison, over_time=True),
         "front": fronts(comparison),
     }
-    text = render_template("comparison.html", comparison=comparison, figures=figures)
+    text = fill_template("comparison.html", comparison=comparison, figures=figures)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -37,7 +36,7 @@ def curves(comparison: Comparison, *, over_time: bool) -> go.Figure:
     figure = go.Figure()
     for place, group in enumerate(comparison.groups):
         found = comparison.spread(group, over_time=over_time)
-        colour, name = _COLOURS[place % len(_COLOURS)], _label(group.name)
+        colour, name = _COLOURS[place % len(_COLOURS)], label(group.name)
         xs = [one.x / 60 if over_time else one.x for one in found]
         if len(group.studies) > 1:
             figure.add_scatter(
@@ -58,40 +57,33 @@ def fronts(comparison: Comparison) -> go.Figure:
     """Plot the candidates of every group that no cheaper one equals, and the others behind them."""
     figure = go.Figure()
     for place, group in enumerate(comparison.groups):
-        colour, name = _COLOURS[place % len(_COLOURS)], _label(group.name)
-        trials = [
-            (cost, trial)
-            for study in group.studies
-            for trial in study.ok
-            if (cost := comparison.cost_of(trial)) is not None
-        ]
-        for shown, style in (
-            (trials, {"mode": "markers", "marker": {"color": colour, "opacity": 0.25, "size": 6}}),
-            (
-                comparison.front(group),
-                {
-                    "mode": "lines+markers",
-                    "line": {"color": colour, "width": 2, "shape": "hv"},
-                    "marker": {"color": colour, "size": 9},
-                },
-            ),
-        ):
-            figure.add_scatter(
-                x=[cost for cost, _ in shown],
-                y=[comparison.value_of(trial) for _, trial in shown],
-                text=[
-                    f"trial {trial.number}: {_label(format_evaluation(trial.evaluation))}"
-                    for _, trial in shown
-                ],
-                hovertemplate="<b>%{fullData.name}</b><br>%{text}<extra></extra>",
-                name=name, legendgroup=name, showlegend=shown is not trials, **style,
-            )  # fmt: skip
+        colour, name = _COLOURS[place % len(_COLOURS)], label(group.name)
+        behind = {"color": colour, "opacity": 0.25, "size": 6}
+        figure.add_scatter(
+            **_points(comparison, comparison.priced(group)), mode="markers", marker=behind,
+            name=name, legendgroup=name, showlegend=False,
+        )  # fmt: skip
+        figure.add_scatter(
+            **_points(comparison, comparison.front(group)), mode="lines+markers",
+            line={"color": colour, "width": 2, "shape": "hv"}, marker={"size": 9},
+            name=name, legendgroup=name,
+        )  # fmt: skip
+    costs = [cost for group in comparison.groups for cost, _ in comparison.priced(group)]
     title = "Latency, ms (logarithmic)" if comparison.is_timed else "MACs (logarithmic)"
-    figure.update_xaxes(
-        type="log", title=title, tickmode="array", tickvals=_TICKS,
-        tickformat="~g" if comparison.is_timed else "~s",
-    )  # fmt: skip
+    tickformat = "~g" if comparison.is_timed else "~s"
+    figure.update_xaxes(title=title, tickformat=tickformat, **cost_axis(costs))
     return _styled(figure, comparison)
+
+
+def _points(comparison: Comparison, priced: Sequence[tuple[float, Trial]]) -> dict[str, Any]:
+    return {
+        "x": [cost for cost, _ in priced],
+        "y": [comparison.value_of(trial) for _, trial in priced],
+        "text": [
+            f"trial {one.number}: {label(format_evaluation(one.evaluation))}" for _, one in priced
+        ],
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
+    }
 
 
 def _outline(found: Sequence[Spread]) -> list[float]:
@@ -105,26 +97,9 @@ def _hover(one: Spread, studies: int, comparison: Comparison) -> str:
     return f"{shown(one.mean)}, {shown(one.least)} to {shown(one.most)} in {studies} studies"
 
 
-def _label(text: str) -> str:
-    """Return text that Plotly shows as it is: it reads tags, and of entities only a few."""
-    return html.escape(escaped(text), quote=False)
-
-
 def _styled(figure: go.Figure, comparison: Comparison) -> go.Figure:
-    axis: dict[str, Any] = {
-        "gridcolor": "rgba(128, 136, 150, .25)", "zeroline": False, "automargin": True,
-        "title_standoff": 12,
-    }  # fmt: skip
-    figure.update_layout(
-        template="none", height=420, paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)", margin={"l": 64, "r": 16, "t": 34, "b": 52},
-        font={"family": "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif", "size": 13},
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
-        hoverlabel={"bgcolor": "#ffffff", "font": {"color": "#1d2430"}, "align": "left"},
-    )  # fmt: skip
     name = comparison.value_name
-    figure.update_xaxes(**axis)
     figure.update_yaxes(
-        title=name[0].upper() + name[1:], tickformat=".0%" if comparison.headline else "", **axis
+        title=name[0].upper() + name[1:], tickformat=".0%" if comparison.headline else ""
     )
-    return figure
+    return styled(figure, height=420)

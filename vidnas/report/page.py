@@ -10,17 +10,18 @@ import xml.etree.ElementTree as ET
 from functools import cache
 from pathlib import Path
 
-import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
 from vidnas.core.text import escaped
 from vidnas.families import diagram_of
-from vidnas.report import plots
+from vidnas.report import ledger, plots, verdict
+from vidnas.report.candidates import MOST_DRAWN, candidate_rows
+from vidnas.report.choices import choices_of
 from vidnas.report.drawing import draw_svg
+from vidnas.report.packing import Plots, packed_json, packed_plotly
 from vidnas.report.study import StudyReport
 
 
@@ -33,12 +34,26 @@ def write_report(report: StudyReport, path: Path) -> Path:
 
 def render(report: StudyReport) -> str:
     """Return the page as HTML."""
-    return render_template("page.html", report=report, plots=plots)
+    return fill_template(
+        "page.html",
+        report=report,
+        plots=plots,
+        verdict=verdict,
+        ledger=ledger,
+        choices=choices_of(report),
+        packed_candidates=lambda: packed_json(candidate_rows(report)),
+        most_drawn=MOST_DRAWN,
+    )
 
 
-def render_template(name: str, **values: object) -> str:
-    """Return a template as HTML, with Plotly's library for its plots."""
-    return _environment().get_template(name).render(plotly_js=Markup(get_plotlyjs()), **values)
+def fill_template(name: str, **values: object) -> str:
+    """Return a page as HTML, with its plots and what draws them."""
+    shown = Plots()
+    return (
+        _environment()
+        .get_template(name)
+        .render(plot=shown.show, packed_plots=shown.packed, packed_plotly=packed_plotly, **values)
+    )
 
 
 @cache
@@ -61,7 +76,6 @@ def _environment() -> Environment:
     environment.filters |= formats | {
         "diagram": diagram_of,
         "drawing": _drawing,
-        "plot": _plot,
         "repr": repr,
         "shell_quote": shlex.quote,
     }
@@ -73,15 +87,5 @@ def _drawing(diagram: Diagram, title: str) -> Markup:
     """Return a drawing that shrinks with the page, until it would be too small to read."""
     svg = draw_svg(diagram.model_copy(update={"title": title}))
     width_px = ET.fromstring(svg).get("width")
-    frame = Markup('<div class="drawing" style="--natural: {}px">{}</div>')
+    frame = Markup('<div class="drawing" tabindex="0" style="--natural: {}px">{}</div>')
     return frame.format(width_px, Markup(svg))
-
-
-def _plot(figure: go.Figure, name: str) -> Markup:
-    html = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"plot-{name}",
-        config={"displayModeBar": False, "responsive": True},
-    )
-    return Markup('<div class="plot">{}</div>').format(Markup(html))

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from vidnas.core import Cost, Status
-from vidnas.core.quantities import format_metric
+from vidnas.core.quantities import format_metric, format_percent
 from vidnas.core.value import Value
 from vidnas.deploy.model import ModelCard
 from vidnas.evolution.accounting import Accounting
@@ -20,6 +20,8 @@ from vidnas.evolution.niches import Niches
 from vidnas.evolution.study import latest
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
+from vidnas.profiling.blocks import BlockTimes
+from vidnas.report.mistakes import Mistakes
 from vidnas.training import AnyMetrics
 
 
@@ -126,11 +128,43 @@ class StudyReport:
     accounting: Accounting | None = None
     """Where the core-seconds of the search went; None where nobody knows."""
     ensemble: EnsembleReport | None = None
+    videos: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Numbers of videos by split and class; empty where nobody wrote them down."""
+    mistakes: Mistakes | None = None
+    """Test clips that the answer takes for something else, and which of their frames matter."""
+    blocks: BlockTimes | None = None
+    """Where the milliseconds of the answer go."""
+
+    @cached_property
+    def finished(self) -> list[ModelCard]:
+        """All networks that were finished, the one that validates best first; of the answer what is
+        known of it as the answer, such as its latency at rest."""
+        answer = self.winner
+        others = [card for card in self.models if not answer or card.trial != answer.trial]
+        cards = [*([answer] if answer else []), *others]
+        return sorted(cards, key=_validated, reverse=True)
+
+    @cached_property
+    def _known_costs(self) -> dict[int | None, Cost]:
+        return {card.trial: card.cost for card in self.finished if card.cost}
+
+    def cost_of(self, trial: Trial) -> Cost | None:
+        """Return what a candidate costs: as measured when it was finished, else in the search."""
+        return self._known_costs.get(trial.number, trial.evaluation.cost)
+
+    def place_of(self, card: ModelCard) -> str:
+        """Return the folder of a finished network as the commands on the page name it."""
+        return self.folder if card is self.winner else f"{self.folder}/models/trial-{card.trial}"
 
     @cached_property
     def trials(self) -> list[Trial]:
         """All candidates as they are now."""
         return latest(self.history)
+
+    @cached_property
+    def by_number(self) -> dict[int, Trial]:
+        """All candidates as they are now, by their number."""
+        return {trial.number: trial for trial in self.trials}
 
     @property
     def elapsed_s(self) -> float:
@@ -153,21 +187,40 @@ class StudyReport:
     @property
     def gain(self) -> Gain | None:
         """What the answer has over the best design of the study."""
-        found = (one for one in self.trials if self.winner and one.number == self.winner.trial)
-        return next((Gain.of(one, self.trials) for one in found), None)
+        found = self.by_number.get(self.winner.trial) if self.winner else None
+        return Gain.of(found, self.trials) if found else None
 
     @property
     def along_the_limit(self) -> list[ModelCard]:
         """The finished network of each niche of the limited cost, the most expensive niche first:
         the answer, and of each other niche the best on the validation split."""
-        niches, by_number = Niches(self.limits), {one.number: one for one in self.trials}
+        niches, by_number = Niches(self.limits), self.by_number
         best: dict[int, ModelCard] = {}
-        for card in sorted(self.models, key=_validated, reverse=True):
+        for card in self.finished:
             if card.trial in by_number:
                 best.setdefault(niches.niche_of(by_number[card.trial]), card)
         if self.winner and self.winner.trial in by_number:
             best[niches.niche_of(by_number[self.winner.trial])] = self.winner
         return [card for _, card in sorted(best.items())]
+
+    @property
+    def choosing(self) -> str:
+        """Why the answer is the answer, in one or two sentences."""
+        others = [card for card in self.finished if card is not self.winner and card.validation]
+        if self.winner is None or self.winner.validation is None or not others:
+            return ""
+        own, rival = self.winner.validation, others[0].validation
+        assert rival is not None
+        said = (
+            f"Validation chose trial {self.winner.trial}: {format_percent(own.headline_share)} of "
+            f"{own.clips} validation clips, the next best of the others being trial "
+            f"{others[0].trial} with {format_percent(rival.headline_share)}."
+        )
+        if rival.rank > own.rank:
+            return f"{said} That one does not keep the limits when it is measured at rest."
+        if rival.headline_share == own.headline_share:
+            return f"{said} Between equals the likelihood of the right answers decides."
+        return said
 
     @property
     def time_warning(self) -> str | None:
@@ -218,7 +271,7 @@ class StudyReport:
 
     def lineage(self, number: int) -> list[Trial]:
         """Return a trial and its ancestors, the one that the line began with first."""
-        by_number = {trial.number: trial for trial in self.trials}
+        by_number = self.by_number
         line: list[Trial] = []
         current: int | None = number
         while current in by_number:

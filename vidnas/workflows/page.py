@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
-from vidnas.core.bounds import CARD
+from vidnas.core.bounds import CARD, LISTING
 from vidnas.core.text import cause_of
+from vidnas.data.splits import SPLITS
 from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, ModelCard, load_card
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
+from vidnas.profiling.blocks import BlockTimes
+from vidnas.report.mistakes import Mistakes
 from vidnas.report.page import write_report
 from vidnas.report.study import EnsembleReport, StudyReport
+from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.study_clips import CLIPS_FILE, StudyClips
 
 PAGE_FILE = "report.html"
 BEST_FOLDER = "best"
@@ -41,8 +47,20 @@ def write_page(study: Study, title: str) -> Path:
         models=read_models(study.folder),
         accounting=read_accounting(study),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE, CARD),
+        videos=_count_videos(study.folder),
+        mistakes=read_record(Mistakes, study.folder / BEST_FOLDER / MISTAKES_FILE, CARD),
+        blocks=read_record(BlockTimes, study.folder / BEST_FOLDER / BLOCKS_FILE),
     )
     return write_report(report, study.folder / PAGE_FILE)
+
+
+def _count_videos(folder: Path) -> dict[str, dict[str, int]]:
+    """Return the numbers of videos by split and class that a study remembers of its clips."""
+    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+    counts: dict[str, Counter[str]] = {}
+    for _, _, names, split in known.videos if known else ():
+        counts.setdefault(split, Counter())[names] += 1
+    return {split: dict(counts[split]) for split in SPLITS if split in counts}
 
 
 def try_page(study: Study, title: str, listener: Listener) -> Path | None:

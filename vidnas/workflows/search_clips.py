@@ -37,6 +37,7 @@ from vidnas.training import TimeUse, measure_time_use, task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.event_log import EventLog
+from vidnas.workflows.examination import examine
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import BEST_FOLDER, try_page
 from vidnas.workflows.plan import (
@@ -341,6 +342,7 @@ class _Job:
         }
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
+        examine(chosen, self.cache, folder, self.listener, threads=request.latency_threads)
         return card
 
     def _time_use(self, model: Model) -> TimeUse | None:

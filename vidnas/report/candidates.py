@@ -1,0 +1,92 @@
+"""Every candidate as the page opens it: what became of it, its genes and its drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vidnas.core import UserError
+from vidnas.core.durations import format_duration
+from vidnas.core.quantities import (
+    format_bytes,
+    format_count,
+    format_fitness,
+    format_metric,
+    format_ms,
+    format_percent,
+)
+from vidnas.core.text import escaped
+from vidnas.evolution.trial import Trial
+from vidnas.families import diagram_of
+from vidnas.report.drawing import draw_svg
+from vidnas.report.study import StudyReport
+
+MOST_DRAWN = 1000
+"""How many drawings a page holds; drawing one takes milliseconds, and ten thousand a minute."""
+
+
+def candidate_rows(report: StudyReport) -> list[dict[str, Any]]:
+    """Return what the page shows of each candidate when it is opened, by number."""
+    drawn = _drawn(report)
+    finished = {card.trial: card for card in report.finished}
+    rows = []
+    for trial in report.trials:
+        facts = dict(_facts(trial, report))
+        if card := finished.get(trial.number):
+            measured = {"validation": card.validation, "test": card.test}
+            said = [f"{format_percent(m.headline_share)} {n}" for n, m in measured.items() if m]
+            facts["Finished"] = ", ".join(said) or "yes"
+        row: dict[str, Any] = {
+            "facts": facts,
+            "parent": trial.proposal.parent,
+            "mutations": [escaped(one) for one in trial.proposal.mutations],
+            "genes": trial.architecture.to_json(),
+        }
+        if trial.number in drawn and (drawing := _drawing(trial)):
+            row["drawing"] = drawing
+        rows.append(row)
+    return rows
+
+
+def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
+    found, cost = trial.evaluation, report.cost_of(trial)
+    outcome = f"trained up to rung {trial.rung}" if found.status == "ok" else found.status
+    yield "Outcome", escaped(f"{outcome}: {found.reason}" if found.reason else outcome)
+    shares = [one.headline_share for one in trial.evaluations if one.headline_share is not None]
+    if shares:
+        yield (
+            f"Validation {format_metric(found.headline)}, rung by rung",
+            ", ".join(map(format_percent, shares)),
+        )
+    fitness = [one.fitness for one in trial.evaluations if one.fitness is not None]
+    if fitness:
+        yield "Fitness, rung by rung", ", ".join(map(format_fitness, fitness))
+    if cost and cost.latency:
+        yield "Latency", format_ms(cost.latency.p50_ms)
+    if cost:
+        yield "Parameters", format_count(cost.parameters)
+        yield "MACs", format_count(cost.macs)
+        yield "Activation memory", format_bytes(cost.activation_bytes)
+    yield "Took", format_duration(sum(one.seconds for one in trial.evaluations))
+
+
+def _drawn(report: StudyReport) -> set[int]:
+    """Return whom there is room to draw: first the finished, their ancestors and the best of each
+    rung, then those that were born last."""
+    if len(report.trials) <= MOST_DRAWN:
+        return {one.number for one in report.trials}
+    chosen: dict[int, None] = {}
+    for card in report.finished:
+        if card.trial is not None:
+            chosen |= dict.fromkeys(one.number for one in report.lineage(card.trial))
+    chosen |= dict.fromkeys(one.number for one in report.best(MOST_DRAWN // 2))
+    chosen |= dict.fromkeys(range(len(report.trials) - 1, -1, -1))
+    return {*list(chosen)[:MOST_DRAWN]}
+
+
+def _drawing(trial: Trial) -> str | None:
+    try:
+        diagram = diagram_of(trial.architecture).weighted(trial.evaluation.connection_weights)
+    except UserError:  # of a family that this process does not know
+        return None
+    return draw_svg(diagram.model_copy(update={"title": f"Trial {trial.number}"}))

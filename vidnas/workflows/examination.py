@@ -1,0 +1,32 @@
+"""What the page tells of the answer besides its metrics: its mistakes, and its time by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidnas.core.text import cause_of
+from vidnas.data.cache import ClipCache
+from vidnas.deploy.model import Model
+from vidnas.profiling.blocks import profile_blocks
+from vidnas.workflows.listener import Listener
+from vidnas.workflows.mistakes import find_mistakes
+from vidnas.workflows.records import write_record
+
+MISTAKES_FILE = "mistakes.json"
+BLOCKS_FILE = "blocks.json"
+
+
+def examine(
+    model: Model, cache: ClipCache, folder: Path, listener: Listener, *, threads: int = 1
+) -> None:
+    """Record beside a model what it confuses and where its milliseconds go.
+
+    What goes wrong is said and ends nothing: the model is there without it.
+    """
+    try:
+        write_record(profile_blocks(model.network, threads=threads), folder / BLOCKS_FILE)
+        (folder / MISTAKES_FILE).unlink(missing_ok=True)  # of an earlier answer
+        if (mistakes := find_mistakes(model, cache)) is not None:
+            write_record(mistakes, folder / MISTAKES_FILE)
+    except Exception as error:  # whatever it is, the network is finished
+        listener.remark(f"The page will not show all of the answer ({cause_of(error)}).")
