@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
-    "", "search", "status", "watch", "compare", "report", "ensemble", "train", "eval", "predict",
+    "", "search", "status", "watch", "compare", "page", "ensemble", "train", "eval", "predict",
     "bench", "export", "models", "draw", "data check", "data show", "data flow", "data cache",
     "data demo",
     "study fork", "study merge",

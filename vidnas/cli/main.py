@@ -19,7 +19,7 @@ COMMANDS = {
     "status": "Show how a study stands.",
     "watch": "Show a study while a search runs in it, in the browser and on the terminal.",
     "compare": "Compare studies.",
-    "report": "Write the page of a study anew.",
+    "page": "Write the page of a study anew.",
     "ensemble": "Let several networks of studies vote.",
     "train": "Train one architecture.",
     "eval": "Measure a model on labelled clips.",

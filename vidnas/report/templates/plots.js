@@ -1,12 +1,13 @@
 // Glue: the data lies packed in the page, and Plotly draws it where the reader looks.
 
-const unpack = async (id) => {
+const unpackBytes = async (id) => {
   const text = atob(document.getElementById(id).textContent);
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  return new Response(stream).arrayBuffer();
 };
+const unpack = async (id) => new TextDecoder().decode(await unpackBytes(id));
 const once = (make) => { let made; return () => (made ??= make()); };
 const figures = once(async () => JSON.parse(await unpack("packed-plots")));
 const plotly = once(async () => {

@@ -23,7 +23,7 @@ def finished(study: Path, tmp_path: Path) -> Path:
 
 
 def test_the_page_is_written_anew(vidnas: Vidnas, finished: Path) -> None:
-    assert vidnas("report", finished).stdout.strip() == str(finished / "report.html")
+    assert vidnas("page", finished).stdout.strip() == str(finished / "report.html")
     assert "Test accuracy" in (finished / "report.html").read_text(encoding="utf-8")
 
 
@@ -33,10 +33,10 @@ def test_a_search_whose_page_has_no_place(vidnas: Vidnas, clips: Path, finished:
     arguments = ("search", clips, "--out", finished, "--evaluations", 3, *SEARCH)
     done = vidnas(*arguments, "--json")
     assert f"{finished / 'report.html'} could not be written" in done.stderr
-    assert f"`vidnas report {finished}`" in done.stderr
+    assert f"`vidnas page {finished}`" in done.stderr
     assert read_json(done)["report"] is None
     assert (finished / "best" / "model.json").is_file()
-    failed = vidnas("report", finished, check=False)
+    failed = vidnas("page", finished, check=False)
     assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
     shutil.rmtree(finished / "report.html")
@@ -69,6 +69,6 @@ def test_whatever_fails_is_said_in_one_sentence(
 
 
 def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
-    done = call("report", tmp_path)
+    done = call("page", tmp_path)
     assert done.returncode == 2
     assert "is not a study" in done.stderr
