@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import gzip
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +14,9 @@ import pytest
 from commands import SEARCH, Vidnas, call, read_json
 
 from vidnas.evolution.study import Study
-from vidnas.workflows import page
+from vidnas.workflows import in_browser, page
 from vidnas.workflows.listener import Listener
+from vidnas.workflows.web_runtime import WebRuntime
 
 
 @pytest.fixture
@@ -72,3 +77,27 @@ def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
     done = call("page", tmp_path)
     assert done.returncode == 2
     assert "is not a study" in done.stderr
+
+
+RUNTIME = WebRuntime("export const here = 1;", b"\0asm")
+
+
+def test_a_page_with_its_network(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_browser, "web_runtime", lambda: RUNTIME)
+    assert call("page", finished, "--with-runtime").returncode == 0
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    packed = dict(re.findall(r'id="packed-(network|clips)">([^<]+)<', text))
+    network, clips = (gzip.decompress(base64.b64decode(packed[name])) for name in packed)
+    assert network == (finished / "best" / "model.onnx").read_bytes()
+    clips = json.loads(clips)
+    assert len(clips["classes"]) == 3 and clips["activation"] == "softmax"
+    assert "Try it here" in text
+    assert call("page", finished).returncode == 0
+    assert "packed-network" not in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_search_that_is_not_finished_has_no_network(finished: Path) -> None:
+    shutil.rmtree(finished / "best")
+    done = call("page", finished, "--with-runtime")
+    assert done.returncode == 2
+    assert "has no exported network yet" in done.stderr
