@@ -15,7 +15,7 @@ from vidnas.report.comparison import Comparison, Spread
 from vidnas.report.page import fill_template
 from vidnas.report.plots.style import cost_axis, label, styled
 
-_COLOURS = ("#2f6fb0", "#d9822b", "#1f7a3d", "#aa4499", "#b3261e", "#44b3c2", "#7a5c43", "#5b6472")
+_COLOURS = ("#3d7fc1", "#d9822b", "#3d9a5d", "#b565b5", "#c9403a", "#44a3b2", "#9a7b5c", "#8b94a3")
 """Of the groups, the first again after the last."""
 
 

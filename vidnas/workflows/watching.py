@@ -122,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/version":
             known = json.dumps({"version": self.server.page.version}).encode()
             self._answer(HTTPStatus.OK, known, "application/json")
+        elif self.path == "/favicon.ico":  # which every browser asks for
+            self._answer(HTTPStatus.NO_CONTENT, b"", "image/x-icon")
         else:
             self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
 
