@@ -78,7 +78,7 @@ def test_json_is_the_value(clumsy: Path) -> None:
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
         "search_budget_s", "trials", "rejections", "failures", "rungs", "best", "gain", "elapsed_s",
         "since_last_trial_s", "remaining_s", "candidates_per_minute", "accounting", "winner",
-        "chance", "warning",
+        "chance", "warning", "nearest",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
     assert status.rungs == (status.trials["ok"],)

@@ -62,8 +62,11 @@ def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
         facts["Ladder"] = ", ".join(f"{n} on rung {rung}" for rung, n in enumerate(status.rungs))
     best = status.best
     rung = f" on rung {best.rung}" if best and best.rung else ""
+    cheapest = [f"the cheapest, {one}" for one in status.nearest.values()]
     facts["Best"] = (
-        f"trial {best.number}{rung}: {format_evaluation(best.evaluation)}" if best else "none yet"
+        f"trial {best.number}{rung}: {format_evaluation(best.evaluation)}"
+        if best
+        else "; ".join(["none yet", *cheapest])
     )
     if status.gain is not None:
         facts["Gained"] = str(status.gain)

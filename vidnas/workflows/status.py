@@ -47,6 +47,8 @@ class StudyStatus(Value):
     """By outcome; one that did not occur is missing."""
     rejections: dict[str, int]
     """Rejected candidates by the limit that they broke."""
+    nearest: dict[str, str]
+    """The one of them that came nearest to the limit, in words, by limit."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
     rungs: tuple[int, ...]
@@ -103,6 +105,10 @@ def read_status(folder: Path) -> StudyStatus:
         search_budget_s=tally.budget_s,
         trials=dict(tally.counts),
         rejections=dict(tally.rejections),
+        nearest={
+            limit: f"trial {one.number}: {one.evaluation.reason}"
+            for limit, one in tally.nearest.items()
+        },
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
         rungs=tuple(rungs[rung] for rung in range(max(rungs, default=-1) + 1)),
         best=TrialFacts.of(tally.best),
