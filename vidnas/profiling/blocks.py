@@ -17,7 +17,6 @@ from vidnas.profiling.onnx import export_onnx, input_names
 
 _KERNEL = "_kernel_time"
 _WARMUP, _RUNS = 5, 30
-_BESIDES = "before and between the blocks"
 
 
 class BlockTime(Value):
@@ -85,21 +84,24 @@ def _blocks(events: list[dict[str, Any]]) -> list[BlockTime]:
             operator = str(event.get("args", {}).get("op_name", "other"))
             durations_us[name.removesuffix(_KERNEL), operator].append(float(event["dur"]))
     found: dict[str, defaultdict[str, float]] = {}
-    for (node, operator), own in durations_us.items():
-        block = found.setdefault(_block_of(node), defaultdict(float))
-        block[operator] += median(own[_WARMUP:] or own) / 1000
+    nodes = [*durations_us.items()]
+    block = next((name for (node, _), _ in nodes if (name := _block_of(node))), "network")
+    for (node, operator), own in nodes:
+        # What the runtime added for its own sake belongs to the block that it follows.
+        block = _block_of(node) or block
+        found.setdefault(block, defaultdict(float))[operator] += median(own[_WARMUP:] or own) / 1000
     return [
         BlockTime(
             name=name,
-            ms=sum(block.values()),
-            operators=dict(sorted(block.items(), key=lambda one: -one[1])),
+            ms=sum(operators.values()),
+            operators=dict(sorted(operators.items(), key=lambda one: -one[1])),
         )
-        for name, block in found.items()
+        for name, operators in found.items()
     ]
 
 
-def _block_of(node: str) -> str:
+def _block_of(node: str) -> str | None:
     """Return the block of a node, which the exporter names after the modules that it lies in:
     "/units.0/spatial/spatial.0/conv/Conv"."""
     parts = [part for part in node.split("/") if part]
-    return parts[0] if len(parts) > 1 else _BESIDES
+    return parts[0] if len(parts) > 1 else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from vidnas.core import Box, Diagram
@@ -46,6 +47,8 @@ _EM = {
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.74),
 }
 _OTHER_EM, _WIDE_EM, _BOLD = 0.63, 1.05, 1.1
+_KEPT = 1 << 14
+"""Texts whose width is remembered: the boxes of a study's candidates say the same few things."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Layout:
     routes: tuple[Route, ...]
 
 
+@lru_cache(_KEPT)
 def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
     """Return the width of a text, rather too large than too small."""
     ems = sum(_EM.get(sign, _OTHER_EM if sign.isascii() else _WIDE_EM) for sign in text)
     return ems * size_px * (_BOLD if bold else 1.0)
 
 
+@lru_cache(_KEPT)
 def wrap(text: str, size_px: float, width_px: float, *, bold: bool = False) -> tuple[str, ...]:
     """Break each line of a text, at commas where it can be, into lines of at most that width.
 

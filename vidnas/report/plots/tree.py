@@ -64,9 +64,11 @@ def family_tree(report: StudyReport) -> go.Figure:
     chosen = [report.by_number[answer]] if answer in report.by_number else []
     add("the answer" if report.winner else "the best so far", chosen, color=ORANGE, size=17,
         symbol="star", line=RING)  # fmt: skip
+    deepest = max(depths.values(), default=0)
     figure.update_xaxes(
-        title="Generation", dtick=max(1, max(depths.values(), default=0) // 12), showgrid=False
-    )
+        title="Generation", dtick=max(1, deepest // 12), showgrid=False,
+        range=[-0.3, deepest + 0.3],
+    )  # fmt: skip
     figure.update_yaxes(visible=False, autorange="reversed")
     leaves = len({*rows.values()})
     return styled(figure, height=min(max(_ROW_PX * leaves + 90, _LEAST_PX), _MOST_PX))
