@@ -20,6 +20,8 @@ class Box(Value):
     """Drawn as a narrow bar as high as its column, such as a layer that joins parallel branches."""
     unused: bool = False
     """Drawn in grey, because nothing of it reaches the result."""
+    marked: bool = False
+    """Drawn in a frame, because it is what two diagrams differ in."""
     kind: str
     """The kind of layer as the legend calls it ("2D conv", "context gate"), with its own colour."""
     label: str
@@ -33,6 +35,8 @@ class Edge(Value):
     target: str
     weight: float = 1.0
     """Fixed or learned, from 0 (nothing passes) to 1; a lower weight is drawn fainter."""
+    marked: bool = False
+    """Drawn in the colour of the frames, likewise."""
 
 
 class Diagram(Value):

@@ -85,7 +85,8 @@ def _blocks(events: list[dict[str, Any]]) -> list[BlockTime]:
             durations_us[name.removesuffix(_KERNEL), operator].append(float(event["dur"]))
     found: dict[str, defaultdict[str, float]] = {}
     nodes = [*durations_us.items()]
-    block = next((name for (node, _), _ in nodes if (name := _block_of(node))), "network")
+    named = (_block_of(node) for (node, _), _ in nodes)
+    block = next((name for name in named if name), "network")
     for (node, operator), own in nodes:
         # What the runtime added for its own sake belongs to the block that it follows.
         block = _block_of(node) or block

@@ -1,4 +1,4 @@
-"""Architectures as pictures: a diagram to SVG, and SVG to PNG."""
+"""Architectures as pictures: a diagram to SVG, and SVG to PNG or PDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vidnas.report.layout import (
 from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
 
-INK, QUIET, _PANEL, _ARROW = "#1d2430", "#5b6472", "#f5f6f8", "#475063"
+INK, QUIET, _PANEL, _ARROW, _MARK = "#1d2430", "#5b6472", "#f5f6f8", "#475063", "#d9731f"
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf"))]
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
@@ -81,29 +81,48 @@ def svg_to_png(svg: str) -> bytes:
     )
 
 
-def write_picture(diagram: Diagram, path: Path) -> None:
-    """Draw a diagram into an `.svg` or a `.png` file.
+def svg_to_pdf(svg: str) -> bytes:
+    """Convert an SVG document to a PDF of the same size, with the fonts of this package alone.
 
     Raises:
-        UserError: the file name ends in neither.
+        UserError: the library that does it is not installed.
+    """
+    try:
+        import svg2pdf_py
+    except ImportError as error:
+        raise UserError(
+            "PDF pictures need a library that is not installed; run pip install 'vidnas[pdf]', or "
+            "write an .svg or .png."
+        ) from error
+    fonts = svg2pdf_py.FontDatabase()
+    for path in _FONT_FILES:
+        fonts.load_font_file(path)
+    return bytes(svg2pdf_py.svg_to_pdf(svg, fonts))
+
+
+def write_picture(diagram: Diagram, path: Path) -> None:
+    """Draw a diagram into an `.svg`, a `.png` or a `.pdf` file.
+
+    Raises:
+        UserError: the file name ends in none of them.
     """
     save_picture(draw_svg(diagram), path)
 
 
 def save_picture(svg: str, path: Path) -> None:
-    """Write an SVG document into an `.svg` or a `.png` file.
+    """Write an SVG document into an `.svg`, a `.png` or a `.pdf` file.
 
     Raises:
-        UserError: the file name ends in neither.
+        UserError: the file name ends in none of them, or a library for it is missing.
     """
-    if path.suffix.lower() == ".svg":
-        picture = svg.encode()
-    elif path.suffix.lower() == ".png":
-        picture = svg_to_png(svg)
-    else:
+    formats = {".svg": str.encode, ".png": svg_to_png, ".pdf": svg_to_pdf}
+    convert = formats.get(path.suffix.lower())
+    if convert is None:
         raise UserError(
-            f"{path}: pictures are drawn as .svg or .png; give the file one of these endings."
+            f"{path}: pictures are drawn as .svg or .png, or .pdf; give the file one of these "
+            "endings."
         )
+    picture = convert(svg)
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
 
@@ -154,6 +173,11 @@ def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
         stroke=colour, stroke_width=1.3, **dashes,
     )  # fmt: skip
     add(group, "rect", x=4, y=6, width=4, height=height - 12, rx=2, fill=colour)
+    if placed.box.marked:
+        add(
+            group, "rect", x=-4, y=-4, width=width + 8, height=height + 8, rx=10, fill="none",
+            stroke=_MARK, stroke_width=2.6,
+        )  # fmt: skip
     x, y, anchor = (width / 2, 7.0, "middle") if upright else (14.0, 7.0, "start")
     for lines, size, bold in ((placed.label, LABEL_PX, True), (placed.detail, DETAIL_PX, False)):
         for line in lines:
@@ -165,6 +189,8 @@ def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
     weight = min(max(route.weight, 0.0), 1.0)
     # Weights are greys that do not add up where arrows cross.
     colour, opacity = (shade(weight), 1.0) if weighted else (_ARROW, 0.2 + 0.7 * weight)
+    if route.marked:
+        colour, opacity = _MARK, 1.0
     tip_x, tip_y = route.points[-1]
     if route.shape == "down":
         head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"

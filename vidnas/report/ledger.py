@@ -16,7 +16,7 @@ from vidnas.report.study import StudyReport
 _FEWEST = 2
 # What says which one of its kind: "block 3", "node n412", "conv2_x", "level 1", and the values.
 _VALUES = re.compile(r"\s*\S+ -> .*$|\s*\(.*\)$")
-_WHICH = re.compile(r"(?<=\S) (?:[a-z]\d+|\d+)\b|(?<=[a-z])[\d_.]+\S*")
+_WHICH = re.compile(r"(?<=\S) (?:[a-z]\d+|\d+)\b|(?<=[a-z])[\d_.]+[^\s,]*")
 
 
 def kind_of_mutation(phrase: str) -> str:
@@ -111,7 +111,7 @@ def _student(freedom: int) -> float:
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
 @dataclass(frozen=True)

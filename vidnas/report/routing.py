@@ -60,6 +60,7 @@ class Route:
     shape: Literal["down", "loop", "across"]
     points: tuple[Point, ...]
     weight: float
+    marked: bool
 
 
 def find_passages(
@@ -102,7 +103,7 @@ def find_routes(
             points += [(left, y), (left + columns[index].width, y)]
         points.append(arriving[edge])
         same = boxes[edge.source].box.column == boxes[edge.target].box.column
-        routes.append(Route("loop" if same else "across", tuple(points), edge.weight))
+        routes.append(Route("loop" if same else "across", tuple(points), edge.weight, edge.marked))
     return routes
 
 
@@ -143,9 +144,9 @@ def _lanes(
 def _straight(edge: Edge, source: PlacedBox, target: PlacedBox) -> Route:
     if source.y == target.y:
         start = (source.x + source.width, source.middle)
-        return Route("across", (start, (target.x, target.middle)), edge.weight)
+        return Route("across", (start, (target.x, target.middle)), edge.weight, edge.marked)
     x = source.x + source.width / 2
-    return Route("down", ((x, source.y + source.height), (x, target.y)), edge.weight)
+    return Route("down", ((x, source.y + source.height), (x, target.y)), edge.weight, edge.marked)
 
 
 def _ports(

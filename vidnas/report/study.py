@@ -190,7 +190,8 @@ class StudyReport:
     @property
     def gain(self) -> Gain | None:
         """What the answer has over the best design of the study."""
-        found = self.by_number.get(self.winner.trial) if self.winner else None
+        number = self.winner.trial if self.winner else None
+        found = None if number is None else self.by_number.get(number)
         return Gain.of(found, self.trials) if found else None
 
     @property

@@ -28,6 +28,8 @@ from vidnas.report.study import StudyReport
 
 _Placed = tuple[Trial, float]
 """A candidate and its cost."""
+_Finished = tuple[ModelCard, float, _Placed]
+"""A finished network, what validation says of it, and where it came from."""
 
 
 def accuracy_against_cost(report: StudyReport) -> go.Figure:
@@ -68,8 +70,8 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
         figure.add_scatter(
             x=[None], y=[None], mode="lines", name="limit", line=dashed, row=1, col=1
         )
-    shown = [cost for _, cost in (*trained, *rejected)] + [limit] * (limit is not None)
-    figure.update_xaxes(**cost_axis(shown))
+    shown = [cost for _, cost in (*trained, *rejected)]
+    figure.update_xaxes(**cost_axis(shown if limit is None else [*shown, limit]))
     by_latency = cost_of is _latency_ms
     figure.update_xaxes(tickformat="~g" if by_latency else "~s")
     title = "Latency, ms (logarithmic)" if by_latency else "MACs (logarithmic)"
@@ -102,9 +104,7 @@ def _fitness(trial: Trial) -> float:
     return trial.fitness
 
 
-def _finished(
-    report: StudyReport, trained: Sequence[_Placed]
-) -> list[tuple[ModelCard, float, _Placed]]:
+def _finished(report: StudyReport, trained: Sequence[_Placed]) -> list[_Finished]:
     """Return the finished networks with what validation says of them, and where they came from."""
     placed = {one.number: (one, cost) for one, cost in trained}
     return [
@@ -117,21 +117,23 @@ def _finished(
 def _add_finished(
     figure: go.Figure,
     report: StudyReport,
-    finished: Sequence[tuple[ModelCard, float, _Placed]],
+    finished: Sequence[_Finished],
     trained: Sequence[_Placed],
     worth: Callable[[Trial], float],
 ) -> None:
     """Add what the cool-down made of candidates: a line up to a diamond, and the answer's star."""
-    lines = [(x, y) for _, y, (one, x) in finished for y in (worth(one), y, None)]
+    lines = [(x, end) for _, y, (one, x) in finished for end in (worth(one), y, None)]
     figure.add_scatter(
         x=[x for x, _ in lines], y=[y for _, y in lines], mode="lines", hoverinfo="skip",
         line={"color": ORANGE, "width": 1.2, "dash": "dot"}, showlegend=False, name="cool-down",
         row=1, col=1,
     )  # fmt: skip
-    answer = report.winner.trial if report.winner else None
+    if report.winner is None:
+        return
+    answer = report.winner.trial
     others = [found for found in finished if found[0].trial != answer]
-    stars = [found for found in finished if found[0].trial == answer] or [
-        (None, worth(one), (one, cost)) for one, cost in trained if one.number == answer
+    stars: Sequence[_Finished] = [found for found in finished if found[0].trial == answer] or [
+        (report.winner, worth(one), (one, cost)) for one, cost in trained if one.number == answer
     ]
     for name, shown, symbol, size in (
         ("finished", others, "diamond", 11), ("chosen", stars, "star", 17),
@@ -145,9 +147,9 @@ def _add_finished(
         )  # fmt: skip
 
 
-def _became(card: ModelCard | None, trial: Trial) -> str:
+def _became(card: ModelCard, trial: Trial) -> str:
     """Return the hover of a finished network."""
-    if card is None or card.validation is None:
+    if card.validation is None:
         return hover(trial)
     said = f"finished: {card.validation.headline_share:.1%} validation"
     if card.test is not None:

@@ -1,0 +1,141 @@
+"""What the page tells beside the answer, and how it tells guessing from knowing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_page import PROTOCOL, Page, cost, ok, report, trial
+
+from vidnas.core import Cost, Latency
+from vidnas.deploy import ModelCard
+from vidnas.evolution.limits import Limits
+from vidnas.report import plots
+from vidnas.report.choices import choices_of
+from vidnas.report.page import render
+from vidnas.report.verdict import warnings
+from vidnas.training import Metrics
+from vidnas.training.metrics import score
+
+NAMES = ("a", "b", "c")
+
+
+def judged(confusion: list[list[int]], **changes) -> Metrics:
+    pairs = [
+        (row, column)
+        for row, counts in enumerate(confusion)
+        for column, count in enumerate(counts)
+        for _ in range(count)
+    ]
+    labels, taken = torch.tensor(pairs).T
+    return score(torch.eye(len(confusion))[taken], labels).model_copy(update=changes)
+
+
+GOOD = judged([[90, 5, 5], [5, 90, 5], [5, 5, 90]])
+CHANCE = judged([[10, 0, 0], [10, 0, 0], [10, 0, 0]])
+
+
+def answered(test: Metrics, **changes):
+    winner = ModelCard(trial=3, cost=cost(8.0), validation=test, test=test)
+    return report(**{"winner": winner, "classes": NAMES, **changes})
+
+
+def text_of(study) -> str:
+    return " ".join(Page(render(study)).text.split())
+
+
+def test_a_network_that_guesses_does_not_look_like_a_good_one() -> None:
+    good, chance = text_of(answered(GOOD)), text_of(answered(CHANCE))
+    assert "Not surely better than guessing." in chance
+    assert "Guessing reaches 33.3%; always naming the most frequent class, a, 33.3%." in chance
+    assert "what it predicts tells little" in chance
+    assert "surely better than guessing" not in good
+    assert 'class="card wide doubtful"' in render(answered(CHANCE))
+    assert 'class="card wide first"' in render(answered(GOOD))
+
+
+def test_the_headline_has_its_interval() -> None:
+    assert "between 86.1% and 92.9% with 95 % confidence" in text_of(answered(GOOD))
+
+
+def test_few_clips_and_lost_classes_are_told() -> None:
+    few = judged([[8, 2, 0], [4, 6, 0], [5, 4, 1]])
+    said = " ".join(warnings(answered(few)))
+    assert "30 test clips are few" in said
+    lost = judged([[40, 0, 0], [0, 40, 0], [20, 20, 0]])
+    assert "c is not told from the others" in " ".join(warnings(answered(lost)))
+    assert warnings(answered(GOOD)) == []
+
+
+def test_imbalance_and_broken_limits_are_told() -> None:
+    videos = {"train": {"a": 90, "b": 20, "c": 50}, "test": {"a": 3}}
+    study = answered(GOOD, videos=videos)
+    assert "90 videos of a train, and 20 of b" in " ".join(warnings(study))
+    assert "160 videos to train, 3 to test, of 3 classes." in text_of(study)
+    broken = ModelCard(trial=3, test=GOOD, cost=cost(12.0), within_limits=False)
+    assert "keeps the limits" in warnings(answered(GOOD, winner=broken))[0]
+
+
+def test_the_edge_of_the_space_is_told() -> None:
+    genes = report().shown[0]
+    space = {"size_px": [32, 64, genes.size_px], "frames": [1, 2, 3, 999], "max_blocks": 99}
+    said = " ".join(warnings(answered(GOOD, config={"space": space})))
+    assert "edge of the space: size is as large" in said
+
+
+def at(latency_ms: float) -> Cost:
+    latency = Latency(p50_ms=latency_ms, p90_ms=latency_ms, spread=0.1, protocol=PROTOCOL)
+    return cost(None).model_copy(update={"latency": latency})
+
+
+def finished(number: int, latency_ms: float, hits: int) -> ModelCard:
+    metrics = judged([[hits, 100 - hits, 0], [0, 100, 0], [0, 0, 100]])
+    return ModelCard(trial=number, cost=at(latency_ms), validation=metrics, test=metrics)
+
+
+HISTORY = [trial(n, ok(0.5 + n / 100, ms)) for n, ms in enumerate((1.0, 2.0, 4.0, 8.0))]
+CARDS = [finished(0, 1.0, 20), finished(1, 2.0, 10), finished(2, 4.0, 60), finished(3, 8.0, 90)]
+
+
+def test_the_slider_leads_along_networks_that_are_best_within_their_cost() -> None:
+    """The second is dearer than the first and worse."""
+    study = answered(GOOD, history=HISTORY, models=CARDS, winner=CARDS[3])
+    choices = choices_of(study)
+    assert [one.card.trial for one in choices.found] == [0, 2, 3]
+    assert (choices.chosen, choices.most, choices.found[0].cost) == (2, 10.0, 1.0)
+    html = render(study)
+    assert html.count('class="choice"') == 3 and html.count("hidden>") == 2
+    free = answered(GOOD, history=HISTORY, models=CARDS, winner=CARDS[3], limits=Limits())
+    assert choices_of(free).most == 8.0
+
+
+def test_headline_tables_and_plot_agree() -> None:
+    """The answer was measured again at rest: one latency, everywhere."""
+    answer = CARDS[3].model_copy(update={"cost": at(0.22)})
+    study = answered(GOOD, history=HISTORY, models=CARDS, winner=answer)
+    text = text_of(study)
+    assert "0.22 ms" in text and "8 ms" not in text
+    figure = plots.accuracy_against_cost(study)
+    star = next(one for one in figure.data if one.name == "chosen")
+    assert list(star.x) == [0.22] and list(star.y) == [answer.validation.top1]
+    others = next(one for one in figure.data if one.name == "finished")
+    assert max(others.y) < star.y[0]
+    assert "Validation chose trial 3: 96.7% of 300 validation clips" in text
+    assert "trial 2 with 86.7%" in text
+
+
+def test_of_two_classes_there_is_no_top5() -> None:
+    assert "top-5" not in text_of(report())
+
+
+@pytest.mark.parametrize("fitness", [("top1", "top5"), ("likelihood",)])
+def test_the_plot_of_accuracy_shows_accuracy(fitness) -> None:
+    """Whatever the fitness is: a sum of two accuracies goes up to two."""
+    history = [
+        trial(n, ok(1.4, 4.0).model_copy(update={"metrics": {"top1": share}}))
+        for n, share in enumerate((0.6, 0.9))
+    ]
+    figure = plots.accuracy_against_cost(report(history=history, winner=None, fitness=fitness))
+    shown = next(one for one in figure.data if one.name == "candidate")
+    assert list(shown.y) == [0.6, 0.9]
+    assert figure.layout.yaxis.title.text == "Validation accuracy"
+    assert max(figure.layout.yaxis.tickvals) <= 1

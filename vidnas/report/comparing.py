@@ -1,0 +1,67 @@
+"""Two architectures beside each other, with what one has and the other has not."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+
+from vidnas.core import Box, Diagram
+from vidnas.report.drawing import draw_svg
+
+_NAMESPACE = "http://www.w3.org/2000/svg"
+_NOTE = "Framed and in orange: what the other one has not, or has otherwise."
+
+
+def draw_comparison(one: Diagram, other: Diagram) -> str:
+    """Draw two diagrams below each other as one SVG document, their differences marked."""
+    ET.register_namespace("", _NAMESPACE)
+    parts = [ET.fromstring(draw_svg(diagram)) for diagram in marked(one, other)]
+    width = max(float(part.get("width", "0")) for part in parts)
+    whole = ET.Element(f"{{{_NAMESPACE}}}svg", role="img")
+    background = ET.SubElement(whole, f"{{{_NAMESPACE}}}rect", fill="#ffffff")
+    y = 0.0
+    for part in parts:
+        part.set("y", f"{y:.0f}")
+        y += float(part.get("height", "0"))
+        whole.append(part)
+    size = {"width": f"{width:.0f}", "height": f"{y:.0f}"}
+    background.attrib |= size
+    whole.attrib |= {"viewBox": "0 0 {width} {height}".format_map(size), **size}
+    return ET.tostring(whole, encoding="unicode")
+
+
+def marked(one: Diagram, other: Diagram) -> tuple[Diagram, Diagram]:
+    """Return both diagrams, the boxes and edges marked that the other one has not.
+
+    Boxes are matched in their order by what they say, so that one that is put in or left out does
+    not make those behind it differ.
+    """
+    mine, theirs = ([_said(box) for box in diagram.boxes] for diagram in (one, other))
+    blocks = SequenceMatcher(None, mine, theirs, autojunk=False).get_matching_blocks()
+    partner = {
+        one.boxes[block.a + step].name: other.boxes[block.b + step].name
+        for block in blocks
+        for step in range(block.size)
+    }
+    back = {theirs: mine for mine, theirs in partner.items()}
+    return _marked(one, other, partner), _marked(other, one, back)
+
+
+def _said(box: Box) -> tuple[str, str, str, bool]:
+    return box.kind, box.label, box.detail, box.unused
+
+
+def _marked(diagram: Diagram, other: Diagram, partner: Mapping[str, str]) -> Diagram:
+    known = {(edge.source, edge.target) for edge in other.edges}
+    boxes = tuple(
+        box.model_copy(update={"marked": box.name not in partner}) for box in diagram.boxes
+    )
+    edges = tuple(
+        edge.model_copy(
+            update={"marked": (partner.get(edge.source), partner.get(edge.target)) not in known}
+        )
+        for edge in diagram.edges
+    )
+    note = " ".join(text for text in (diagram.note, _NOTE) if text)
+    return diagram.model_copy(update={"boxes": boxes, "edges": edges, "note": note})
