@@ -34,6 +34,7 @@ ELSEWHERE = {
     "vidnas search .*--executor ray": "tests/evolution/test_ray_executor.py",
     "vidnas .*--storage": "tests/evolution/test_servers.py",
     "vidnas ensemble": "tests/cli/test_ensemble.py",
+    "vidnas page .*--with-runtime": "tests/cli/test_page_command.py",
     "vidnas watch": "tests/cli/test_watch.py",
     "ray |srun |#SBATCH|head=|#!": "tests/evolution/test_ray_executor.py",
     "optuna-dashboard": "tests/evolution/test_dashboard.py",
