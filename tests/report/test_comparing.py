@@ -29,12 +29,12 @@ def test_only_what_differs_is_marked() -> None:
 
 def test_connections_are_compared() -> None:
     def network(*inputs: int) -> Diagram:
-        first = Block(level=1, inputs=(0, 1), filters=8)
-        second = Block(level=2, inputs=inputs, filters=8)
+        first = Block(level=2, inputs=(0, 1), filters=8)
+        second = Block(level=3, inputs=inputs, filters=8)
         stems = (Stem(kind="rgb"), Stem(kind="flow"))
         return diagram_of(AssembleNet(frames=4, size_px=64, stems=stems, blocks=(first, second)))
 
-    one, other = network(2, 0), network(2)
+    one, other = network(0, 2), network(2)
     mine, theirs = marked(one, other)
     assert not any(box.marked for diagram in (mine, theirs) for box in diagram.boxes)
     assert [edge for edge in mine.edges if edge.marked] == [

@@ -208,6 +208,7 @@ class ClipEvaluator:
             "epochs": report.epochs,
             "new_epochs": report.new_epochs,
             "training_s": report.seconds,
+            "validation_s": report.validation_s,
         }
         return Evaluation(
             status="ok",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -100,6 +100,13 @@ def svg_to_pdf(svg: str) -> bytes:
     return bytes(svg2pdf_py.svg_to_pdf(svg, fonts))
 
 
+_FORMATS: dict[str, Callable[[str], bytes]] = {
+    ".svg": str.encode,
+    ".png": svg_to_png,
+    ".pdf": svg_to_pdf,
+}
+
+
 def write_picture(diagram: Diagram, path: Path) -> None:
     """Draw a diagram into an `.svg`, a `.png` or a `.pdf` file.
 
@@ -115,8 +122,7 @@ def save_picture(svg: str, path: Path) -> None:
     Raises:
         UserError: the file name ends in none of them, or a library for it is missing.
     """
-    formats = {".svg": str.encode, ".png": svg_to_png, ".pdf": svg_to_pdf}
-    convert = formats.get(path.suffix.lower())
+    convert = _FORMATS.get(path.suffix.lower())
     if convert is None:
         raise UserError(
             f"{path}: pictures are drawn as .svg or .png, or .pdf; give the file one of these "

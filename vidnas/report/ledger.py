@@ -16,14 +16,16 @@ from vidnas.report.study import StudyReport
 _FEWEST = 2
 # What says which one of its kind: "block 3", "node n412", "conv2_x", "level 1", and the values.
 _VALUES = re.compile(r"\s*\S+ -> .*$|\s*\(.*\)$")
-_WHICH = re.compile(r"(?<=\S) (?:[a-z]\d+|\d+)\b|(?<=[a-z])[\d_.]+[^\s,]*")
+_WHICH = re.compile(r"(?<=\S) (?:[a-z]\d+|\d+[a-z]?)\b|(?<=[a-z])[\d_.]+[^\s,]*")
 
 
 def kind_of_mutation(phrase: str) -> str:
     """Return a mutation without values and without which block it changed: "block: filters" for
     "block 2: filters 32 -> 64"."""
     place, colon, change = phrase.rpartition(": ")
-    what = _VALUES.sub("", change)
+    if not colon:  # "stage 2, repeats 1 -> 2"
+        place, colon, change = phrase.rpartition(", ")
+    what = _VALUES.sub("", change) or change
     what = re.sub(r"^(added|removed|replaced|\d+ replaced).*", _verb, what)
     what = re.sub(r"(block) \S+ (split|merged) into .*", r"\1 \2", what)
     where = re.sub(r"\s+", " ", _WHICH.sub("", re.sub(r"\S+->\S+", "", place))).strip(" ,")

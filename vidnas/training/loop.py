@@ -53,6 +53,8 @@ class EpochReport(Value):
     """Metrics on the validation split, where this pass measured them."""
     seconds: float
     """Time since the run began, over all resumptions."""
+    validation_s: float = 0.0
+    """What of it this pass spent on validation."""
     clips_per_s: float
     """Pace of training alone, validation not counted."""
 
@@ -66,6 +68,8 @@ class TrainingReport(Value):
     """Those of this run, over all resumptions."""
     seconds: float
     """Time of this run, over all resumptions."""
+    validation_s: float
+    """What of it was validation."""
     validation: AnyMetrics | None
     """Metrics of the weights that were kept; None where the data has no validation split."""
     history: tuple[EpochReport, ...]
@@ -200,7 +204,9 @@ class _Run:
         clips_per_s = clips_seen / (time.monotonic() - began)
         parts = self.settings.validations
         due = math.floor(self.state.spent * parts) > math.floor(spent_before * parts)
+        trained = time.monotonic()
         validation = self._validate() if due else None
+        validation_s = time.monotonic() - trained
         self.state.seconds = time.monotonic() - self.clock_zero
         report = EpochReport(
             epoch=self.epochs,
@@ -209,6 +215,7 @@ class _Run:
             learning_rate=self.optimizer.param_groups[0]["lr"],
             validation=validation,
             seconds=self.state.seconds,
+            validation_s=validation_s,
             clips_per_s=clips_per_s,
         )
         self.history.append(report)
@@ -284,6 +291,7 @@ class _Run:
             epochs=self.epochs,
             new_epochs=(self.state.steps - self.state.began) / self.steps_per_epoch,
             seconds=self.state.seconds,
+            validation_s=sum(report.validation_s for report in self.history),
             validation=measured[-1] if measured else self._validate(),
             history=tuple(self.history),
         )
