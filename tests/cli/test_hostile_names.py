@@ -100,7 +100,7 @@ def test_whatever_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
         ["search", ".", "--out", BROKEN],
         ["search", ".", BROKEN, BROKEN],
         ["status", BROKEN],
-        ["report", BROKEN],
+        ["page", BROKEN],
         ["ensemble", BROKEN],
         ["train", BROKEN, "tvn1"],
         ["eval", BROKEN, "."],
@@ -133,7 +133,7 @@ def test_mistakes(words: list[str]) -> None:
     [
         ["status", "STUDY"],
         ["status", "STUDY", "--json"],
-        ["report", "STUDY"],
+        ["page", "STUDY"],
         ["ensemble", "STUDY", "--votes", 1, "--train-time", "1s", "--out", "OUT"],
         ["train", "CLIPS", "tvn_mobile_1", "--gene", "size_px=32", "--epochs", 1, "--out", "OUT"],
         ["eval", "STUDY", "CLIPS"],

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import search_toys
 from commands import Vidnas, call, read_json
-from search_toys import ClumsyEvaluator, ToySpace, is_clumsy, toy_config
+from search_toys import ClumsyEvaluator, Toy, ToySpace, is_clumsy, toy_config
 
-from vidnas.core import UserError
+from vidnas.core import Cost, UserError
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.executors import InlineExecutor
+from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import TournamentEvolution
 from vidnas.evolution.study import Study
+from vidnas.evolution.trial import Proposal
 from vidnas.workflows.status import StudyStatus, read_status
 
 
@@ -78,6 +80,7 @@ def test_json_is_the_value(clumsy: Path) -> None:
         "study", "searching", "family", "strategy", "limits", "evaluations_asked",
         "search_budget_s", "trials", "rejections", "failures", "rungs", "best", "gain", "elapsed_s",
         "since_last_trial_s", "remaining_s", "candidates_per_minute", "accounting", "winner",
+        "chance", "warning", "nearest",
     }  # fmt: skip
     assert status.elapsed_s == Study.read(clumsy).trials[-1].elapsed_s
     assert status.rungs == (status.trials["ok"],)
@@ -112,5 +115,18 @@ def test_of_a_finished_search(vidnas: Vidnas, study: Path) -> None:
     assert spent["finished_s"] > 0
     said = vidnas("status", study).stdout
     assert "% training of networks that were finished" in said
-    assert "on the test clips" in said
+    assert f"on {told['winner']['test']['clips']} test clips" in said
+    assert "with 95 % confidence, guessing reaches 33.3%" in said
     assert "evolution in tinyvideonet, 3 evaluations, latency 20 ms" in said
+
+
+def test_before_any_candidate_keeps_the_limits_the_cheapest_is_named(tmp_path: Path) -> None:
+    limits = Limits(parameters=100)
+    with Study.create_or_resume(tmp_path, toy_config(limits)) as study:
+        for width in (30, 20, 40):
+            rejected = limits.judge(Cost(parameters=10 * width, macs=1, activation_bytes=1))
+            assert rejected is not None
+            study.record(Proposal(Toy(widths=(width,))), rejected, elapsed_s=1.0)
+    assert (
+        "none yet; the cheapest, trial 1: parameters 200 > 100" in call("status", tmp_path).stdout
+    )

@@ -11,32 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pages import COMMANDS, FENCE, PAGES, ROOT, named
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = (
-    "", "search", "status", "report", "ensemble", "train", "eval", "calibrate", "predict", "serve",
-    "bench", "agent", "export", "import-tf", "models", "draw", "data check", "data show",
-    "data flow", "data cache",
-    "data demo", "study fork", "study merge",
-)  # fmt: skip
 FOREIGN_FLAGS = {"--num-gpus", "--host"}  # of `ray start`, and of the agent of targets
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"`(vidnas [^`]+)`")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-
-
-def _named() -> list[tuple[str, str]]:
-    """Every page with every `vidnas ...` on it, in fenced blocks and within sentences."""
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        blocks = [block for language, block in _FENCE.findall(text) if language in ("", "bash")]
-        lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-        lines = [line for line in lines if line.startswith("vidnas ")]
-        lines += [" ".join(line.split()) for line in _INLINE.findall(_FENCE.sub("", text))]
-        found += [(page.name, line) for line in dict.fromkeys(lines)]
-    return found
 
 
 @cache
@@ -65,7 +43,7 @@ def _check(line: str) -> None:
     assert flags <= known, f"unknown to vidnas {' '.join(command)}: {', '.join(flags - known)}"
 
 
-@pytest.mark.parametrize(("page", "line"), _named())
+@pytest.mark.parametrize(("page", "line"), named())
 def test_a_named_command_exists(page: str, line: str) -> None:
     _check(line)
 
@@ -81,7 +59,7 @@ def test_a_command_that_does_not_exist_is_found(line: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_flag_named_alone_belongs_to_a_command(page: Path) -> None:
     known = {flag for command in COMMANDS for flag in _FLAG.findall(_help(*command.split()))}
-    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
     assert set(re.findall(r"`(--[a-z][\w-]*)", text)) <= known | FOREIGN_FLAGS
 
 

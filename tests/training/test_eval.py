@@ -63,6 +63,9 @@ def test_own_clips_without_splits(model: Path, clips: Path, table: Callable[...,
     done = call("eval", model, plain, "--json")
     found = read_json(done)
     assert (found["clips"], found["split"]) == (12, None)
+    assert found["chance_level"] == pytest.approx(1 / 3)
+    low, high = found["interval"]
+    assert low < found["top1"] < high
     assert found["left_out"] == {"trained": 21, "validated": 9}
     assert "30 of 42 videos are left out" in done.stderr
     assert "trained on 21 and chosen by 9" in done.stderr

@@ -115,13 +115,18 @@ def show_table(
 
 def show_facts(facts: Mapping[str, str | list[str]]) -> None:
     """Print facts by name, each of one line or several."""
+    results.print(facts_table(facts))
+
+
+def facts_table(facts: Mapping[str, str | list[str]]) -> Table:
+    """Return facts by name, each of one line or several."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, fact in facts.items():
         lines = [fact] if isinstance(fact, str) else fact
         table.add_row(escaped(name), "\n".join(map(escaped, lines)))
-    results.print(table)
+    return table
 
 
 def show_bars(title: str, bars: Mapping[str, int]) -> None:

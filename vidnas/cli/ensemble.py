@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.live import Display
+from vidnas.cli.scores import show_headline
 from vidnas.core.quantities import format_count, format_number
 from vidnas.workflows.request import EnsembleRequest
 
@@ -26,6 +27,8 @@ def command(request: EnsembleRequest, *, json: Json = False) -> None:
 
         vidnas ensemble study flow-study --votes 4
     """
+    from vidnas.evolution.config import StudyConfig
+    from vidnas.evolution.study import CONFIG_NAME
     from vidnas.workflows.ensemble import run
 
     with Display() as display:
@@ -43,6 +46,7 @@ def command(request: EnsembleRequest, *, json: Json = False) -> None:
     names = [member.name for member in report.members]
     show_table("Disagreement", *names, rows=_disagreement(report, names))
     show((report.verdict, "bold"))
+    show_headline(report.test, StudyConfig.read(request.studies[0] / CONFIG_NAME).classes)
     show(f"model  {result.folder}")
     say(f"Try it: vidnas predict {result.folder} VIDEO")
 

@@ -56,9 +56,11 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
             device=request.device,
         )
     if json:
+        from vidnas.training.chance import beside_guessing
+
         left_out = {"trained": found.trained, "validated": found.validated}
         record = {"classes": found.classes, "split": found.split, "left_out": left_out}
-        show_json({**record, **found.metrics.model_dump()})
+        show_json({**record, **found.metrics.model_dump(), **beside_guessing(found.metrics)})
         return
     title = f"{request.model} on {request.clips} ({found.split or 'all clips'})"
     show_metrics(found.metrics, found.classes, title)

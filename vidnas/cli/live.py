@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from typing_extensions import Self
 
-from vidnas.cli.console import line, messages, results, say
+from vidnas.cli.console import Styled, line, messages, results, say
+from vidnas.cli.heartbeat import Heartbeat
 from vidnas.core.quantities import format_evaluation
 from vidnas.core.text import escaped
 from vidnas.workflows.listener import Listener
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Display(Listener):
     """A job as people follow it: sentences that stay, and below them a bar that is redrawn.
 
-    Where standard error is not a terminal, nothing is redrawn and every evaluation leaves a line.
+    Where standard error is not a terminal, nothing is redrawn: every evaluation leaves a line, and
+    after half a minute without any, so does the state of the job.
     """
 
     def __init__(self) -> None:
@@ -38,6 +40,8 @@ class Display(Listener):
         )
         self._facts: tuple[str, ...] = ()
         self._best: Trial | None = None
+        self._step = ""
+        self._heartbeat = Heartbeat(self._show_state)
         self._live = Live(
             get_renderable=lambda: Group(self._bar, *map(line, self._facts)),
             console=messages,
@@ -51,6 +55,8 @@ class Display(Listener):
     def __enter__(self) -> Self:
         if messages.is_terminal:
             self._live.start()
+        else:
+            self._heartbeat.start()
         return self
 
     def __exit__(
@@ -59,15 +65,17 @@ class Display(Listener):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._heartbeat.stop()
         self._live.stop()
 
     def say(self, sentence: str) -> None:
         """Print the sentence."""
-        say(sentence)
+        self._step = sentence
+        self._say(sentence)
 
     def remark(self, sentence: str) -> None:
         """Print the sentence as a note."""
-        say(("Note: ", "yellow"), sentence)
+        self._say(("Note: ", "yellow"), sentence)
 
     def progress(self, task: str, done: float, total: float | None) -> None:
         """Draw the bar of the task."""
@@ -76,18 +84,18 @@ class Display(Listener):
     def searched(self, event: Event) -> None:
         """Draw how the search stands; print each new best, and how a search began or ends."""
         if event.kind == "started" and event.counts:
-            say(f"Resuming after {outcomes(event.counts, event.rejections)}.")
+            self._say(f"Resuming after {outcomes(event.counts, event.rejections)}.")
         if event.kind == "stopping":
-            say(
+            self._say(
                 "Finishing the candidates in flight; Ctrl-C again stops at once. The same command "
                 "resumes the search."
             )
         best, trial = event.best, event.trial
         if best is not None and best != self._best:
             self._best = best
-            say(f"  {event.evaluations:4}  ", ("best   ", "green"), f"  {_line(best)}")
+            self._say(f"  {event.evaluations:4}  ", ("best   ", "green"), f"  {_line(best)}")
         elif trial is not None and not messages.is_terminal and event.kind != "rejected":
-            say(f"  {event.evaluations:4}  {event.kind:7}  {_line(trial)}")
+            self._say(f"  {event.evaluations:4}  {event.kind:7}  {_line(trial)}")
         left_s = event.remaining_s
         self._draw(
             "Searching",
@@ -95,7 +103,7 @@ class Display(Listener):
             None if left_s is None else event.elapsed_s + left_s,
             f"{outcomes(event.counts, event.rejections)}; {event.candidates_per_minute:.1f} per "
             "minute",
-            f"best so far: {_line(best) if best else 'none yet'}",
+            best_so_far(best, event.nearest),
         )
 
     def trained(self, report: EpochReport) -> None:
@@ -103,9 +111,21 @@ class Display(Listener):
         state = f"epoch {report.epoch:.1f}, loss {report.train_loss:.3f}"
         if report.validation is not None:
             found = report.validation
-            say(f"  {state}, validation {found.headline_name} {found.headline_share:.1%}")
+            self._say(f"  {state}, validation {found.headline_name} {found.headline_share:.1%}")
         facts = f"{state}, {report.clips_per_s:.0f} clips/s"
         self._draw("Training", report.fraction, 1.0, facts)
+
+    def _say(self, *parts: Styled) -> None:
+        self._heartbeat.heard()
+        say(*parts)
+
+    def _show_state(self) -> None:
+        """Print in one line what a terminal would show."""
+        state = f"still at it: {self._step}" if self._step else "still at work"
+        for task in self._bar.tasks:
+            share = "" if task.total is None else f" {task.completed / (task.total or 1):.0%}"
+            state = "; ".join([f"{task.description}{share}", *self._facts])
+        say(f"  ...   {state}")
 
     def _draw(self, task: str, done: float, total: float | None, *facts: str) -> None:
         task, tasks = escaped(task), self._bar.tasks
@@ -123,6 +143,15 @@ class Display(Listener):
 def _line(trial: Trial) -> str:
     rung = f" on rung {trial.rung}" if trial.rung else ""
     return f"trial {trial.number}{rung}: {format_evaluation(trial.evaluation)}"
+
+
+def best_so_far(best: Trial | None, nearest: Mapping[str, Trial]) -> str:
+    """Return how the best candidate does or, before there is one, how near the rejected came to the
+    limits."""
+    if best is not None:
+        return f"best so far: {_line(best)}"
+    found = [f"trial {one.number}: {one.evaluation.reason}" for one in nearest.values()]
+    return "best so far: none yet" + (f"; the cheapest, {', '.join(found)}" if found else "")
 
 
 def outcomes(counts: Mapping[str, int], rejections: Mapping[str, int]) -> str:

@@ -17,7 +17,9 @@ import vidnas
 COMMANDS = {
     "search": "Evolve a network for your clips within a run-time limit.",
     "status": "Show how a study stands.",
-    "report": "Write the page of a study anew.",
+    "watch": "Show a study while a search runs in it, in the browser and on the terminal.",
+    "compare": "Compare studies.",
+    "page": "Write the page of a study anew.",
     "ensemble": "Let several networks of studies vote.",
     "train": "Train one architecture.",
     "eval": "Measure a model on labelled clips.",

@@ -20,27 +20,26 @@ _OF_TOP5 = 5
 _NAME_LENGTH = 12
 
 
-def show_headline(metrics: AnyMetrics) -> None:
-    """Print in one line how well a network does on clips that it has not seen."""
-    first, *others = (
-        f"{format_percent(share)} {format_metric(name)}" for name, share in metrics.shares.items()
-    )
+def show_headline(metrics: AnyMetrics, classes: Sequence[str]) -> None:
+    """Print how well a network does on clips that it has not seen, and beside guessing."""
+    first, *others = (f"{share} {name}" for name, share in _shares(metrics, classes).items())
     share, _, name = first.partition(" ")
     rest = f" ({', '.join(others)})" if others else ""
     show((share, "bold"), f" {name} on {metrics.clips} unseen clips{rest}")
+    show(f"chance  {_beside_guessing(metrics, classes)}")
+    _warn(metrics, classes)
 
 
 def show_metrics(metrics: AnyMetrics, classes: Sequence[str], title: str) -> None:
     """Print metrics; then the confusion matrix unless it has too many classes for a terminal, or
     how well each class is found where a video may show several."""
     show((title, "bold"))
-    facts = {"clips": str(metrics.clips)}
-    facts |= {format_metric(name): format_percent(one) for name, one in metrics.shares.items()}
-    if len(classes) <= _OF_TOP5:
-        facts.pop("top-5", None)
+    facts = {"clips": str(metrics.clips), **_shares(metrics, classes)}
+    facts["chance"] = _beside_guessing(metrics, classes)
     facts["loss"] = f"{metrics.loss:.3f}"
     for name, fact in facts.items():
         show(f"{name:10}  {fact}")
+    _warn(metrics, classes)
     if metrics.headline == "map":
         _show_precision(metrics, classes)
     elif len(classes) <= _WIDEST_MATRIX:
@@ -53,6 +52,27 @@ def show_time_use(card: ModelCard) -> None:
     if card.test is not None and card.time_use is not None:
         test = card.test
         show(f"time    {card.time_use.describe(test.headline_share, test.headline_name)}")
+
+
+def _shares(metrics: AnyMetrics, classes: Sequence[str]) -> dict[str, str]:
+    """Return accuracies by name; five guesses among so few classes say nothing."""
+    shares = {format_metric(name): format_percent(one) for name, one in metrics.shares.items()}
+    if len(classes) <= _OF_TOP5:
+        shares.pop("top-5", None)
+    return shares
+
+
+def _beside_guessing(metrics: AnyMetrics, classes: Sequence[str]) -> str:
+    from vidnas.training.chance import describe_chance
+
+    return describe_chance(metrics, classes)
+
+
+def _warn(metrics: AnyMetrics, classes: Sequence[str]) -> None:
+    from vidnas.training.chance import chance_warning
+
+    if warning := chance_warning(metrics, classes):
+        show((warning, "bold yellow"))
 
 
 def _show_precision(metrics: MultiLabelMetrics, classes: Sequence[str]) -> None:

@@ -34,8 +34,10 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         return
     card = result.card
     if card.test is not None:
-        show_headline(card.test)
+        show_headline(card.test, result.study.config.classes)
     show_time_use(card)
+    if result.gain is not None:
+        show(f"gained  {result.gain}")
     if card.cost is not None and (latency := card.cost.latency) is not None:
         show(
             (format_ms(latency.p50_ms), "bold"),

@@ -38,10 +38,10 @@ def command(request: StatusRequest, *, json: Json = False) -> None:
     if json:
         show_json(status.model_dump(mode="json"))
         return
-    show_facts(_facts(status))
+    show_facts(facts_of(status))
 
 
-def _facts(status: StudyStatus) -> dict[str, str | list[str]]:
+def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
     """Return facts by name, as people read them, without those that are not known."""
     since_s = status.since_last_trial_s
     last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""
@@ -62,15 +62,20 @@ def _facts(status: StudyStatus) -> dict[str, str | list[str]]:
         facts["Ladder"] = ", ".join(f"{n} on rung {rung}" for rung, n in enumerate(status.rungs))
     best = status.best
     rung = f" on rung {best.rung}" if best and best.rung else ""
+    cheapest = [f"the cheapest, {one}" for one in status.nearest.values()]
     facts["Best"] = (
-        f"trial {best.number}{rung}: {format_evaluation(best.evaluation)}" if best else "none yet"
+        f"trial {best.number}{rung}: {format_evaluation(best.evaluation)}"
+        if best
+        else "; ".join(["none yet", *cheapest])
     )
     if status.gain is not None:
         facts["Gained"] = str(status.gain)
     if (winner := status.winner) is not None:
-        found = f"{_test(winner.test)} on the test clips, " if winner.test else ""
+        found = f"{_test(winner.test)} on {winner.test.clips} test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
         facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
+    if status.chance is not None:
+        facts["Chance"] = [status.chance, *([status.warning] if status.warning else [])]
     if (spent := status.accounting) is not None:
         shares = ((use, seconds / (spent.total_s or 1)) for use, seconds in spent.uses.items())
         facts["Core time"] = ", ".join(f"{format_percent(share)} {use}" for use, share in shares)

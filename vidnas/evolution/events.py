@@ -25,6 +25,8 @@ class Event:
     """Candidates by status, over all resumptions; a status that did not occur is missing."""
     rejections: Mapping[str, int]
     """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
+    nearest: Mapping[str, Trial]
+    """Of those, the one that came nearest to the limit, by limit."""
     best: Trial | None
     """The fittest, whatever its rung."""
     elapsed_s: float
@@ -59,6 +61,7 @@ class Event:
             trial,
             dict(+tally.counts),
             dict(tally.rejections),
+            dict(tally.nearest),
             tally.best,
             elapsed_s,
             tally.remaining_s(elapsed_s),

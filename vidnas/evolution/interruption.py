@@ -1,4 +1,5 @@
-"""Ctrl-C during a search: once to finish what is in flight, twice to stop at once."""
+"""Ctrl-C during a search: once to finish what is in flight, twice to stop at once. A scheduler that
+ends the process, or a terminal that is closed, gives no time for more than the second."""
 
 from __future__ import annotations
 
@@ -8,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
 
 class CtrlC:
-    """Counts Ctrl-C in the main thread; from the second one on it raises `KeyboardInterrupt`."""
+    """Counts Ctrl-C in the main thread; from the second one on it raises `KeyboardInterrupt`, and
+    so do signals that end the process, unless somebody else handles or ignores them."""
 
     def __init__(self) -> None:
         self._presses = 0
@@ -27,11 +31,13 @@ class CtrlC:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._press)
+        numbers = [one for one in _ENDINGS if signal.getsignal(one) == signal.SIG_DFL]
+        before = {one: signal.signal(one, self._press) for one in (signal.SIGINT, *numbers)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
@@ -45,6 +51,6 @@ class CtrlC:
             raise KeyboardInterrupt
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        self._presses += 1
+        self._presses += 1 if number == signal.SIGINT else 2
         if self._presses > 1 and not self._held_back:
             raise KeyboardInterrupt

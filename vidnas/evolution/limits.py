@@ -172,3 +172,9 @@ _QUANTITIES = {
         least="the most frugal needed {}",
     ),
 }
+
+
+def limited(limit: str, cost: Cost) -> float | None:
+    """Return the quantity that a limit of this name bounds; None where it is not known."""
+    quantity = _QUANTITIES.get(limit)
+    return None if quantity is None else quantity.value(cost)

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from vidnas.core import Evaluation, UserError
 from vidnas.core.value import Value
+from vidnas.evolution.dashboard import parameters
 from vidnas.evolution.storage import Storage, plain_storage_errors
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.evolution.unknown_architecture import read_architecture
@@ -36,7 +38,8 @@ class Records:
 
     The first rung of a candidate is written with its Optuna trial, each further one as a single
     user attribute: a server's text columns hold 64 KB. The objective is the fitness, to be
-    maximised; that of each rung is an intermediate value as well, for the dashboard's curves.
+    maximised; that of each rung is an intermediate value as well, for the dashboard's curves, and
+    the genes are parameters, which only the dashboard reads.
 
     Args:
         storage: of the study, which exists.
@@ -54,6 +57,8 @@ class Records:
         self._database = self._optuna._storage  # Optuna's own API would ask samplers each time
         self._unshown: list[tuple[Trial, set[int]]] = []
         """What a kill kept from the dashboard: candidates, and those of their rungs."""
+        self._distributions: dict[str, BaseDistribution] = {}
+        """What each parameter may be, as the database has it."""
 
     def read(self) -> tuple[list[Trial], datetime | None]:
         """Read all events: each trial as it was then, in their order, and when the latest was
@@ -68,6 +73,7 @@ class Records:
         for number, one in enumerate(stored):
             events += (own := _read_events(self._place, one, number))
             trial = own[-1].trial
+            self._distributions |= one.distributions
             unshown = {*_curve(trial)} - {*one.intermediate_values}
             if unshown or one.state.is_finished() == trial.may_climb(self._rungs):
                 self._unshown.append((trial, unshown))
@@ -90,9 +96,14 @@ class Records:
         now = datetime.now()
         may_climb = trial.may_climb(self._rungs)
         evaluation = trial.evaluation
+        genes = parameters(trial.proposal, self._distributions)
+        distributions = {name: possible for name, (_, possible) in genes.items()}
+        self._distributions |= distributions
         stored = optuna.trial.create_trial(
             state=TrialState.RUNNING if may_climb else _STATES[evaluation.status],
             value=None if may_climb else evaluation.fitness,
+            params={name: value for name, (value, _) in genes.items()},
+            distributions=distributions,
             intermediate_values=_curve(trial),
             user_attrs={**_born(trial), "rung 0": _event(trial, event, now)},
         )

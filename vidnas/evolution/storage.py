@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from vidnas.core import UserError
 from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import making, replacing
 from vidnas.core.value import Value
+from vidnas.evolution.dashboard import METRIC_NAME
 from vidnas.evolution.database_file import connector, require_plain
 from vidnas.evolution.servers import (
     found_server,
@@ -220,7 +222,10 @@ class _ServerRecord(Value):
 def _make(url: str, name: str, **engine: Any) -> None:
     optuna.logging.set_verbosity(logging.WARNING)
     storage = optuna.storages.RDBStorage(url, engine_kwargs=engine)
-    optuna.create_study(storage=storage, study_name=name, direction="maximize")
+    study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([METRIC_NAME])
     storage.remove_session()
     storage.engine.dispose()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from vidnas.evolution.limits import limited
 from vidnas.evolution.trial import Trial
 
 
@@ -23,6 +25,8 @@ class Tally:
     """Candidates by status."""
     rejections: Counter[str] = field(default_factory=Counter)
     """Rejected candidates by the limit that they broke; "other" where an evaluator names none."""
+    nearest: dict[str, Trial] = field(default_factory=dict)
+    """Of those, the one that came nearest to the limit, by limit."""
     best: Trial | None = None
     """The greatest by rank, of equals the one that came there first."""
     _ok: dict[int, Trial] = field(default_factory=dict, init=False)
@@ -35,6 +39,7 @@ class Tally:
         self.counts[evaluation.status] += 1
         if evaluation.status == "rejected":
             self.rejections[evaluation.broken_limit or "other"] += 1
+            self._compare(trial)
         if evaluation.status == "ok":
             self._ok[trial.number] = trial
         if self.best is not None and self.best.number == trial.number:
@@ -44,6 +49,15 @@ class Tally:
             )
         elif evaluation.status == "ok" and (self.best is None or trial.rank > self.best.rank):
             self.best = trial
+
+    def _compare(self, trial: Trial) -> None:
+        """Remember a rejected candidate if none came nearer to the limit that it broke."""
+        limit = trial.evaluation.broken_limit
+        if limit is None:
+            return
+        before = self.nearest.get(limit)
+        if _cost(trial, limit) < (_cost(before, limit) if before else math.inf):
+            self.nearest[limit] = trial
 
     @property
     def evaluated(self) -> int:
@@ -59,6 +73,13 @@ class Tally:
             missing = max(self.evaluations - self.evaluated, 0)
             estimates.append(missing * elapsed_s / self.evaluated)
         return min(estimates, default=None)
+
+
+def _cost(trial: Trial, limit: str) -> float:
+    """Return what a candidate costs of what a limit bounds; infinite where it is not known."""
+    cost = trial.evaluation.cost
+    value = None if cost is None else limited(limit, cost)
+    return math.inf if value is None else value
 
 
 def per_minute(evaluated: int, elapsed_s: float) -> float:

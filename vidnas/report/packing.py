@@ -50,10 +50,14 @@ def packed_plotly() -> Markup:
     return _packed(get_plotlyjs())
 
 
-def _packed(text: str) -> Markup:
+def packed_bytes(content: bytes) -> Markup:
+    """Return any content, likewise."""
     # Without the time, so that the same study makes the same page.
-    content = gzip.compress(text.encode("utf-8", "backslashreplace"), _LEVEL, mtime=0)
-    return Markup(base64.b64encode(content).decode())
+    return Markup(base64.b64encode(gzip.compress(content, _LEVEL, mtime=0)).decode())
+
+
+def _packed(text: str) -> Markup:
+    return packed_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _plain(value: Any) -> Any:

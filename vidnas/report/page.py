@@ -34,18 +34,25 @@ def write_report(report: StudyReport, path: Path) -> Path:
 
 def render(report: StudyReport) -> str:
     """Return the page as HTML."""
-    page, shown = _environment().get_template("page.html"), Plots()
-    return page.render(
+    return fill_template(
+        "page.html",
         report=report,
         plots=plots,
         verdict=verdict,
         ledger=ledger,
         choices=choices_of(report),
-        plot=shown.show,
-        packed_plots=shown.packed,
-        packed_plotly=packed_plotly,
         packed_candidates=lambda: packed_json(candidate_rows(report)),
         most_drawn=MOST_DRAWN,
+    )
+
+
+def fill_template(name: str, **values: object) -> str:
+    """Return a page as HTML, with its plots and what draws them."""
+    shown = Plots()
+    return (
+        _environment()
+        .get_template(name)
+        .render(plot=shown.show, packed_plots=shown.packed, packed_plotly=packed_plotly, **values)
     )
 
 

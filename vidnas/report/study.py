@@ -21,6 +21,7 @@ from vidnas.evolution.study import latest
 from vidnas.evolution.trial import Trial
 from vidnas.families import AnyArchitecture, Architecture
 from vidnas.profiling.blocks import BlockTimes
+from vidnas.report.in_browser import InBrowser
 from vidnas.report.mistakes import Mistakes
 from vidnas.training import AnyMetrics
 
@@ -128,6 +129,8 @@ class StudyReport:
     accounting: Accounting | None = None
     """Where the core-seconds of the search went; None where nobody knows."""
     ensemble: EnsembleReport | None = None
+    in_browser: InBrowser | None = None
+    """The network as the page runs it, if it does."""
     videos: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Numbers of videos by split and class; empty where nobody wrote them down."""
     mistakes: Mistakes | None = None

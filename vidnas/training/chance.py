@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
+from vidnas.core.quantities import format_percent
 from vidnas.training.metrics import AnyMetrics, Metrics
 
 _Z = 1.959964
@@ -85,3 +88,47 @@ def is_at_chance(metrics: AnyMetrics) -> bool:
         share = metrics.headline_share
         return share * (1 - chance) < 1.5 * chance * (1 - share)
     return interval[0] <= max(chance, majority_share(metrics) or 0.0)
+
+
+def beside_guessing(metrics: AnyMetrics) -> dict[str, Any]:
+    """Return what to read a headline beside, ready for JSON."""
+    return {
+        "interval": accuracy_interval(metrics),
+        "chance_level": chance_level(metrics),
+        "majority_share": majority_share(metrics),
+        "at_chance": is_at_chance(metrics),
+    }
+
+
+def describe_chance(metrics: AnyMetrics, classes: Sequence[str]) -> str:
+    """Say in one phrase where the headline lies, and what guessing reaches."""
+    phrases = [f"guessing reaches {format_percent(chance_level(metrics))}"]
+    frequent, share = majority_class(metrics), majority_share(metrics)
+    if frequent is not None and share is not None:
+        phrases.append(f"always naming {classes[frequent]} {format_percent(share)}")
+    interval = accuracy_interval(metrics)
+    if interval is not None:
+        low, high = map(format_percent, interval)
+        phrases.insert(0, f"between {low} and {high} with 95 % confidence")
+    return ", ".join(phrases)
+
+
+def chance_warning(metrics: AnyMetrics, classes: Sequence[str]) -> str | None:
+    """Say that a network may be guessing; None where it surely is not."""
+    if not is_at_chance(metrics):
+        return None
+    level, rival = chance_level(metrics), "guessing"
+    frequent, share = majority_class(metrics), majority_share(metrics)
+    if frequent is not None and share is not None and share > level:
+        level, rival = share, f"always naming {classes[frequent]}"
+    found = f"{format_percent(metrics.headline_share)} {metrics.headline_name}"
+    beside = f"{found} on {metrics.clips} clips, where {rival} reaches {format_percent(level)}"
+    if metrics.headline_share > level:
+        return (
+            f"This network may be guessing: {beside}, which so few clips do not tell apart; test "
+            "it on more clips before you rely on it."
+        )
+    return (
+        f"This network is no better than guessing: {beside}; train on more clips, or for longer, "
+        "and look whether the labels are right."
+    )

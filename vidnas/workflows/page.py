@@ -15,6 +15,7 @@ from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.study import Study
 from vidnas.profiling.blocks import BlockTimes
+from vidnas.report.in_browser import InBrowser
 from vidnas.report.mistakes import Mistakes
 from vidnas.report.page import write_report
 from vidnas.report.study import EnsembleReport, StudyReport
@@ -29,7 +30,7 @@ BEST_FOLDER = "best"
 ENSEMBLE_FILE = "ensemble/ensemble.json"
 
 
-def write_page(study: Study, title: str) -> Path:
+def write_page(study: Study, title: str, in_browser: InBrowser | None = None) -> Path:
     """Write `report.html`; without a winner it says that the search is unfinished.
 
     Raises:
@@ -51,6 +52,7 @@ def write_page(study: Study, title: str) -> Path:
         videos=_count_videos(study.folder),
         mistakes=read_record(Mistakes, study.folder / BEST_FOLDER / MISTAKES_FILE, CARD),
         blocks=read_record(BlockTimes, study.folder / BEST_FOLDER / BLOCKS_FILE),
+        in_browser=in_browser,
     )
     return write_report(report, study.folder / PAGE_FILE)
 
@@ -71,7 +73,7 @@ def try_page(study: Study, title: str, listener: Listener) -> Path | None:
     except Exception as error:  # whatever went wrong, what counts is in the folder already
         listener.remark(
             f"{study.folder / PAGE_FILE} could not be written ({cause_of(error)}); all else is "
-            f"kept, and `vidnas report {study.folder}` or the same command writes it."
+            f"kept, and `vidnas page {study.folder}` or the same command writes it."
         )
         return None
 

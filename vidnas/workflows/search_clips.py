@@ -22,6 +22,7 @@ from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
 from vidnas.evolution.events import Event
 from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.strategies import Strategy
@@ -75,6 +76,13 @@ class SearchResult:
     def model(self) -> Path:
         """Folder of the network; `vidnas.load` reads it."""
         return self.study.folder / BEST_FOLDER
+
+    @property
+    def gain(self) -> Gain | None:
+        """What the network has over the best design that the search started from; None where it
+        started from none."""
+        number = self.card.trial
+        return None if number is None else Gain.of(self.study.trials[number], self.study.trials)
 
     @property
     def onnx(self) -> Path:

@@ -14,6 +14,7 @@ from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.evolution.tally import Tally, per_minute
+from vidnas.training.chance import chance_warning, describe_chance
 from vidnas.workflows.page import read_accounting, read_winner
 from vidnas.workflows.plan import search_time
 from vidnas.workflows.records import read_record
@@ -46,6 +47,8 @@ class StudyStatus(Value):
     """By outcome; one that did not occur is missing."""
     rejections: dict[str, int]
     """Rejected candidates by the limit that they broke."""
+    nearest: dict[str, str]
+    """The one of them that came nearest to the limit, in words, by limit."""
     failures: tuple[Failure, ...]
     """The most frequent first."""
     rungs: tuple[int, ...]
@@ -63,6 +66,10 @@ class StudyStatus(Value):
     """Where the core-seconds went; None while a search runs, and for one started from Python."""
     winner: ModelCard | None
     """The network that is the answer."""
+    chance: str | None
+    """Where its test accuracy lies for certain, and what guessing reaches."""
+    warning: str | None
+    """That it may be guessing, where that is so."""
 
 
 def read_status(folder: Path) -> StudyStatus:
@@ -82,6 +89,7 @@ def read_status(folder: Path) -> StudyStatus:
             reasons[trial.evaluation.reason] += 1
     elapsed_s = study.history[-1].elapsed_s if study.history else 0.0
     winner = read_winner(folder)
+    test, classes = winner.test if winner else None, study.config.classes
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.
     ended = winner is not None and not searching
@@ -97,6 +105,10 @@ def read_status(folder: Path) -> StudyStatus:
         search_budget_s=tally.budget_s,
         trials=dict(tally.counts),
         rejections=dict(tally.rejections),
+        nearest={
+            limit: f"trial {one.number}: {one.evaluation.reason}"
+            for limit, one in tally.nearest.items()
+        },
         failures=tuple(Failure(reason=why, count=n) for why, n in reasons.most_common()),
         rungs=tuple(rungs[rung] for rung in range(max(rungs, default=-1) + 1)),
         best=TrialFacts.of(tally.best),
@@ -107,4 +119,6 @@ def read_status(folder: Path) -> StudyStatus:
         candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
         accounting=None if searching else read_accounting(study),
         winner=winner,
+        chance=None if test is None else describe_chance(test, classes),
+        warning=None if test is None else chance_warning(test, classes),
     )

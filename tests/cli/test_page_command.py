@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import gzip
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +14,9 @@ import pytest
 from commands import SEARCH, Vidnas, call, read_json
 
 from vidnas.evolution.study import Study
-from vidnas.workflows import page
+from vidnas.workflows import in_browser, page
 from vidnas.workflows.listener import Listener
+from vidnas.workflows.web_runtime import WebRuntime
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def finished(study: Path, tmp_path: Path) -> Path:
 
 
 def test_the_page_is_written_anew(vidnas: Vidnas, finished: Path) -> None:
-    assert vidnas("report", finished).stdout.strip() == str(finished / "report.html")
+    assert vidnas("page", finished).stdout.strip() == str(finished / "report.html")
     assert "Test accuracy" in (finished / "report.html").read_text(encoding="utf-8")
 
 
@@ -33,10 +38,10 @@ def test_a_search_whose_page_has_no_place(vidnas: Vidnas, clips: Path, finished:
     arguments = ("search", clips, "--out", finished, "--evaluations", 3, *SEARCH)
     done = vidnas(*arguments, "--json")
     assert f"{finished / 'report.html'} could not be written" in done.stderr
-    assert f"`vidnas report {finished}`" in done.stderr
+    assert f"`vidnas page {finished}`" in done.stderr
     assert read_json(done)["report"] is None
     assert (finished / "best" / "model.json").is_file()
-    failed = vidnas("report", finished, check=False)
+    failed = vidnas("page", finished, check=False)
     assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
     shutil.rmtree(finished / "report.html")
@@ -69,6 +74,30 @@ def test_whatever_fails_is_said_in_one_sentence(
 
 
 def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
-    done = call("report", tmp_path)
+    done = call("page", tmp_path)
     assert done.returncode == 2
     assert "is not a study" in done.stderr
+
+
+RUNTIME = WebRuntime("export const here = 1;", b"\0asm")
+
+
+def test_a_page_with_its_network(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_browser, "web_runtime", lambda: RUNTIME)
+    assert call("page", finished, "--with-runtime").returncode == 0
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    packed = dict(re.findall(r'id="packed-(network|clips)">([^<]+)<', text))
+    network, clips = (gzip.decompress(base64.b64decode(packed[name])) for name in packed)
+    assert network == (finished / "best" / "model.onnx").read_bytes()
+    clips = json.loads(clips)
+    assert len(clips["classes"]) == 3 and clips["activation"] == "softmax"
+    assert "Try it here" in text
+    assert call("page", finished).returncode == 0
+    assert "packed-network" not in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_search_that_is_not_finished_has_no_network(finished: Path) -> None:
+    shutil.rmtree(finished / "best")
+    done = call("page", finished, "--with-runtime")
+    assert done.returncode == 2
+    assert "has no exported network yet" in done.stderr

@@ -1,0 +1,134 @@
+"""`vidnas watch`: the page of a study on this machine, and its state on the terminal."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from vidnas.core import UserError
+from vidnas.workflows import watching
+from vidnas.workflows.watching import LivePage, serving, version_of
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def finished(study: Path, tmp_path: Path) -> Path:
+    """A copy of the finished study."""
+    return Path(shutil.copytree(study, tmp_path / "study"))
+
+
+def ask(address: str, path: str, host: str | None = None) -> tuple[int, bytes]:
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE_S)
+    connection.request("GET", path, headers={} if host is None else {"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def touch(folder: Path) -> None:
+    """Change the study as a search does that records something."""
+    moment = time.time_ns() + 1_000_000_000
+    os.utime(folder / "study.db", ns=(moment, moment))
+
+
+def test_the_same_page_as_in_the_folder(finished: Path) -> None:
+    with serving(finished, 0) as address:
+        assert address.startswith("http://127.0.0.1:")
+        status, page = ask(address, "/")
+        written = (finished / "report.html").read_bytes()
+        assert status == 200
+        assert page.startswith(written.rpartition(b"</body>")[0])
+        assert page.count(b"</body>") == written.count(b"</body>")
+        assert b'fetch("version")' in page
+        assert ask(address, "/study.db")[0] == 404
+        assert ask(address, "/../request.json")[0] == 404
+        first = json.loads(ask(address, "/version")[1])
+        assert first == {"version": version_of(finished)}
+
+
+def test_only_this_machine_by_its_own_name(finished: Path) -> None:
+    """A page from elsewhere whose name leads here reads nothing."""
+    with serving(finished, 0) as address:
+        port = urlsplit(address).port
+        assert ask(address, "/", f"evil.example:{port}")[0] == 403
+        assert ask(address, "/version", "evil.example")[0] == 403
+        assert ask(address, "/version", f"localhost:{port}")[0] == 200
+        with socket.socket() as other, pytest.raises(UserError, match="another --port"):
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            with serving(finished, other.getsockname()[1]):
+                pass
+
+
+def test_it_is_made_anew_when_something_is_new_and_not_too_often(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    original = watching.rewrite_page
+
+    def rewrite(folder: Path) -> Path:
+        made.append(folder)
+        return original(folder)
+
+    monkeypatch.setattr(watching, "rewrite_page", rewrite)
+    page = LivePage(finished)
+    page.html(), page.html()
+    assert len(made) == 1
+    before = page.version
+    touch(finished)
+    page.html()
+    assert (page.version, len(made)) == (before, 1)  # too soon: who looks must not slow a search
+    monkeypatch.setattr(watching, "_LEAST_S", 0.0)
+    assert page.version != before
+    page.html()
+    assert len(made) == 2
+
+
+def test_a_folder_that_is_no_study_and_one_that_breaks(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a study"), serving(tmp_path / "nowhere", 0):
+        pass
+    with serving(finished, 0) as address:
+        (finished / "study.db").write_bytes(b"broken")
+        watching._LEAST_S, kept = 0.0, watching._LEAST_S
+        try:
+            status, said = ask(address, "/")
+        finally:
+            watching._LEAST_S = kept
+        assert status == 503
+        assert b"study.db" in said
+
+
+def test_the_terminal_shows_the_state(finished: Path) -> None:
+    """In a real terminal; Ctrl-C ends it in peace."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vidnas.cli.main", "watch", str(finished), "--port", "0"],
+        stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, "COLUMNS": "160", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    said, deadline = "", time.monotonic() + PATIENCE_S
+    try:
+        while "Finished" not in said and time.monotonic() < deadline:
+            said += os.read(ours, 65536).decode(errors="replace")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0, said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert "http://127.0.0.1:" in said
+    assert "no search is running" in said and "test clips" in said

@@ -1,0 +1,58 @@
+"""Several studies side by side, read from their folders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.core.files import replacing
+from vidnas.evolution.study import Study
+from vidnas.report.comparison import ComparedStudy, Comparison
+from vidnas.report.comparison_page import write_comparison
+from vidnas.workflows.page import read_winner
+
+
+def compare(folders: Sequence[Path]) -> Comparison:
+    """Read studies to compare, also while a search is running in one.
+
+    Raises:
+        UserError: there are fewer than two, one is given twice, or one cannot be read.
+    """
+    if len(folders) < 2:
+        raise UserError("There is nothing to compare; give the folders of two or more studies.")
+    places = [folder.resolve() for folder in folders]
+    for place, folder in zip(places, folders, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"{folder} is given more than once; name each study once.")
+    names = [place.name for place in places]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    return Comparison([_read(*one) for one in zip(folders, names, strict=True)])
+
+
+def write(comparison: Comparison, page: Path) -> Path:
+    """Write the page, and beside it the table as CSV; return the file of the table.
+
+    Raises:
+        UserError: the page is to have another ending than .html.
+    """
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{page}: a comparison is a page; give the file the ending .html.")
+    write_comparison(comparison, page)
+    table = page.with_suffix(".csv")
+    rows = comparison.rows
+    with (
+        replacing(table) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
+def _read(folder: Path, name: str) -> ComparedStudy:
+    study = Study.read(folder)
+    return ComparedStudy(name, study.config, study.history, read_winner(folder))

@@ -1,0 +1,149 @@
+"""The page of a study on this machine's own address, written anew while a search runs in it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+
+from vidnas.core import UserError
+from vidnas.core.text import cause_of
+from vidnas.deploy.model import MODEL_FILE
+from vidnas.evolution.storage import DATABASE_NAME
+from vidnas.workflows.page import BEST_FOLDER, ENSEMBLE_FILE, rewrite_page
+
+_HOST = "127.0.0.1"
+_POLL_MS = 5_000
+_LEAST_S = 10.0
+"""Between two pages: whoever looks must not slow the search, whose latencies are measured."""
+_SERVER_S = 30.0
+"""How often trials on a database server are taken to be new."""
+
+
+def version_of(folder: Path) -> str:
+    """Return a text that changes when something in the study does, without reading it."""
+    names = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{BEST_FOLDER}/{MODEL_FILE}", ENSEMBLE_FILE)
+    found = []
+    for name in names:
+        with suppress(OSError):
+            found.append(f"{name} {(folder / name).stat().st_mtime_ns}")
+    if not (folder / DATABASE_NAME).exists():
+        found.append(str(time.time() // _SERVER_S))
+    return "; ".join(found)
+
+
+class LivePage:
+    """The page of a study as it is now, made when somebody asks for it and something is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._version, self._html, self._made = "", b"", 0.0
+        script = (files("vidnas.report") / "templates" / "live.js").read_text(encoding="utf-8")
+        self._script = f"<script>{script.replace('POLL_MS', str(_POLL_MS))}</script></body>"
+
+    @property
+    def version(self) -> str:
+        """That of the page, or the study's where that may be shown by now."""
+        if time.monotonic() - self._made < _LEAST_S:
+            return self._version
+        return version_of(self._folder)
+
+    def html(self) -> bytes:
+        """Return the page with the script that shows it anew.
+
+        Raises:
+            UserError: it cannot be made.
+        """
+        with self._lock:
+            version = self.version
+            if version != self._version or not self._html:
+                page = rewrite_page(self._folder).read_text(encoding="utf-8")
+                before, _, after = page.rpartition("</body>")
+                self._html = (before + self._script + after).encode()
+                self._version, self._made = version, time.monotonic()
+            return self._html
+
+
+@contextmanager
+def serving(folder: Path, port: int) -> Iterator[str]:
+    """Serve the page of a study to this machine alone, and yield its address.
+
+    Args:
+        folder: of the study, in which a search may be running.
+        port: 0 for any that is free.
+
+    Raises:
+        UserError: the page cannot be made, or the port is taken.
+    """
+    page = LivePage(folder)
+    page.html()  # what is wrong with the study is said here, and not to the browser
+    try:
+        server = _Server((_HOST, port), _Handler)
+    except OSError as error:
+        raise UserError(
+            f"The page cannot be shown on port {port} ({cause_of(error)}); give another --port, or "
+            "0 for any that is free."
+        ) from error
+    server.page = page
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{_HOST}:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    page: LivePage
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for two addresses, and only to whoever names this machine: a foreign page that has
+    its own name lead here is refused."""
+
+    server: _Server
+
+    def do_GET(self) -> None:
+        host = self.headers.get("Host", "").split(":")[0]
+        if host not in (_HOST, "localhost"):
+            self._answer(HTTPStatus.FORBIDDEN, b"", "text/plain")
+        elif self.path == "/":
+            self._show_page()
+        elif self.path == "/version":
+            known = json.dumps({"version": self.server.page.version}).encode()
+            self._answer(HTTPStatus.OK, known, "application/json")
+        elif self.path == "/favicon.ico":  # which every browser asks for
+            self._answer(HTTPStatus.NO_CONTENT, b"", "image/x-icon")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
+
+    def _show_page(self) -> None:
+        try:
+            html, status = self.server.page.html(), HTTPStatus.OK
+        except UserError as error:  # a file that a search is writing is whole a moment later
+            html, status = str(error).encode(errors="replace"), HTTPStatus.SERVICE_UNAVAILABLE
+        kind = "text/html" if status == HTTPStatus.OK else "text/plain"
+        self._answer(status, html, f"{kind}; charset=utf-8")
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        with suppress(ConnectionError):  # whoever asked has gone
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the terminal shows the study."""
