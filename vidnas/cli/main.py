@@ -28,7 +28,7 @@ COMMANDS = {
     "serve": "Answer over HTTP what a model sees in videos.",
     "bench": "Measure what networks cost.",
     "agent": "Write the file that times networks on another machine.",
-    "export": "Export a model to ONNX.",
+    "export": "Export a model.",
     "import-tf": "Make a model of a TensorFlow checkpoint of the original code.",
     "models": "List the published architectures.",
     "draw": "Draw an architecture.",

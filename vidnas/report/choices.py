@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vidnas.core import Cost
 from vidnas.core.quantities import format_count, format_ms, format_percent
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vidnas.core.quantities import format_metric, format_percent
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.gain import Gain
 from vidnas.evolution.study import latest

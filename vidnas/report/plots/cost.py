@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from vidnas.core import Cost
-from vidnas.deploy.model import ModelCard
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.trial import Trial
 from vidnas.report.plots.style import (
     BLUE,
