@@ -141,7 +141,7 @@ def test_mistakes(words: list[str]) -> None:
         ["predict", "STUDY", "VIDEOS", "--top", 2],
         ["predict", "STUDY", "VIDEOS", "--json"],
         ["bench", "STUDY", "--repeats", 2],
-        ["export", "STUDY", "OUT"],
+        ["export", "STUDY", "OUT.onnx"],
         ["draw", "STUDY", "--out", "OUT.svg"],
         ["draw", "STUDY", "--out", "OUT.png"],
         ["data", "check", "CLIPS", "--picture", "OUT.svg"],
@@ -167,7 +167,7 @@ def test_commands_that_work(
         pytest.skip("prints with the same functions as others")
     monkeypatch.setenv("VIDNAS_CACHE", str(hostile_clips.parent / "cache"))
     places = {"STUDY": hostile_study, "CLIPS": hostile_clips, "VIDEOS": hostile_clips.parent}
-    places |= {f"OUT{end}": tmp_path / f"{FOLDER}{end}" for end in ("", ".svg", ".png")}
+    places |= {f"OUT{end}": tmp_path / f"{FOLDER}{end}" for end in ("", ".svg", ".png", ".onnx")}
     arguments = [str(places.get(str(word), word)) for word in words]
     printed = [tmp_path / "out", tmp_path / "err"]
     with (

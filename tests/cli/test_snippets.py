@@ -24,7 +24,7 @@ import vidnas
 from vidnas.cli.main import _run
 from vidnas.data.demo import write_clips
 from vidnas.families import create_network, find_architecture, official_variables
-from vidnas.workflows import search_clips
+from vidnas.workflows import reference, search_clips
 from vidnas.workflows.page import read_winner
 from vidnas.workflows.request import SearchRequest
 
@@ -48,7 +48,7 @@ SMALLER = {
     "bench": ["--repeats", "2"],
 }  # fmt: skip
 
-CALIBRATE = cache(search_clips.calibrate)
+CALIBRATE = cache(reference.calibrate)
 """Once for all searches, because nothing is measured in them."""
 
 
@@ -95,7 +95,7 @@ def on_stage(
     monkeypatch.chdir(stage)
     monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path_factory.getbasetemp() / "docs-cache"))
     monkeypatch.setattr(search_clips, "run_search", begin)
-    monkeypatch.setattr(search_clips, "calibrate", CALIBRATE)
+    monkeypatch.setattr(reference, "calibrate", CALIBRATE)
 
 
 def elsewhere(line: str) -> str | None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -118,6 +119,8 @@ def test_the_terminal_shows_the_state(finished: Path) -> None:
         [sys.executable, "-m", "vidnas.cli.main", "watch", str(finished), "--port", "0"],
         stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "COLUMNS": "160", "TERM": "xterm"},
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     os.close(theirs)
     said, deadline = "", time.monotonic() + PATIENCE_S

@@ -227,7 +227,7 @@ def test_a_finalist_that_was_killed_goes_on(searched, cache, passes, monkeypatch
     (model,) = finish(searched, cache, 2, budget_s=budget_s)
     assert passes[0].epoch == before[-1].epoch + 1
     assert passes[0].seconds > before[-1].seconds
-    assert passes[-1].seconds == pytest.approx(budget_s, abs=0.05)  # of both together
+    assert passes[-1].seconds == pytest.approx(budget_s, abs=0.15)  # of both; a pass takes 0.13
     assert model.card.epochs == passes[-1].epoch
     assert not (place(searched, 2) / "training.checkpoint").exists()
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path, clip: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
         env={"TMPDIR": str(tmp_path / "uploads")},
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert served.stdout is not None
     lines = [*iter(served.stdout.readline, "}\n"), "}"]

@@ -62,7 +62,7 @@ def climb(evaluator: ClipEvaluator, rung: int) -> Evaluation:
 def learned(evaluation: Evaluation) -> dict[str, float]:
     """What follows from the candidate and its rung, from wherever it was trained on."""
     assert evaluation.status == "ok", evaluation
-    metrics, others = evaluation.metrics, ("new_epochs", "training_s")
+    metrics, others = evaluation.metrics, ("new_epochs", "training_s", "validation_s")
     return {name: value for name, value in metrics.items() if name not in others}
 
 

@@ -16,7 +16,7 @@ from vidnas.report.ledger import ledger
 from vidnas.report.page import render
 from vidnas.report.study import StudyReport
 
-SEARCHED = sorted(name for name, family in families().items() if family.space)
+SEARCHED = ("assemblenet", "evanet", "evanet_inception", "tinystreams", "tinyvideonet")
 
 
 def study_of(family: str, trials: int = 14) -> StudyReport:

@@ -90,7 +90,7 @@ def answer(
 ) -> tuple[ModelCard, Heard]:
     heard = Heard()
     study = SimpleNamespace(folder=folder, config=SimpleNamespace(limits=Limits(latency_ms=8)))
-    request = SimpleNamespace(runtime="onnxruntime", latency_threads=threads, seed=0)
+    request = SimpleNamespace(runtime="onnxruntime", latency_threads=threads, seed=0, target=None)
     return Delivery(request, study, cache, heard).answer(models), heard
 
 

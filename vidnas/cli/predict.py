@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
-from pydantic import BeforeValidator, Field, PositiveInt
+from typing import TYPE_CHECKING, Any
 
 from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
+from vidnas.cli.predictions import PredictRequest, chosen, show_event
 from vidnas.core import UserError
-from vidnas.core.clip import SMOOTHING_S, THRESHOLD
-from vidnas.core.durations import format_moment
-from vidnas.workflows.options import Model, Request, Seconds
 
 if TYPE_CHECKING:
     from vidnas.deploy import Model as Trained
-
-_TOP = 5
-
-Source = Annotated[str, BeforeValidator(str)]
-"""Text, since an address is no path."""
-
-
-class PredictRequest(Request):
-    """What `vidnas predict` is asked for."""
-
-    model: Model
-    videos: Annotated[tuple[Source, ...], Parameter(metavar="VIDEO")]
-    """Video files, folders of them at any depth or of one video's frames, or patterns such as
-    "clips/**/*.mp4"; or one camera, such as 0, or stream, such as rtsp://host/path."""
-    top: PositiveInt | None = None
-    """Number of classes to show; 5 by default, or all that reach --threshold where a video may show
-    several."""
-    threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
-    """Least score of a class that is shown, where a video may show several, and of an event."""
-    smoothing_s: Seconds = SMOOTHING_S
-    """Time over which scores are averaged, of videos longer than half a minute and of streams."""
-    out: Path | None = None
-    """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
-    as subtitles, NAME.srt."""
 
 
 def command(request: PredictRequest, *, json: Json = False) -> None:
@@ -155,18 +126,3 @@ def _show(video: str, found: dict[str, Any]) -> None:
         show("  no class reaches the threshold")
     for name, score in found.items():
         show(f"  {score:6.1%}  {name}")
-
-
-def show_event(event: Mapping[str, Any]) -> None:
-    """Print an event: from when to when, and what."""
-    span = f"{format_moment(event['start_s'])} to {format_moment(event['end_s'])}"
-    show(f"  {span:>20}  {event['score']:6.1%}  {event['name']}")
-
-
-def chosen(
-    scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool
-) -> dict[str, float]:
-    """Return the classes to show with their scores, of all, the most likely first."""
-    if request.top is None and multi_label:
-        return {name: score for name, score in scores if score >= request.threshold}
-    return dict(scores[: request.top or _TOP])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidnas.cli.console import say, show, show_line
-from vidnas.cli.predict import PredictRequest, chosen, show_event
+from vidnas.cli.predictions import PredictRequest, chosen, show_event
 from vidnas.core.durations import format_moment
 
 if TYPE_CHECKING:

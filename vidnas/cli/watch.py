@@ -28,7 +28,7 @@ class WatchRequest(Request):
     study: Path
     """Folder of a study; a search may be running in it."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8420
-    """Port of the page on this machine; 0 for any that is free."""
+    """Port to listen on, on this machine; 0 for one that is free."""
 
 
 def command(request: WatchRequest) -> None:
