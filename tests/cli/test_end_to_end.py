@@ -24,8 +24,8 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
         "request.json", "states", "study.db",
     }  # fmt: skip
     assert {path.name for path in (study / "best").iterdir()} == {
-        "model.json", "weights.safetensors", "model.onnx", "training-videos.txt", "mistakes.json",
-        "blocks.json",
+        "README.md", "model.json", "weights.safetensors", "model.onnx", "training-videos.txt",
+        "mistakes.json", "blocks.json",
     }  # fmt: skip
     card = json.loads((study / "best" / "model.json").read_text())["card"]
     assert card["test"]["clips"] > 0

@@ -10,6 +10,7 @@ import pytest
 import torch
 from commands import call
 
+from vidnas.cli.console import results
 from vidnas.core import UserError
 from vidnas.data.demo import write_clips
 from vidnas.deploy import Model, save_model
@@ -79,7 +80,7 @@ def test_a_row_for_each_network_in_each_runtime(few: None, folder: Path) -> None
 def test_the_command_shows_and_writes_the_table(
     few: None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setattr(results, "width", 140)  # cells wrap in a narrow terminal
     asked = ("bench", "--all", folder / "tiny.json", "--repeats", 2, "--out", folder / "table")
     done = call(*asked)
     assert done.returncode == 0
