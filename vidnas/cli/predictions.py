@@ -1,0 +1,54 @@
+"""What `vidnas predict` is asked for, and how it shows what it found, of files and live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import BeforeValidator, Field, PositiveInt
+
+from vidnas.cli.console import show
+from vidnas.core.clip import SMOOTHING_S, THRESHOLD
+from vidnas.core.durations import format_moment
+from vidnas.workflows.options import Model, Request, Seconds
+
+_TOP = 5
+
+Source = Annotated[str, BeforeValidator(str)]
+"""Text, since an address is no path."""
+
+
+class PredictRequest(Request):
+    """What `vidnas predict` is asked for."""
+
+    model: Model
+    videos: Annotated[tuple[Source, ...], Parameter(metavar="VIDEO")]
+    """Video files, folders of them at any depth or of one video's frames, or patterns such as
+    "clips/**/*.mp4"; or one camera, such as 0, or stream, such as rtsp://host/path."""
+    top: PositiveInt | None = None
+    """Number of classes to show; 5 by default, or all that reach --threshold where a video may show
+    several."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
+    """Least score of a class that is shown, where a video may show several, and of an event."""
+    smoothing_s: Seconds = SMOOTHING_S
+    """Time over which scores are averaged, of videos longer than half a minute and of streams."""
+    out: Path | None = None
+    """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
+    as subtitles, NAME.srt."""
+
+
+def show_event(event: Mapping[str, Any]) -> None:
+    """Print an event: from when to when, and what."""
+    span = f"{format_moment(event['start_s'])} to {format_moment(event['end_s'])}"
+    show(f"  {span:>20}  {event['score']:6.1%}  {event['name']}")
+
+
+def chosen(
+    scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool
+) -> dict[str, float]:
+    """Return the classes to show with their scores, of all, the most likely first."""
+    if request.top is None and multi_label:
+        return {name: score for name, score in scores if score >= request.threshold}
+    return dict(scores[: request.top or _TOP])
