@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import serving, tiny_model
 
 from vidnas.data.demo import write_clips
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
-
 
 @pytest.mark.parametrize("width", [400, 1000])
-def test_videos_are_scored(tmp_path: Path, width: int) -> None:
+def test_videos_are_scored(browser: Any, tmp_path: Path, width: int) -> None:
     write_clips(tmp_path, classes=["right"], clips_per_class=1)
     (good,) = tmp_path.rglob("*.mp4")
     bad = tmp_path / "<b>no video.mp4"
     bad.write_bytes(b"no video")
     asked: list[str] = []
     names = ("left", "<img src=x onerror=alert(1)>", "a name of many words that goes on and on")
-    with serving(tiny_model(*names)) as client, sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with serving(tiny_model(*names)) as client:
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme="dark")
         page.on("request", lambda request: asked.append(request.url))
         page.goto(str(client.base_url))
@@ -34,7 +29,7 @@ def test_videos_are_scored(tmp_path: Path, width: int) -> None:
         shown = page.inner_text("main")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         pictures = page.locator("img").count()
-        browser.close()
+        page.close()
     assert all(name in shown for name in (*names, bad.name, good.name))
     assert "The video cannot be used: cannot be decoded" in shown
     assert (overflow, pictures) == (0, 0)

@@ -5,7 +5,6 @@ Skipped where there is no Playwright or no Chromium.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,6 @@ from vidnas.deploy import ModelCard
 from vidnas.profiling.blocks import BlockTime, BlockTimes
 from vidnas.report.mistakes import ConfusedClip, Mistakes, film_strip
 from vidnas.report.page import write_report
-
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 NAMES = (f"{EVIL} \"quoted\" & 'so'", "walk &amp; run")
 
@@ -53,14 +48,6 @@ def study(**changes: Any):
         "mistakes": Mistakes(wrong=1, clips=(clip,)), "blocks": blocks,
     }  # fmt: skip
     return report(**{**fields, **changes})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
