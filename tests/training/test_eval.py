@@ -77,7 +77,24 @@ def test_the_models_own_split_among_other_clips(
     model: Path, clips: Path, table: Callable[..., Path]
 ) -> None:
     new = table("path,label", *rows_of(clips, "test"))
-    assert "leave out --split" in complaint(call("eval", model, new, "--split", "val"))
+    assert "none of its videos is of the model's own; give the clips that it was trained" in (
+        complaint(call("eval", model, new, "--split", "val"))
+    )
+
+
+def test_a_validation_split_that_training_drew(
+    model: Path, clips: Path, table: Callable[..., Path]
+) -> None:
+    rows = [f"{row},test" for row in rows_of(clips, "test")]
+    rows += [f"{row},train" for split in ("train", "val") for row in rows_of(clips, split)]
+    given = table("path,label,split", *rows)
+    found = read_json(call("eval", model, given, "--split", "val", "--json"))
+    assert (found["clips"], found["split"]) == (9, None)
+    assert "model on" in (shown := call("eval", model, given, "--split", "val").stdout)
+    assert "(val)" in shown
+    calibrated = read_json(call("calibrate", model, given, "--json"))
+    assert calibrated["validation"]["after"]["metrics"]["clips"] == 9
+    assert calibrated["test"]["after"]["metrics"]["clips"] == 12
 
 
 def test_splits_drawn_anew(model: Path, clips: Path, table: Callable[..., Path]) -> None:

@@ -62,5 +62,5 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
         record = {"classes": found.classes, "split": found.split, "left_out": left_out}
         show_json({**record, **found.metrics.model_dump(), **beside_guessing(found.metrics)})
         return
-    title = f"{request.model} on {request.clips} ({found.split or 'all clips'})"
+    title = f"{request.model} on {request.clips} ({found.split or request.split or 'all clips'})"
     show_metrics(found.metrics, found.classes, title)

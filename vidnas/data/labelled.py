@@ -34,7 +34,8 @@ def load_labelled(
 
     Returns:
         The videos, all in the split `test`; and the given split that they are of, None where the
-        source gives none or has none for testing: then they are all of its videos.
+        source gives none or has none for testing: then they are all of its videos. So it is where
+        a validation split is asked for and not given: then they are those that one is drawn from.
 
     Raises:
         UserError: nothing there, nothing of the split, only some videos have one, a class that the
@@ -52,7 +53,10 @@ def load_labelled(
     chosen = split if None not in given else None
     if split is None:
         chosen = next((one for one in ("test", "val") if one in given), None)
-    entries = [one for one in reading.entries if chosen is None or one.split == chosen]
+    part = chosen
+    if chosen == "val" and "val" not in given and "train" in given:
+        part, chosen = "train", None  # training draws its validation videos from these
+    entries = [one for one in reading.entries if part is None or one.split == part]
     if not entries:
         there = listed([one for one in SPLITS if one in given])
         raise UserError(f"{source} has no videos in the split {chosen}; there is {there}.")

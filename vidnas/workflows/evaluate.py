@@ -139,8 +139,8 @@ def open_unseen(
     )
     if not kept.videos and not (trained or validated):
         raise UserError(
-            f"{clips} gives no splits, and none of its videos is of the model's own split {split}; "
-            "leave out --split."
+            f"{clips} gives no split {split}, and none of its videos is of the model's own; give "
+            "the clips that it was trained with."
         )
     if not kept.videos:
         raise UserError(f"{clips}: {left_out}; give clips that it has not seen.")
@@ -163,7 +163,7 @@ def _unseen(
 ) -> tuple[Dataset, int, int]:
     """Return the videos that do not flatter the model, and how many trained and chose it.
 
-    Where the clips have no splits, the model's own are theirs.
+    Where the clips do not have the split, the model's own is theirs.
     """
     files = [file_of(content) for content in dataset.contents()]
     flattering = frozenset() if split == "val" else seen.validated - seen.trained
