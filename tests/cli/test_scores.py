@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from judged import judged
 
 from vidnas.cli.scores import show_headline, show_metrics
-from vidnas.training.metrics import Metrics, score, score_multi_label
-
-
-def judged(confusion: list[list[int]]) -> Metrics:
-    """The metrics of a network whose predictions make this confusion matrix."""
-    pairs = [
-        (row, column)
-        for row, counts in enumerate(confusion)
-        for column, count in enumerate(counts)
-        for _ in range(count)
-    ]
-    labels, taken = torch.tensor(pairs).T
-    return score(torch.eye(len(confusion))[taken], labels)
+from vidnas.training.metrics import score_multi_label
 
 
 def test_a_network_that_always_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import torch
+from judged import judged
 from test_page import PROTOCOL, Page, cost, ok, report, trial
 
 from vidnas.core import Cost, Latency
@@ -14,20 +14,8 @@ from vidnas.report.choices import choices_of
 from vidnas.report.page import render
 from vidnas.report.verdict import warnings
 from vidnas.training import Metrics
-from vidnas.training.metrics import score
 
 NAMES = ("a", "b", "c")
-
-
-def judged(confusion: list[list[int]], **changes) -> Metrics:
-    pairs = [
-        (row, column)
-        for row, counts in enumerate(confusion)
-        for column, count in enumerate(counts)
-        for _ in range(count)
-    ]
-    labels, taken = torch.tensor(pairs).T
-    return score(torch.eye(len(confusion))[taken], labels).model_copy(update=changes)
 
 
 GOOD = judged([[90, 5, 5], [5, 90, 5], [5, 5, 90]])

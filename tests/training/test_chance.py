@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from judged import judged
 
-from vidnas.training import Metrics, MultiLabelMetrics
+from vidnas.training import MultiLabelMetrics
 from vidnas.training.chance import (
     accuracy_interval,
     chance_level,
@@ -14,19 +15,7 @@ from vidnas.training.chance import (
     majority_share,
     wilson_interval,
 )
-from vidnas.training.metrics import score, score_multi_label
-
-
-def judged(confusion: list[list[int]], headline: str = "top1") -> Metrics:
-    """The metrics of a network whose predictions make this confusion matrix."""
-    pairs = [
-        (row, column)
-        for row, counts in enumerate(confusion)
-        for column, count in enumerate(counts)
-        for _ in range(count)
-    ]
-    labels, taken = torch.tensor(pairs).T
-    return score(torch.eye(len(confusion))[taken], labels, headline=headline)  # type: ignore[arg-type]
+from vidnas.training.metrics import score_multi_label
 
 
 @pytest.mark.parametrize(
