@@ -68,6 +68,25 @@ def test_a_gain_is_a_childs_over_its_parents_on_the_lowest_rung() -> None:
     assert [row.kind for row in rows] == ["block: filters", "frames"]
 
 
+def test_an_heir_is_compared_with_what_its_parent_had_reached() -> None:
+    def event(number: int, fitness: float, end_s: float, *parent, inherited: float = 0.0):
+        found = ok(fitness, 4.0)
+        metrics = {**found.metrics, "inherited": inherited}
+        found = found.model_copy(update={"seconds": 10.0, "metrics": metrics})
+        return replace(trial(number, found, *parent), elapsed_s=end_s)
+
+    born = event(0, 0.3, 10.0)
+    better = born.climbed(ok(0.6, 4.0), 40.0)
+    best = better.climbed(ok(0.8, 4.0), 95.0)
+    heir = event(1, 0.7, 100.0, 0, ("frames 4 -> 8",), inherited=0.9)
+    orphan = event(2, 0.4, 110.0, 0, ("size 32 -> 64",))
+    _, rows = ledger(report(history=[born, better, best, heir, orphan]))
+    gains = {row.kind: row.gains for row in rows}
+    # The heir began at 90 s, when its parent had not reached its last rung.
+    assert gains["frames"] == pytest.approx((0.1,))
+    assert gains["size"] == pytest.approx((0.1,))
+
+
 @pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 60])
 def test_students_quantile(freedom: int) -> None:
     assert _student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=0.01)

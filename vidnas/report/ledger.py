@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidnas.core import Status
+from vidnas.core import Evaluation, Status
 from vidnas.evolution.trial import Trial
 from vidnas.report.study import StudyReport
 
@@ -42,7 +42,7 @@ class LedgerRow:
 
     kind: str
     gains: tuple[float, ...]
-    """Differences to the parent, on the lowest rung, of the children that were trained."""
+    """Differences to the parent of the children that were trained."""
     lost: dict[Status, int]
     """How many children were rejected or failed."""
 
@@ -73,9 +73,13 @@ class LedgerRow:
 def ledger(report: StudyReport) -> tuple[str, list[LedgerRow]]:
     """Return what gains are measured in, and one row per kind of mutation, the best mean first.
 
-    A child of several mutations counts for each of them. Parent and child are compared on the
-    lowest rung, the only one that both were trained to alike.
+    A child of several mutations counts for each of them. Its first rung is compared with that of
+    its parent, the only one that both were trained to alike; where it inherited, with what its
+    parent had reached by then.
     """
+    events: dict[int, list[Trial]] = {}
+    for event in report.history:
+        events.setdefault(event.number, []).append(event)
     by_share = all(one.evaluations[0].headline_share is not None for one in report.of_status("ok"))
     gains: dict[str, list[float]] = {}
     lost: dict[str, dict[Status, int]] = {}
@@ -90,15 +94,24 @@ def ledger(report: StudyReport) -> tuple[str, list[LedgerRow]]:
                 counts = lost.setdefault(kind, {})
                 counts[status] = counts.get(status, 0) + 1
             elif parent is not None and parent.evaluations[0].status == "ok":
-                own.append(_worth(child, by_share) - _worth(parent, by_share))
+                before = _begun_from(events[child.number][0], events[parent.number])
+                own.append(_worth(child.evaluations[0], by_share) - _worth(before, by_share))
     rows = [LedgerRow(kind, tuple(own), lost.get(kind, {})) for kind, own in gains.items()]
     rows.sort(key=lambda row: (row.mean is None, -(row.mean or 0.0), row.kind))
     return ("points" if by_share else "fitness"), rows
 
 
-def _worth(trial: Trial, by_share: bool) -> float:
-    first = trial.evaluations[0]
-    found = first.headline_share if by_share else first.fitness
+def _begun_from(birth: Trial, parent: Sequence[Trial]) -> Evaluation:
+    """Return the parent's evaluation that a child began from, given the events of both."""
+    began_s = birth.elapsed_s - birth.evaluation.seconds
+    reached = [one.evaluation for one in parent if one.elapsed_s <= began_s]
+    if not birth.evaluation.metrics.get("inherited") or not reached:
+        return parent[0].evaluation
+    return reached[-1]
+
+
+def _worth(evaluation: Evaluation, by_share: bool) -> float:
+    found = evaluation.headline_share if by_share else evaluation.fitness
     return found or 0.0
 
 
