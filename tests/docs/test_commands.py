@@ -56,6 +56,21 @@ def test_a_command_that_does_not_exist_is_found(line: str) -> None:
         _check(line)
 
 
+def test_commands_that_the_program_names_exist() -> None:
+    """In what it says, and on its pages."""
+    texts = [*(ROOT / "vidnas").rglob("*.py"), *(ROOT / "vidnas/report/templates").iterdir()]
+    said = {
+        words
+        for path in texts
+        for words in re.findall(
+            r"`vidnas ([a-z][a-z-]*(?: [a-z]+)?)", path.read_text(encoding="utf-8")
+        )
+    }
+    assert len(said) > 20
+    known = {*COMMANDS, *(command.split()[0] for command in COMMANDS if " " in command)}
+    assert [one for one in said if one not in known and one.split()[0] not in COMMANDS] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_flag_named_alone_belongs_to_a_command(page: Path) -> None:
     known = {flag for command in COMMANDS for flag in _FLAG.findall(_help(*command.split()))}

@@ -64,7 +64,7 @@ def _warnings(report: StudyReport) -> Iterator[str]:
         yield (
             "This network is not surely better than guessing. "
             f"{guessing_phrase(test, classes)} Give it more clips or more time, and look at them "
-            "with `vidnas data preview`: can you tell the classes apart at this size?"
+            "with `vidnas data show`: can you tell the classes apart at this size?"
         )
     yield from _few_clips(test)
     if isinstance(test, Metrics):
