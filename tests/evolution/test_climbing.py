@@ -266,6 +266,33 @@ def test_designs_come_first_also_after_a_kill(tmp_path: Path, make: Any) -> None
     assert repr(trials[0]).startswith("Trial(0, design, ok")
 
 
+class Following(ToySpace):
+    """The last width is how a toy sees its clips."""
+
+    def designs(self) -> tuple[Architecture, ...]:
+        widths = (1, 1, 1, 1), (1, 1, 1, 9), (4, 4, 4, 4), (5, 5, 5, 5)
+        return tuple(Toy(widths=one) for one in widths)
+
+    def follow(self, design: Architecture, fittest: Architecture) -> Architecture:
+        assert isinstance(design, Toy) and isinstance(fittest, Toy)
+        return Toy(widths=(*design.widths[:3], fittest.widths[3]))
+
+
+def test_designs_follow_the_fittest_unless_both_ways_are_drawn(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "space": Following(),
+        "evaluator": ToyEvaluator(),
+        "config": {"designs": True},
+    }
+    search(tmp_path / "whole", evaluations=6, **settings)
+    search_killed_after_every_event(tmp_path / "parts", evaluations=6, **settings)
+    assert history(tmp_path / "parts") == history(tmp_path / "whole")
+    trials = Study.read(tmp_path / "whole").trials
+    designs = [trial.architecture for trial in trials if trial.proposal.design]
+    widths = (1, 1, 1, 1), (1, 1, 1, 9), (4, 4, 4, 9), (5, 5, 5, 9)
+    assert designs == [Toy(widths=one) for one in widths]
+
+
 def test_designs_may_be_left_out_and_that_is_compared(tmp_path: Path) -> None:
     def run(designs: bool) -> Study:
         return vidnas.search(

@@ -15,6 +15,7 @@ import torch
 from vidnas.core import Modality, UserError
 from vidnas.core.clip import SAMPLINGS, Sampling
 from vidnas.families import Space, architecture_from_json, create_network, families
+from vidnas.families.clips import NormalizedClips
 from vidnas.profiling import count_cost
 from vidnas.testing import check_architecture, check_network
 
@@ -68,6 +69,24 @@ def test_designs_take_the_sampling_that_comes_first(name: str, sampling: Samplin
     space = build(max_size_px=64, max_frames=16, sampling=(sampling, *others))
     inputs = [spec for design in space.designs() for spec in design.inputs]
     assert {spec.sampling for spec in inputs} == {sampling}
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_designs_are_compared_in_both_ways_or_follow_the_fittest(name: str) -> None:
+    space = space_of(name, ORDINARY)
+    designs = space.designs()
+    if not isinstance(designs[0], NormalizedClips):
+        assert space.follow(designs[0], designs[1]) == designs[0]
+        return
+    first, second, *others = designs
+    ways = [getattr(one, "normalization", "") for one in (first, second)]
+    assert ways == ["data", "clip"]
+    assert space.follow(first, second) == second
+    assert space.follow(second, first) == first
+    followed = [space.follow(one, second) for one in others]
+    assert {getattr(one, "normalization", "") for one in followed} == {"clip"}
+    still = first.model_copy(update={"frames": 1, "normalization": "clip"})
+    assert space.follow(first, still) == first
 
 
 @pytest.mark.parametrize("name", SEARCHED)

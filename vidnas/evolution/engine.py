@@ -137,7 +137,7 @@ class _Search:
         self.clock_zero = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
         for trial in history:
             self.schedule.start(trial.number if trial.earlier else None)
-            self.proposer.note(trial.architecture)
+            self.proposer.note(trial.proposal)
             self.tally.take(trial)
         self.catch_up()
 
@@ -224,7 +224,7 @@ class _Search:
 
     def start(self, action: Action) -> None:
         architecture = action.proposal.architecture
-        self.proposer.note(architecture)
+        self.proposer.note(action.proposal)
         self.schedule.start(action.number)
         known = self.study.unrecorded.get((architecture.digest, action.rung))
         # Adapted to what the strategy knows and no more, so that nothing depends on timing.

@@ -34,10 +34,13 @@ class Proposer:
         self._designs = designs
         self._seed = seed
         self._tried: set[str] = set()
+        self._designs_tried: set[str] = set()
 
-    def note(self, architecture: Architecture) -> None:
-        """Take it that an architecture is tried."""
-        self._tried.add(architecture.digest)
+    def note(self, proposal: Proposal) -> None:
+        """Take it that a candidate is tried."""
+        self._tried.add(proposal.architecture.digest)
+        if proposal.design:
+            self._designs_tried.add(proposal.architecture.digest)
 
     def teach(self, trial: Trial) -> None:
         """Show the strategy the next event."""
@@ -51,8 +54,8 @@ class Proposer:
             before: how many actions the search started. The generator depends on it and on the
                 seed, so that a resumed study does not restart its sequence of random numbers.
         """
-        for design in self._designs:
-            if self._is_new(design):
+        for design in self._designs[len(self._designs_tried) :]:
+            if self._is_new(design := self._as_learned(design)):
                 return Proposal(design, design=True)
         rng = np.random.default_rng((self._seed, before))
         for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
@@ -63,6 +66,16 @@ class Proposer:
             if self._is_new(proposal.architecture):
                 return proposal
         return None
+
+    def _as_learned(self, design: Architecture) -> Architecture:
+        """Return the design as the fittest candidate so far sees its clips; those that were drawn
+        in both ways, to be compared, stay as they are."""
+        trained = [one for one in self.known if one.evaluation.status == "ok"]
+        if not trained:
+            return design
+        fittest = max(trained, key=lambda one: one.rank)
+        followed = self._space.follow(design, fittest.architecture)
+        return design if followed in self._designs else followed
 
     def _is_new(self, architecture: Architecture) -> bool:
         return architecture.digest not in self._tried

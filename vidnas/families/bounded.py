@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vidnas.core import Evaluation, UserError
 from vidnas.families.architecture import Architecture
-from vidnas.families.clips import ClipBounds
+from vidnas.families.clips import ClipBounds, NormalizedClips, seen_alike
 from vidnas.families.genes import Change
 from vidnas.families.space import Space
 
@@ -99,6 +99,13 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """What people drew, fitted to the bounds, as far as it then lies within them."""
         fitted = (drawn.model_copy(update=self.fitting(drawn)) for drawn in self.drawn)
         return tuple({one.digest: one for one in fitted if self.contains(one)}.values())
+
+    def follow(self, design: Architecture, fittest: Architecture) -> Architecture:
+        """The design, normalising its clips as the fittest candidate does, where both can."""
+        if not (isinstance(design, NormalizedClips) and isinstance(fittest, NormalizedClips)):
+            return design
+        followed = seen_alike(design, fittest)
+        return followed if self.contains(followed) else design
 
     def fitting(self, drawn: ArchitectureT) -> dict[str, Any]:
         """The genes that bring a drawn architecture as near to the bounds as they can."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -77,6 +77,22 @@ class NormalizedClips(ClipGenes):
         """Stride, sampling and normalisation as far as they matter."""
         kind = self.normalization if self.frames > 1 else "data"
         return {**super().neutral_clip, "normalization": kind}
+
+
+NormalizedT = TypeVar("NormalizedT", bound=NormalizedClips)
+
+
+def seen_both_ways(network: NormalizedT) -> tuple[NormalizedT, ...]:
+    """The network with each normalisation: which suits the data is known when both were tried."""
+    ways = get_args(NormalizationKind)
+    return tuple(network.model_copy(update={"normalization": way}) for way in ways)
+
+
+def seen_alike(network: NormalizedT, other: NormalizedClips) -> NormalizedT:
+    """The network with the normalisation of another one, unless that has none: a single frame."""
+    if other.frames == 1:
+        return network
+    return network.model_copy(update={"normalization": other.normalization})
 
 
 class SingleClip(NormalizedClips, Architecture):

@@ -44,6 +44,11 @@ class Space(ABC):
         distinct in their digest; the ordinary ones first."""
         return ()
 
+    def follow(self, design: Architecture, fittest: Architecture) -> Architecture:
+        """Return the design with what the search has learned of the clips: how its fittest
+        candidate sees them. By default the design as it was drawn."""
+        return design
+
     @abstractmethod
     def contains(self, architecture: Architecture) -> bool:
         """Whether the architecture is valid and within the bounds."""

@@ -36,6 +36,12 @@ class SpaceContract:
             check_architecture(design)
         assert space.designs() == designs
 
+    def test_designs_that_follow_stay_in_the_space(self, space: Space) -> None:
+        fittest = space.random(np.random.default_rng(0))
+        for design in space.designs():
+            assert space.follow(design, design) == design
+            assert space.contains(space.follow(design, fittest))
+
     def test_the_generator_is_the_only_source_of_randomness(self, space: Space) -> None:
         def walk(seed: int) -> list[str]:
             rng, told = np.random.default_rng(seed), []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vidnas.families.assemblenet.architecture import DEPTHS, AssembleNet, Block, Stem
 from vidnas.families.assemblenet.bounds import STRIDES
 from vidnas.families.assemblenet.published import PUBLISHED
+from vidnas.families.clips import seen_both_ways
 
 _Node = tuple[int, tuple[int, ...], int | tuple[int, int, int], int]
 """The level, the inputs, the filters and the dilation of a block."""
@@ -64,11 +65,11 @@ def _network(
 
 
 DESIGNS: tuple[AssembleNet, ...] = (
-    _network(8, 2, 32, 0.25, _EARLY_FUSION),
+    *seen_both_ways(_network(8, 2, 32, 0.25, _EARLY_FUSION)),
+    *seen_both_ways(_network(4, 4, 32, 0.125, _EARLY_FUSION)),
     _network(8, 2, 32, 0.125, _ASSEMBLENET_50),
     _network(8, 2, 48, 0.25, _TWO_STREAMS),
     _network(8, 2, 64, 0.25, _APPEARANCE),
-    _network(4, 4, 32, 0.125, _EARLY_FUSION),
     _network(8, 2, 32, 0.25, _APPEARANCE),
     _network(8, 2, 32, 0.125, _APPEARANCE),
     _network(4, 4, 32, 0.125, _APPEARANCE),

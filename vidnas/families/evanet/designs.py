@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vidnas.families.clips import seen_both_ways
 from vidnas.families.evanet.architecture import EvaNet
 from vidnas.families.evanet.inception import EvaNetInception
 from vidnas.families.evanet.module import Branch, ConvKind, Module
@@ -39,9 +40,9 @@ def _published(name: str, frames: int, frame_stride: int, size_px: int) -> EvaNe
 
 
 DESIGNS: tuple[EvaNet, ...] = (
-    _residual(8, 2, 64, _modules(_R2PLUS1D, 1, 1, 1, 1)),
+    *seen_both_ways(_residual(8, 2, 64, _modules(_R2PLUS1D, 1, 1, 1, 1))),
+    *seen_both_ways(_residual(8, 2, 32, _modules(_CONV_AND_POOL, 1, 1, 1, 1))),
     _residual(16, 1, 64, _modules(_I3D, 1, 1, 1, 1)),
-    _residual(8, 2, 32, _modules(_CONV_AND_POOL, 1, 1, 1, 1)),
     _residual(16, 1, 48, _modules(_S3D, 1, 1, 1, 1)),
     _residual(8, 2, 32, _modules(_POOLED, 1, 1, 1, 1)),
     _residual(16, 1, 64, _modules(_R2PLUS1D, 1, 2, 2, 1)),
@@ -65,12 +66,12 @@ def _inflated(
 
 
 INCEPTION_DESIGNS: tuple[EvaNetInception, ...] = (
-    _inflated(16, 1, 64, _I3D),
+    *seen_both_ways(_inflated(16, 1, 64, _I3D)),
+    *seen_both_ways(_inflated(8, 2, 32, _S3D)),
     _inflated(16, 1, 64, _S3D),
     _inflated(8, 2, 64, _I3D),
     _inflated(8, 2, 64, _S3D),
     _inflated(8, 2, 48, _I3D),
-    _inflated(8, 2, 32, _S3D),
     _inflated(16, 1, 96, _S3D),
     _inflated(32, 1, 96, _I3D),
 )

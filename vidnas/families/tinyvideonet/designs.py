@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vidnas.families.clips import seen_both_ways
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.block import Block
 
@@ -39,18 +40,12 @@ def _chain(frames: int, frame_stride: int, size_px: int, *blocks: Block) -> Tiny
     return TinyVideoNet(frames=frames, frame_stride=frame_stride, size_px=size_px, blocks=blocks)
 
 
-# Which of the two ways to see a clip suits the data is known only when both were tried.
-_SEEN_BOTH_WAYS = (
-    _chain(8, 2, 64, residual(16), residual(32, 2), residual(64, 2, 2), residual(128, 2, 2)),
-    _chain(16, 1, 32, squeezing(24), squeezing(64), residual(128, 2, 2)),
-    _chain(8, 2, 32, residual(16), residual(32, 1, 2), residual(64, 2, 2)),
-)
 DESIGNS: tuple[TinyVideoNet, ...] = (
-    *(
-        network.model_copy(update={"normalization": way})
-        for network in _SEEN_BOTH_WAYS
-        for way in ("data", "clip")
+    *seen_both_ways(
+        _chain(8, 2, 64, residual(16), residual(32, 2), residual(64, 2, 2), residual(128, 2, 2))
     ),
+    *seen_both_ways(_chain(16, 1, 32, squeezing(24), squeezing(64), residual(128, 2, 2))),
+    *seen_both_ways(_chain(8, 2, 32, residual(16), residual(32, 1, 2), residual(64, 2, 2))),
     _chain(16, 1, 64, squeezing(16), squeezing(48), residual(96, 2, 2), residual(192, 2)),
     _chain(8, 2, 48, residual(16), residual(24), residual(48, 2, 2), residual(96, 2, 2)),
     _chain(4, 4, 32, residual(16), residual(24), residual(48, 1, 2)),
