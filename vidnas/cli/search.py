@@ -47,6 +47,8 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         )
         if latency.doubt:
             show((f"        {latency.doubt}", "yellow"))
+        if (frame := card.cost.frame_latency) is not None:
+            show((format_ms(frame.p50_ms), "bold"), " per new frame of a stream")
     show(f"model   {result.model}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:

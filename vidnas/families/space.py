@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+from typing_extensions import Self
 
 from vidnas.core import Evaluation
 from vidnas.families.architecture import Architecture
@@ -43,6 +44,11 @@ class Space(ABC):
         """Return good architectures that people drew, where a search begins: valid, of this space,
         distinct in their digest; the ordinary ones first."""
         return ()
+
+    def for_streams(self) -> Self:
+        """Return the space for a search whose networks are to take each frame of a stream once;
+        the same where nothing in it is about that."""
+        return self
 
     @abstractmethod
     def contains(self, architecture: Architecture) -> bool:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.layers.padding import same_padding
-from vidnas.layers.window import Reach, Window, WindowClip
+from vidnas.layers.spans import Reach
+from vidnas.layers.window import Window, WindowClip
 
 
 def clip_to_frames(clip: Tensor) -> Tensor:
@@ -48,10 +50,16 @@ def scale_clip(x: Tensor, scale: Tensor, frames: int) -> Tensor:
     return scaled.reshape(-1, *(int(size) for size in x.shape[1:]))
 
 
-def every(x: Tensor, frames: int, stride: int) -> Tensor:
-    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`."""
+def every(x: Tensor, frames: int, stride: int, *, newest: bool = False) -> Tensor:
+    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`, the first one among them; or the
+    newest one."""
     if stride == 1:
         return x
+    if newest:
+        if isinstance(x, Window):
+            newer: Tensor = x.over_past(lambda x, n: (x[::stride], 0), 1, stride)
+            return newer
+        return per_frame(x, frames)[:, (frames - 1) % stride :: stride].flatten(0, 1)
     if isinstance(x, Window):
         kept: Tensor = x.over_time(lambda x, n: (every(x, n, stride), 0), Reach(1, stride, 0))
         return kept
@@ -91,6 +99,13 @@ def reach_over_time(layer: object, frames: int) -> Reach | None:
     return None
 
 
+def last_frames(x: Tensor, frames: int, count: int) -> tuple[Tensor, int]:
+    """Keep the last frames of longer clips in `(N * T, C, H, W)`, and their number."""
+    if frames <= count:
+        return x, frames
+    return per_frame(x, frames)[:, -count:].flatten(0, 1), count
+
+
 class OverTime(nn.Module):
     """Applies a 2D layer to the plane of time and pixels, so that a kernel `(k, 1)` spans time."""
 
@@ -101,3 +116,26 @@ class OverTime(nn.Module):
     def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
         """`(N * T, C, H, W)` to `(N * T', C', H, W)` and `T'`."""
         return over_time(self.layer, x, frames)
+
+
+class OverPast(OverTime):
+    """Applies a 2D layer to the plane of time and pixels, so that a kernel `(k, 1)` sees each frame
+    and those before it, or zeros where there are none. Where it strides, it sees the newest."""
+
+    def __init__(self, layer: nn.Module, length: int, stride: int) -> None:
+        """Apply a layer that does not pad time."""
+        super().__init__(layer)
+        self.length, self.stride = length, stride
+
+    def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
+        """`(N * T, C, H, W)` to `(N * T', C', H, W)` and `T' = ceil(T / s)`."""
+        if isinstance(x, Window):
+            layer = partial(over_time, self.layer)
+            return x.over_past(layer, self.length, self.stride), -(-frames // self.stride)
+        return over_time(self._padded, x, frames)
+
+    def _padded(self, plane: Tensor) -> Tensor:
+        frames = int(plane.shape[2])
+        before = (-(-frames // self.stride) - 1) * self.stride + self.length - frames
+        padded: Tensor = self.layer(F.pad(plane, (0, 0, before, 0)))
+        return padded
