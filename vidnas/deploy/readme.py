@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vidnas.core import Cost
+from vidnas.core import Cost, Latency
 from vidnas.core.files import replacing
 from vidnas.core.quantities import (
     format_bytes,

@@ -209,8 +209,7 @@ def _both(
     stream.reset()
     actual, expected = [], []
     for number in range(asked[-1] + 1):
-        new = chosen(videos, step.taken_at(number))
-        logits = stream([np.ascontiguousarray(frames.numpy()) for frames in new])
+        logits = stream([frames.numpy() for frames in chosen(videos, step.taken_at(number))])
         if number in asked:
             actual.append(logits)
             with torch.inference_mode():

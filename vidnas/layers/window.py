@@ -55,7 +55,7 @@ class CannotStream(Exception):
     """
 
     def __init__(self, does: str, what: str = "it") -> None:
-        super().__init__(f"{what} {does}")
+        super().__init__(f"{what} {does}".strip())
         self.does = does
 
 

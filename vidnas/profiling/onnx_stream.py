@@ -44,4 +44,4 @@ class OnnxStream:
 def _value(array: NDArray[np.float32]) -> Any:
     import onnxruntime
 
-    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))

@@ -38,7 +38,8 @@ class StreamingStep(nn.Module):
                 done frame by frame; it is named.
         """
         super().__init__()
-        self.network = network.eval()
+        self.network = network
+        self.eval()
         specs = network.architecture.inputs
         self.hop = hop or min(spec.frame_stride for spec in specs)
         """By how many frames of the video clips move."""
@@ -110,7 +111,8 @@ def _span(spec: ClipSpec, hop: int) -> Span:
         raise CannotStream("takes frames that are spread evenly over whole videos")
     span = Span(spec.frames, spec.frame_stride, hop, first=0, last=spec.frames)
     if not span.is_shared:
-        raise CannotStream(f"shares no frames between clips of {spec} that are {hop} frames apart")
+        clips = f"clips of {spec} that are {hop} frames apart share no frames"
+        raise CannotStream(clips, "")
     return span
 
 
