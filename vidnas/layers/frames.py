@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.layers.padding import same_padding
@@ -116,26 +115,3 @@ class OverTime(nn.Module):
     def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
         """`(N * T, C, H, W)` to `(N * T', C', H, W)` and `T'`."""
         return over_time(self.layer, x, frames)
-
-
-class OverPast(OverTime):
-    """Applies a 2D layer to the plane of time and pixels, so that a kernel `(k, 1)` sees each frame
-    and those before it, or zeros where there are none. Where it strides, it sees the newest."""
-
-    def __init__(self, layer: nn.Module, length: int, stride: int) -> None:
-        """Apply a layer that does not pad time."""
-        super().__init__(layer)
-        self.length, self.stride = length, stride
-
-    def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
-        """`(N * T, C, H, W)` to `(N * T', C', H, W)` and `T' = ceil(T / s)`."""
-        if isinstance(x, Window):
-            layer = partial(over_time, self.layer)
-            return x.over_past(layer, self.length, self.stride), -(-frames // self.stride)
-        return over_time(self._padded, x, frames)
-
-    def _padded(self, plane: Tensor) -> Tensor:
-        frames = int(plane.shape[2])
-        before = (-(-frames // self.stride) - 1) * self.stride + self.length - frames
-        padded: Tensor = self.layer(F.pad(plane, (0, 0, before, 0)))
-        return padded

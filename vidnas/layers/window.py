@@ -41,11 +41,17 @@ class Memory:
         else:
             state = own.new_zeros((span.period * count, *own.shape[1:]))
         before = [own[since:begin]] if since < begin else []
-        frames = torch.cat([*before, state[:count], own[span.first :]])
+        oldest = state[:count] if span.period > 1 else state
+        frames = torch.cat([*before, oldest, _part(own, span.first, span.count)])
         new = frames[begin + span.moved - since : span.last - since]
         # Copied, since layers may change in place what they are given.
         self.kept.append(torch.cat([state[count:], new]) if span.period > 1 else new.clone())
         return frames
+
+
+def _part(x: Tensor, first: int, last: int) -> Tensor:
+    """Return some frames; exported, a part that is all of them would be a node nevertheless."""
+    return x if (first, last) == (0, int(x.shape[0])) else x[first:last]
 
 
 class CannotStream(Exception):
@@ -83,14 +89,14 @@ class Window:
         """Return the features of the frames of [first, last)."""
         span = self.span
         if last <= span.first or not span.is_shared:
-            return self.own[first:last]
+            return _part(self.own, first, last)
         if first >= span.shared.stop:
             shared = span.frames - span.count
-            return self.own[first - shared : last - shared]
+            return _part(self.own, first - shared, last - shared)
         if self._completed is None or first < self._since:
             self._completed = self._memory.complete(self.own, span, first)
             self._since = first
-        return self._completed[first - self._since : last - self._since]
+        return _part(self._completed, first - self._since, last - self._since)
 
     def whole(self) -> Tensor:
         """Return the features of all frames, `(T, ...)`."""

@@ -9,9 +9,9 @@ from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Operation, Unit
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
+from vidnas.layers.causal import ConvOverPast, OverPast, PoolOverPast
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import (
-    OverPast,
     OverTime,
     clip_to_frames,
     every,
@@ -106,19 +106,13 @@ class TinyVideoNetwork(Network):
 
 
 def _temporal(op: Operation, channels: int, inner: int) -> tuple[OverTime, int]:
-    kernel, stride = (op.kernel, 1), (op.stride, 1)
-    layer: nn.Module
-    if not op.causal:
-        layer, channels = _layer(op, channels, inner, kernel, stride)
-        return OverTime(layer), channels
-    if op.kind == "maxpool":
-        layer = nn.MaxPool2d(kernel, stride)
-    elif op.kind == "avgpool":
-        layer = nn.AvgPool2d(kernel, stride)
-    else:
-        layer = ConvNorm(channels, inner, kernel, stride, act=op.act, padded=False)
-        channels = inner
-    return OverPast(layer, op.kernel, op.stride), channels
+    if op.kind in ("maxpool", "avgpool"):
+        if op.causal:
+            return PoolOverPast(op.kind, op.kernel, op.stride), channels
+    elif op.causal:
+        return ConvOverPast(channels, inner, op.kernel, op.stride, op.act), inner
+    layer, channels = _layer(op, channels, inner, (op.kernel, 1), (op.stride, 1))
+    return OverTime(layer), channels
 
 
 def _layer(
