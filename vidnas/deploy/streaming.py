@@ -64,12 +64,12 @@ class StreamingNetwork:
         """
         new = [clip[:, :, -takes[2] :] for clip, takes in zip(clips, self._step.takes, strict=True)]
         with torch.inference_mode():
+            logits: Tensor
             logits, *self._state = self._step(*new, *self._state)
             self._seen += 1
-            if self._seen > self._step.warmup_steps:
-                return logits
-            full: Tensor = self.network(*clips)
-            return full
+            if self._seen <= self._step.warmup_steps:
+                logits = self.network(*clips)
+            return logits
 
 
 def cannot_stream(error: CannotStream) -> UserError:
