@@ -65,8 +65,8 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
         request.all or request.target or (request.runtime, request.device) != ("onnxruntime", "cpu")
     ):
         raise UserError(
-            "--streaming times a step in ONNX Runtime on this machine's CPU; leave --all, --target, "
-            "--device and --runtime out."
+            "--streaming times a step in ONNX Runtime on the CPU of this machine; leave --all, "
+            "--target, --device and --runtime out."
         )
     if request.all:
         _table(request, json)
