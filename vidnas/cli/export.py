@@ -32,8 +32,8 @@ class ExportRequest(Request):
     """Labelled clips: those that the model was trained on, for int8 and to check the file; the
     study's by default."""
     streaming: bool = False
-    """Write what the model does with each new frame of a video, as ONNX: it takes that frame and
-    what earlier ones left, so that every frame is computed once."""
+    """One step of a stream, as ONNX: it takes the newest frame and what earlier ones left, so that
+    every frame is computed once."""
 
 
 def command(request: ExportRequest, *, json: Json = False) -> None:
