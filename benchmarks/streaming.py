@@ -1,16 +1,15 @@
-"""Windows that share frames against clip by clip: equality over 200 frames, and the cost of each.
+"""A step that takes each frame once against clip by clip: equality over 200 frames, and the cost.
 
-Each family has one network with random weights, of the size of those that a search visits. A window
-moves by the stride of its clip, so that it brings one frame. Costs are operations, counted, and the
-median CPU time of a window in torch on one thread, the two ways in turns.
+Each family has one network with random weights, of the size of those that a search visits; that of
+Tiny Video Networks also with causal layers. A step takes one frame. Its answers are compared with
+those of the network for the same frames: all of them, or every eighth where these are all since the
+begin. Costs are operations, counted, and the latency of a step and of a clip in ONNX Runtime on one
+thread, both in turns and each beside the reference network.
 """
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ from benchmarks.results import Results, options, print_table
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vidnas.families import Architecture, Network
+    from vidnas.families import Architecture
+    from vidnas.profiling.streaming import StreamingStep
 
-_FRAMES = 200
+_FRAMES, _REPEATS = 200, 40
 
 
 def architectures() -> dict[str, Architecture]:
@@ -39,8 +39,10 @@ def architectures() -> dict[str, Architecture]:
         if all(one.stems[node].kind == "rgb" for node in one.built if node < len(one.stems))
     )
     size = {"frames": 16, "frame_stride": 1, "size_px": 64}
+    tiny = TINY[0].model_copy(update=size)
     return {
-        "tinyvideonet": TINY[0].model_copy(update=size),
+        "tinyvideonet": tiny,
+        "tinyvideonet, causal": tiny.model_copy(update={"causal": True}),
         "tinystreams": STREAMS[3],
         "baselines": find_architecture("r2plus1d_18").model_copy(update={**size, "width": 0.25}),
         "evanet": DESIGNS[0].model_copy(update=size),
@@ -54,47 +56,59 @@ def compare(architecture: Architecture, video: Path) -> dict[str, Any]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vidnas.deploy.streaming import StreamingNetwork, clip_at
     from vidnas.families import create_network
+    from vidnas.profiling.streaming import StreamingStep
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = create_network(architecture, 5).eval()
-    stream = StreamingNetwork(network)
-    specs = architecture.inputs
-    videos = [_frames(video, spec.size_px) for spec in specs]
-    window = max(spec.span_frames for spec in specs)
-    largest, scale = 0.0, 0.0
-    times_s: dict[str, list[float]] = {"stream": [], "clip": []}
-    clips: list[Tensor] = []
-    with torch.inference_mode():
-        for start in range(0, _FRAMES - window + 1, stream.hop):
-            clips = [clip_at(one, spec, start) for one, spec in zip(videos, specs, strict=True)]
-            found, stream_s = _timed(stream, clips)
-            expected, clip_s = _timed(network, clips)
-            largest = max(largest, float((found - expected).abs().max()))
-            scale = max(scale, float(expected.abs().max()))
-            if start > 2 * window:
-                times_s["stream"].append(stream_s)
-                times_s["clip"].append(clip_s)
+    step = StreamingStep(network)
     counted = []
-    for run in (stream, network):
+    clips = [torch.zeros(spec.shape()) for spec in architecture.inputs]
+    new = [torch.zeros(shape) for shape in step.takes]
+    for run, given in ((step, [*new, *step.begin()]), (network, clips)):
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
-            run(*clips)
+            run(*given)
         counted.append(counter.get_total_flops())
-    medians_ms = {way: 1000 * statistics.median(each) for way, each in times_s.items()}
     return {
-        "largest_difference": largest,
-        "largest_logit": scale,
+        **_differences(step, [_frames(video, spec.size_px) for spec in architecture.inputs]),
         "operations": counted[0] / counted[1],
-        "cpu_ms": medians_ms,
-        "cpu": medians_ms["stream"] / medians_ms["clip"],
+        "state_bytes": sum(one.nbytes for one in step.begin()),
+        **_latencies(step),
     }
 
 
-def _timed(run: Network | Callable[..., Tensor], clips: list[Tensor]) -> tuple[Tensor, float]:
-    began_s = time.thread_time()
-    return run(*clips), time.thread_time() - began_s
+def _differences(step: StreamingStep, videos: list[Tensor]) -> dict[str, float]:
+    import numpy as np
+    import torch
+
+    from vidnas.deploy.streaming import chosen
+    from vidnas.profiling.onnx import export_step
+    from vidnas.profiling.onnx_stream import OnnxStream
+
+    stream = OnnxStream(export_step(step), threads=1)
+    every = 8 if step.network.carries_past else 1
+    largest, scale, compared = 0.0, 0.0, 0
+    for number in range((_FRAMES - 1) // step.hop + 1):
+        found = stream([one.numpy() for one in chosen(videos, step.taken_at(number))])
+        if number >= step.warmup_steps and number % every == 0:
+            with torch.inference_mode():
+                expected = step.network(*chosen(videos, step.seen_at(number))).numpy()
+            largest = max(largest, float(np.abs(found - expected).max()))
+            scale = max(scale, float(np.abs(expected).max()))
+            compared += 1
+    return {"largest_difference": largest, "largest_logit": scale, "answers": compared}
+
+
+def _latencies(step: StreamingStep) -> dict[str, Any]:
+    from vidnas.profiling.latency import calibrate, measure_in_turns
+    from vidnas.profiling.runtimes import prepare, prepare_step
+
+    inputs = step.network.architecture.inputs
+    clip = prepare(step.network, inputs, runtime="onnxruntime", device="cpu", threads=1)
+    ways = {"clip": clip, "step": prepare_step(step, threads=1)}
+    found = measure_in_turns(ways, dict.fromkeys(ways, calibrate()), threads=1, repeats=_REPEATS)
+    return {way: latency.model_dump(mode="json") for way, latency in found.items()}
 
 
 def _frames(video: Path, size_px: int) -> Tensor:
@@ -123,17 +137,19 @@ def main() -> None:
             line = results.find(family=name) or results.add(
                 family=name, **compare(architecture, video)
             )
+            clip_ms, step_ms = (line[way]["p50_ms"] for way in ("clip", "step"))
             rows.append(
                 (
                     name,
-                    f"{line['largest_difference']:.1e}",
+                    f"{line['answers']}",
+                    f"{line['largest_difference']:.1e} of {line['largest_logit']:.2g}",
                     f"{line['operations']:.2f}",
-                    f"{line['cpu']:.2f}",
-                    f"{line['cpu_ms']['clip']:.1f}, {line['cpu_ms']['stream']:.1f}",
+                    f"{clip_ms:.2f}, {step_ms:.2f}",
+                    f"{step_ms / clip_ms:.2f}",
                 )
             )
     print_table(
-        ("family", "largest difference", "operations", "CPU time", "ms: clip, stream"), rows
+        ("family", "answers", "largest difference", "operations", "ms: clip, step", "ratio"), rows
     )
     results.finish()
 

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "python3 vidnas-agent|export ": "tests/profiling/test_targets.py",
     "vidnas import-tf": "tests/official/test_import_tf.py",
     r"vidnas export .*(int8|\.xml|\.pt2|\.tflite)": "tests/deploy/test_formats.py",
+    "vidnas export .*--streaming": "tests/deploy/test_stream_export.py",
     "vidnas bench --all|vidnas bench .*openvino": "tests/workflows/test_bench.py",
     "ray |srun |#SBATCH|head=|#!": "tests/evolution/test_ray_executor.py",
     "optuna-dashboard": "tests/evolution/test_dashboard.py",

@@ -31,6 +31,15 @@ def test_a_fork_is_searched_with_other_limits_and_strategy(
     assert SearchRequest.read(new).strategy == "pareto"
 
 
+def test_a_fork_does_not_become_a_search_for_streams(
+    vidnas: Vidnas, study: Path, tmp_path: Path
+) -> None:
+    limit = ("--limit", "frame_latency=5ms")
+    done = vidnas("study", "fork", study, tmp_path / "fork", *limit, check=False)
+    assert done.returncode == 2 and "visits other networks" in done.stderr
+    assert not (tmp_path / "fork").exists()
+
+
 def test_a_merger_of_a_study_with_its_fork(vidnas: Vidnas, study: Path, tmp_path: Path) -> None:
     vidnas("study", "fork", study, tmp_path / "fork", "--trials", 1)
     vidnas("study", "merge", tmp_path / "fork", study, "--out", tmp_path / "both")

@@ -38,6 +38,19 @@ def test_bench_prints_costs_and_protocol(vidnas, folder: Path, architecture_file
     assert cost["latency"]["p50_ms"] > 0 and cost["macs"] > 0
 
 
+def test_bench_times_a_step_of_a_stream(vidnas, folder: Path, architecture_file: Path) -> None:
+    code, out, _ = vidnas("bench", folder, "--repeats", 3, "--streaming")
+    assert code == 0 and "a new frame of a stream takes" in out
+    code, out, _ = vidnas("bench", folder, "--repeats", 3, "--streaming", "--json")
+    assert json.loads(out)[str(folder)]["frame_latency"]["p50_ms"] > 0
+    code, _, err = vidnas("bench", folder, "--streaming", "--all")
+    assert code == 2 and "leave --all" in err
+    spread = architecture_file.read_text().replace('"frames"', '"sampling": "uniform", "frames"')
+    architecture_file.write_text(spread)
+    code, _, err = vidnas("bench", architecture_file, "--streaming", "--repeats", 3)
+    assert code == 2 and "has no streaming step: it takes frames that are spread evenly" in err
+
+
 def test_export_tells_the_difference(vidnas, folder: Path, tmp_path: Path) -> None:
     out_file = tmp_path / "out.onnx"
     code, out, _ = vidnas("export", folder, out_file)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidnas.core import UserError
-from vidnas.deploy.streaming import StreamingNetwork, clip_at
+from vidnas.deploy.streaming import StreamingNetwork, chosen, clip_at
 from vidnas.families import (
     Architecture,
     Network,
@@ -23,12 +23,16 @@ from vidnas.families.assemblenet import AssembleNet
 from vidnas.families.assemblenet.designs import DESIGNS as ASSEMBLENETS
 from vidnas.families.ensemble import Ensemble, Member
 from vidnas.families.evanet.designs import INCEPTION_DESIGNS
+from vidnas.profiling.onnx import export_step
+from vidnas.profiling.onnx_stream import OnnxStream
+from vidnas.profiling.streaming import StreamingStep
 
 TVN = """{"family": "tinyvideonet", "size_px": 32, "frames": 12, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "skip": true,
    "temporal_type": "1d", "temporal_kernel": 3, "repeats": 3},
   {"filters": 8, "spatial_kernel": 3, "spatial_stride": 2, "temporal_type": "%s",
    "temporal_kernel": %d, "temporal_stride": %d, "repeats": 1, "skip": true, "expand": 2%s}]}"""
+CAUSAL_TVN = TVN.replace('"size_px"', '"causal": true, "size_px"')
 STREAMS = """{"family": "tinystreams", "streams": [
   {"modality": "rgb", "frames": 2, "frame_stride": 8, "size_px": 32},
   {"modality": "rgb", "frames": 8, "frame_stride": 2, "size_px": 16}], "nodes": [
@@ -76,6 +80,17 @@ APPEARANCE, FLOWING = (
 GATED = architecture_from_json(TVN % ("1d", 3, 1, ', "context_gate": true'))
 
 
+CAUSAL = {
+    "causal": lambda: of_text(CAUSAL_TVN % ("1d", 3, 1, "")),
+    "causal, stride in time": lambda: of_text(CAUSAL_TVN % ("maxpool", 3, 2, "")),
+    "causal, average": lambda: of_text(CAUSAL_TVN % ("avgpool", 5, 3, "")),
+    "causal, gates": lambda: of_text(
+        CAUSAL_TVN % ("1d", 3, 1, ', "squeeze": 0.5, "context_gate": true, "non_local": 8')
+    ),
+    "causal, two frames left": lambda: of_text(
+        CAUSAL_TVN.replace('"frames": 12', '"frames": 6') % ("1d", 5, 3, "")
+    ),
+}
 NETWORKS = {
     "tinyvideonet": lambda: of_text(TVN % ("1d", 3, 1, "")),
     "tinyvideonet, stride in time": lambda: of_text(TVN % ("maxpool", 3, 2, "")),
@@ -165,12 +180,12 @@ def test_layers_over_space_see_each_frame_once() -> None:
     seen: list[int] = []
     first = network.units[0].spatial  # type: ignore[union-attr,index]
     videos = video_of(network, 60)
-    stream = StreamingNetwork(network)
+    step = StreamingStep(network)
     first.register_forward_pre_hook(lambda module, given: seen.append(given[0].span.count))
-    for step in range(12, 20):
-        clips = clips_at(network, videos, step * stream.hop)
+    state = step.begin()
+    for number in range(20):
         with torch.inference_mode():
-            stream._step(tuple(clips))
+            _, *state = step(*chosen(videos, step.taken_at(number)), *state)
     assert set(seen) == {1}
 
 
@@ -194,6 +209,51 @@ def test_a_stream_begins_again() -> None:
     with torch.inference_mode():
         expected = network(*clips).numpy()
     assert stream(*clips).numpy() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_a_causal_network_takes_each_frame_once_and_remembers_all(name: str) -> None:
+    network = CAUSAL[name]()
+    step, videos = StreamingStep(network), video_of(network, 60)
+    state = step.begin()
+    for number in range(25):
+        with torch.inference_mode():
+            found, *state = step(*chosen(videos, step.taken_at(number)), *state)
+            expected = network(videos[0][:, :, : 2 * number + 1 : 2])  # all since the begin
+        if number >= step.warmup_steps:
+            assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+    new = [torch.rand(shape) for shape in step.takes]
+    one = operations(step, [*new, *state])
+    clip = operations(network, [torch.rand(spec.shape()) for spec in network.architecture.inputs])
+    assert one < 1.35 * clip / network.architecture.inputs[0].frames
+
+
+def test_a_causal_stream_begins_like_the_network() -> None:
+    network = CAUSAL["causal, stride in time"]()
+    step, videos = StreamingStep(network), video_of(network, 60)
+    state, frames = step.begin(), network.architecture.inputs[0].frames
+    for number in range(frames):
+        with torch.inference_mode():
+            found, *state = step(*chosen(videos, step.taken_at(number)), *state)
+    assert step.warmup_steps == frames - 1
+    with torch.inference_mode():
+        expected = network(clip_at(videos[0], network.architecture.inputs[0], 0)).numpy()
+    assert found.numpy() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *CAUSAL])
+def test_the_step_in_onnx_gives_what_the_network_gives(name: str) -> None:
+    network = (NETWORKS | CAUSAL)[name]()
+    step = StreamingStep(network)
+    stream = OnnxStream(export_step(step), threads=1)
+    last = step.warmup_steps + 3
+    videos = video_of(network, 1 + max(seen.stop for seen in step.seen_at(last)))
+    for number in range(last + 1):
+        found = stream([one.numpy() for one in chosen(videos, step.taken_at(number))])
+    with torch.inference_mode():
+        expected = network(*chosen(videos, step.seen_at(last))).numpy()
+    scale = max(1.0, float(np.abs(expected).max()))
+    assert found == pytest.approx(expected, abs=1e-5 * scale)
 
 
 def centred() -> Network:

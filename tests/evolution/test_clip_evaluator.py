@@ -15,7 +15,7 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
-from vidnas.families import Family, create_network
+from vidnas.families import Family, architecture_from_json, create_network, family_of
 from vidnas.testing import EvaluatorContract
 from vidnas.training.settings import TrainingSettings
 
@@ -54,6 +54,35 @@ def test_a_slow_candidate_is_rejected_untrained(cache):
     assert outcome.reason.startswith("latency ")
     assert outcome.metrics == {}
     assert outcome.cost.latency.p50_ms > 1e-6
+
+
+STREAMING = """{"family": "tinyvideonet", "size_px": 16, "frames": 4, "causal": true, "blocks": [
+  {"filters": 8, "spatial_kernel": 3, "temporal_kernel": 3}]}"""
+
+
+def test_the_latency_of_a_frame_is_limited(cache):
+    tiny = architecture_from_json(STREAMING)
+    limits = Limits(frame_latency_ms=1000)
+    outcome = replace(evaluator_of(cache, limits), family=family_of(tiny)).evaluate(
+        tiny, seed=0, deadline_s=None
+    )
+    assert outcome.status == "ok"
+    assert outcome.cost.frame_latency.protocol.runtime.startswith("onnxruntime")
+    assert outcome.cost.frame_latency.p50_ms > 0
+    tight = evaluator_of(cache, Limits(frame_latency_ms=1e-6))
+    outcome = tight.evaluate(tiny, seed=0, deadline_s=None)
+    assert (outcome.status, outcome.broken_limit) == ("rejected", "frame_latency")
+    assert outcome.cost.frame_latency.p50_ms > 1e-6
+    assert evaluator_of(cache).evaluate(tiny, seed=0, deadline_s=None).cost.frame_latency is None
+
+
+def test_a_candidate_that_cannot_stream_is_rejected_with_the_reason(cache):
+    limited = evaluator_of(cache, Limits(frame_latency_ms=1000))
+    outcome = limited.evaluate(TOY, seed=0, deadline_s=None)
+    assert (outcome.status, outcome.broken_limit) == ("rejected", "frame_latency")
+    assert outcome.reason == "cannot stream: its layer layers.0 looks at the whole clip first"
+    assert outcome.metrics == {}
+    assert outcome.cost.latency is not None
 
 
 class Connected(Toy):

@@ -4,13 +4,20 @@ from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol, UserError
 from vidnas.evolution.limits import Limits
 
 
-def cost(parameters=1, macs=1, activation_bytes=1, latency_ms=None) -> Cost:
+def cost(parameters=1, macs=1, activation_bytes=1, latency_ms=None, frame_latency_ms=None) -> Cost:
     protocol = LatencyProtocol(
         device="cpu", runtime="none", threads=1, dtype="float32", batch=1, warmup=0, repeats=1
     )
-    latency = latency_ms and Latency(p50_ms=latency_ms, p90_ms=99, spread=0, protocol=protocol)
+
+    def measured(ms):
+        return ms and Latency(p50_ms=ms, p90_ms=99, spread=0, protocol=protocol)
+
     return Cost(
-        parameters=parameters, macs=macs, activation_bytes=activation_bytes, latency=latency
+        parameters=parameters,
+        macs=macs,
+        activation_bytes=activation_bytes,
+        latency=measured(latency_ms),
+        frame_latency=measured(frame_latency_ms),
     )
 
 
@@ -20,6 +27,7 @@ def cost(parameters=1, macs=1, activation_bytes=1, latency_ms=None) -> Cost:
         ("latency=40ms", "latency_ms", 40.0),
         ("latency=0.5s", "latency_ms", 500.0),
         ("latency = 250 us", "latency_ms", 0.25),
+        ("frame_latency=5ms", "frame_latency_ms", 5.0),
         ("parameters=2M", "parameters", 2_000_000),
         ("parameters=1234", "parameters", 1234),
         ("macs=1.5G", "macs", 1_500_000_000),
@@ -62,11 +70,15 @@ def test_rejects_with_value_and_cure(texts, value, cure):
 
 
 def test_says_which_limit_is_broken():
-    limits = Limits(latency_ms=40, parameters=2_000_000, memory_bytes=64_000_000)
+    limits = Limits(
+        latency_ms=40, frame_latency_ms=5, parameters=2_000_000, memory_bytes=64_000_000
+    )
     assert limits.judge(cost()) is None
+    assert limits.judge(cost(frame_latency_ms=5)) is None
     assert limits.judge(cost(latency_ms=40.0)) is None
     for broken, name, reason in (
         (cost(latency_ms=52.1), "latency", "latency 52.1 ms > 40 ms"),
+        (cost(frame_latency_ms=6), "frame_latency", "frame_latency 6 ms > 5 ms"),
         (cost(parameters=2_400_000), "parameters", "parameters 2,400,000 > 2,000,000"),
         (cost(activation_bytes=70_200_000), "memory", "memory 70.2 MB > 64 MB"),
     ):
@@ -102,12 +114,15 @@ def test_says_how_near_the_costs_came():
     costs = [cost(latency_ms=3.2), cost(latency_ms=9), cost()]
     assert Limits(latency_ms=0.1).least(costs) == "; the fastest took 3.2 ms"
     assert Limits(parameters=1).least([]) == ""
+    near = Limits(frame_latency_ms=1).least([cost(frame_latency_ms=2)])
+    assert near == "; the fastest took 2 ms a frame"
 
 
 def test_the_share_is_of_the_first_quantity_that_is_limited_and_known():
     limits = Limits(latency_ms=4.0, macs=100)
     assert limits.share(cost(latency_ms=1.0, macs=90)) == 0.25
     assert limits.share(cost(macs=90)) == 0.9
+    assert Limits(frame_latency_ms=4, macs=100).share(cost(frame_latency_ms=1, macs=90)) == 0.25
     assert Limits(memory_bytes=2).share(cost()) == 0.5
     assert Limits(latency_ms=4.0).share(cost()) is None
     assert Limits().share(cost(latency_ms=1.0)) is None

@@ -32,6 +32,7 @@ PROTOCOL = LatencyProtocol(
     device="cpu", runtime="onnxruntime 1", threads=1, dtype="float32", batch=1, warmup=3, repeats=60
 )
 REFERENCE = Reference(latency_ms=6.0, protocol=PROTOCOL)
+LIMITS = Limits(latency_ms=8)
 
 
 class Heard(Listener):
@@ -86,10 +87,14 @@ def finished(folder: Path, cache: ClipCache, *latencies_ms: int) -> list[Model]:
 
 
 def answer(
-    folder: Path, cache: ClipCache, models: Sequence[Model], threads: int = 1
+    folder: Path,
+    cache: ClipCache,
+    models: Sequence[Model],
+    threads: int = 1,
+    limits: Limits = LIMITS,
 ) -> tuple[ModelCard, Heard]:
     heard = Heard()
-    study = SimpleNamespace(folder=folder, config=SimpleNamespace(limits=Limits(latency_ms=8)))
+    study = SimpleNamespace(folder=folder, config=SimpleNamespace(limits=limits))
     request = SimpleNamespace(runtime="onnxruntime", latency_threads=threads, seed=0, target=None)
     return Delivery(request, study, cache, heard).answer(models), heard
 
@@ -100,6 +105,33 @@ def test_the_limit_is_judged_by_the_protocol_of_the_search(tmp_path, cache, meas
     assert (card.trial, card.within_limits) == (1, True)
     assert load_card(tmp_path).cost == card.cost
     assert load_card(tmp_path / MODELS_FOLDER / "trial-0").within_limits is False
+
+
+def test_the_latency_of_a_frame_is_judged_as_well(
+    tmp_path, cache, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(cost: Cost, network, *, threads: int, reference: Reference) -> Cost:
+        ms = network.p50_ms / 10
+        frame = Latency(p50_ms=ms, p90_ms=ms, spread=0.01, protocol=PROTOCOL)
+        return cost.model_copy(update={"frame_latency": frame})
+
+    monkeypatch.setattr(room, "with_frame_latency", measure)
+    limits = Limits(frame_latency_ms=0.6)
+    card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 5), limits=limits)
+    assert (card.trial, card.within_limits) == (1, True)
+    assert card.cost and card.cost.frame_latency and card.cost.frame_latency.p50_ms == 0.5
+    assert "Latency of a new frame" in (tmp_path / "best" / "README.md").read_text()
+
+
+def test_what_cannot_stream_does_not_keep_the_limit(
+    tmp_path, cache, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centred = TINY.replace('"frames"', '"normalization": "clip", "frames"')
+    monkeypatch.setitem(globals(), "TINY", centred)
+    limits = Limits(frame_latency_ms=1000)
+    card, heard = answer(tmp_path, cache, finished(tmp_path, cache, 5), limits=limits)
+    assert card.within_limits is False
+    assert any("Trial 0 cannot stream: its layer" in one for one in heard.remarks)
 
 
 def test_a_finished_study_is_not_measured_again(tmp_path, cache, measured) -> None:

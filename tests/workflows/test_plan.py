@@ -10,12 +10,14 @@ import pytest
 import vidnas
 from vidnas.core import UserError
 from vidnas.data.cache import ClipSettings
+from vidnas.data.demo import write_clips
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.training import TrainingSettings
+from vidnas.workflows import search_clips
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.plan import Plan, planned_sampling
+from vidnas.workflows.plan import Plan, planned_sampling, require_streaming
 from vidnas.workflows.request import SearchRequest
 
 
@@ -148,3 +150,37 @@ def test_python_is_answered_as_the_command_is(tmp_path: Path) -> None:
         vidnas.search_clips(tmp_path / "nowhere", budget=-1)
     with pytest.raises(UserError, match="did you mean budget"):
         vidnas.search_clips(tmp_path, budgte="30m", listener=Listener())
+
+
+@pytest.mark.parametrize("other", [{"runtime": "openvino"}, {"target": "ssh://pi@robot"}])
+def test_a_frame_is_timed_in_one_runtime_and_here(other: dict[str, Any], tmp_path: Path) -> None:
+    asked = {"clips": tmp_path, "limits": ["frame_latency=5ms"]}
+    require_streaming(SearchRequest.model_validate({**asked, "runtime": "onnxruntime-int8"}))
+    with pytest.raises(UserError, match="frame_latency is measured in ONNX Runtime"):
+        require_streaming(SearchRequest.model_validate({**asked, **other}))
+
+
+def test_a_search_for_streams_visits_what_can_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Begun(Exception):
+        pass
+
+    spaces: list[dict[str, Any]] = []
+
+    def begin(study: Any, space: Any, *_: object, **__: object) -> None:
+        spaces.append(space.describe())
+        raise Begun
+
+    monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(search_clips, "run_search", begin)
+    write_clips(tmp_path / "clips", classes=("left", "right"), clips_per_class=4, size_px=32)
+    for number, limit in enumerate(("frame_latency=5ms", "latency=5ms")):
+        with pytest.raises(Begun):
+            vidnas.search_clips(
+                tmp_path / "clips", out=tmp_path / f"{number}", limits=[limit], evaluations=3
+            )
+    streams, usual = spaces
+    assert streams["causal"] == [True, False] and "causal" not in usual
+    assert (streams["sampling"], streams["normalization"]) == (["dense"], ["data"])
+    assert usual["sampling"] == ["uniform", "dense"]

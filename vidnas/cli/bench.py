@@ -11,7 +11,13 @@ from pydantic import PositiveInt
 from vidnas.cli.console import Json, results, say, show, show_json, show_table
 from vidnas.cli.live import Display
 from vidnas.core.errors import UserError
-from vidnas.core.quantities import format_bytes, format_count, format_number, format_percent
+from vidnas.core.quantities import (
+    format_bytes,
+    format_count,
+    format_ms,
+    format_number,
+    format_percent,
+)
 from vidnas.core.text import escaped
 from vidnas.workflows.options import Device, LatencyThreads, Request, Runtime, Target
 
@@ -31,6 +37,8 @@ class BenchRequest(Request):
     latency_threads: LatencyThreads = 1
     device: Device = "cpu"
     target: Target = None
+    streaming: bool = False
+    """One step of a stream is timed as well, which takes the newest frame, in ONNX Runtime."""
     repeats: PositiveInt = 30
     """Number of timed runs."""
     classes: PositiveInt = 10
@@ -53,6 +61,13 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
             "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all "
             "and --device out."
         )
+    if request.streaming and (
+        request.all or request.target or (request.runtime, request.device) != ("onnxruntime", "cpu")
+    ):
+        raise UserError(
+            "--streaming times a step in ONNX Runtime on the CPU of this machine; leave --all, "
+            "--target, --device and --runtime out."
+        )
     if request.all:
         _table(request, json)
     else:
@@ -61,7 +76,9 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
 def _costs(request: BenchRequest, json: bool) -> None:
     from vidnas.deploy.resolving import resolve_network
+    from vidnas.layers.window import CannotStream
     from vidnas.profiling import calibrate, measure_cost
+    from vidnas.profiling.cost import with_frame_latency
     from vidnas.profiling.remote import TargetFailure, calibrate_target
 
     reference = None
@@ -85,8 +102,18 @@ def _costs(request: BenchRequest, json: bool) -> None:
                 repeats=request.repeats,
                 reference=reference,
             )
+            if request.streaming:
+                costs[name] = with_frame_latency(
+                    costs[name],
+                    network,
+                    threads=request.latency_threads,
+                    repeats=request.repeats,
+                    reference=reference,
+                )
         except TargetFailure as error:
             raise UserError(f"{name} cannot be timed {error}; choose a smaller network.") from error
+        except CannotStream as error:
+            raise UserError(f"{name} has no streaming step: {error}; leave it out.") from error
     for name, cost in costs.items():
         if cost.latency is not None:
             _warn(name, cost.latency.doubt)
@@ -96,6 +123,10 @@ def _costs(request: BenchRequest, json: bool) -> None:
         return
     figures = ("Params", "MACs", "Memory", "p50 ms", "p90 ms", "Spread", "Wall", "Wall p90", "CPU")
     show_table("Network", figures=figures, rows=[_row(*item) for item in costs.items()])
+    for name, cost in costs.items():
+        if cost.frame_latency is not None:
+            frame = cost.frame_latency
+            show(f"{name}: a new frame of a stream takes {format_ms(frame.p50_ms)}.")
     last = next(reversed(costs.values())).latency
     if last is not None:
         results.print(escaped(_sentence(last.protocol)))

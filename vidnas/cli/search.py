@@ -43,10 +43,13 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
             (format_ms(latency.p50_ms), "bold"),
             f" per clip on {request.target or 'this machine'} ({latency.protocol.runtime}, "
             f"{latency.protocol.dtype}, {latency.protocol.threads} thread(s))",
-            ("" if card.within_limits else "  over the limit", "red"),
         )
         if latency.doubt:
             show((f"        {latency.doubt}", "yellow"))
+        if (frame := card.cost.frame_latency) is not None:
+            show((format_ms(frame.p50_ms), "bold"), " per new frame of a stream")
+        if broken := result.study.config.limits.judge(card.cost):
+            show((f"        over the limit: {broken.reason}", "red"))
     show(f"model   {result.model}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:

@@ -76,3 +76,6 @@ class Cost(Value):
     activation_bytes: int = 0
     """Peak of live activations in float32, at batch 1, weights not included; 0 if not known."""
     latency: Latency | None = None
+    frame_latency: Latency | None = None
+    """Of a streaming step, which takes the newest frame of a video; None where it was not asked
+    for."""

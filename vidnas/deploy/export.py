@@ -16,7 +16,8 @@ from vidnas.deploy.model import Model
 from vidnas.profiling.onnx import export_onnx
 
 _CHECKED_BATCHES = (1, 3)
-_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
+"""The largest difference of a logit that is accepted, over the largest logit."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,30 @@ def export_model(model: Model, path: Path | str) -> ExportCheck:
             graph does not compute what the network does; nothing is written then.
     """
     path = Path(path)
+    require_onnx_file(path)
+    network = model.network.eval()
+    graph = onnx.load_from_string(export_onnx(network, model.architecture.inputs))
+    metadata = {**model.contract.metadata, "architecture": model.architecture.to_json()}
+    onnx.helper.set_model_props(graph, metadata)
+    content = graph.SerializeToString()
+    check = _compare(model, content)
+    if check.relative_difference > TOLERANCE:
+        raise UserError(
+            f"The exported graph differs from the network by {check.relative_difference:.1e} of "
+            f"its largest logit (allowed {TOLERANCE:.0e}), so {path} was not written; report the "
+            "architecture as a bug."
+        )
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return check
+
+
+def require_onnx_file(path: Path) -> None:
+    """Reject a name under which no ONNX file can be written.
+
+    Raises:
+        UserError: it is of something else, or there is no such folder.
+    """
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path} cannot be written; name a file in a folder that exists.")
     if path.suffix.lower() != ".onnx":
@@ -46,21 +71,6 @@ def export_model(model: Model, path: Path | str) -> ExportCheck:
             f"{path} is no name of an ONNX file, which this would be; end it in .onnx, such as "
             f"{path.with_suffix('.onnx')}."
         )
-    network = model.network.eval()
-    graph = onnx.load_from_string(export_onnx(network, model.architecture.inputs))
-    metadata = {**model.contract.metadata, "architecture": model.architecture.to_json()}
-    onnx.helper.set_model_props(graph, metadata)
-    content = graph.SerializeToString()
-    check = _compare(model, content)
-    if check.relative_difference > _TOLERANCE:
-        raise UserError(
-            f"The exported graph differs from the network by {check.relative_difference:.1e} of "
-            f"its largest logit (allowed {_TOLERANCE:.0e}), so {path} was not written; report the "
-            "architecture as a bug."
-        )
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-    return check
 
 
 def _compare(model: Model, content: bytes) -> ExportCheck:

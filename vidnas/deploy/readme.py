@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from vidnas.core import Cost
+from vidnas.core import Cost, Latency
 from vidnas.core.files import replacing
 from vidnas.core.quantities import (
     format_bytes,
@@ -184,15 +184,24 @@ def _cost(cost: Cost | None) -> Iterator[str]:
         facts.append(f"{format_bytes(cost.activation_bytes)} of activations")
     yield f"For one clip: {', '.join(facts)}."
     if cost.latency is not None:
-        latency, how = cost.latency, cost.latency.protocol
+        yield f"Latency of one clip, {_measured(cost.latency)}"
+    if cost.frame_latency is not None:
         yield (
-            f"Latency of one clip, from the tensor to the logits: p50 {format_ms(latency.p50_ms)}, "
-            f"p90 {format_ms(latency.p90_ms)}, spread {format_percent(latency.spread)}. Measured "
-            f"on {_plain(how.device)} with {_plain(how.runtime)}, {how.threads} thread(s), "
-            f"{_plain(how.dtype)}, batch {how.batch}, {how.warmup} runs to warm up and "
-            f"{how.repeats} timed"
-            + (f", each beside a run of {_plain(how.reference)}." if how.reference else ".")
+            "Latency of a new frame in the streaming step, which `vidnas export --streaming` "
+            f"writes, {_measured(cost.frame_latency)}"
         )
+
+
+def _measured(latency: Latency) -> str:
+    how = latency.protocol
+    return (
+        f"from the tensor to the logits: p50 {format_ms(latency.p50_ms)}, "
+        f"p90 {format_ms(latency.p90_ms)}, spread {format_percent(latency.spread)}. Measured "
+        f"on {_plain(how.device)} with {_plain(how.runtime)}, {how.threads} thread(s), "
+        f"{_plain(how.dtype)}, batch {how.batch}, {how.warmup} runs to warm up and "
+        f"{how.repeats} timed"
+        + (f", each beside a run of {_plain(how.reference)}." if how.reference else ".")
+    )
 
 
 def _clips(contract: Contract) -> Iterator[str]:

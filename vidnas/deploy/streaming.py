@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from vidnas.core import ClipSpec, UserError
 from vidnas.families import Network
-from vidnas.layers.window import CannotStream, Memory, Span, WindowClip
+from vidnas.layers.window import CannotStream
+from vidnas.profiling.streaming import StreamingStep
 
 _CHECKED_WINDOWS = 3
 _TOLERANCE = 1e-4
@@ -20,6 +23,10 @@ class StreamingNetwork:
     space run on the newest frames only; those over time also on the frames near both ends of the
     clip, where they see its padding, and find the others where the windows before left them. After
     a layer that depends on the whole clip, such as squeeze-and-excite, all frames are computed.
+
+    In a network that carries its past, one of causal layers, no feature depends on the ends of a
+    clip: every layer runs on the newest frames only, and sees the frames before the window as they
+    were. So it gives what the network gives for one clip of all frames since the first window.
     """
 
     def __init__(self, network: Network, *, hop: int | None = None) -> None:
@@ -33,25 +40,19 @@ class StreamingNetwork:
         Raises:
             UserError: nothing of its windows can be shared, and why.
         """
-        self.network = network.eval()
-        specs = network.architecture.inputs
-        self.hop = hop or min(spec.frame_stride for spec in specs)
-        """By how many frames of the video windows move."""
-        self._spans = [_span(spec, self.hop) for spec in specs]
-        self._filled = -(-max(spec.span_frames for spec in specs) // self.hop)
-        self.reset()
+        self.network = network
         try:
-            self._check(specs)
+            self._step = StreamingStep(network, hop=hop)
+            self.hop = self._step.hop
+            """By how many frames of the video windows move."""
+            self.reset()
+            require_same(self._step)
         except CannotStream as error:
-            raise UserError(
-                f"This network cannot share frames between windows: {error}; call it for every "
-                "clip instead."
-            ) from error
-        self.reset()
+            raise cannot_stream(error) from error
 
     def reset(self) -> None:
         """Begin with another video, or at another place of it."""
-        self._memory, self._seen = Memory(), 0
+        self._state, self._seen = self._step.begin(), 0
 
     def __call__(self, *clips: Tensor) -> Tensor:
         """Return the logits of the next window, `(1, num_classes)`.
@@ -61,44 +62,22 @@ class StreamingNetwork:
         Args:
             clips: one `(1, C, T, H, W)` per input, as the network takes them.
         """
+        new = [clip[:, :, -takes[2] :] for clip, takes in zip(clips, self._step.takes, strict=True)]
         with torch.inference_mode():
-            logits = self._step(clips)
+            logits: Tensor
+            logits, *self._state = self._step(*new, *self._state)
             self._seen += 1
-            return logits if self._seen > self._filled else self.network(*clips)
+            if self._seen <= self._step.warmup_steps:
+                logits = self.network(*clips)
+            return logits
 
-    def _step(self, clips: tuple[Tensor, ...]) -> Tensor:
-        self._memory.begin()
-        windows = [
-            WindowClip(clip[:, :, -span.count :], span, self._memory)
-            for clip, span in zip(clips, self._spans, strict=True)
-        ]
-        logits: Tensor = self.network(*windows)
-        return logits
 
-    def _check(self, specs: tuple[ClipSpec, ...]) -> None:
-        """Compare some windows of noise with the network itself.
-
-        Raises:
-            CannotStream: they differ: a layer does what this module does not foresee.
-        """
-        generator = torch.Generator().manual_seed(0)
-        steps = self._filled + _CHECKED_WINDOWS
-        count = steps * self.hop + max(spec.span_frames for spec in specs)
-        videos = [
-            torch.rand((1, s.channels, count, s.size_px, s.size_px), generator=generator)
-            for s in specs
-        ]
-        with torch.inference_mode():
-            for step in range(steps):
-                clips = tuple(
-                    clip_at(video, spec, step * self.hop)
-                    for video, spec in zip(videos, specs, strict=True)
-                )
-                found = self._step(clips)
-            expected = self.network(*clips)
-        difference = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-6)
-        if not difference <= _TOLERANCE:
-            raise CannotStream(f"it computes something else then, by {difference:.1e}")
+def cannot_stream(error: CannotStream) -> UserError:
+    """Return what to tell people of a network that cannot stream."""
+    return UserError(
+        f"This network cannot share frames between windows: {error}; call it for every clip "
+        "instead."
+    )
 
 
 def clip_at(video: Tensor, spec: ClipSpec, start: int) -> Tensor:
@@ -106,16 +85,32 @@ def clip_at(video: Tensor, spec: ClipSpec, start: int) -> Tensor:
     return video[:, :, start : start + spec.span_frames : spec.frame_stride]
 
 
-def _span(spec: ClipSpec, hop: int) -> Span:
-    if spec.sampling == "uniform":
-        raise UserError(
-            "This network takes frames that are spread evenly over whole videos, so windows share "
-            "none; call it for every clip instead."
-        )
-    span = Span(spec.frames, spec.frame_stride, hop, first=0, last=spec.frames)
-    if not span.is_shared:
-        raise UserError(
-            f"Windows of {spec} that are {hop} frames apart share no frames; call the network for "
-            "every clip instead."
-        )
-    return span
+def require_same(step: StreamingStep) -> None:
+    """Compare some steps on noise with the network itself.
+
+    Raises:
+        CannotStream: they differ: a layer does what nobody foresaw.
+    """
+    generator = torch.Generator().manual_seed(0)
+    last = step.warmup_steps + _CHECKED_WINDOWS - 1
+    videos = [
+        torch.rand((1, spec.channels, seen.stop, spec.size_px, spec.size_px), generator=generator)
+        for spec, seen in zip(step.network.architecture.inputs, step.seen_at(last), strict=True)
+    ]
+    state = step.begin()
+    with torch.inference_mode():
+        for number in range(last + 1):
+            found, *state = step(*chosen(videos, step.taken_at(number)), *state)
+        expected = step.network(*chosen(videos, step.seen_at(last)))
+    difference = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-6)
+    if not difference <= _TOLERANCE:
+        raise CannotStream(f"computes something else then, by {difference:.1e}")
+
+
+def chosen(videos: Sequence[Tensor], frames: Sequence[range]) -> list[Tensor]:
+    """Return these frames of `(1, C, frames, H, W)`, of each input; before the begin of a video,
+    its first frame."""
+    return [
+        video[:, :, [max(0, number) for number in numbers]]
+        for video, numbers in zip(videos, frames, strict=True)
+    ]

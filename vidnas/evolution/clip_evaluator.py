@@ -23,7 +23,8 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, Family, Network, create_network
-from vidnas.profiling.cost import measure_cost
+from vidnas.layers.window import CannotStream
+from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.latency import Reference
 from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.inheritance import inherit
@@ -143,13 +144,13 @@ class ClipEvaluator:
         started = time.monotonic()
         deadline = None if deadline_s is None else started + deadline_s
         cost: Cost | None = None
+        rejected: Evaluation | None = None
         try:
             clips = _open_cache(Path(self.cache_directory))
             torch.manual_seed(seed)
             network = create_network(architecture, len(clips.classes))
             if self.rung == 0:
-                cost = self._measure(network)
-            rejected = None if cost is None else self.limits.judge(cost)
+                cost, rejected = self._measure(network)
             outcome = rejected or self._train(network, clips, seed, deadline)
         except CacheDamaged:
             _open_cache.cache_clear()  # it can be repaired while this process lives
@@ -166,8 +167,9 @@ class ClipEvaluator:
         seconds = time.monotonic() - started
         return outcome.model_copy(update={"cost": cost, "seconds": seconds})
 
-    def _measure(self, network: Network) -> Cost:
-        return measure_cost(
+    def _measure(self, network: Network) -> tuple[Cost, Evaluation | None]:
+        """Return the cost of a candidate, and its evaluation if that rejects it."""
+        cost = measure_cost(
             network,
             runtime=self.runtime,
             device=self.latency_device,
@@ -175,6 +177,23 @@ class ClipEvaluator:
             reference=self.reference,
             give_up_ms=self.limits.latency_ms,
         )
+        rejected = self.limits.judge(cost)
+        if rejected is not None or self.limits.frame_latency_ms is None:
+            return cost, rejected
+        try:
+            cost = with_frame_latency(
+                cost,
+                network,
+                threads=self.threads,
+                reference=self.reference,
+                give_up_ms=self.limits.frame_latency_ms,
+            )
+        except CannotStream as error:
+            reason = f"cannot stream: {error}"
+            return cost, Evaluation(
+                status="rejected", cost=cost, reason=reason, broken_limit="frame_latency"
+            )
+        return cost, self.limits.judge(cost)
 
     def _train(
         self, network: Network, clips: ClipCache, seed: int, deadline: float | None

@@ -21,6 +21,8 @@ class Limits(Value):
 
     latency_ms: PositiveFloat | None = None
     """Bound on the median latency of one clip."""
+    frame_latency_ms: PositiveFloat | None = None
+    """Bound on the median latency of a streaming step, which takes one new frame."""
     parameters: PositiveInt | None = None
     macs: PositiveInt | None = None
     memory_bytes: PositiveInt | None = None
@@ -28,7 +30,8 @@ class Limits(Value):
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Limits:
-        """Read limits such as `latency=40ms`, `parameters=2M`, `macs=500M` and `memory=64MB`.
+        """Read limits such as `latency=40ms`, `frame_latency=5ms`, `parameters=2M`, `macs=500M` and
+        `memory=64MB`.
 
         Raises:
             UserError: a limit is unknown, given twice, or has no positive number or no fitting
@@ -70,7 +73,7 @@ class Limits(Value):
 
     def share(self, cost: Cost) -> float | None:
         """Return the cost as a share of the limit, of the first quantity that is limited and known:
-        latency, then parameters, MACs, memory. None where there is none."""
+        latency, that of a frame, then parameters, MACs, memory. None where there is none."""
         for quantity in _QUANTITIES.values():
             limit, value = getattr(self, quantity.field), quantity.value(cost)
             if limit is not None and value is not None:
@@ -135,16 +138,30 @@ def _latency_ms(cost: Cost) -> float | None:
     return None if cost.latency is None else cost.latency.p50_ms
 
 
+def _frame_latency_ms(cost: Cost) -> float | None:
+    return None if cost.frame_latency is None else cost.frame_latency.p50_ms
+
+
 _COUNTS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 _BYTES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_TIMES = {"us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3}
 _QUANTITIES = {
     "latency": _Quantity(
         field="latency_ms",
         example="latency=40ms",
-        units={"us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3},
+        units=_TIMES,
         value=_latency_ms,
         show=partial(format_ms, digits=4),
         least="the fastest took {}",
+        whole=False,
+    ),
+    "frame_latency": _Quantity(
+        field="frame_latency_ms",
+        example="frame_latency=5ms",
+        units=_TIMES,
+        value=_frame_latency_ms,
+        show=partial(format_ms, digits=4),
+        least="the fastest took {} a frame",
         whole=False,
     ),
     "parameters": _Quantity(

@@ -99,6 +99,7 @@ def trial_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 def _row(trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
     found, cost = trial.evaluation, trial.evaluation.cost
     latency = cost.latency if cost else None
+    frame_latency = cost.frame_latency if cost else None
     return {
         "number": trial.number,
         "status": found.status,
@@ -109,6 +110,7 @@ def _row(trial: Trial, metrics: Sequence[str]) -> dict[str, Any]:
         "macs": cost.macs if cost else None,
         "activation_bytes": cost.activation_bytes if cost else None,
         "latency_ms": latency.p50_ms if latency else None,
+        "frame_latency_ms": frame_latency.p50_ms if frame_latency else None,
         "broken_limit": found.broken_limit,
         "reason": found.reason,
         "parent": trial.proposal.parent,

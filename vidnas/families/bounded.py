@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
+from typing_extensions import Self
 
 from vidnas.core import Evaluation, UserError
 from vidnas.families.architecture import Architecture
@@ -106,6 +108,12 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
             return design
         followed = seen_alike(design, fittest)
         return followed if self.contains(followed) else design
+
+    def for_streams(self) -> Self:
+        """The same space within the bounds of clips that can stream."""
+        space = copy.copy(self)
+        space.bounds = self.bounds.for_streams()
+        return space
 
     def fitting(self, drawn: ArchitectureT) -> dict[str, Any]:
         """The genes that bring a drawn architecture as near to the bounds as they can."""

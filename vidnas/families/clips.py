@@ -149,6 +149,10 @@ class ClipBounds(Value):
         """Frame strides of clips of so many frames that fit into the longest stretch of video."""
         return [stride for stride in self.frame_stride if (frames - 1) * stride < self.max_frames]
 
+    def for_streams(self) -> Self:
+        """The bounds without what only a whole clip says of itself."""
+        return self.model_copy(update={"sampling": ("dense",), "normalization": ("data",)})
+
     def nearest_clip(self, genes: ClipGenes) -> dict[str, Any]:
         """The genes of a clip within the bounds: each as large as wanted, or as large as can be."""
         frames = nearest(self.frames, genes.frames)

@@ -62,6 +62,12 @@ class Network(nn.Module, ABC):
             for spec in architecture.inputs
         )
 
+    @property
+    def carries_past(self) -> bool:
+        """Whether it takes clips that are longer than its own as well, and answers of their newest
+        frames what it answers in a stream: these then have a past, as far as its layers see."""
+        return False
+
     def connection_weights(self) -> dict[str, float]:
         """Learned weights of the architecture's connections, `source->target` by the names of the
         diagram's boxes; empty where a family has none."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+from typing_extensions import Self
 
 from vidnas.core import Evaluation
 from vidnas.families.architecture import Architecture
@@ -48,6 +49,11 @@ class Space(ABC):
         """Return the design with what the search has learned of the clips: how its fittest
         candidate sees them. By default the design as it was drawn."""
         return design
+
+    def for_streams(self) -> Self:
+        """Return the space for a search whose networks are to take each frame of a stream once;
+        the same where nothing in it is about that."""
+        return self
 
     @abstractmethod
     def contains(self, architecture: Architecture) -> bool:

@@ -47,9 +47,12 @@ class SameConv2d(nn.Conv2d):
         kernel: tuple[int, int] = (1, 1),
         stride: tuple[int, int] = (1, 1),
         groups: int = 1,
+        *,
+        padded: bool = True,
     ) -> None:
+        """Pad as SAME asks for, unless the input is padded already."""
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
-        self._kernel, self._stride = kernel, stride
+        self._kernel, self._stride, self._padded = kernel, stride, padded
 
     @property
     def same_window(self) -> tuple[int, int]:
@@ -63,7 +66,7 @@ class SameConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with as much zero padding as SAME asks for."""
         x, stride = subsample(x, self._stride) if self._kernel == (1, 1) else (x, self._stride)
-        x, padding = pad_same(x, self._kernel, stride)
+        x, padding = pad_same(x, self._kernel, stride) if self._padded else (x, (0, 0))
 
         if self.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             # The backward pass of strided depthwise convolutions is 6 to 9 times slower in bfloat16
@@ -86,10 +89,12 @@ class ConvNorm(nn.Module):
         *,
         depthwise: bool = False,
         act: Activation | None = None,
+        padded: bool = True,
     ) -> None:
+        """Pad as SAME asks for, unless the input is padded already."""
         super().__init__()
         groups = in_channels if depthwise else 1
-        self.conv = SameConv2d(in_channels, out_channels, kernel, stride, groups)
+        self.conv = SameConv2d(in_channels, out_channels, kernel, stride, groups, padded=padded)
         self.depthwise = depthwise
         self.norm = nn.BatchNorm2d(out_channels)
         self.act = act

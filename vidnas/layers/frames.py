@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vidnas.layers.padding import same_padding
-from vidnas.layers.window import Reach, Window, WindowClip
+from vidnas.layers.spans import Reach
+from vidnas.layers.window import Window, WindowClip
 
 
 def clip_to_frames(clip: Tensor) -> Tensor:
@@ -48,10 +49,16 @@ def scale_clip(x: Tensor, scale: Tensor, frames: int) -> Tensor:
     return scaled.reshape(-1, *(int(size) for size in x.shape[1:]))
 
 
-def every(x: Tensor, frames: int, stride: int) -> Tensor:
-    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`."""
+def every(x: Tensor, frames: int, stride: int, *, newest: bool = False) -> Tensor:
+    """Keep every `stride`-th of the frames in `(N * T, C, H, W)`, the first one among them; or the
+    newest one."""
     if stride == 1:
         return x
+    if newest:
+        if isinstance(x, Window):
+            newer: Tensor = x.over_past(lambda x, n: (x[::stride], 0), 1, stride)
+            return newer
+        return per_frame(x, frames)[:, (frames - 1) % stride :: stride].flatten(0, 1)
     if isinstance(x, Window):
         kept: Tensor = x.over_time(lambda x, n: (every(x, n, stride), 0), Reach(1, stride, 0))
         return kept
@@ -89,6 +96,13 @@ def reach_over_time(layer: object, frames: int) -> Reach | None:
         length, stride = layer.same_window
         return Reach(length, stride, same_padding(frames, length, stride)[0])
     return None
+
+
+def last_frames(x: Tensor, frames: int, count: int) -> tuple[Tensor, int]:
+    """Keep the last frames of longer clips in `(N * T, C, H, W)`, and their number."""
+    if frames <= count:
+        return x, frames
+    return per_frame(x, frames)[:, -count:].flatten(0, 1), count
 
 
 class OverTime(nn.Module):

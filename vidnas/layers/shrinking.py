@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidnas.layers.frames import over_time
-from vidnas.layers.window import Reach, Window
+from vidnas.layers.spans import Reach
+from vidnas.layers.window import Window
 
 
 def shrink(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -18,7 +18,8 @@ from vidnas.layers.convolution import (
 from vidnas.layers.frames import OverTime, per_frame
 from vidnas.layers.padding import pad_same, same_padding
 from vidnas.layers.pooling import Pooling, SamePool2d
-from vidnas.layers.window import Reach, Window
+from vidnas.layers.spans import Reach
+from vidnas.layers.window import Window
 
 Profile = Literal["evanet", "cauchy", "gaussian"]
 """The temporal profile of iTGM layers: as in EvaNet's published code; a Cauchy distribution, as in

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vidnas.layers.convolution import he_normal_
 from vidnas.layers.frames import per_frame
-from vidnas.layers.window import Reach, Window
+from vidnas.layers.spans import Reach
+from vidnas.layers.window import Window
 
 
 class TimeConv(nn.Module):

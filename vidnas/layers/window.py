@@ -9,134 +9,60 @@ windows left, where a layer asks for it.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vidnas.layers.spans import Reach, Span
+
 TimeLayer = Callable[[Tensor, int], tuple[Tensor, int]]
 """Takes `(T, C, H, W)` and T, and returns `(T', C', H', W')` and T'."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Which features of a window are its own, and which it shares with others.
-
-    Those of [first, last) do not depend on where the clip begins and ends, so that a later window
-    has the same ones, further to the front.
-    """
-
-    frames: int
-    """T."""
-    stride: int
-    """How far two of them are apart, in frames of the video."""
-    hop: int
-    """How far two windows are apart, in frames of the video."""
-    first: int
-    last: int
-
-    @property
-    def period(self) -> int:
-        """After how many windows features fall onto features again."""
-        return self.stride // math.gcd(self.stride, self.hop)
-
-    @property
-    def moved(self) -> int:
-        """By how many features a window moves in a period."""
-        return self.period * self.hop // self.stride
-
-    @property
-    def shared(self) -> slice:
-        """Those that an earlier window had."""
-        return slice(self.first, max(self.first, self.last - self.moved))
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether an earlier window had any."""
-        return self.last - self.moved > self.first
-
-    @property
-    def count(self) -> int:
-        """How many are computed for each window."""
-        return self.frames - max(0, self.last - self.moved - self.first)
-
-    def seen_through(self, reach: Reach) -> Span:
-        """Return the span of what a layer over time makes of it."""
-        first = -(-(self.first + reach.before) // reach.stride)
-        last = (self.last - reach.length + reach.before) // reach.stride + 1
-        return Span(
-            frames=-(-self.frames // reach.stride),
-            stride=self.stride * reach.stride,
-            hop=self.hop,
-            first=first,
-            last=max(first, last),
-        )
-
-    def shared_with(self, other: Span) -> Span:
-        """Return the span of what is computed of both; of other frames nothing is shared."""
-        first, last = max(self.first, other.first), min(self.last, other.last)
-        if (self.frames, self.stride) != (other.frames, other.stride):
-            last = first
-        return replace(self, first=first, last=max(first, last))
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What a layer over time sees: windows of so many frames, at such a stride."""
-
-    length: int
-    stride: int
-    before: int
-    """How far the first one begins before the clip."""
-
-    def inputs_until(self, results: int, frames: int) -> int:
-        """Return how many of the first frames a layer needs for so many first results.
-
-        Padding is the same for clips whose lengths differ by a multiple of the stride.
-        """
-        if not results:
-            return 0
-        needed = (results - 1) * self.stride - self.before + self.length
-        return min(needed + (frames - needed) % self.stride, frames)
-
-    def inputs_since(self, result: int) -> int:
-        """Return the first frame that a layer needs for this result and those after it."""
-        return max(0, (result * self.stride - self.before) // self.stride * self.stride)
 
 
 class Memory:
     """What the windows before left, for the layers of a network in the order in which they ask."""
 
-    def __init__(self) -> None:
-        self._kept: list[deque[list[Tensor]]] = []
-        self._next = 0
+    def __init__(self, states: Sequence[Tensor] = ()) -> None:
+        """Take what the window before left as `kept`; nothing at the begin of a video, before which
+        all features are zero."""
+        self._states = states
+        self.kept: list[Tensor] = []
+        """What this window leaves, `(frames, C, H, W)` for each time that a layer asked."""
 
-    def begin(self) -> None:
-        """Begin with the next window."""
-        self._next = 0
-
-    def complete(self, own: Tensor, span: Span) -> list[Tensor]:
-        """Return the features of each frame of a window, `(1, ...)`, given those that were computed
-        for it; keep those that a later window shares."""
-        if self._next == len(self._kept):
-            none = [own.new_zeros((1, *own.shape[1:]))] * (span.frames - span.count)
-            self._kept.append(deque([none] * span.period, maxlen=span.period))
-        kept = self._kept[self._next]
-        self._next += 1
-        computed = own.unsqueeze(1).unbind()
-        frames = [*computed[: span.first], *kept[0], *computed[span.first :]]
-        first, newest = span.first + span.moved, span.last - span.moved
-        # Copied, since a part of a tensor keeps all of it in memory.
-        new = [frame.clone() for frame in frames[max(first, newest) : span.last]]
-        kept.append([*frames[first:newest], *new])
+    def complete(self, own: Tensor, span: Span, since: int) -> Tensor:
+        """Return the features of the frames of a window from one on, `(T - since, ...)`, given
+        those that were computed for it; keep those that a later window shares."""
+        begin = max(span.first, since)
+        count = span.shared.stop - begin
+        if self._states:
+            state = self._states[len(self.kept)]
+        else:
+            state = own.new_zeros((span.period * count, *own.shape[1:]))
+        before = [own[since:begin]] if since < begin else []
+        oldest = state[:count] if span.period > 1 else state
+        frames = torch.cat([*before, oldest, _part(own, span.first, span.count)])
+        new = frames[begin + span.moved - since : span.last - since]
+        # Copied, since layers may change in place what they are given.
+        self.kept.append(torch.cat([state[count:], new]) if span.period > 1 else new.clone())
         return frames
 
 
+def _part(x: Tensor, first: int, last: int) -> Tensor:
+    """Return some frames; exported, a part that is all of them would be a node nevertheless."""
+    return x if (first, last) == (0, int(x.shape[0])) else x[first:last]
+
+
 class CannotStream(Exception):
-    """A network does with the frames of a clip what cannot be done frame by frame."""
+    """A network does with the frames of a clip what cannot be done frame by frame.
+
+    The text goes on from what does it: "its layer units.2 looks at the whole clip first".
+    """
+
+    def __init__(self, does: str, what: str = "it") -> None:
+        super().__init__(f"{what} {does}".strip())
+        self.does = does
 
 
 class Window:
@@ -149,9 +75,10 @@ class Window:
     def __init__(self, own: Tensor, span: Span, memory: Memory) -> None:
         """Hold the features that are computed for this window, `(span.count, ...)`."""
         if not own.dim() or len(own) != span.count:
-            raise CannotStream("it mixes frames, or changes their number")
+            raise CannotStream("mixes frames, or changes their number")
         self.own, self.span, self._memory = own, span, memory
-        self._frames: list[Tensor] | None = None
+        self._completed: Tensor | None = None
+        self._since = span.frames
 
     @property
     def shape(self) -> torch.Size:
@@ -160,17 +87,28 @@ class Window:
 
     def part(self, first: int, last: int) -> Tensor:
         """Return the features of the frames of [first, last)."""
-        if self._frames is None:
-            self._frames = self._memory.complete(self.own, self.span)
-        return torch.cat(self._frames[first:last])
+        span = self.span
+        if last <= span.first or not span.is_shared:
+            return _part(self.own, first, last)
+        if first >= span.shared.stop:
+            shared = span.frames - span.count
+            return _part(self.own, first - shared, last - shared)
+        if self._completed is None or first < self._since:
+            self._completed = self._memory.complete(self.own, span, first)
+            self._since = first
+        return _part(self._completed, first - self._since, last - self._since)
 
     def whole(self) -> Tensor:
         """Return the features of all frames, `(T, ...)`."""
         return self.part(0, self.span.frames)
 
-    def reshape(self, *shape: int) -> Tensor:
-        """Return all features in another shape."""
-        return self.whole().reshape(*shape)
+    def reshape(self, *shape: int) -> Any:
+        """Return the features in another shape: of each frame, where that keeps them apart, or of
+        all."""
+        of_frame = math.prod(map(int, self.own.shape[1:]))
+        if shape[0] == -1 and math.prod(shape[1:]) == of_frame:
+            return Window(self.own.reshape(shape), self.span, self._memory)
+        return self.whole().reshape(shape)
 
     def over_time(self, layer: TimeLayer, reach: Reach) -> Any:
         """Return what a layer over time makes of it, computed where it is new: a window, or the
@@ -192,14 +130,24 @@ class Window:
         own = torch.cat([result[: after.shared.start], result[after.shared.stop :]])
         return Window(own, after, self._memory)
 
+    def over_past(self, layer: TimeLayer, length: int, stride: int) -> Any:
+        """Return what a layer without padding makes of it that sees the newest frame and every
+        `stride`-th one before, each with those before it, `length` in all; computed where it is
+        new. What it sees of frames before the clip are their features, and no padding."""
+        span, after = self.span, self.span.carried_through(stride)
+        needed = length + (after.count - 1) * stride
+        if span.first or needed > span.frames:
+            raise CannotStream("looks back further than a window keeps frames")
+        own = layer(self.part(span.frames - needed, span.frames), needed)[0]
+        return Window(own, after, self._memory) if after.is_shared else own
+
     def with_span(self, span: Span) -> Window:
         """Return the same features, of which more are computed for each window."""
         if span == self.span:
             return self
-        parts = [self.part(span.shared.stop, span.frames)]
-        if span.first:
-            parts.insert(0, self.part(0, span.first))
-        return Window(torch.cat(parts), span, self._memory)
+        begin = [self.part(0, span.first)] if span.first else []
+        own = torch.cat([*begin, self.part(span.shared.stop, span.frames)])
+        return Window(own, span, self._memory)
 
     @classmethod
     def __torch_function__(
@@ -213,7 +161,7 @@ class Window:
         return _each_frame(function, args, kwargs or {})
 
     def __len__(self) -> int:
-        raise CannotStream("it counts frames")
+        raise CannotStream("counts frames")
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(Tensor, name)
@@ -223,7 +171,7 @@ class Window:
 
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, tuple) or index[0] != slice(None):
-            raise CannotStream("it chooses frames by their number")
+            raise CannotStream("chooses frames by their number")
         return _each_frame(Tensor.__getitem__, (self, index), {})
 
     def __add__(self, other: Any) -> Any:
@@ -266,12 +214,12 @@ class WindowClip:
         """Call a function that treats every pixel by itself, as normalisation does."""
         (clip,) = (arg for arg in args if isinstance(arg, WindowClip))
         if function is not torch.addcmul:
-            raise CannotStream("it looks at the whole clip first")
+            raise CannotStream("looks at the whole clip first")
         new = function(*(arg._new if arg is clip else arg for arg in args), **(kwargs or {}))
         return WindowClip(new, clip._span, clip._memory)
 
     def __getattr__(self, name: str) -> Any:
-        raise CannotStream("it looks at the whole clip first")
+        raise CannotStream("looks at the whole clip first")
 
 
 _WITH_ALL_FRAMES = ("add", "add_", "mul", "mul_", "cat", "stack", "__add__", "__iadd__", "__mul__")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from vidnas.core import Cost
 from vidnas.families import Network
 from vidnas.profiling.counting import count_cost
-from vidnas.profiling.latency import Reference, measure_latency
+from vidnas.profiling.latency import Reference, measure_frame_latency, measure_latency
 from vidnas.profiling.remote import measure_on_target
+from vidnas.profiling.streaming import StreamingStep
 
 
 def measure_cost(
@@ -41,3 +42,30 @@ def measure_cost(
         )
     counted = count_cost(network.architecture, network.num_classes)
     return counted.model_copy(update={"latency": latency})
+
+
+def with_frame_latency(
+    cost: Cost,
+    network: Network,
+    *,
+    threads: int = 1,
+    repeats: int = 60,
+    reference: Reference | None = None,
+    give_up_ms: float | None = None,
+) -> Cost:
+    """Return a cost with the latency of a streaming step of the network as well.
+
+    The keywords are those of `measure_latency`; the runtime is ONNX Runtime.
+
+    Raises:
+        CannotStream: the network has no such step.
+        UserError: the reference was calibrated for another engine, device or number of threads.
+    """
+    latency = measure_frame_latency(
+        StreamingStep(network),
+        threads=threads,
+        repeats=repeats,
+        reference=reference,
+        give_up_ms=give_up_ms,
+    )
+    return cost.model_copy(update={"frame_latency": latency})

@@ -20,14 +20,7 @@ Precision = Literal["f32", "bf16"]
 
 def in_onnxruntime(graph: bytes | Path, threads: int | None = None) -> Predict:
     """Open an ONNX graph in ONNX Runtime; on all cores, unless the threads are given."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    # Threads that wait for the next run by spinning would take the cores of what runs in between.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime_session(graph, threads)
     names = [node.name for node in session.get_inputs()]
 
     def predict(clips: Clips) -> NDArray[np.float32]:
@@ -36,6 +29,18 @@ def in_onnxruntime(graph: bytes | Path, threads: int | None = None) -> Predict:
         return logits
 
     return predict
+
+
+def onnxruntime_session(graph: bytes | Path, threads: int | None = None) -> Any:
+    """Open an ONNX graph in ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    # Threads that wait for the next run by spinning would take the cores of what runs in between.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def in_openvino(model: Any, threads: int | None = None, *, precision: Precision = "f32") -> Predict:

@@ -20,7 +20,14 @@ from vidnas.core.value import Value
 from vidnas.families import Network
 from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, REFERENCE_NAME, reference_network
-from vidnas.profiling.runtimes import Prepared, engine_of, prepare, require_runtime
+from vidnas.profiling.runtimes import (
+    Prepared,
+    engine_of,
+    prepare,
+    prepare_step,
+    require_runtime,
+)
+from vidnas.profiling.streaming import StreamingStep
 
 CALIBRATION = (10, 20)
 """Blocks of the reference network, and runs of each."""
@@ -112,9 +119,32 @@ def measure_latency(
     """
     inputs = network.architecture.inputs
     prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
-    series = _series(prepared, threads, reference, warmup=warmup, repeats=repeats)
-    if give_up_ms is not None:
-        series.give_up = give_up_ms / (reference.latency_ms if reference else 1.0)
+    series = _series(
+        prepared, threads, reference, warmup=warmup, repeats=repeats, give_up_ms=give_up_ms
+    )
+    return latency_of(series.take(), prepared, threads, reference)
+
+
+def measure_frame_latency(
+    step: StreamingStep,
+    *,
+    threads: int = 1,
+    warmup: int = 3,
+    repeats: int = 60,
+    reference: Reference | None = None,
+    give_up_ms: float | None = None,
+) -> Latency:
+    """Time a streaming step in ONNX Runtime: what the newest frame of a video costs.
+
+    The keywords are those of `measure_latency`.
+
+    Raises:
+        UserError: the reference was calibrated for another engine, device or number of threads.
+    """
+    prepared = prepare_step(step, threads=threads)
+    series = _series(
+        prepared, threads, reference, warmup=warmup, repeats=repeats, give_up_ms=give_up_ms
+    )
     return latency_of(series.take(), prepared, threads, reference)
 
 
@@ -147,10 +177,17 @@ def measure_in_turns(
 
 
 def _series(
-    prepared: Prepared, threads: int, reference: Reference | None, *, warmup: int, repeats: int
+    prepared: Prepared,
+    threads: int,
+    reference: Reference | None,
+    *,
+    warmup: int,
+    repeats: int,
+    give_up_ms: float | None = None,
 ) -> Series:
     if reference is None:  # wall time: a GPU, or a machine that nobody calibrated
-        return Series(prepared.run, Stopwatch(one_thread=False), warmup=warmup, repeats=repeats)
+        watch = Stopwatch(one_thread=False)
+        return Series(prepared.run, watch, warmup=warmup, repeats=repeats, give_up=give_up_ms)
     known, engine = reference.protocol, prepared.runtime.partition(" ")[0]
     asked = (prepared.device, prepared.runtime, threads)
     if (known.device, known.runtime, known.threads) != asked:
@@ -159,9 +196,14 @@ def _series(
             f"{known.threads} thread(s), not on {asked[0]} in {asked[1]} with {threads}; calibrate "
             "it again."
         )
-    beside = _prepared_reference(engine, threads).run
-    watch = Stopwatch(one_thread=threads == 1)
-    return Series(prepared.run, watch, beside, warmup=warmup, repeats=repeats)
+    return Series(
+        prepared.run,
+        Stopwatch(one_thread=threads == 1),
+        _prepared_reference(engine, threads).run,
+        warmup=warmup,
+        repeats=repeats,
+        give_up=give_up_ms and give_up_ms / reference.latency_ms,
+    )
 
 
 @cache

@@ -13,8 +13,11 @@ from torch import nn
 
 from vidnas.core import ClipSpec
 from vidnas.profiling.pads import fold_pads
+from vidnas.profiling.streaming import StreamingStep
 
 OUTPUT_NAME = "logits"
+STATE, NEXT_STATE = "state_", "next_state_"
+"""How the names of a step's state begin, as it enters and as it leaves."""
 _OPSET = 18
 
 
@@ -34,19 +37,44 @@ def export_onnx(network: nn.Module, inputs: Sequence[ClipSpec]) -> bytes:
     graph that ONNX Runtime runs equally fast.
     """
     clips = tuple(torch.rand(spec.shape()) for spec in inputs)
-    names = list(input_names(inputs))
+    names = input_names(inputs)
+    return _exported(network, clips, names, (OUTPUT_NAME,), batched=True)
+
+
+def export_step(step: StreamingStep) -> bytes:
+    """Export a step of one video, for inference: the newest frames of each input and the state to
+    logits and the next state."""
+    count = len(step.state)
+    frames = tuple(torch.rand(shape) for shape in step.takes)
+    names = input_names(step.network.architecture.inputs)
+    return _exported(
+        step,
+        (*frames, *step.begin()),
+        (*names, *(f"{STATE}{number}" for number in range(count))),
+        (OUTPUT_NAME, *(f"{NEXT_STATE}{number}" for number in range(count))),
+    )
+
+
+def _exported(
+    module: nn.Module,
+    tensors: tuple[torch.Tensor, ...],
+    names: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    batched: bool = False,
+) -> bytes:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         path = Path(folder) / "network.onnx"
         warnings.simplefilter("ignore")  # "the tracing exporter is deprecated": see above
         torch.onnx.export(
-            network,
-            clips,
+            module,
+            tensors,
             path,
             dynamo=False,
             opset_version=_OPSET,
-            input_names=names,
-            output_names=[OUTPUT_NAME],
-            dynamic_axes={name: {0: "N"} for name in (*names, OUTPUT_NAME)},
+            input_names=list(names),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "N"} for name in (*names, *outputs)} if batched else None,
         )
         graph = onnx.load(path)
     fold_pads(graph)

@@ -27,8 +27,10 @@ from vidnas.profiling.engines import (
     openvino,
     openvino_model,
 )
-from vidnas.profiling.onnx import export_onnx, input_names
+from vidnas.profiling.onnx import export_onnx, export_step, input_names
+from vidnas.profiling.onnx_stream import OnnxStream
 from vidnas.profiling.quantizing import nncf, quantize
+from vidnas.profiling.streaming import StreamingStep
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,20 @@ def prepare(
     if runtime != "torch" and device != "cpu":
         raise UserError(f"Runtime {runtime!r} runs on cpu, not {device!r}; use torch instead.")
     return RUNTIMES[runtime](_Task(network, inputs, device, threads, calibration))
+
+
+def prepare_step(step: StreamingStep, *, threads: int) -> Prepared:
+    """Load a streaming step and random frames into ONNX Runtime; each run is one step."""
+    import onnxruntime
+
+    graph = export_step(step)
+    stream = OnnxStream(graph, threads)
+    generator = np.random.default_rng(0)
+    frames = [generator.random(shape, np.float32) for shape in step.takes]
+    version = f"onnxruntime {onnxruntime.__version__}"
+    return Prepared(
+        lambda: stream(frames), stream, version, _cpu_name(), "float32", partial(len, graph)
+    )
 
 
 def require_runtime(runtime: str) -> None:

@@ -63,6 +63,8 @@ def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
         yield "Fitness, rung by rung", ", ".join(map(format_fitness, fitness))
     if cost and cost.latency:
         yield "Latency", format_ms(cost.latency.p50_ms)
+    if cost and cost.frame_latency:
+        yield "Latency of a frame", format_ms(cost.frame_latency.p50_ms)
     if cost:
         yield "Parameters", format_count(cost.parameters)
         yield "MACs", format_count(cost.macs)

@@ -15,7 +15,8 @@ from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
 from vidnas.evolution.study import Study
-from vidnas.profiling.cost import measure_cost
+from vidnas.layers.window import CannotStream
+from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.engines import in_onnxruntime
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import TimeUse, measure_time_use
@@ -81,9 +82,16 @@ class Delivery:
             folder, runtime=runtime, threads=threads, target=self.request.target
         )
         cost = measure_cost(model.network, runtime=runtime, threads=threads, reference=reference)
+        limits, streams = self.study.config.limits, True
+        if limits.frame_latency_ms is not None:
+            try:
+                cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
+            except CannotStream as error:  # it was trained under other limits
+                streams = False
+                self.listener.remark(f"Trial {card.trial} cannot stream: {error}.")
         if cost.latency and cost.latency.doubt:
             self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")
-        held = self.study.config.limits.judge(cost) is None
+        held = streams and limits.judge(cost) is None
         card = card.model_copy(update={"cost": cost, "within_limits": held})
         measured = replace(model, card=card)
         save_model(measured, folder / MODELS_FOLDER / f"trial-{card.trial}")

@@ -148,8 +148,8 @@ Limits = Annotated[
     tuple[str, ...],
     Parameter(metavar="NAME=VALUE"),
     Field(
-        description="Bound that every candidate keeps: latency=40ms, parameters=2M, macs=500M or "
-        "memory=64MB; repeatable."
+        description="Bound that every candidate keeps: latency=40ms, frame_latency=5ms (of a new "
+        "frame of a stream), parameters=2M, macs=500M or memory=64MB; repeatable."
     ),
 ]
 Seed = Annotated[

@@ -16,6 +16,7 @@ from vidnas.evolution.ladder import ETA
 from vidnas.evolution.strategies import Strategy, make_strategy, strategy_settings
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
+from vidnas.profiling.runtimes import engine_of
 from vidnas.training import TrainingSettings
 from vidnas.training.settings import AUGMENTATION
 from vidnas.workflows.request import SearchRequest
@@ -286,6 +287,19 @@ def planned_space(request: SearchRequest, **extent: Any) -> Space:
     make = searched_family(request.family).space
     assert make is not None  # excluded above
     return make(**extent, modalities=request.input)
+
+
+def require_streaming(request: SearchRequest) -> None:
+    """Reject what the latency of a frame cannot be measured with.
+
+    Raises:
+        UserError: another runtime or another machine was asked for.
+    """
+    if request.target is not None or engine_of(request.runtime) != "onnxruntime":
+        raise UserError(
+            "The limit frame_latency is measured in ONNX Runtime on this machine; leave "
+            "--target and --runtime out, or limit latency instead."
+        )
 
 
 def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:

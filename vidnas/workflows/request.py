@@ -98,7 +98,7 @@ class SearchRequest(RecordedRequest):
     seed: Annotated[Seed, EVOLUTION] = 0
     deterministic: Annotated[bool, EVOLUTION] = False
     """Give the same history for the same seed with any number of workers (up to 8 are used),
-    killed or not; needs --candidate-epochs and limits other than latency."""
+    killed or not; needs --candidate-epochs and limits other than latencies."""
 
     candidate_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time of the first rung; each further one is three times as far. Derived from the clips and

@@ -43,6 +43,7 @@ from vidnas.workflows.plan import (
     planned_sampling,
     planned_space,
     planned_strategy,
+    require_streaming,
     rung_training,
     searched_family,
 )
@@ -122,6 +123,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
     )
     limits = Limits.parse(request.limits)
+    if limits.frame_latency_ms is not None:
+        require_streaming(request)
     if request.target is not None:
         require_target(request.target, request.runtime)  # before any clip is read
     executor = _executor(request)
@@ -145,6 +148,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         max_frames=cache.typical_frames,
         sampling=planned_sampling(cache.longest_frames),
     )
+    if limits.frame_latency_ms is not None:
+        space = space.for_streams()
     evaluator = _evaluator(request, plan, cache, limits)
     require_same_clips(request.out, dataset, cache.fingerprint, request.seed)
     study = open_study(

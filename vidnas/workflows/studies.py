@@ -49,7 +49,7 @@ def fork(
     asked: dict[str, object] = {"out": study}
     config: dict[str, object] = {}
     if limits:
-        asked["limits"], config["limits"] = tuple(limits), Limits.parse(limits)
+        asked["limits"], config["limits"] = tuple(limits), _same_kind(limits, source.config.limits)
     if strategy is not None:
         asked |= {"strategy": strategy, "objectives": ()}
     if clips is not None:
@@ -81,6 +81,16 @@ def fork(
     )
     write_record(request.model_copy(update={"out": new}), new / REQUEST_FILE)
     return count
+
+
+def _same_kind(texts: Sequence[str], previous: Limits) -> Limits:
+    limits = Limits.parse(texts)
+    if (limits.frame_latency_ms is None) is not (previous.frame_latency_ms is None):
+        raise UserError(
+            "A search with the limit frame_latency visits other networks than one without it; "
+            "start a new study with vidnas search, or fork with limits of the same kind."
+        )
+    return limits
 
 
 def merge(studies: Sequence[Path], out: Path, listener: Listener) -> int:

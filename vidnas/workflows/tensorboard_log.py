@@ -66,6 +66,8 @@ def _scalars(event: Event, trial: Trial) -> dict[str, float]:
         scalars |= {"candidate/macs": cost.macs, "candidate/parameters": cost.parameters}
         if cost.latency is not None:
             scalars["candidate/latency_ms"] = cost.latency.p50_ms
+        if cost.frame_latency is not None:
+            scalars["candidate/frame_latency_ms"] = cost.frame_latency.p50_ms
     if event.best is not None:
         scalars["search/best_fitness"] = event.best.fitness
     return scalars

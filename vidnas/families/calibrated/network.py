@@ -33,6 +33,11 @@ class CalibratedNetwork(Network):
         logits: Tensor = self.network(*clips)
         return logits / self.temperature
 
+    @property
+    def carries_past(self) -> bool:
+        """Whether the network does."""
+        return self.network.carries_past
+
     def connection_weights(self) -> dict[str, float]:
         """Return those of the network."""
         return self.network.connection_weights()

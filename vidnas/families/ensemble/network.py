@@ -38,6 +38,11 @@ class EnsembleNetwork(Network):
         ]
         return torch.stack(votes).sum(dim=0)
 
+    @property
+    def carries_past(self) -> bool:
+        """Whether all members do."""
+        return all(member.carries_past for member in self.members)
+
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode.
 

@@ -6,6 +6,7 @@ published code; where that has defects, `rules` says which of the two a genome w
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache
 from typing import Annotated, ClassVar
 
@@ -38,6 +39,12 @@ class TinyVideoNet(SingleClip):
     of one ignore their stride. `corrected`: a skip is the identity where the shape allows and is
     projected elsewhere; kernels of one may not stride."""
 
+    causal: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether layers over time see the past only, and gates and non-local blocks one frame: what is
+    computed of a frame then holds for all clips that it is in, and a stream computes it once.
+
+    Left out of JSON where it is off, as in networks that were made before there was a choice."""
+
     @model_validator(mode="after")
     def _is_buildable(self) -> TinyVideoNet:
         require_few(sum(block.repeats for block in self.blocks))
@@ -54,6 +61,11 @@ class TinyVideoNet(SingleClip):
         return self
 
     @property
+    def looks_back(self) -> bool:
+        """Whether it is causal and has a past to see."""
+        return self.causal and self.frames > 1
+
+    @property
     def entry(self) -> Extent:
         """What enters the first block."""
         return Extent(self.frames, self.size_px, self.inputs[0].channels)
@@ -64,7 +76,7 @@ class TinyVideoNet(SingleClip):
         extent = self.entry
         units: list[Unit] = []
         for index, block in enumerate(self.blocks):
-            units.extend(block_units(block, index, extent, self.rules))
+            units.extend(block_units(block, index, extent, self.rules, causal=self.looks_back))
             extent = units[-1].exit
         return tuple(units)
 
@@ -78,10 +90,13 @@ def _canonical(architecture: TinyVideoNet) -> TinyVideoNet:
     extent = architecture.entry
     blocks = []
     for index, original in enumerate(architecture.blocks):
-        blocks.append(canonical_block(original, extent, architecture.rules))
-        extent = block_units(original, index, extent, architecture.rules)[-1].exit
+        rules, causal = architecture.rules, architecture.looks_back
+        blocks.append(canonical_block(original, extent, rules, causal=causal))
+        extent = block_units(original, index, extent, rules, causal=causal)[-1].exit
     same = architecture.model_copy(update={"blocks": tuple(blocks)})
     changes = architecture.neutral_clip
+    ahead = same.model_copy(update={"causal": False})
+    changes["causal"] = same.causal and ahead.units != same.units
     if extent.frames == 1:
         changes["max_pool_predictions"] = False
     corrected = same.model_copy(update={"rules": "corrected"})

@@ -9,8 +9,15 @@ from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Operation, Unit
 from vidnas.layers.activation import activate
 from vidnas.layers.attention import NonLocal
+from vidnas.layers.causal import ConvOverPast, OverPast, PoolOverPast
 from vidnas.layers.convolution import ConvNorm
-from vidnas.layers.frames import OverTime, clip_to_frames, every, use_channels_last
+from vidnas.layers.frames import (
+    OverTime,
+    clip_to_frames,
+    every,
+    last_frames,
+    use_channels_last,
+)
 from vidnas.layers.gates import ContextGate, SqueezeExcite
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.pooling import SamePool2d
@@ -30,8 +37,7 @@ class TinyVideoUnit(nn.Module):
         self.spatial = nn.Sequential(*spatial)
         self.temporal: OverTime | None = None
         if unit.temporal:
-            layer, channels = _layer(unit.temporal, channels, unit.inner, over_time=True)
-            self.temporal = OverTime(layer)
+            self.temporal, channels = _temporal(unit.temporal, channels, unit.inner)
         self.expand = ConvNorm(channels, unit.expand) if unit.expand else nn.Identity()
         self.squeeze_excite = SqueezeExcite(unit.width, unit.hidden) if unit.hidden else None
         self.context_gate = ContextGate(unit.width) if unit.context_gate else None
@@ -49,24 +55,30 @@ class TinyVideoUnit(nn.Module):
         if self.temporal is not None:
             x, frames = self.temporal(x, frames)
         x = self.expand(x)
+        together = 1 if self.unit.frame_by_frame else frames
         if self.squeeze_excite is not None:
-            x = self.squeeze_excite(x, frames)
+            x = self.squeeze_excite(x, together)
         if self.context_gate is not None:
-            x = self.context_gate(x, frames)
+            x = self.context_gate(x, together)
         x = self.narrow(x)
         if self.unit.skip != "none":
-            x = x + self.skip(every(entry, entry_frames, self.unit.skip_stride[0]))
+            stride = self.unit.skip_stride[0]
+            kept = every(entry, entry_frames, stride, newest=isinstance(self.temporal, OverPast))
+            x = x + self.skip(kept)
         x = activate(x, self.unit.act)
         if self.non_local is not None:
-            x = self.non_local(x, frames)
+            x = self.non_local(x, together)
         return x, frames
 
 
 class TinyVideoNetwork(Network):
     """A chain of repeats and a classifier."""
 
+    architecture: TinyVideoNet
+
     def __init__(self, architecture: TinyVideoNet, num_classes: int) -> None:
         super().__init__(architecture, num_classes)
+        self._kept_frames = architecture.units[-1].exit.frames
         self.units = nn.ModuleList(TinyVideoUnit(unit) for unit in architecture.units)
         self.head = ClassifierHead(
             architecture.units[-1].exit.channels,
@@ -76,21 +88,36 @@ class TinyVideoNetwork(Network):
         )
         use_channels_last(self)
 
+    @property
+    def carries_past(self) -> bool:
+        """Whether it is causal."""
+        return self.architecture.looks_back
+
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""
         frames = int(clip.shape[2])
         x = clip_to_frames(self.normalizations[0](clip))
         for unit in self.units:
             x, frames = unit(x, frames)
+        if self.carries_past:
+            x, frames = last_frames(x, frames, self._kept_frames)
         logits: Tensor = self.head(x, frames)
         return logits
 
 
+def _temporal(op: Operation, channels: int, inner: int) -> tuple[OverTime, int]:
+    if op.kind in ("maxpool", "avgpool"):
+        if op.causal:
+            return PoolOverPast(op.kind, op.kernel, op.stride), channels
+    elif op.causal:
+        return ConvOverPast(channels, inner, op.kernel, op.stride, op.act), inner
+    layer, channels = _layer(op, channels, inner, (op.kernel, 1), (op.stride, 1))
+    return OverTime(layer), channels
+
+
 def _layer(
-    op: Operation, channels: int, inner: int, *, over_time: bool = False
+    op: Operation, channels: int, inner: int, kernel: tuple[int, int], stride: tuple[int, int]
 ) -> tuple[nn.Module, int]:
-    kernel = (op.kernel, 1) if over_time else (op.kernel, op.kernel)
-    stride = (op.stride, 1) if over_time else (op.stride, op.stride)
     if op.kind in ("maxpool", "avgpool"):
         return SamePool2d(op.kind, kernel, stride), channels
     depthwise = op.kind == "depthwise"
@@ -104,5 +131,7 @@ def _spatial(unit: Unit, channels: int) -> tuple[list[nn.Module], int]:
     if unit.reduce:
         layers.append(ConvNorm(channels, unit.reduce, act=unit.spatial.act))
         channels = unit.reduce
-    layer, channels = _layer(unit.spatial, channels, unit.inner)
+    op = unit.spatial
+    size, stride = (op.kernel, op.kernel), (op.stride, op.stride)
+    layer, channels = _layer(op, channels, unit.inner, size, stride)
     return [*layers, layer], channels

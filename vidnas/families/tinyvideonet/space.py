@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator
+from typing_extensions import Self
 
 from vidnas.core import Evaluation, Modality
 from vidnas.core.clip import SAMPLINGS, Sampling
@@ -66,6 +67,13 @@ class TinyVideoBounds(BlockBounds, Bounds):
 
     modality: VideoModality = "rgb"
     max_blocks: PositiveInt = 8
+    causal: Annotated[tuple[bool, ...], Field(exclude_if=lambda ways: ways == (False,))] = (False,)
+    """Whether networks are causal; the first is that of the designs. Left out of what a space says
+    of itself where there is no choice, as in studies from before there was one."""
+
+    def for_streams(self) -> Self:
+        """The bounds of networks for streams, in which causal ones take each frame once."""
+        return super().for_streams().model_copy(update={"causal": (True, False)})
 
     def hold(self, architecture: TinyVideoNet) -> bool:
         """Whether the architecture lies within the bounds."""
@@ -73,6 +81,7 @@ class TinyVideoBounds(BlockBounds, Bounds):
             architecture.rules == "corrected"
             and architecture.dropout == self.dropout
             and architecture.modality == self.modality
+            and architecture.causal in self.causal
             and self.hold_clip(architecture)
             and len(architecture.blocks) <= self.max_blocks
             and all(self.hold_block(block) for block in architecture.blocks)
@@ -100,19 +109,26 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
             sampling=pick(rng, bounds.sampling),
             normalization=pick(rng, bounds.normalization),
             blocks=tuple(random_block(rng, bounds, index) for index in range(blocks)),
+            causal=pick(rng, bounds.causal) if self._chooses_causal else bounds.causal[0],
         )
 
     def change(
         self, parent: TinyVideoNet, rng: np.random.Generator, evaluation: Evaluation | None
     ) -> Change | None:
         """Change one gene; the evaluation is not used."""
-        return pick(rng, tuple(MUTATIONS.values()))(parent, rng, self.bounds)
+        mutations = [*MUTATIONS.values(), *([_causal] if self._chooses_causal else [])]
+        return pick(rng, mutations)(parent, rng, self.bounds)
 
     def fitting(self, drawn: TinyVideoNet) -> dict[str, Any]:
         """The nearest clip, and what is the same in every network."""
         bounds = self.bounds
         clip = bounds.nearest_clip(drawn)
-        return {**clip, "modality": bounds.modality, "dropout": bounds.dropout}
+        same = {"modality": bounds.modality, "dropout": bounds.dropout}
+        return {**clip, **same, "causal": bounds.causal[0]}
+
+    @property
+    def _chooses_causal(self) -> bool:
+        return len(self.bounds.causal) > 1
 
 
 def space(
@@ -208,13 +224,19 @@ def _remove_block(
     return _with_blocks(parent, index, 1, []), f"block {index + 1}: removed"
 
 
+def _causal(
+    parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
+) -> Change | None:
+    return redraw(parent, "causal", bounds.causal, rng, label="causal")
+
+
 MUTATIONS: dict[str, Mutation] = {
     **{gene: partial(change_clip, gene, reach=REACH) for gene in (*CLIP_GENES, "normalization")},
     "add_block": _add_block,
     "remove_block": _remove_block,
     **{gene: partial(_block_gene, gene) for gene in GENES},
 }
-"""One mutation per gene kind."""
+"""One mutation per gene kind, but for `causal`, which not every search chooses."""
 
 
 def _with_blocks(

@@ -29,6 +29,8 @@ class Operation:
     kernel: int
     stride: int
     act: Activation = "relu"
+    causal: bool = False
+    """Over time: whether it sees the past only."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,19 @@ class Unit:
     act: Activation
     non_local: int
     exit: Extent
+    frame_by_frame: bool = False
+    """Whether gates and the non-local block see one frame at a time, instead of the clip."""
 
 
 def resolve(
-    block: Block, entry: Extent, rules: Rules, *, name: str, repeat: int, in_time: bool
+    block: Block,
+    entry: Extent,
+    rules: Rules,
+    *,
+    name: str,
+    repeat: int,
+    in_time: bool,
+    causal: bool = False,
 ) -> Unit:
     """Resolve one repeat of a block that is entered by features of a given extent.
 
@@ -75,11 +86,12 @@ def resolve(
         name: scope in the original code.
         repeat: its number, from 0; strides and the first temporal layer belong to 0.
         in_time: whether more than one frame enters the block; without, temporal genes are dead.
+        causal: whether no layer sees a frame that is newer than what it computes.
     """
     widen = block.width if block.inverted_bottleneck and block.expand else 0
     inner = block.width if block.inverted_bottleneck else block.filters
     spatial = _spatial(block, repeat)
-    temporal = _temporal(block, repeat, entry.frames) if in_time else None
+    temporal = _temporal(block, repeat, entry.frames, causal=causal) if in_time else None
     expand = block.width if block.expand and not widen else 0
 
     operations = [op for op in (spatial, temporal) if op]
@@ -99,6 +111,8 @@ def resolve(
     elif block.skip:
         skip = "identity" if same_shape else "projection"
     reduced = spatial is not None and block.spatial_type in ("std", "depth")
+    non_local = block.non_local if repeat == block.repeats - 1 else 0
+    sees_clip = bool(block.hidden or block.context_gate or non_local)
     return Unit(
         name=name,
         entry=entry,
@@ -116,8 +130,9 @@ def resolve(
         skip=skip,
         skip_stride=(frame_stride, stride) if skip == "projection" else (1, 1),
         act=block.act,
-        non_local=block.non_local if repeat == block.repeats - 1 else 0,
+        non_local=non_local,
         exit=exit_,
+        frame_by_frame=causal and sees_clip,
     )
 
 
@@ -131,18 +146,20 @@ def _spatial(block: Block, repeat: int) -> Operation | None:
     return Operation(kind, block.spatial_kernel, stride, block.spatial_act)
 
 
-def _temporal(block: Block, repeat: int, frames: int) -> Operation | None:
+def _temporal(block: Block, repeat: int, frames: int, *, causal: bool) -> Operation | None:
     stride = block.temporal_stride if repeat == 0 else 1
     if block.temporal_kernel == 1 or repeat % 2 == 1:
         return None
+    # In a stream there are frames before the clip, which no longer kernel has learned to see.
+    kernel = min(block.temporal_kernel, frames) if causal else block.temporal_kernel
     if block.temporal_type != "1d":
-        return Operation(block.temporal_type, block.temporal_kernel, stride)
-    return (
-        Operation("conv", block.temporal_kernel, stride, block.temporal_act) if frames > 1 else None
-    )
+        return Operation(block.temporal_type, kernel, stride, causal=causal)
+    return Operation("conv", kernel, stride, block.temporal_act, causal) if frames > 1 else None
 
 
-def block_units(block: Block, index: int, entry: Extent, rules: Rules) -> list[Unit]:
+def block_units(
+    block: Block, index: int, entry: Extent, rules: Rules, *, causal: bool = False
+) -> list[Unit]:
     """Resolve all repeats of one block."""
     units: list[Unit] = []
     for repeat in range(block.repeats):
@@ -155,20 +172,22 @@ def block_units(block: Block, index: int, entry: Extent, rules: Rules) -> list[U
                 name=f"Block-{index}-{repeat}",
                 repeat=repeat,
                 in_time=entry.frames > 1,
+                causal=causal,
             )
         )
     return units
 
 
-def canonical_block(block: Block, entry: Extent, rules: Rules) -> Block:
+def canonical_block(block: Block, entry: Extent, rules: Rules, *, causal: bool = False) -> Block:
     """The block with every gene that cannot matter set to its neutral value.
 
     A gene cannot matter where its neutral value resolves to the same layers.
     """
-    units = block_units(block, 0, entry, rules)
+    units = block_units(block, 0, entry, rules, causal=causal)
     for genes in _neutral_genes(block):
         neutral = block.model_copy(update=genes)
-        if neutral != block and block_units(neutral, 0, entry, rules) == units:
+        same = block_units(neutral, 0, entry, rules, causal=causal) == units
+        if neutral != block and same:
             block = neutral
     return block
 
