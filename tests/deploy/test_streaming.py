@@ -101,7 +101,7 @@ NETWORKS = {
     "baselines": lambda: of_name("r2plus1d_18", width=0.05, size_px=16, frames=24),
     "evanet": lambda: of_name("evanet_a", width=0.02, size_px=16, frames=24),
     "evanet_inception": lambda: of(
-        INCEPTION_DESIGNS[1].model_copy(update={"width": 0.03, "size_px": 16, "frames": 24})
+        INCEPTION_DESIGNS[4].model_copy(update={"width": 0.03, "size_px": 16, "frames": 24})
     ),
     "assemblenet": lambda: of(
         APPEARANCE.model_copy(update={"frames": 12, "frame_stride": 1, "size_px": 16})
