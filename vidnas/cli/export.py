@@ -52,5 +52,7 @@ def command(request: ExportRequest, *, json: Json = False) -> None:
         f"{done.check.largest_difference:.1e} ({done.check.relative_difference:.1e} of the largest "
         "logit)."
     )
-    if done.real is not None:
-        show(f"The file on {done.real}.")
+    if done.layers is not None:
+        show(f"{done.layers}.")
+    for check in done.checks:
+        show(f"The file on {check}.")

@@ -48,6 +48,9 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         if latency.doubt:
             show((f"        {latency.doubt}", "yellow"))
     show(f"model   {result.model}")
+    if (shipped := card.shipped) is not None and result.file != result.onnx:
+        show(f"ships   {result.file}: {shipped.facts}")
+        show(f"        {shipped.answers}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:
         show(f"report  {result.report}")
@@ -55,6 +58,11 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
 
 
 def _record(result: SearchResult) -> dict[str, Any]:
-    paths = {"model": result.model, "onnx": result.onnx, "report": result.report}
+    paths = {
+        "model": result.model,
+        "file": result.file,
+        "onnx": result.onnx,
+        "report": result.report,
+    }
     named = {name: None if path is None else str(path) for name, path in paths.items()}
     return {**named, "card": result.card.model_dump(mode="json"), "seconds": result.seconds}

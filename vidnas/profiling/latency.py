@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from vidnas.core.value import Value
 from vidnas.families import Network
 from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, REFERENCE_NAME, reference_network
-from vidnas.profiling.runtimes import Prepared, engine_of, prepare, require_runtime
+from vidnas.profiling.runtimes import Prepared, engine_of, prepare, prepare_file, require_runtime
 
 CALIBRATION = (10, 20)
 """Blocks of the reference network, and runs of each."""
@@ -87,6 +88,7 @@ def measure_latency(
     repeats: int = 60,
     reference: Reference | None = None,
     give_up_ms: float | None = None,
+    file: Path | None = None,
 ) -> Latency:
     """Time a network in evaluation mode on one random clip; the network stays as it is.
 
@@ -105,13 +107,17 @@ def measure_latency(
         give_up_ms: stop early once the network is clearly slower: the fastest of the first n runs
             takes more than `1 + 2 / n` times as long. The protocol records how many runs there
             were.
+        file: what the network was exported to, to time that as it is.
 
     Raises:
         UserError: the runtime or the device cannot be used, or the reference was calibrated for
             another.
     """
     inputs = network.architecture.inputs
-    prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
+    if file is not None:
+        prepared = prepare_file(file, inputs, runtime=runtime, threads=threads)
+    else:
+        prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
     series = _series(prepared, threads, reference, warmup=warmup, repeats=repeats)
     if give_up_ms is not None:
         series.give_up = give_up_ms / (reference.latency_ms if reference else 1.0)
