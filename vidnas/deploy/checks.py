@@ -57,9 +57,7 @@ class Answers:
     @property
     def clips(self) -> Iterator[Clips]:
         """Each of a batch of one; read anew, because they may be more than fit into memory."""
-        return real_clips(
-            self.model, self.cache, self.split, clips_per_video=self.clips_per_video
-        )
+        return real_clips(self.model, self.cache, self.split, clips_per_video=self.clips_per_video)
 
     def compare(self, predict: Predict) -> RealCheck:
         """Ask the same network elsewhere, and compare."""

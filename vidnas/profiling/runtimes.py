@@ -99,9 +99,7 @@ def prepare(
     return RUNTIMES[runtime](_Task(network, inputs, device, threads, calibration))
 
 
-def prepare_file(
-    path: Path, inputs: Sequence[ClipSpec], *, runtime: str, threads: int
-) -> Prepared:
+def prepare_file(path: Path, inputs: Sequence[ClipSpec], *, runtime: str, threads: int) -> Prepared:
     """Load an exported file and one random clip into the runtime that it is for.
 
     Raises:

@@ -64,8 +64,8 @@ def _few_clips(test: AnyMetrics | None) -> Iterator[str]:
     interval = accuracy_interval(test) if test is not None else None
     if test is not None and interval and interval[1] - interval[0] > _WIDEST:
         yield (
-            f"{test.clips} test clips are few: the true accuracy lies {describe_interval(test)}, and "
-            "differences smaller than that say nothing."
+            f"{test.clips} test clips are few: the true accuracy lies {describe_interval(test)}, "
+            "and differences smaller than that say nothing."
         )
 
 
