@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
-from vidnas.deploy import Model
+from vidnas.deploy import Model, exporting
 from vidnas.deploy.checks import Answers, calibration_clips
 from vidnas.deploy.exporting import export_file
 from vidnas.deploy.formats import FORMATS
@@ -155,6 +157,20 @@ def test_what_cannot_be_exported_is_one_sentence(model: Model, cache: ClipCache,
         export_file(model, tmp_path / "model.onnx", precision="int8")
     with pytest.raises(UserError, match=r"cannot hold int8; end it in one of \.onnx and \.xml"):
         export_file(model, tmp_path / "model.pt2", precision="int8", cache=cache)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_answers_otherwise_is_not_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a converter made it that took one weight for another."""
+    wrong = copy.deepcopy(model.network)
+    torch.nn.init.ones_(wrong.head.dense.weight)
+    fmt = FORMATS[".pt2"]
+    broken = replace(fmt, graph=lambda own, graph: fmt.graph(replace(own, network=wrong), graph))
+    monkeypatch.setattr(exporting, "format_of", lambda _: broken)
+    with pytest.raises(UserError, match=r"differs from the network by .* was not written"):
+        export_file(model, tmp_path / "model.pt2")
     assert list(tmp_path.iterdir()) == []
 
 

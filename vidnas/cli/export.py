@@ -48,7 +48,7 @@ def command(request: ExportRequest, *, json: Json = False) -> None:
         return
     show(f"Wrote {done.path}, {format_bytes(done.size_bytes)}: {done.format.name}.")
     show(
-        "Largest difference of a logit from torch, of its float32 graph on random clips: "
+        "Largest difference of a logit from torch, in float32 on random clips: "
         f"{done.check.largest_difference:.1e} ({done.check.relative_difference:.1e} of the largest "
         "logit)."
     )

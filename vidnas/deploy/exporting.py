@@ -13,7 +13,7 @@ from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.checks import Answers, calibration_clips, real_checks
-from vidnas.deploy.export import ExportCheck, export_model
+from vidnas.deploy.export import ExportCheck, check_answers, export_model
 from vidnas.deploy.formats import FORMATS, Format, format_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.real_check import RealCheck
@@ -36,7 +36,7 @@ class Exported:
     float32_bytes: int
     """Of the same network as ONNX in float32."""
     check: ExportCheck
-    """Of the float32 graph, on random clips."""
+    """On random clips: of the file in float32, of the graph before it was quantised in int8."""
     layers: Int8Layers | None
     """None in float32."""
     checks: tuple[RealCheck, ...] = ()
@@ -95,7 +95,7 @@ def write_file(
     Raises:
         UserError: the suffix is of no format, the format knows no int8, there are no clips for it,
             the folder does not exist, a library is missing, or the graph does not compute what the
-            network does.
+            network does; nothing is written then.
         CannotQuantize: the network cannot be quantised.
     """
     path = Path(path)
@@ -105,13 +105,17 @@ def write_file(
         portable = Path(folder) / "model.onnx"
         check, float32_bytes = export_model(model, portable), portable.stat().st_size
         proto = onnx.load(portable)
-    metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    graph, layers = fmt.graph(model, proto), None
-    if precision == "int8" and cache is not None:
-        metadata["precision"] = precision
-        graph = _quantized(model, graph, fmt, cache)
-        layers = int8_layers(graph)
-    fmt.write(graph, metadata, path)
+        metadata = {entry.key: entry.value for entry in proto.metadata_props}
+        graph, layers = fmt.graph(model, proto), None
+        if precision == "int8" and cache is not None:
+            metadata["precision"] = precision
+            graph = _quantized(model, graph, fmt, cache)
+            layers = int8_layers(graph)
+        made = Path(folder) / f"made{fmt.suffix}"
+        fmt.write(graph, metadata, made)
+        if precision == "float32":
+            check = check_answers(model, fmt.open(made), (1,), path)
+        fmt.copy(made, path)
     return Exported(path, fmt, precision, fmt.size_bytes(path), float32_bytes, check, layers)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.checks import real_checks
 from vidnas.deploy.exporting import ExportPrecision, write_file
-from vidnas.deploy.formats import format_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.profiling.runtimes import dtype_of, prepare_file
@@ -49,12 +46,3 @@ def ship_file(
         layers=written.layers,
         checks=real_checks(model, cache, runs.predict),
     )
-
-
-def copy_file(name: str, origin: Path, folder: Path) -> None:
-    """Copy an exported file, and what belongs to it, from the folder of a model to another."""
-    # What belongs to a file is in place before the file that names it.
-    for suffix in (*format_of(Path(name)).besides, Path(name).suffix):
-        part = Path(name).with_suffix(suffix)
-        with replacing(folder / part) as temporary:
-            shutil.copyfile(origin / part, temporary)

@@ -13,9 +13,10 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.formats import format_of
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
 from vidnas.deploy.shipped_file import ShippedFile
-from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, copy_file, ship_file
+from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, ship_file
 from vidnas.evolution.study import Study
 from vidnas.profiling.cost import measure_cost
 from vidnas.profiling.quantizing import CannotQuantize
@@ -56,7 +57,8 @@ class Delivery:
         folder.mkdir(exist_ok=True)
         check = export_model(chosen, folder / ONNX_FILE)
         if shipped is not None and shipped.name != ONNX_FILE:
-            copy_file(shipped.name, self._folder_of(chosen), folder)
+            origin, path = self._folder_of(chosen) / shipped.name, folder / shipped.name
+            format_of(path).copy(origin, path)
         found = {"export_difference": check.largest_difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
