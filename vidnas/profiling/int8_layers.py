@@ -49,5 +49,5 @@ def _in_openvino(model: Any) -> list[bool]:
 def _is_quantized(node: Any) -> bool:
     while node.get_type_name() in _SCALING:
         node = node.input_value(0).get_node()
-    is_byte = node.get_type_name() == "Constant" and node.get_element_type().bitwidth == 8
-    return is_byte or node.get_type_name() == "FakeQuantize"
+    kind = str(node.get_type_name())
+    return kind == "FakeQuantize" or (kind == "Constant" and node.get_element_type().size == 1)
