@@ -50,7 +50,8 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
     show(f"model   {result.model}")
     if (shipped := card.shipped) is not None and result.file != result.onnx:
         show(f"ships   {result.file}: {shipped.facts}")
-        show(f"        {shipped.answers}")
+        for answers in shipped.answers:
+            show(f"        {answers}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:
         show(f"report  {result.report}")

@@ -75,7 +75,7 @@ def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
         cost = format_cost(winner.cost) if winner.cost else ""
         facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
         if (shipped := winner.shipped) is not None:
-            facts["Ships"] = [f"best/{shipped.name}: {shipped.facts}", shipped.answers]
+            facts["Ships"] = [f"best/{shipped.name}: {shipped.facts}", *shipped.answers]
     if status.chance is not None:
         facts["Chance"] = [status.chance, *([status.warning] if status.warning else [])]
     if (spent := status.accounting) is not None:

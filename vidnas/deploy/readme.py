@@ -184,9 +184,10 @@ def _cost(cost: Cost | None, shipped: ShippedFile | None) -> Iterator[str]:
         facts.append(f"{format_bytes(cost.activation_bytes)} of activations")
     yield f"For one clip: {', '.join(facts)}."
     if shipped is not None:
+        answers = "; ".join(shipped.answers)
         yield (
             f"It ships as [{shipped.name}]({shipped.name}), for {_plain(shipped.facts)}. On "
-            f"real clips: {_plain(shipped.answers)}."
+            f"real clips: {_plain(answers)}."
         )
     if cost.latency is not None:
         latency, how = cost.latency, cost.latency.protocol

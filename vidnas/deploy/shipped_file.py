@@ -41,10 +41,10 @@ class ShippedFile(Value):
         return f"{self.name} --precision int8" if self.layers else self.name
 
     @property
-    def answers(self) -> str:
-        """How accurate it is beside the network in float32, in one phrase."""
-        return "; ".join(
+    def answers(self) -> list[str]:
+        """How accurate it is beside the network in torch, in one phrase for each split."""
+        return [
             f"{check.accuracies} on {check.videos} {check.split} videos, {check.agreement:.1%} of "
             "the answers agree"
             for check in self.checks
-        )
+        ]
