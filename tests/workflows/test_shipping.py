@@ -7,15 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from commands import call, read_json
 
 import vidnas
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.demo import write_clips
+from vidnas.deploy.checks import real_checks
 from vidnas.profiling.runtimes import prepare_file
+from vidnas.workflows.listener import Listener
+from vidnas.workflows.model_clips import open_model_clips
 
 CLASSES = ("growing", "left", "right")
 SEARCH = (
@@ -69,20 +70,21 @@ def test_the_card_tells_of_the_file(found) -> None:
     assert "[model-int8.xml](model-int8.xml)" in text and "one clip in model-int8.xml" in text
 
 
-def test_the_file_answers_nearly_as_the_network(found) -> None:
+def test_the_file_answers_as_the_card_says(found, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = found
+    monkeypatch.setenv("VIDNAS_CACHE", str(folder / "cache"))
     model = vidnas.load(folder / "study")
-    inputs = model.architecture.inputs
     path = folder / "study" / "best" / "model-int8.xml"
-    runs = prepare_file(path, inputs, runtime="openvino-int8", threads=1)
-    rng = np.random.default_rng(0)
-    clips = [rng.random(spec.shape(), dtype=np.float32) for spec in inputs]
-    with torch.inference_mode():
-        expected = model.network(*map(torch.from_numpy, clips)).numpy()
-    differences = np.abs(runs.predict(clips) - expected)
-    assert differences.shape == (1, len(CLASSES))
-    assert 0 < differences.max() < 0.5 * np.abs(expected).max()
+    runs = prepare_file(path, model.architecture.inputs, runtime="openvino-int8", threads=1)
     assert runs.size_bytes() == path.stat().st_size + path.with_suffix(".bin").stat().st_size
+    cache = open_model_clips(model, folder / "study", None, Listener())
+    assert cache is not None and model.card.shipped is not None
+    for check, said in zip(
+        real_checks(model, cache, runs.predict), model.card.shipped.checks, strict=True
+    ):
+        assert (check.split, check.accuracy) == (said.split, said.accuracy)
+        assert check.largest_difference == pytest.approx(said.largest_difference, rel=1e-3)
+        assert check.largest_difference > 1e-3 * check.largest_logit  # it is int8
 
 
 def test_terminal_status_and_page_tell_of_it(found, monkeypatch: pytest.MonkeyPatch) -> None:
