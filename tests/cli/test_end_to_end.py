@@ -45,7 +45,8 @@ def test_search_goes_on_where_it_stopped(vidnas: Vidnas, clips: Path, tmp_path: 
     assert sum(trial.evaluation.status != "rejected" for trial in resumed.trials) == 3
     assert "Resuming" in done.stderr
     found = read_json(done)
-    assert set(found) == {"model", "onnx", "report", "card", "seconds"}
+    assert set(found) == {"model", "file", "onnx", "report", "card", "seconds"}
+    assert found["file"] == found["onnx"]
     assert set(found["card"]) >= {"test", "cost", "within_limits", "export_difference"}
 
 

@@ -34,6 +34,7 @@ KINETICS = "label,youtube_id,time_start,time_end,split\n"
 ELSEWHERE = {
     "vidnas search .*--executor ray": "tests/evolution/test_ray_executor.py",
     "vidnas .*--storage": "tests/evolution/test_servers.py",
+    "vidnas search .*--runtime": "tests/workflows/test_shipping.py",
     "vidnas ensemble": "tests/cli/test_ensemble.py",
     "vidnas page .*--with-runtime": "tests/cli/test_page_command.py",
     "vidnas watch": "tests/cli/test_watch.py",

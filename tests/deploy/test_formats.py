@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,12 @@ from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
-from vidnas.deploy import Model
+from vidnas.deploy import Model, exporting
 from vidnas.deploy.checks import Answers, calibration_clips
 from vidnas.deploy.exporting import export_file
 from vidnas.deploy.formats import FORMATS
 from vidnas.profiling.engines import in_onnxruntime
+from vidnas.profiling.int8_layers import int8_layers
 from vidnas.profiling.onnx import export_onnx
 from vidnas.profiling.quantizing import Guard, quantize
 
@@ -72,7 +75,7 @@ def test_a_file_answers_as_the_network_and_says_what_it_takes(
     assert json.loads(found["classes"]) == list(model.classes)
     assert found["colours"] == "RGB" and found["activation"] == "softmax"
     assert done.size_bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
-    assert done.real is None
+    assert done.checks == () and done.layers is None
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -80,12 +83,13 @@ def test_a_file_is_checked_on_real_clips(
     model: Model, cache: ClipCache, tmp_path: Path, suffix: str
 ) -> None:
     needed(suffix)
-    real = export_file(model, tmp_path / f"model{suffix}", cache=cache).real
-    assert real is not None and real.split == "val"
-    assert real.videos == len(cache.videos("val")) and real.clips >= real.videos
-    assert 0 <= real.mean_difference <= real.largest_difference < 1e-4 * real.largest_logit
-    assert real.agreement == 1.0 and real.lost == 0.0
-    assert "real clips" in str(real)
+    checks = export_file(model, tmp_path / f"model{suffix}", cache=cache).checks
+    assert [real.split for real in checks] == ["val", "test"]
+    for real in checks:
+        assert real.videos == len(cache.videos(real.split)) and real.clips >= real.videos
+        assert 0 <= real.mean_difference <= real.largest_difference < 1e-4 * real.largest_logit
+        assert real.agreement == 1.0 and real.lost == 0.0
+        assert "real clips" in str(real)
 
 
 @pytest.mark.parametrize("suffix", [s for s, one in FORMATS.items() if one.predict])
@@ -95,8 +99,9 @@ def test_int8_is_told_by_its_file(
     pytest.importorskip("nncf")
     needed(suffix)
     path = tmp_path / f"model{suffix}"
-    real = export_file(model, path, precision="int8", cache=cache).real
-    assert real is not None
+    done = export_file(model, path, precision="int8", cache=cache)
+    real = done.checks[0]
+    assert done.layers is not None and done.layers.count > done.layers.in_float
     assert 1e-4 * real.largest_logit < real.largest_difference < 0.5 * real.largest_logit
     assert real.lost <= 0.011 or real.agreement > 0.9
     assert metadata_of(path)["precision"] == "int8"
@@ -108,14 +113,17 @@ def test_layers_that_cost_too_much_stay_in_float(model: Model, cache: ClipCache)
     pytest.importorskip("nncf")
     answers = Answers.of(model, cache, "val", clips_per_video=1)
     guard = Guard(
-        answers.clips,
+        [*answers.clips],
         lambda index, logits: float(np.allclose(logits[0], answers.logits[index], atol=1e-4)),
         lambda graph: in_onnxruntime(graph.SerializeToString()),
     )
     graph = onnx.load_from_string(export_onnx(model.network, model.architecture.inputs))
     clips = calibration_clips(model, cache)
     whole = answers.compare(guard.open(quantize(graph, ["rgb"], clips)))
-    kept = answers.compare(guard.open(quantize(graph, ["rgb"], clips, guard)))
+    given_up = quantize(graph, ["rgb"], clips, guard)
+    layers = int8_layers(given_up)
+    assert layers.in_float == layers.count == int8_layers(graph).count > 1
+    kept = answers.compare(guard.open(given_up))
     assert kept.largest_difference < 1e-4 < whole.largest_difference
 
 
@@ -149,6 +157,20 @@ def test_what_cannot_be_exported_is_one_sentence(model: Model, cache: ClipCache,
         export_file(model, tmp_path / "model.onnx", precision="int8")
     with pytest.raises(UserError, match=r"cannot hold int8; end it in one of \.onnx and \.xml"):
         export_file(model, tmp_path / "model.pt2", precision="int8", cache=cache)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_answers_otherwise_is_not_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a converter made it that took one weight for another."""
+    wrong = copy.deepcopy(model.network)
+    torch.nn.init.ones_(wrong.head.dense.weight)
+    fmt = FORMATS[".pt2"]
+    broken = replace(fmt, graph=lambda own, graph: fmt.graph(replace(own, network=wrong), graph))
+    monkeypatch.setattr(exporting, "format_of", lambda _: broken)
+    with pytest.raises(UserError, match=r"differs from the network by .* was not written"):
+        export_file(model, tmp_path / "model.pt2")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from commands import call
+from judged import judged
 
 from vidnas.data.video_files import find_videos
 from vidnas.deploy import Model, prediction, save_model
@@ -64,6 +66,20 @@ def test_each_is_printed_before_the_next_is_read(
     command(PredictRequest(model=folder, videos=names))
     assert printed[0] == ""
     assert str(names[0]) in printed[1]
+
+
+def test_a_model_that_may_be_guessing_says_so(model: Model, video: Path, tmp_path: Path) -> None:
+    few = [[2, 1, 0], [1, 1, 1], [0, 1, 2]]
+    many = [[10 * count for count in row] for row in few]
+    said = {}
+    for name, confusion in (("few", few), ("many", many)):
+        card = model.card.model_copy(update={"test": judged(confusion)})
+        save_model(replace(model, card=card), tmp_path / name)
+        done = call("predict", tmp_path / name, video, "--json")
+        assert done.returncode == 0 and list(json.loads(done.stdout)) == [str(video)]
+        said[name] = " ".join(done.stderr.split())
+    assert "This network may be guessing: 55.6% top-1 on 9 clips" in said["few"]
+    assert "guessing" not in said["many"]
 
 
 @pytest.mark.parametrize("named", [".", "**/*", "**/*.[mM][pP]4"])

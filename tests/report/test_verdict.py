@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from judged import judged
 from test_page import PROTOCOL, Page, cost, ok, report, trial
@@ -11,6 +13,7 @@ from vidnas.deploy import ModelCard
 from vidnas.evolution.limits import Limits
 from vidnas.report import plots
 from vidnas.report.choices import choices_of
+from vidnas.report.edges import genes_at_edge
 from vidnas.report.page import render
 from vidnas.report.verdict import warnings
 from vidnas.training import Metrics
@@ -34,7 +37,11 @@ def text_of(study) -> str:
 def test_a_network_that_guesses_does_not_look_like_a_good_one() -> None:
     good, chance = text_of(answered(GOOD)), text_of(answered(CHANCE))
     assert "Not surely better than guessing." in chance
-    assert "Guessing reaches 33.3%; always naming the most frequent class, a, 33.3%." in chance
+    assert "confidence, guessing reaches 33.3% Not surely" in chance
+    assert "This network is no better than guessing: 33.3% top-1 on 30 clips" in chance
+    assert "always naming" not in chance  # that is guessing, of classes that are alike
+    uneven = judged([[90, 5, 5], [5, 40, 5], [0, 0, 50]])
+    assert "guessing reaches 33.3%, always naming a 50.0%" in text_of(answered(uneven))
     assert "what it predicts tells little" in chance
     assert "surely better than guessing" not in good
     assert 'class="card wide doubtful"' in render(answered(CHANCE))
@@ -68,6 +75,21 @@ def test_the_edge_of_the_space_is_told() -> None:
     space = {"size_px": [32, 64, genes.size_px], "frames": [1, 2, 3, 999], "max_blocks": 99}
     said = " ".join(warnings(answered(GOOD, config={"space": space})))
     assert "edge of the space: size is as large" in said
+
+
+def test_a_gene_that_is_cheaper_when_it_is_larger_is_at_no_edge() -> None:
+    architecture = report().shown[0]
+    genes = json.loads(architecture.to_json())
+    blocks = genes["blocks"]
+    stride = max(block["spatial_stride"] for block in blocks)
+    filters = max(block["filters"] for block in blocks)
+    space = {
+        "frame_stride": [1, 2, genes["frame_stride"]],
+        "genes": {"spatial_stride": [0, 1, stride], "filters": [1, 2, filters]},
+        "max_blocks": len(blocks),
+    }
+    assert genes_at_edge(architecture, space) == ["filters", "number of blocks"]
+    assert genes_at_edge(architecture, {"genes": {"filters": [1, 2, filters + 1]}}) == []
 
 
 def at(latency_ms: float) -> Cost:

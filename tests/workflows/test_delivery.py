@@ -15,13 +15,17 @@ from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.formats import FORMATS
 from vidnas.deploy.model import Model, load_card, load_model, save_model
+from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES
 from vidnas.evolution.limits import Limits
 from vidnas.families import architecture_from_json, create_network
 from vidnas.profiling.latency import Reference
+from vidnas.profiling.quantizing import CannotQuantize
+from vidnas.profiling.runtimes import RUNTIMES
 from vidnas.workflows import delivery as room
 from vidnas.workflows import reference as references
-from vidnas.workflows.delivery import ONNX_FILE, Delivery
+from vidnas.workflows.delivery import Delivery
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.reference import study_reference
 
@@ -60,7 +64,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | Non
     takes as many milliseconds as it was seeded with."""
     calls: list[tuple[int, Reference | None]] = []
 
-    def measure(network, *, runtime: str, threads: int, reference: Reference | None) -> Cost:
+    def measure(network, *, runtime: str, threads: int, reference, file: Path) -> Cost:
+        assert file.is_file()
         ms = int(network.p50_ms)
         calls.append((ms, reference))
         latency = Latency(p50_ms=ms, p90_ms=ms, spread=0.3 if ms == 7 else 0.01, protocol=PROTOCOL)
@@ -92,10 +97,11 @@ def answer(
     models: Sequence[Model],
     threads: int = 1,
     limits: Limits = LIMITS,
+    runtime: str = "onnxruntime",
 ) -> tuple[ModelCard, Heard]:
     heard = Heard()
     study = SimpleNamespace(folder=folder, config=SimpleNamespace(limits=limits))
-    request = SimpleNamespace(runtime="onnxruntime", latency_threads=threads, seed=0, target=None)
+    request = SimpleNamespace(runtime=runtime, latency_threads=threads, seed=0, target=None)
     return Delivery(request, study, cache, heard).answer(models), heard
 
 
@@ -169,6 +175,50 @@ def test_a_wide_spread_and_the_check_on_real_clips_are_told(tmp_path, cache, mea
     assert any("trial 0: its runs spread by 30%" in one for one in heard.remarks)
     told = next(one for one in heard.said if ONNX_FILE in one)
     assert "real clips" in told and "100.0% of the answers agree" in told
+
+
+def test_every_runtime_but_torch_has_a_file() -> None:
+    assert set(RUNTIME_FILES) == set(RUNTIMES) - {"torch"}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8", "openvino-bf16"])
+def test_the_file_of_the_runtime_ships(tmp_path, cache, measured, runtime: str) -> None:
+    if runtime != "onnxruntime":
+        pytest.importorskip("openvino")
+        pytest.importorskip("nncf")
+    card, heard = answer(tmp_path, cache, finished(tmp_path, cache, 9, 5), runtime=runtime)
+    assert card.shipped is not None and card.shipped.runtime == runtime
+    assert load_card(tmp_path).shipped == card.shipped
+    path = tmp_path / "best" / card.shipped.name
+    assert path.is_file() and (tmp_path / "best" / ONNX_FILE).is_file()
+    assert FORMATS[path.suffix].size_bytes(path) == card.shipped.size_bytes
+    assert [check.split for check in card.shipped.checks] == ["val", "test"]
+    assert all(check.agreement > 0.8 for check in card.shipped.checks)
+    assert (card.shipped.layers is not None) == runtime.endswith("int8")
+    assert any(f"{card.shipped.name} ({runtime}, " in one for one in heard.said)
+    # The one that broke the limit was made into a file, too, or it could not have been judged.
+    other = load_card(tmp_path / MODELS_FOLDER / "trial-0")
+    assert other.shipped is not None and other.shipped.name == card.shipped.name
+
+
+def test_one_that_cannot_be_quantised_is_passed_over(
+    tmp_path, cache, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = room.ship_file
+
+    def ship(model: Model, *others, **settings):
+        if model.card.trial == 0:
+            raise CannotQuantize("The network cannot be quantised; export it in float32.")
+        return really(model, *others, **settings)
+
+    monkeypatch.setattr(room, "ship_file", ship)
+    card, heard = answer(tmp_path, cache, finished(tmp_path, cache, 3, 5))
+    assert (card.trial, card.within_limits) == (1, True)
+    assert any("Trial 0 does not run in onnxruntime: The network" in one for one in heard.remarks)
+    alone = tmp_path / "alone"
+    card, _ = answer(alone, cache, finished(alone, cache, 3))
+    assert (card.shipped, card.within_limits) == (None, False)
+    assert (alone / "best" / ONNX_FILE).is_file()
 
 
 def test_a_study_keeps_its_calibration(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

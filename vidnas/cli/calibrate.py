@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator
 
 from vidnas.cli.console import Json, say, show, show_json, show_table
+from vidnas.cli.labelled_request import LabelledRequest
 from vidnas.cli.live import Display
 from vidnas.core.clip import Squares
 from vidnas.core.quantities import format_number, format_percent
-from vidnas.workflows.options import (
-    Clips,
-    Device,
-    Format,
-    Model,
-    OwnClipsPerVideo,
-    Request,
-    VideoFolder,
-)
 
 if TYPE_CHECKING:
     from vidnas.workflows.calibrate import CalibratedResult
@@ -30,20 +22,14 @@ def _read_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-class CalibrateRequest(Request):
+class CalibrateRequest(LabelledRequest):
     """What `vidnas calibrate` is asked for."""
 
-    model: Model
-    clips: Clips
     out: Path | None = None
     """Folder to write the new model to; MODEL/calibrated by default."""
-    clips_per_video: OwnClipsPerVideo = None
     squares: Annotated[Squares | None, BeforeValidator(_read_number)] = None
     """Squares of each clip that the model looks at: the centre, or that and both ends of the longer
     side; by default as many as before."""
-    format: Format = None
-    video_folder: VideoFolder = None
-    device: Device = "cpu"
 
 
 def command(request: CalibrateRequest, *, json: Json = False) -> None:

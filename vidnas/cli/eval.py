@@ -5,31 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from vidnas.cli.console import Json, show_json
+from vidnas.cli.labelled_request import LabelledRequest
 from vidnas.cli.live import Display
 from vidnas.cli.scores import show_metrics
-from vidnas.workflows.options import (
-    Clips,
-    Device,
-    Format,
-    Model,
-    OwnClipsPerVideo,
-    Request,
-    VideoFolder,
-)
 
 
-class EvalRequest(Request):
+class EvalRequest(LabelledRequest):
     """What `vidnas eval` is asked for."""
 
-    model: Model
-    clips: Clips
-    format: Format = None
-    video_folder: VideoFolder = None
     split: Literal["train", "val", "test"] | None = None
     """Split of the clips to measure on, where they have any; test by default, and all clips
     where none is given."""
-    clips_per_video: OwnClipsPerVideo = None
-    device: Device = "cpu"
 
 
 def command(request: EvalRequest, *, json: Json = False) -> None:

@@ -64,12 +64,14 @@ def command(request: ExportRequest, *, json: Json = False) -> None:
         return
     show(f"Wrote {done.path}, {format_bytes(done.size_bytes)}: {done.format.name}.")
     show(
-        "Largest difference of a logit from torch, of its float32 graph on random clips: "
+        "Largest difference of a logit from torch, in float32 on random clips: "
         f"{done.check.largest_difference:.1e} ({done.check.relative_difference:.1e} of the largest "
         "logit)."
     )
-    if done.real is not None:
-        show(f"The file on {done.real}.")
+    if done.layers is not None:
+        show(f"{done.layers}.")
+    for check in done.checks:
+        show(f"The file on {check}.")
 
 
 def _export_stream(

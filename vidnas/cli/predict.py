@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
-from vidnas.cli.predictions import PredictRequest, chosen, show_event
+from vidnas.cli.predictions import PredictRequest, chosen, show_event, warn_of_guessing
 from vidnas.core import UserError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
 
     model, files = load_model(request.model), find_videos(map(Path, request.videos))
     failed: list[Exception] = []
+    warn_of_guessing(model)
 
     def fail(error: Exception) -> None:
         failed.append(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidnas.cli.console import say, show, show_line
-from vidnas.cli.predictions import PredictRequest, chosen, show_event
+from vidnas.cli.predictions import PredictRequest, chosen, show_event, warn_of_guessing
 from vidnas.core.durations import format_moment
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def predict_live(request: PredictRequest, source: LiveSource, *, json: bool) -> 
     from vidnas.deploy.timeline_files import event_record
 
     model = load_model(request.model)
+    warn_of_guessing(model)
     tracker = EventTracker(model.classes, request.threshold)
     told = _Told(json)
     until_s = 0.0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from vidnas.cli.console import show
+from vidnas.cli.console import say, show
 from vidnas.core.clip import SMOOTHING_S, THRESHOLD
 from vidnas.core.durations import format_moment
 from vidnas.workflows.options import Model, Request, Seconds
+
+if TYPE_CHECKING:
+    from vidnas.deploy import Model as Trained
 
 _TOP = 5
 
@@ -37,6 +40,15 @@ class PredictRequest(Request):
     out: Path | None = None
     """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
     as subtitles, NAME.srt."""
+
+
+def warn_of_guessing(model: Trained) -> None:
+    """Say on standard error that a model may be guessing, where its test does not tell."""
+    from vidnas.training.chance import chance_warning
+
+    test = model.card.test
+    if test is not None and (warning := chance_warning(test, model.classes)):
+        say((warning, "bold yellow"))
 
 
 def show_event(event: Mapping[str, Any]) -> None:

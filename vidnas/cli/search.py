@@ -51,6 +51,10 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
         if broken := result.study.config.limits.judge(card.cost):
             show((f"        over the limit: {broken.reason}", "red"))
     show(f"model   {result.model}")
+    if (shipped := card.shipped) is not None and result.file != result.onnx:
+        show(f"ships   {result.file}: {shipped.facts}")
+        for answers in shipped.answers:
+            show(f"        {answers}")
     show(f"ONNX    {result.onnx} (largest difference from torch {card.export_difference:.1e})")
     if result.report is not None:
         show(f"report  {result.report}")
@@ -58,6 +62,11 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
 
 
 def _record(result: SearchResult) -> dict[str, Any]:
-    paths = {"model": result.model, "onnx": result.onnx, "report": result.report}
+    paths = {
+        "model": result.model,
+        "file": result.file,
+        "onnx": result.onnx,
+        "report": result.report,
+    }
     named = {name: None if path is None else str(path) for name, path in paths.items()}
     return {**named, "card": result.card.model_dump(mode="json"), "seconds": result.seconds}

@@ -74,6 +74,8 @@ def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
         found = f"{_test(winner.test)} on {winner.test.clips} test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
         facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
+        if (shipped := winner.shipped) is not None:
+            facts["Ships"] = [f"best/{shipped.name}: {shipped.facts}", *shipped.answers]
     if status.chance is not None:
         facts["Chance"] = [status.chance, *([status.warning] if status.warning else [])]
     if (spent := status.accounting) is not None:

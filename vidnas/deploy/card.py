@@ -13,6 +13,7 @@ from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.cache import ClipSettings
 from vidnas.data.flow import DEFAULT_METHOD, FlowMethod
+from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.training import AnyMetrics, MultiLabel, SingleLabel, Task, TimeUse, TrainingRun
 
 
@@ -50,6 +51,8 @@ class ModelCard(Value):
     cost: Cost | None = None
     within_limits: bool | None = None
     """Whether the cost keeps the limits of the search; None where there were none to keep."""
+    shipped: ShippedFile | None = None
+    """The file that the cost was measured on, where that lies beside the model."""
     export_difference: float | None = None
     """Largest absolute difference of a logit between the exported graph and torch."""
     versions: dict[str, str] = Field(

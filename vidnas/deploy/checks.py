@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
-from vidnas.core.quantities import format_points
-from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
-from vidnas.data.splits import Split
+from vidnas.data.splits import SPLITS, Split
 from vidnas.deploy.model import Model
+from vidnas.deploy.real_check import RealCheck
 from vidnas.profiling.engines import Clips, Predict
 from vidnas.training import AnyMetrics
 from vidnas.training.evaluation import to_input
@@ -25,50 +24,14 @@ _MOST_CALIBRATING = 128
 _CPU = torch.device("cpu")
 
 
-class RealCheck(Value):
-    """How the answers of an exported file on real clips compare with those of torch."""
-
-    split: Split
-    videos: int
-    clips: int
-    largest_difference: float
-    """Of a logit."""
-    mean_difference: float
-    """Of a logit."""
-    largest_logit: float
-    """In torch: what differences are to be seen beside."""
-    agreement: float
-    """The share of clips for which both answer the same."""
-    metric: str
-    """Which accuracy the next two are: "top-1"."""
-    accuracy: float
-    """Of the file, over the videos."""
-    torch_accuracy: float
-
-    @property
-    def lost(self) -> float:
-        """The share of accuracy that the file has lost."""
-        return self.torch_accuracy - self.accuracy
-
-    def __str__(self) -> str:
-        return (
-            f"{self.clips} real clips of {self.videos} {self.split} videos: logits differ by "
-            f"{self.largest_difference:.1e} at most and {self.mean_difference:.1e} on average (the "
-            f"largest is {self.largest_logit:.3g}), {self.agreement:.1%} of the answers agree; "
-            f"{self.metric} {self.accuracy:.1%}, in torch {self.torch_accuracy:.1%} "
-            f"({format_points(self.accuracy - self.torch_accuracy)})"
-        )
-
-
 @dataclass(frozen=True)
 class Answers:
     """What torch answers on the clips of a split, evenly spaced over each video."""
 
     model: Model
+    cache: ClipCache
     split: Split
     clips_per_video: int
-    clips: list[Clips]
-    """Of a batch of one each."""
     targets: Tensor
     """The labels of the videos, as the cache has them."""
     logits: NDArray[np.float32]
@@ -84,12 +47,17 @@ class Answers:
         clips_per_video: int = CLIPS_PER_VIDEO,
     ) -> Answers:
         """Ask the model in torch."""
-        clips = list(real_clips(model, cache, split, clips_per_video=clips_per_video))
+        clips = real_clips(model, cache, split, clips_per_video=clips_per_video)
         network = model.network.eval()
         with torch.inference_mode():
             rows = [network(*map(torch.from_numpy, one)).numpy() for one in clips]
         targets = torch.from_numpy(cache.targets[cache.videos(split)])
-        return cls(model, split, clips_per_video, clips, targets, np.concatenate(rows))
+        return cls(model, cache, split, clips_per_video, targets, np.concatenate(rows))
+
+    @property
+    def clips(self) -> Iterator[Clips]:
+        """Each of a batch of one; read anew, because they may be more than fit into memory."""
+        return real_clips(self.model, self.cache, self.split, clips_per_video=self.clips_per_video)
 
     def compare(self, predict: Predict) -> RealCheck:
         """Ask the same network elsewhere, and compare."""
@@ -99,7 +67,7 @@ class Answers:
         return RealCheck(
             split=self.split,
             videos=len(self.targets),
-            clips=len(self.clips),
+            clips=len(self.logits),
             largest_difference=float(differences.max()),
             mean_difference=float(differences.mean()),
             largest_logit=float(np.abs(self.logits).max()),
@@ -124,6 +92,12 @@ class Answers:
     def _answers(self, logits: NDArray[np.float32]) -> NDArray[np.bool_ | np.int64]:
         task = self.model.card.task
         return task.answers(task.scores(torch.from_numpy(logits))).numpy()
+
+
+def real_checks(model: Model, cache: ClipCache, predict: Predict) -> tuple[RealCheck, ...]:
+    """Ask the network elsewhere on the clips that chose it, and on those that chose nothing."""
+    splits = [split for split in SPLITS if split != "train" and len(cache.videos(split))]
+    return tuple(Answers.of(model, cache, split).compare(predict) for split in splits)
 
 
 def real_clips(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
 from vidnas.deploy.model import Model
+from vidnas.profiling.engines import Predict, in_onnxruntime
 from vidnas.profiling.onnx import export_onnx
 
 _CHECKED_BATCHES = (1, 3)
@@ -46,13 +47,7 @@ def export_model(model: Model, path: Path | str) -> ExportCheck:
     metadata = {**model.contract.metadata, "architecture": model.architecture.to_json()}
     onnx.helper.set_model_props(graph, metadata)
     content = graph.SerializeToString()
-    check = _compare(model, content)
-    if check.relative_difference > TOLERANCE:
-        raise UserError(
-            f"The exported graph differs from the network by {check.relative_difference:.1e} of "
-            f"its largest logit (allowed {TOLERANCE:.0e}), so {path} was not written; report the "
-            "architecture as a bug."
-        )
+    check = check_answers(model, in_onnxruntime(content), _CHECKED_BATCHES, path)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return check
@@ -73,19 +68,29 @@ def require_onnx_file(path: Path) -> None:
         )
 
 
-def _compare(model: Model, content: bytes) -> ExportCheck:
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
+def check_answers(
+    model: Model, predict: Predict, batches: Sequence[int], path: Path
+) -> ExportCheck:
+    """Ask what is to be a file, on random clips in batches of these sizes.
+
+    Raises:
+        UserError: it does not compute what the network does.
+    """
+    shapes = [spec.shape for spec in model.architecture.inputs]
     generator = torch.Generator().manual_seed(0)
     largest = scale = 0.0
-    for batch in _CHECKED_BATCHES:
-        clips = [
-            torch.rand(spec.shape(batch), generator=generator) for spec in model.architecture.inputs
-        ]
-        feed = {name: clip.numpy() for name, clip in zip(names, clips, strict=True)}
-        actual = session.run(None, feed)[0]
+    for batch in batches:
+        clips = [torch.rand(shape(batch), generator=generator) for shape in shapes]
+        actual = predict([clip.numpy() for clip in clips])
         with torch.inference_mode():
-            expected = model.network(*clips).numpy()
+            expected = model.network.eval()(*clips).numpy()
         largest = max(largest, float(np.abs(actual - expected).max()))
         scale = max(scale, float(np.abs(expected).max()))
-    return ExportCheck(largest, largest / scale if scale else largest)
+    check = ExportCheck(largest, largest / scale if scale else largest)
+    if check.relative_difference > TOLERANCE:
+        raise UserError(
+            f"The exported graph differs from the network by {check.relative_difference:.1e} of "
+            f"its largest logit (allowed {TOLERANCE:.0e}), so {path} was not written; report the "
+            "architecture as a bug."
+        )
+    return check

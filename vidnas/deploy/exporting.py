@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +12,12 @@ import onnx
 from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.checks import Answers, RealCheck, calibration_clips
-from vidnas.deploy.export import ExportCheck, export_model
+from vidnas.deploy.checks import Answers, calibration_clips, real_checks
+from vidnas.deploy.export import ExportCheck, check_answers, export_model
 from vidnas.deploy.formats import FORMATS, Format, format_of
 from vidnas.deploy.model import Model
+from vidnas.deploy.real_check import RealCheck
+from vidnas.profiling.int8_layers import Int8Layers, int8_layers
 from vidnas.profiling.onnx import input_names
 from vidnas.profiling.quantizing import Guard, quantize
 
@@ -31,10 +33,14 @@ class Exported:
     precision: ExportPrecision
     size_bytes: int
     """Of the file and what belongs to it."""
+    float32_bytes: int
+    """Of the same network as ONNX in float32."""
     check: ExportCheck
-    """Of the float32 graph, on random clips."""
-    real: RealCheck | None
-    """Of the file, on validation clips; None where none were given."""
+    """On random clips: of the file in float32, of the graph before it was quantised in int8."""
+    layers: Int8Layers | None
+    """None in float32."""
+    checks: tuple[RealCheck, ...] = ()
+    """Of the file, on validation and test clips, as far as there are any."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -44,8 +50,10 @@ class Exported:
             "format": self.format.name,
             "precision": self.precision,
             "size_bytes": self.size_bytes,
+            "float32_bytes": self.float32_bytes,
             **asdict(self.check),
-            "real": self.real and self.real.model_dump(),
+            "layers": self.layers and self.layers.model_dump(),
+            "checks": [check.model_dump() for check in self.checks],
         }
 
 
@@ -58,33 +66,57 @@ def export_file(
 ) -> Exported:
     """Write a model in the format that the suffix names, and ask the file on real clips.
 
+    The arguments and errors are those of `write_file`; the clips of the validation and the test
+    split check the file.
+    """
+    written = write_file(model, path, precision=precision, cache=cache)
+    if cache is None:
+        return written
+    predict = written.format.open(written.path)
+    return replace(written, checks=real_checks(model, cache, predict))
+
+
+def write_file(
+    model: Model,
+    path: Path | str,
+    *,
+    precision: ExportPrecision = "float32",
+    cache: ClipCache | None = None,
+) -> Exported:
+    """Write a model in the format that the suffix names, without asking the file.
+
     Args:
         model: the model.
         path: the file.
         precision: "int8" quantises to what the training clips need; layers that cost more than one
             point of the validation accuracy together stay in float32.
-        cache: clips with a training split, for int8, and a validation split, to check the file.
+        cache: clips with a training split, for int8, and a validation split, to guard its accuracy.
 
     Raises:
         UserError: the suffix is of no format, the format knows no int8, there are no clips for it,
             the folder does not exist, a library is missing, or the graph does not compute what the
-            network does.
+            network does; nothing is written then.
+        CannotQuantize: the network cannot be quantised.
     """
     path = Path(path)
     fmt = format_of(path)
     _require_possible(path, fmt, precision, cache)
     with tempfile.TemporaryDirectory() as folder:
-        check = export_model(model, Path(folder) / "model.onnx")
-        proto = onnx.load(Path(folder) / "model.onnx")
-    metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    graph = fmt.graph(model, proto)
-    answers = None if cache is None else Answers.of(model, cache, "val")
-    if precision == "int8" and cache is not None:
-        metadata["precision"] = precision
-        graph = _quantized(model, graph, fmt, cache)
-    fmt.write(graph, metadata, path)
-    real = answers.compare(fmt.open(path)) if answers else None
-    return Exported(path, fmt, precision, fmt.size_bytes(path), check, real)
+        portable = Path(folder) / "model.onnx"
+        check, float32_bytes = export_model(model, portable), portable.stat().st_size
+        proto = onnx.load(portable)
+        metadata = {entry.key: entry.value for entry in proto.metadata_props}
+        graph, layers = fmt.graph(model, proto), None
+        if precision == "int8" and cache is not None:
+            metadata["precision"] = precision
+            graph = _quantized(model, graph, fmt, cache)
+            layers = int8_layers(graph)
+        made = Path(folder) / f"made{fmt.suffix}"
+        fmt.write(graph, metadata, made)
+        if precision == "float32":
+            check = check_answers(model, fmt.open(made), (1,), path)
+        fmt.copy(made, path)
+    return Exported(path, fmt, precision, fmt.size_bytes(path), float32_bytes, check, layers)
 
 
 def _require_possible(
@@ -106,6 +138,6 @@ def _quantized(model: Model, graph: object, fmt: Format, cache: ClipCache) -> ob
     guard = None
     if len(cache.videos("val")) and fmt.predict:
         answers = Answers.of(model, cache, "val", clips_per_video=1)
-        guard = Guard(answers.clips, answers.rightness, fmt.predict)
+        guard = Guard([*answers.clips], answers.rightness, fmt.predict)
     names = input_names(model.architecture.inputs)
     return quantize(graph, names, calibration_clips(model, cache), guard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -49,6 +50,13 @@ class Format:
     """Open a graph that is not written yet; None where int8 is not offered."""
     besides: tuple[str, ...] = ()
     """Suffixes of the files that belong to it."""
+
+    def copy(self, origin: Path, path: Path) -> None:
+        """Copy a file and what belongs to it; the file that names the others comes last."""
+        parts = [(origin.with_suffix(one), path.with_suffix(one)) for one in self.besides]
+        for part, place in (*parts, (origin, path)):
+            with replacing(place) as temporary:
+                shutil.copyfile(part, temporary)
 
     def size_bytes(self, path: Path) -> int:
         """Return the size of a file and what belongs to it."""
@@ -134,8 +142,13 @@ def _litert_model(model: Model, _: onnx.ModelProto) -> Any:
             "LiteRT files need Google's converter; run pip install 'vidnas[litert]'."
         ) from error
     clips = tuple(torch.rand(spec.shape()) for spec in model.architecture.inputs)
+    # The converter copies weights that are not contiguous, and then takes two whose copies had the
+    # same place in memory for one (https://github.com/google-ai-edge/litert-torch/issues/1061).
+    network = copy.deepcopy(model.network).eval()
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.data = tensor.data.contiguous()
     with quiet():
-        return litert_torch.convert(model.network.eval(), clips)
+        return litert_torch.convert(network, clips)
 
 
 def _write_litert(converted: Any, metadata: Mapping[str, str], path: Path) -> None:

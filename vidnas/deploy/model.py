@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -83,10 +83,15 @@ class _Description(Value):
 def save_model(model: Model, folder: Path | str) -> None:
     """Write the model into the folder, replacing one that is there.
 
+    The card there names an exported file only if that is there, too.
+
     Raises:
         UserError: the weights cannot be written.
     """
     folder = Path(folder)
+    shipped = model.card.shipped
+    if shipped is not None and not (folder / shipped.name).is_file():
+        model = replace(model, card=model.card.model_copy(update={"shipped": None}))
     description = _Description(
         architecture=json.loads(model.architecture.to_json()),
         classes=model.classes,

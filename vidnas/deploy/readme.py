@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from vidnas.core.text import escaped
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.contract import Contract
 from vidnas.deploy.seen_videos import SeenVideos
+from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.families import Architecture
 from vidnas.training import AnyMetrics, Metrics
+from vidnas.training.chance import chance_warning, describe_chance
 
 README_FILE = "README.md"
 _MARK = (
@@ -68,9 +70,9 @@ def readme_of(
         "## Training data",
         *_data(contract, card, seen),
         "## How well it does",
-        *_metrics(card),
+        *_metrics(card, [_plain(name) for name in contract.classes]),
         "## What it costs",
-        *_cost(card.cost),
+        *_cost(card.cost, card.shipped),
         "## What it sees",
         *_clips(contract),
         "## Limits of use",
@@ -136,7 +138,7 @@ def _data(contract: Contract, card: ModelCard, seen: SeenVideos | None) -> Itera
         yield f"The median video has {card.typical_frames} frames{rate}."
 
 
-def _metrics(card: ModelCard) -> Iterator[str]:
+def _metrics(card: ModelCard, classes: Sequence[str]) -> Iterator[str]:
     measured = {"test": card.test, "validation (chose the model)": card.validation}
     rows = [
         f"| {split} | {metrics.clips} | {_named(metrics)} | {metrics.loss:.3f} |"
@@ -147,12 +149,10 @@ def _metrics(card: ModelCard) -> Iterator[str]:
         yield "Nothing was measured."
         return
     yield "\n".join(("| split | videos | accuracy | loss |", "| --- | --- | --- | --- |", *rows))
-    if isinstance(card.test, Metrics):
-        sizes = [sum(row) for row in card.test.confusion]
-        yield (
-            f"Always naming the most frequent class of the test would be right in "
-            f"{format_percent(max(sizes) / max(1, sum(sizes)))}."
-        )
+    if card.test is not None:
+        yield f"The test accuracy: {describe_chance(card.test, classes)}."
+        if warning := chance_warning(card.test, classes):
+            yield f"**{warning}**"
     if card.test is not None and card.time_use is not None:
         said = card.time_use.describe(card.test.headline_share, card.test.headline_name)
         yield f"Does it use time? {said}."
@@ -175,7 +175,7 @@ def _named(metrics: AnyMetrics) -> str:
     return ", ".join(f"{format_metric(name)} {format_percent(share)}" for name, share in shares)
 
 
-def _cost(cost: Cost | None) -> Iterator[str]:
+def _cost(cost: Cost | None, shipped: ShippedFile | None) -> Iterator[str]:
     if cost is None:
         yield "Nothing was measured."
         return
@@ -183,8 +183,15 @@ def _cost(cost: Cost | None) -> Iterator[str]:
     if cost.activation_bytes:
         facts.append(f"{format_bytes(cost.activation_bytes)} of activations")
     yield f"For one clip: {', '.join(facts)}."
+    if shipped is not None:
+        answers = "; ".join(shipped.answers)
+        yield (
+            f"It ships as [{shipped.name}]({shipped.name}), for {_plain(shipped.facts)}. On "
+            f"real clips: {_plain(answers)}."
+        )
     if cost.latency is not None:
-        yield f"Latency of one clip, {_measured(cost.latency)}"
+        what = f"one clip in {shipped.name}" if shipped else "one clip"
+        yield f"Latency of {what}, {_measured(cost.latency)}"
     if cost.frame_latency is not None:
         yield (
             "Latency of a new frame in the streaming step, which `vidnas export --streaming` "

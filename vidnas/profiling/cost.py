@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vidnas.core import Cost
 from vidnas.families import Network
 from vidnas.profiling.counting import count_cost
@@ -19,6 +21,7 @@ def measure_cost(
     repeats: int = 60,
     reference: Reference | None = None,
     give_up_ms: float | None = None,
+    file: Path | None = None,
 ) -> Cost:
     """Count a network's parameters, MACs and memory, and time it on one clip.
 
@@ -39,6 +42,7 @@ def measure_cost(
             repeats=repeats,
             reference=reference,
             give_up_ms=give_up_ms,
+            file=file,
         )
     counted = count_cost(network.architecture, network.num_classes)
     return counted.model_copy(update={"latency": latency})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from vidnas.profiling.runtimes import (
     Prepared,
     engine_of,
     prepare,
+    prepare_file,
     prepare_step,
     require_runtime,
 )
@@ -94,6 +96,7 @@ def measure_latency(
     repeats: int = 60,
     reference: Reference | None = None,
     give_up_ms: float | None = None,
+    file: Path | None = None,
 ) -> Latency:
     """Time a network in evaluation mode on one random clip; the network stays as it is.
 
@@ -112,13 +115,17 @@ def measure_latency(
         give_up_ms: stop early once the network is clearly slower: the fastest of the first n runs
             takes more than `1 + 2 / n` times as long. The protocol records how many runs there
             were.
+        file: what the network was exported to, to time that as it is.
 
     Raises:
         UserError: the runtime or the device cannot be used, or the reference was calibrated for
             another.
     """
     inputs = network.architecture.inputs
-    prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
+    if file is not None:
+        prepared = prepare_file(file, inputs, runtime=runtime, threads=threads)
+    else:
+        prepared = prepare(network, inputs, runtime=runtime, device=device, threads=threads)
     series = _series(
         prepared, threads, reference, warmup=warmup, repeats=repeats, give_up_ms=give_up_ms
     )

@@ -20,6 +20,10 @@ MOST_LOST = 0.01
 """The share of right answers that int8 may cost; where it costs more, layers stay in float."""
 
 
+class CannotQuantize(UserError):
+    """NNCF cannot quantise a network; that is the network's fault, or NNCF's."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """Clips on which a quantised network must stay nearly as accurate as it was."""
@@ -52,7 +56,8 @@ def quantize(
             of the work.
 
     Raises:
-        UserError: NNCF is not installed, or it cannot quantise the graph.
+        UserError: NNCF is not installed.
+        CannotQuantize: it cannot quantise the graph.
     """
     library = nncf()
     advanced = library.quantization.advanced_parameters
@@ -85,7 +90,7 @@ def quantize(
             )
     except Exception as error:  # whatever NNCF meets in a graph
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
+        raise CannotQuantize(
             f"The network cannot be quantised ({type(error).__name__}: {reason}); export it in "
             "float32."
         ) from error

@@ -115,6 +115,25 @@ def prepare_step(step: StreamingStep, *, threads: int) -> Prepared:
     )
 
 
+def prepare_file(path: Path, inputs: Sequence[ClipSpec], *, runtime: str, threads: int) -> Prepared:
+    """Load an exported file and one random clip into the runtime that it is for.
+
+    Raises:
+        UserError: the runtime is not installed, or runs no files.
+    """
+    engine, dtype = engine_of(runtime), dtype_of(runtime)
+    files = [path]
+    if engine == "onnxruntime":
+        predict = in_onnxruntime(path, threads)
+    elif engine == "openvino":
+        predict = in_openvino(path, threads, precision=_precision(dtype))
+        files.append(path.with_suffix(".bin"))
+    else:
+        raise UserError(f"Runtime {runtime!r} runs no exported files; choose another.")
+    size = sum(file.stat().st_size for file in files)
+    return _prepared(inputs, predict, _version(engine), dtype, lambda: size)
+
+
 def require_runtime(runtime: str) -> None:
     """Reject a runtime that cannot be used, before anything is done for it.
 
@@ -134,15 +153,16 @@ def engine_of(runtime: str) -> str:
     return runtime.partition("-")[0]
 
 
+def dtype_of(runtime: str) -> str:
+    """Return in what the convolutions of a runtime compute: "int8" for "openvino-int8"."""
+    precision = runtime.partition("-")[2]
+    return {"": "float32", "bf16": "bfloat16"}.get(precision, precision)
+
+
 def measured_in(protocol: LatencyProtocol, runtime: str, threads: int) -> bool:
     """Return whether a protocol is of a runtime, in whatever version, on as many threads."""
-    engine, _, precision = runtime.partition("-")
-    dtype = {"": "float32", "bf16": "bfloat16"}.get(precision, precision)
-    return (protocol.runtime.partition(" ")[0], protocol.dtype, protocol.threads) == (
-        engine,
-        dtype,
-        threads,
-    )
+    asked = (engine_of(runtime), dtype_of(runtime), threads)
+    return (protocol.runtime.partition(" ")[0], protocol.dtype, protocol.threads) == asked
 
 
 def _random_clips(inputs: Sequence[ClipSpec], seed: int = 0) -> list[NDArray[np.float32]]:
@@ -152,25 +172,34 @@ def _random_clips(inputs: Sequence[ClipSpec], seed: int = 0) -> list[NDArray[np.
 
 def _prepare_onnxruntime(task: _Task, *, int8: bool = False) -> Prepared:
     import onnx
-    import onnxruntime
 
     graph = task.graph
     if int8:
         graph = task.quantized(onnx.load_from_string(graph)).SerializeToString()
     predict = in_onnxruntime(graph, task.threads)
-    version = f"onnxruntime {onnxruntime.__version__}"
     dtype = "int8" if int8 else "float32"
-    return _prepared(task, predict, version, dtype, partial(len, graph))
+    return _prepared(task.inputs, predict, _version("onnxruntime"), dtype, partial(len, graph))
 
 
 def _prepare_openvino(task: _Task, *, dtype: str = "float32") -> Prepared:
-    version = f"openvino {openvino().__version__.split('-')[0]}"
     model = openvino_model(task.graph)
     if dtype == "int8":
         model = task.quantized(model)
-    precision: Precision = "bf16" if dtype == "bfloat16" else "f32"
-    predict = in_openvino(model, task.threads, precision=precision)
-    return _prepared(task, predict, version, dtype, partial(_openvino_bytes, model))
+    predict = in_openvino(model, task.threads, precision=_precision(dtype))
+    size = partial(_openvino_bytes, model)
+    return _prepared(task.inputs, predict, _version("openvino"), dtype, size)
+
+
+def _precision(dtype: str) -> Precision:
+    return "bf16" if dtype == "bfloat16" else "f32"
+
+
+def _version(engine: str) -> str:
+    if engine == "openvino":
+        return f"openvino {openvino().__version__.split('-')[0]}"
+    import onnxruntime
+
+    return f"onnxruntime {onnxruntime.__version__}"
 
 
 def _openvino_bytes(model: Any) -> int:
@@ -180,9 +209,13 @@ def _openvino_bytes(model: Any) -> int:
 
 
 def _prepared(
-    task: _Task, predict: Predict, runtime: str, dtype: str, size_bytes: Callable[[], int]
+    inputs: Sequence[ClipSpec],
+    predict: Predict,
+    runtime: str,
+    dtype: str,
+    size_bytes: Callable[[], int],
 ) -> Prepared:
-    clips = _random_clips(task.inputs)
+    clips = _random_clips(inputs)
     return Prepared(lambda: predict(clips), predict, runtime, _cpu_name(), dtype, size_bytes)
 
 

@@ -23,6 +23,7 @@ from vidnas.report.choices import choices_of
 from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import Plots, packed_json, packed_plotly
 from vidnas.report.study import StudyReport
+from vidnas.training import chance
 
 
 def write_report(report: StudyReport, path: Path) -> Path:
@@ -39,6 +40,7 @@ def render(report: StudyReport) -> str:
         report=report,
         plots=plots,
         verdict=verdict,
+        chance=chance,
         ledger=ledger,
         choices=choices_of(report),
         packed_candidates=lambda: packed_json(candidate_rows(report)),

@@ -102,15 +102,24 @@ def beside_guessing(metrics: AnyMetrics) -> dict[str, Any]:
 
 def describe_chance(metrics: AnyMetrics, classes: Sequence[str]) -> str:
     """Say in one phrase where the headline lies, and what guessing reaches."""
-    phrases = [f"guessing reaches {format_percent(chance_level(metrics))}"]
+    interval, guessing = describe_interval(metrics), describe_guessing(metrics, classes)
+    return f"{interval} with 95 % confidence, {guessing}" if interval else guessing
+
+
+def describe_interval(metrics: AnyMetrics) -> str:
+    """Say where the headline lies: "between 61.0% and 83.9%"; nothing of precision."""
+    found = accuracy_interval(metrics)
+    return f"between {format_percent(found[0])} and {format_percent(found[1])}" if found else ""
+
+
+def describe_guessing(metrics: AnyMetrics, classes: Sequence[str]) -> str:
+    """Say what comes without any network; of classes that are as frequent as each other, always
+    naming one is guessing, too."""
+    level = format_percent(chance_level(metrics))
     frequent, share = majority_class(metrics), majority_share(metrics)
-    if frequent is not None and share is not None:
-        phrases.append(f"always naming {classes[frequent]} {format_percent(share)}")
-    interval = accuracy_interval(metrics)
-    if interval is not None:
-        low, high = map(format_percent, interval)
-        phrases.insert(0, f"between {low} and {high} with 95 % confidence")
-    return ", ".join(phrases)
+    if frequent is None or share is None or format_percent(share) == level:
+        return f"guessing reaches {level}"
+    return f"guessing reaches {level}, always naming {classes[frequent]} {format_percent(share)}"
 
 
 def chance_warning(metrics: AnyMetrics, classes: Sequence[str]) -> str | None:

@@ -14,8 +14,9 @@ from vidnas.core.text import cause_of
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.splits import Split
-from vidnas.deploy.checks import Answers, RealCheck, calibration_clips
+from vidnas.deploy.checks import Answers, calibration_clips
 from vidnas.deploy.model import Model, load_model
+from vidnas.deploy.real_check import RealCheck
 from vidnas.deploy.resolving import is_folder, resolve_network
 from vidnas.families import Network
 from vidnas.profiling.counting import count_cost

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.card import ModelCard
-from vidnas.deploy.checks import Answers
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.formats import format_of
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
+from vidnas.deploy.shipped_file import ShippedFile
+from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, ship_file
 from vidnas.evolution.study import Study
 from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
-from vidnas.profiling.engines import in_onnxruntime
+from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import TimeUse, measure_time_use
 from vidnas.workflows.examination import examine
@@ -25,8 +28,6 @@ from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
-
-ONNX_FILE = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,26 @@ class Delivery:
     listener: Listener
 
     def answer(self, finished: Sequence[Model]) -> ModelCard:
-        """Save the best that keeps the limits at rest; if none does, the best.
+        """Save the best that keeps the limits at rest, with the file of the searched runtime; if
+        none does, the best.
 
         Args:
             finished: the best first.
         """
         folder = self.study.folder / BEST_FOLDER
         chosen = self._choose(finished)
-        if (folder / MODEL_FILE).is_file() and (folder / ONNX_FILE).is_file():
+        shipped = chosen.card.shipped
+        names = {MODEL_FILE, ONNX_FILE, *([shipped.name] if shipped else [])}
+        if all((folder / name).is_file() for name in names):
             card = load_card(folder)
             if (card.training_runs, card.cost) == (chosen.card.training_runs, chosen.card.cost):
                 return card
         time_use = self._time_use(chosen)
         folder.mkdir(exist_ok=True)
         check = export_model(chosen, folder / ONNX_FILE)
-        real = Answers.of(chosen, self.cache, "val").compare(in_onnxruntime(folder / ONNX_FILE))
-        self.listener.say(f"{folder / ONNX_FILE}, checked on {real}.")
+        if shipped is not None and shipped.name != ONNX_FILE:
+            origin, path = self._folder_of(chosen) / shipped.name, folder / shipped.name
+            format_of(path).copy(origin, path)
         found = {"export_difference": check.largest_difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
@@ -71,19 +76,31 @@ class Delivery:
         return best
 
     def _at_rest(self, model: Model) -> Model:
-        """Measure a finished network as candidates were, once, and note it on its card."""
-        runtime, threads = self.request.runtime, self.request.latency_threads
-        card, folder = model.card, self.study.folder
-        latency = card.cost and card.cost.latency
-        known = latency and measured_in(latency.protocol, runtime, threads)
-        if known and card.within_limits is not None:
+        """Measure a finished network as it ships, once, and note it on its card."""
+        request, card, folder = self.request, model.card, self._folder_of(model)
+        if self._is_known(model):
             return model
+        try:
+            shipped = self._ship(model)
+        except CannotQuantize as error:
+            self.listener.remark(f"Trial {card.trial} does not run in {request.runtime}: {error}")
+            return replace(model, card=card.model_copy(update={"within_limits": False}))
         reference = study_reference(
-            folder, runtime=runtime, threads=threads, target=self.request.target
+            self.study.folder,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            target=request.target,
         )
-        cost = measure_cost(model.network, runtime=runtime, threads=threads, reference=reference)
+        cost = measure_cost(
+            model.network,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            reference=reference,
+            file=folder / shipped.name if shipped else None,
+        )
         limits, streams = self.study.config.limits, True
         if limits.frame_latency_ms is not None:
+            threads = request.latency_threads
             try:
                 cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
             except CannotStream as error:  # it was trained under other limits
@@ -92,10 +109,37 @@ class Delivery:
         if cost.latency and cost.latency.doubt:
             self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")
         held = streams and limits.judge(cost) is None
-        card = card.model_copy(update={"cost": cost, "within_limits": held})
-        measured = replace(model, card=card)
-        save_model(measured, folder / MODELS_FOLDER / f"trial-{card.trial}")
+        found = {"cost": cost, "within_limits": held, "shipped": shipped}
+        measured = replace(model, card=card.model_copy(update=found))
+        save_model(measured, folder)
         return measured
+
+    def _is_known(self, model: Model) -> bool:
+        """Return whether a finished network was measured as it would be now."""
+        request, card = self.request, model.card
+        latency = card.cost and card.cost.latency
+        if card.within_limits is None or not latency:
+            return False
+        if not measured_in(latency.protocol, request.runtime, request.latency_threads):
+            return False
+        if request.runtime not in RUNTIME_FILES:
+            return True
+        return card.shipped is not None and (self._folder_of(model) / card.shipped.name).is_file()
+
+    def _ship(self, model: Model) -> ShippedFile | None:
+        """Write the file of the searched runtime beside a network; PyTorch needs none."""
+        request, folder = self.request, self._folder_of(model)
+        if request.runtime not in RUNTIME_FILES:
+            return None
+        shipped = ship_file(
+            model, folder, request.runtime, self.cache, threads=request.latency_threads
+        )
+        checks = "; on ".join(map(str, shipped.checks))
+        self.listener.say(f"{folder / shipped.name} ({shipped.facts}), checked on {checks}.")
+        return shipped
+
+    def _folder_of(self, model: Model) -> Path:
+        return self.study.folder / MODELS_FOLDER / f"trial-{model.card.trial}"
 
     def _time_use(self, model: Model) -> TimeUse | None:
         """Measure whether the network uses time, and say so where it does not."""

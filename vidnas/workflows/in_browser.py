@@ -7,13 +7,13 @@ from pathlib import Path
 from vidnas.core import UserError
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.deploy.model import load_architecture
+from vidnas.deploy.shipping import ONNX_FILE
 from vidnas.evolution.study import Study
 from vidnas.report.in_browser import InBrowser
 from vidnas.workflows.page import BEST_FOLDER, read_winner, write_page
 from vidnas.workflows.request import SearchRequest
 from vidnas.workflows.web_runtime import web_runtime
 
-_ONNX_FILE = "model.onnx"
 _USUAL_RATE_FPS = 25.0
 """Where videos are read at their own rate, which no browser tells."""
 
@@ -26,7 +26,7 @@ def write_page_with_runtime(folder: Path) -> Path:
             cannot be downloaded; and as `rewrite_page`.
     """
     study, title = Study.read(folder), SearchRequest.read(folder).title
-    card, network = read_winner(folder), folder / BEST_FOLDER / _ONNX_FILE
+    card, network = read_winner(folder), folder / BEST_FOLDER / ONNX_FILE
     if card is None or not network.is_file():
         raise UserError(
             f"{folder} has no exported network yet; let its search end, and ask for the page then."

@@ -17,6 +17,7 @@ from vidnas.data.datasets import load_dataset
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import choose_finalists, train_finalists
 from vidnas.deploy.model import Model
+from vidnas.deploy.shipping import ONNX_FILE
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import Evaluator
@@ -33,7 +34,7 @@ from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
-from vidnas.workflows.delivery import ONNX_FILE, Delivery
+from vidnas.workflows.delivery import Delivery
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.page import BEST_FOLDER, try_page
@@ -87,8 +88,15 @@ class SearchResult:
 
     @property
     def onnx(self) -> Path:
-        """File of the exported network."""
+        """File of the exported network, in float32, for all that read ONNX."""
         return self.model / ONNX_FILE
+
+    @property
+    def file(self) -> Path | None:
+        """File that the latency is of, for the runtime of the search; None where that is PyTorch,
+        which runs the model itself."""
+        shipped = self.card.shipped
+        return None if shipped is None else self.model / shipped.name
 
 
 def search_clips(
