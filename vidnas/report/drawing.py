@@ -17,16 +17,16 @@ from vidnas.report.layout import (
     GUTTER,
     HEADING_PX,
     LABEL_PX,
-    LINE,
     MARGIN,
     PADDING,
     TITLE_PX,
     Layout,
     lay_out,
-    text_width,
 )
 from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
+from vidnas.report.sizes import SIZE_PX, PlacedSize
+from vidnas.report.texts import LINE, text_width
 
 INK, QUIET, _PANEL, _ARROW, _MARK = "#1d2430", "#5b6472", "#f5f6f8", "#475063", "#d9731f"
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -34,6 +34,7 @@ _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").gl
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
 _PNG_ZOOM = 2.0
+_SIZES_NOTE = "Beside arrows: channels x frames x height x width."
 
 
 def draw_svg(diagram: Diagram) -> str:
@@ -52,6 +53,8 @@ def draw_svg(diagram: Diagram) -> str:
     colour_of = _colours(diagram)
     for box in layout.boxes:
         _add_box(svg, box, UNUSED if box.box.unused else colour_of[box.box.kind])
+    for size in layout.sizes:
+        _add_size(svg, size)
     bottom = _add_legend(svg, layout, diagram, colour_of)
     size = {"width": f"{layout.width:.0f}", "height": f"{bottom:.0f}"}
     background.attrib |= size
@@ -191,6 +194,16 @@ def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
             add_text(group, line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
 
 
+def _add_size(svg: ET.Element, placed: PlacedSize) -> None:
+    foot, turn = (placed.height, " rotate(-90)") if placed.upright else (0.0, "")
+    group = add(
+        svg, "g", transform=f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}",
+        stroke="#ffffff", stroke_width=3, paint_order="stroke", stroke_linejoin="round",
+    )  # fmt: skip
+    for row, line in enumerate(placed.lines, start=1):
+        add_text(group, line, 0.0, SIZE_PX * (LINE * row - 0.28), SIZE_PX, colour=QUIET)
+
+
 def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
     weight = min(max(route.weight, 0.0), 1.0)
     # Weights are greys that do not add up where arrows cross.
@@ -243,6 +256,9 @@ def _add_legend(
     if diagram.has_weights:
         y += _LEGEND_ROW_PX
         _add_weight_scale(svg, y)
+    if layout.sizes:
+        y += _LEGEND_ROW_PX
+        add_text(svg, _SIZES_NOTE, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)
     if diagram.note:
         y += _LEGEND_ROW_PX
         add_text(svg, diagram.note, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)

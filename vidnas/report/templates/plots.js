@@ -9,7 +9,6 @@ const unpackBytes = async (id) => {
 };
 const unpack = async (id) => new TextDecoder().decode(await unpackBytes(id));
 const once = (make) => { let made; return () => (made ??= make()); };
-const figures = once(async () => JSON.parse(await unpack("packed-plots")));
 const plotly = once(async () => {
   const script = document.createElement("script");
   script.textContent = await unpack("packed-plotly");
@@ -34,8 +33,8 @@ const theme = () => {
 const draw = async (place) => {
   if (place.dataset.drawn) return;
   place.dataset.drawn = "yes";
-  const [library, all] = await Promise.all([plotly(), figures()]);
-  const figure = all[place.id.slice("plot-".length)];
+  const [library, packed] = await Promise.all([plotly(), unpack(`packed-${place.id}`)]);
+  const figure = JSON.parse(packed);
   const layout = {...figure.layout, template: theme()};
   await library.newPlot(place, figure.data, layout, {displayModeBar: false, responsive: true});
   place.on("plotly_click", (event) => {
