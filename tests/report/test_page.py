@@ -134,16 +134,16 @@ def test_any_name_is_text(name: str) -> None:
         trial(1, Evaluation(status="failed", reason=name), 0),
         trial(2, Evaluation(status="rejected", reason=f"latency {name}"), 0),
     ]
-    page = Page(
-        render(
-            report(
-                title=name, folder=name, history=trials, classes=(name, "b"), config={name: name},
-                versions={name: name},
-            )
+    html = render(
+        report(
+            title=name, folder=name, history=trials, classes=(name, "b"), config={name: name},
+            versions={name: name},
         )
     )  # fmt: skip
+    page = Page(html)
     assert page.text.count(shown) >= 9
-    assert len(page.scripts) == len(Page(render(report())).scripts)
+    own = ("candidates", "Plotly", "the page's script")
+    assert len(page.scripts) == len(own) + len(drawn_plots(html))
 
 
 def test_the_page_needs_no_other_file() -> None:
@@ -289,6 +289,15 @@ def test_plots_reach_the_page_unchanged() -> None:
         assert f'id="plot-{name}"' in html
     assert next(one for one in drawn["ladder"] if one["name"] == "rung 0")["y"] == [0.5, 0.7, 0.6]
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
+
+
+def test_a_long_study_has_no_more_traces_than_a_short_one() -> None:
+    """What a browser takes to draw a plot hangs on its traces more than on its points."""
+    longer = [trial(n, ok(0.3 + n / 1000, 1.0 + n), n - 1 if n else None) for n in range(300)]
+    plotted = drawn_plots(render(report(history=longer, winner=ModelCard(trial=3, test=TEST))))
+    assert all(len(figure["data"]) <= 10 for figure in plotted.values())
+    points = next(one for one in plotted["cost"]["data"] if one["name"] == "candidate")["x"]
+    assert len(points) == 300
 
 
 def test_every_candidate_opens() -> None:

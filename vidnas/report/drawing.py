@@ -34,7 +34,7 @@ _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").gl
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
 _PNG_ZOOM = 2.0
-_SIZES_NOTE = "Beside arrows: channels x frames x height x width."
+_SIZES_NOTE = "Sizes: channels x frames x height x width."
 
 
 def draw_svg(diagram: Diagram) -> str:

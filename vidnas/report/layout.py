@@ -20,7 +20,7 @@ from vidnas.report.routing import (
     find_passages,
     find_routes,
 )
-from vidnas.report.sizes import PlacedSize, place_sizes, room_across, room_below, room_beside
+from vidnas.report.sizes import PlacedSize, Sizes
 from vidnas.report.texts import LINE, text_width, wrap
 
 LABEL_PX, DETAIL_PX, TITLE_PX, HEADING_PX = 12.5, 11.0, 12.0, 17.0
@@ -53,9 +53,12 @@ class Layout:
 def lay_out(diagram: Diagram) -> Layout:
     """Decide the place of every column, box and arrow."""
     # The way of each arrow is known once the boxes are placed; placing them again gives it room.
-    columns, boxes = _place(diagram, Counter())
+    chained = _has_chain(diagram)
+    sizes = Sizes(diagram, chained=chained)
+    columns, boxes = _place(diagram, Counter(), sizes, chained)
     passages = find_passages(diagram.edges, columns, boxes)
-    columns, boxes = _place(diagram, Counter(gap for gaps in passages.values() for gap in gaps))
+    traffic = Counter(gap for gaps in passages.values() for gap in gaps)
+    columns, boxes = _place(diagram, traffic, sizes, chained)
     right, bottom = MARGIN, MARGIN
     for column in columns:
         right, bottom = column.x + column.width, column.y + column.height
@@ -67,22 +70,21 @@ def lay_out(diagram: Diagram) -> Layout:
         columns=tuple(columns),
         boxes=tuple(boxes.values()),
         routes=routes,
-        sizes=tuple(place_sizes(boxes, routes)),
+        sizes=tuple(sizes.place(boxes, routes)),
     )
 
 
 def _place(
-    diagram: Diagram, traffic: Counter[Passage]
+    diagram: Diagram, traffic: Counter[Passage], sizes: Sizes, chained: bool
 ) -> tuple[list[PlacedColumn], dict[str, PlacedBox]]:
     """Place columns and boxes, with bands that are wide enough for the arrows in each passage."""
     titles = [wrap(title, TITLE_PX, _WRAP_PX, bold=True) for title in diagram.columns]
     stacks = [[box for box in diagram.boxes if box.column == index] for index in range(len(titles))]
     ports = _ports(diagram)
     heights = [[_row_height(row, ports) for row in _rows(stack)] for stack in stacks]
-    # A chain reads from the top of its column; parallel boxes sit around a common middle.
-    chained = _has_chain(diagram)
-    bands = [_bands(index, _rows(stack), traffic, chained) for index, stack in enumerate(stacks)]
-    totals = [sum(rows) + sum(gaps) for rows, gaps in zip(heights, bands, strict=True)]
+    bands = [_bands(index, _rows(stack), traffic, sizes) for index, stack in enumerate(stacks)]
+    below = [[max(map(sizes.below, row)) for row in _rows(stack)] for stack in stacks]
+    totals = [sum(map(sum, parts)) for parts in zip(heights, bands, below, strict=True)]
     tallest = max(totals, default=0.0)
     for index, stack in enumerate(stacks):
         if any(box.upright for box in stack):
@@ -97,20 +99,22 @@ def _place(
     x = MARGIN
     for index, (title, stack) in enumerate(zip(titles, stacks, strict=True)):
         padding = PADDING if title else 0.0
-        width = _column_width(title, stack, chained) + 2 * padding
+        width = _column_width(title, stack, sizes) + 2 * padding
+        # A chain reads from the top of its column; parallel boxes sit around a common middle.
         y = top if chained else top + (tallest - totals[index]) / 2
         gaps = []
-        for row, height, band in zip(_rows(stack), heights[index], bands[index], strict=False):
+        parts = zip(_rows(stack), heights[index], bands[index], below[index], strict=False)
+        for row, height, band, caption in parts:
             gaps.append((y, y + band))
             y += band
-            for box in _place_row(row, x + padding, y, width - 2 * padding, height):
+            for box in _place_row(row, x + padding, y, width - 2 * padding, height, sizes=sizes):
                 boxes[box.box.name] = box
-            y += height
+            y += height + caption
         gaps.append((y, y + bands[index][-1]))
         columns.append(
             PlacedColumn(title, x, panel_top, width, top + tallest - panel_top, tuple(gaps))
         )
-        x += width + _gutter(diagram, titles, index)
+        x += width + _gutter(diagram, titles, index, sizes)
     return columns, boxes
 
 
@@ -122,25 +126,24 @@ def _ports(diagram: Diagram) -> Counter[str]:
 
 
 def _bands(
-    column: int, rows: list[list[Box]], traffic: Counter[Passage], chained: bool
+    column: int, rows: list[list[Box]], traffic: Counter[Passage], sizes: Sizes
 ) -> list[float]:
     """Return the heights of the free bands above, between and below the rows of a column."""
-    below = [max(map(room_below, row)) if chained else 0.0 for row in rows[:-1]]
-    between = [max(STACK_GAP, room) for room in below]
+    between = [max(STACK_GAP, *map(sizes.between, row)) for row in rows[:-1]]
     least = [_LANES_PX, *between, _LANES_PX] if rows else [2 * _LANES_PX]
     return [
         max(height, _LANE_PX * (traffic[column, index] + 1)) for index, height in enumerate(least)
     ]
 
 
-def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int) -> float:
+def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int, sizes: Sizes) -> float:
     """Return the width between a column and the next."""
     both = titles[column] and any(titles[column + 1 : column + 2])
     place = {box.name: box.column for box in diagram.boxes}
     arrows = sum(place[edge.source] <= column < place[edge.target] for edge in diagram.edges)
     leaving = {edge.source for edge in diagram.edges if place[edge.target] > column}
     last = [box for box in diagram.boxes if box.column == column and box.name in leaving]
-    return max(GUTTER if both else _BAR_GUTTER, _TURN_PX * arrows, *map(room_beside, last))
+    return max(GUTTER if both else _BAR_GUTTER, _TURN_PX * arrows, *map(sizes.beside, last))
 
 
 def _has_chain(diagram: Diagram) -> bool:
@@ -177,31 +180,27 @@ def _size(box: Box) -> tuple[float, float]:
     return (across, along) if box.upright else (along, across)
 
 
-def _gap_after(box: Box) -> float:
-    """Return the width between a box and the next one of its row."""
-    return max(_ROW_GAP, room_beside(box))
-
-
-def _row_width(row: list[Box]) -> float:
-    return sum(_size(box)[0] for box in row) + sum(map(_gap_after, row[:-1]))
+def _row_width(row: list[Box], sizes: Sizes) -> float:
+    gaps = sum(max(_ROW_GAP, sizes.beside(box)) for box in row[:-1])
+    return sum(_size(box)[0] for box in row) + gaps
 
 
 def _row_height(row: list[Box], ports: Counter[str]) -> float:
     return max(max(_size(box)[1], _PORT_PX * (ports[box.name] + 1)) for box in row)
 
 
-def _column_width(title: tuple[str, ...], stack: list[Box], chained: bool) -> float:
+def _column_width(title: tuple[str, ...], stack: list[Box], sizes: Sizes) -> float:
     widths = [text_width(line, TITLE_PX, bold=True) for line in title]
-    widths += map(room_across, stack if chained else [])
-    return max([*widths, *(_row_width(row) for row in _rows(stack))], default=0.0)
+    widths += map(sizes.across, stack)
+    return max([*widths, *(_row_width(row, sizes) for row in _rows(stack))], default=0.0)
 
 
 def _place_row(
-    row: list[Box], x: float, y: float, width: float, height: float
+    row: list[Box], x: float, y: float, width: float, height: float, *, sizes: Sizes
 ) -> Iterator[PlacedBox]:
     """Place boxes side by side; they share the width that the row leaves free in its column."""
-    more = (width - _row_width(row)) / len(row)
+    more = (width - _row_width(row, sizes)) / len(row)
     for box in row:
         wide = _size(box)[0] + more
         yield PlacedBox(box, x, y, wide, height, *_lines(box))
-        x += wide + _gap_after(box)
+        x += wide + max(_ROW_GAP, sizes.beside(box))

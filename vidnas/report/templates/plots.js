@@ -43,8 +43,24 @@ const draw = async (place) => {
   });
 };
 const places = [...document.querySelectorAll(".plot")];
+// One after the other, so that each is seen as soon as it is ready, and only those that are still near
+// when it is their turn.
+const near = new Set();
+let busy = false;
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+const drawNear = async () => {
+  if (busy) return;
+  busy = true;
+  for (const place of near) {
+    near.delete(place);
+    await draw(place);
+    await painted();
+  }
+  busy = false;
+};
 const watcher = new IntersectionObserver((seen) => {
-  for (const one of seen) if (one.isIntersecting) draw(one.target);
+  for (const one of seen) near[one.isIntersecting ? "add" : "delete"](one.target);
+  drawNear();
 }, {rootMargin: "400px"});
 places.forEach((place) => watcher.observe(place));
 const redraw = (more) => places.filter((one) => one.layout)
