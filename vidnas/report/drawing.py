@@ -53,8 +53,8 @@ def draw_svg(diagram: Diagram) -> str:
     colour_of = _colours(diagram)
     for box in layout.boxes:
         _add_box(svg, box, UNUSED if box.box.unused else colour_of[box.box.kind])
-    for size in layout.sizes:
-        _add_size(svg, size)
+    for placed in layout.sizes:
+        _add_size(svg, placed)
     bottom = _add_legend(svg, layout, diagram, colour_of)
     size = {"width": f"{layout.width:.0f}", "height": f"{bottom:.0f}"}
     background.attrib |= size

@@ -74,8 +74,8 @@ def block_layers(units: list[Unit]) -> list[tuple[str, str, str, Extent]]:
     if unit.widen:
         add("1x1 conv", "widen", f"to {unit.widen}", channels=unit.widen)
     if unit.spatial:
-        said = _operation("2D", unit.spatial, unit.inner)
-        add(*said, size_px=unit.exit.size_px, **_width(unit.spatial, unit))
+        kind, label, detail = _operation("2D", unit.spatial, unit.inner)
+        add(kind, label, detail, size_px=unit.exit.size_px, **_width(unit.spatial, unit))
     if unit.temporal:
         kind, label, detail = _operation("1D", unit.temporal, unit.inner)
         odd = ", every second repeat" if len(units) > 1 else ""
