@@ -42,9 +42,12 @@ def all_candidates(report: StudyReport) -> dict[str, Any]:
             "genes": trial.architecture.to_json(),
         }
         if drawing := _drawing(trial):
-            row["drawing"] = shared.take_apart(drawing)
+            shared.add(len(rows), drawing)
         rows.append(row)
-    return {"rows": rows, "parts": shared.parts}
+    parts, drawings = shared.sort()
+    for at, places in drawings.items():
+        rows[at]["drawing"] = places
+    return {"rows": rows, "parts": parts}
 
 
 def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:

@@ -210,24 +210,25 @@ def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
     colour, opacity = (shade(weight), 1.0) if weighted else (_ARROW, 0.2 + 0.7 * weight)
     if route.marked:
         colour, opacity = _MARK, 1.0
-    tip_x, tip_y = route.points[-1]
+    # Whole and relative numbers make arrows of one gutter alike, which keeps pages small.
+    rounded = [(round(x), round(y)) for x, y in route.points]
+    tip_x, tip_y = rounded[-1]
     if route.shape == "down":
-        head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"
+        head = f"M{tip_x - 4} {tip_y - 7}h8l-4 7z"
         end = (tip_x, tip_y - 6)
     elif route.shape == "loop":
-        head = f"M{tip_x + 7:.1f} {tip_y - 4:.1f}v8l-7 -4z"
+        head = f"M{tip_x + 7} {tip_y - 4}v8l-7 -4z"
         end = (tip_x + 6, tip_y)
     else:
-        head = f"M{tip_x - 7:.1f} {tip_y - 4:.1f}v8l7 -4z"
+        head = f"M{tip_x - 7} {tip_y - 4}v8l7 -4z"
         end = (tip_x - 6, tip_y)
-    points = (*route.points[:-1], end)
-    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in pairwise(points):
-        bend = (x1 - x0) * 0.55 if route.shape == "across" else 0.0
-        side = GUTTER * 0.6 if route.shape == "loop" else 0.0
-        path += (
-            f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-        )
+    path = f"M{rounded[0][0]} {rounded[0][1]}"
+    for (x0, y0), (x1, y1) in pairwise([*rounded[:-1], end]):
+        dx, dy = x1 - x0, y1 - y0
+        bend = round(dx * 0.55) if route.shape == "across" else 0
+        side = round(GUTTER * 0.6) if route.shape == "loop" else 0
+        curve = f"c{bend + side} 0 {dx - bend + side} {dy} {dx} {dy}"
+        path += f"h{dx}" if dy == 0 else curve
     group = add(svg, "g", opacity=f"{opacity:.2f}")
     width = f"{0.9 + 1.1 * weight:.2f}"
     add(group, "path", d=path, fill="none", stroke=colour, stroke_width=width)

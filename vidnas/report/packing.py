@@ -50,15 +50,27 @@ class SharedParts:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
-    def take_apart(self, markup: str) -> list[int]:
-        """Return the numbers of the parts that the drawing is made of."""
-        numbers = self._numbers
-        return [numbers.setdefault(part, len(numbers)) for part in _BETWEEN_TAGS.split(markup)]
+        self._drawings: dict[int, list[int]] = {}
 
-    @property
-    def parts(self) -> list[str]:
-        """The parts by their numbers."""
-        return list(self._numbers)
+    def add(self, key: int, markup: str) -> None:
+        """Take a drawing apart."""
+        numbers = self._numbers
+        self._drawings[key] = [
+            numbers.setdefault(part, len(numbers)) for part in _BETWEEN_TAGS.split(markup)
+        ]
+
+    def sort(self) -> tuple[list[str], dict[int, list[int]]]:
+        """Return the parts, and of each drawing by its key the places of its parts among them.
+
+        They are sorted, because those that are nearly alike then shrink to what they differ in.
+        """
+        found = list(self._numbers)
+        order = sorted(range(len(found)), key=found.__getitem__)
+        place = {number: at for at, number in enumerate(order)}
+        drawings = {
+            key: [place[number] for number in numbers] for key, numbers in self._drawings.items()
+        }
+        return [found[number] for number in order], drawings
 
 
 def packed_json(value: Any) -> Markup:
