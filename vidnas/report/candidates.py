@@ -28,14 +28,14 @@ def all_candidates(report: StudyReport) -> dict[str, Any]:
     `parts` that their drawings are put together from."""
     shared = SharedParts()
     finished = {card.trial: card for card in report.finished}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for trial in report.trials:
         facts = dict(_facts(trial, report))
         if card := finished.get(trial.number):
             measured = {"validation": card.validation, "test": card.test}
             said = [f"{format_percent(m.headline_share)} {n}" for n, m in measured.items() if m]
             facts["Finished"] = ", ".join(said) or "yes"
-        row: dict[str, Any] = {
+        row = {
             "facts": facts,
             "parent": trial.proposal.parent,
             "mutations": [escaped(one) for one in trial.proposal.mutations],
