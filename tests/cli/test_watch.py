@@ -93,21 +93,23 @@ def test_it_is_made_anew_when_something_is_new_and_not_too_often(
     page.html()
     assert (page.version, len(made)) == (before, 1)  # too soon: who looks must not slow a search
     monkeypatch.setattr(watching, "_LEAST_S", 0.0)
+    assert page.version == before  # nor at once after one that took long to make
+    monkeypatch.setattr(watching, "_CALM", 0)
     assert page.version != before
     page.html()
     assert len(made) == 2
 
 
-def test_a_folder_that_is_no_study_and_one_that_breaks(finished: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_study_and_one_that_breaks(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UserError, match="is not a study"), serving(tmp_path / "nowhere", 0):
         pass
     with serving(finished, 0) as address:
         (finished / "study.db").write_bytes(b"broken")
-        watching._LEAST_S, kept = 0.0, watching._LEAST_S
-        try:
-            status, said = ask(address, "/")
-        finally:
-            watching._LEAST_S = kept
+        monkeypatch.setattr(watching, "_LEAST_S", 0.0)
+        monkeypatch.setattr(watching, "_CALM", 0)
+        status, said = ask(address, "/")
         assert status == 503
         assert b"study.db" in said
 

@@ -5,7 +5,6 @@ Skipped where there is no Playwright or no Chromium.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,43 +55,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(browser: Any, path: Path) -> Iterator[Any]:
-    """Return what opens the page, and fails on errors and on any request for another file."""
-    contexts: list[Any] = []
-    problems: list[str] = []
+def opened(visit: Any, path: Path) -> Any:
+    """Return what opens the page, without a network."""
 
     def open_page(width: int = 1400, scheme: str = "light", anchor: str = "") -> Any:
-        contexts.append(
-            browser.new_context(
-                viewport={"width": width, "height": 1000}, color_scheme=scheme, offline=True
-            )
-        )
-        page = contexts[-1].new_page()
-        page.on("console", lambda said: problems.append(said.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda one: problems.append(one.url) if _outside(one.url) else None)
-        page.goto(f"{path.as_uri()}{anchor}")
-        return page
+        address = f"{path.as_uri()}{anchor}"
+        return visit(address, width=width, color_scheme=scheme, offline=True)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def _outside(url: str) -> bool:
-    return not url.startswith(("data:", "blob:")) and not url.endswith("report.html")
-
-
-def draw_all(page: Any) -> None:
-    """Bring every plot into sight, and wait until it is drawn."""
-    for plot in page.query_selector_all(".plot"):
-        if plot.is_visible():
-            plot.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].filter((one) => one.offsetParent)"
-        ".every((one) => one.querySelector('.main-svg'))"
-    )
+    return open_page
 
 
 def point(page: Any, plot: str, trace: str, index: int) -> tuple[float, float]:
@@ -112,7 +82,7 @@ def point(page: Any, plot: str, trace: str, index: int) -> tuple[float, float]:
     return place[0], place[1]
 
 
-def test_every_plot_and_picture_is_drawn_offline(opened) -> None:
+def test_every_plot_and_picture_is_drawn_offline(opened, draw_all) -> None:
     page = opened()
     draw_all(page)
     assert page.locator(".plot .main-svg").count() >= 5
@@ -123,14 +93,14 @@ def test_every_plot_and_picture_is_drawn_offline(opened) -> None:
     assert page.locator("#plot-cost .x2tick text").count() >= 3
 
 
-def test_names_are_shown_as_they_are(opened) -> None:
+def test_names_are_shown_as_they_are(opened, draw_all) -> None:
     page = opened()
     draw_all(page)
     ticks = page.locator("#plot-confusion-3 .ytick text").all_text_contents()
     assert sorted(one.strip() for one in ticks) == sorted(NAMES)
 
 
-def test_the_slider_changes_the_network(opened) -> None:
+def test_the_slider_changes_the_network(opened, draw_all) -> None:
     page = opened()
     slider, said = page.locator("#limit"), page.locator("#limit-said")
     assert "trial 3" in said.inner_text() and "within 10 ms" in said.inner_text()
@@ -214,7 +184,7 @@ def test_dark_is_dark(opened) -> None:
     assert _contrast(found[1], "rgb(255, 255, 255)") > 12
 
 
-def test_a_narrow_page_hides_nothing_to_the_right(opened) -> None:
+def test_a_narrow_page_hides_nothing_to_the_right(opened, draw_all) -> None:
     page = opened(width=400)
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
@@ -234,10 +204,21 @@ def test_confused_clips_play(opened) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened, scheme) -> None:
-    axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
+def test_axe_finds_nothing_serious(opened, draw_all, serious_violations, scheme) -> None:
     page = opened(scheme=scheme)
     draw_all(page)
-    found = axe.run(page)["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in serious] == []
+    assert serious_violations(page) == []
+
+
+def test_what_nobody_looks_at_is_not_drawn(opened) -> None:
+    """A plot far below is neither drawn nor unpacked until somebody scrolls to it."""
+    page = opened()
+    drawn = (
+        "[...document.querySelectorAll('.plot')].filter((one) => one.querySelector('svg')).length"
+    )
+    page.wait_for_timeout(300)
+    before = page.evaluate(drawn)
+    assert before < page.locator(".plot").count() - 3
+    page.locator("#plot-tree").scroll_into_view_if_needed()
+    page.wait_for_selector("#plot-tree .main-svg")
+    assert page.evaluate(drawn) > before

@@ -14,8 +14,9 @@ from vidnas.core import Box, Diagram, Edge, UserError
 from vidnas.families import diagram_of, find_architecture, list_architectures
 from vidnas.report import drawing
 from vidnas.report.drawing import draw_svg, svg_to_png, write_picture
-from vidnas.report.layout import DETAIL_PX, LABEL_PX, lay_out, text_width, wrap
+from vidnas.report.layout import DETAIL_PX, LABEL_PX, lay_out
 from vidnas.report.palette import colours
+from vidnas.report.texts import text_width, wrap
 
 SVG = "{http://www.w3.org/2000/svg}"
 

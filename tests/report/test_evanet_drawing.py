@@ -55,7 +55,7 @@ def test_branches_lie_between_the_bars_that_join_them(name: str) -> None:
         assert target.y < y1 < target.y + target.height
     bars = [box for box in layout.boxes if box.box.upright]
     assert len({(bar.y, bar.height) for bar in bars}) == 1
-    assert draw_svg(diagram).count("rotate(-90)") == len(bars)
+    assert draw_svg(diagram).count("rotate(-90)") == len(bars) + len(layout.sizes)
 
 
 def sorted_routes(layout: Layout) -> list[tuple[tuple[float, float], ...]]:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from test_page import cost, packed, report
+from test_page import cost, drawn_plots, opened, report
 
 from vidnas.core import Evaluation
 from vidnas.deploy import ModelCard
@@ -49,11 +49,11 @@ def study_of(family: str, trials: int = 14) -> StudyReport:
 def test_a_study_of_each_family_has_a_page(family: str) -> None:
     study = study_of(family)
     html = render(study)
-    found = packed(html, "candidates")
+    found, drawn = opened(html), drawn_plots(html)
     assert all(row["drawing"].startswith("<svg") for row in found)
-    assert {"cost", "curves", "ladder", "tree", "preferences"} <= set(packed(html, "plots"))
+    assert {"cost", "curves", "ladder", "tree", "preferences"} <= set(drawn)
     if family == "assemblenet":
-        assert "weights" in packed(html, "plots")
+        assert "weights" in drawn
     _, rows = ledger(study)
     assert sum(row.children for row in rows) >= 11
     for row in rows:

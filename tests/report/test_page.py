@@ -15,8 +15,9 @@ from vidnas.deploy import ModelCard
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.trial import Proposal, Trial
-from vidnas.families import find_architecture
-from vidnas.report import candidates, plots
+from vidnas.families import diagram_of, find_architecture
+from vidnas.report import plots
+from vidnas.report.drawing import draw_svg
 from vidnas.report.page import render, write_report
 from vidnas.report.study import StudyReport
 from vidnas.training import Metrics, MultiLabelMetrics, TimeUse
@@ -133,16 +134,16 @@ def test_any_name_is_text(name: str) -> None:
         trial(1, Evaluation(status="failed", reason=name), 0),
         trial(2, Evaluation(status="rejected", reason=f"latency {name}"), 0),
     ]
-    page = Page(
-        render(
-            report(
-                title=name, folder=name, history=trials, classes=(name, "b"), config={name: name},
-                versions={name: name},
-            )
+    html = render(
+        report(
+            title=name, folder=name, history=trials, classes=(name, "b"), config={name: name},
+            versions={name: name},
         )
     )  # fmt: skip
+    page = Page(html)
     assert page.text.count(shown) >= 9
-    assert len(page.scripts) == len(Page(render(report())).scripts)
+    own = ("candidates", "Plotly", "the page's script")
+    assert len(page.scripts) == len(own) + len(drawn_plots(html))
 
 
 def test_the_page_needs_no_other_file() -> None:
@@ -259,6 +260,21 @@ def test_the_page_accounts_for_the_time() -> None:
     assert "networks that were finished 1m 30s 50.0%" in text and "idle 18.0s 10.0%" in text
 
 
+def drawn_plots(html: str):
+    """The figures of the page by their names."""
+    names = re.findall('id="packed-plot-([^"]*)"', html)
+    return {name: packed(html, f"plot-{name}") for name in names}
+
+
+def opened(html: str):
+    """The candidates as the page opens them, each with its whole drawing."""
+    found = packed(html, "candidates")
+    return [
+        row | {"drawing": "".join(found["parts"][part] for part in row["drawing"])}
+        for row in found["rows"]
+    ]
+
+
 def packed(html: str, name: str):
     """What the page's script unpacks."""
     content = re.search(f'id="packed-{name}">([^<]*)<', html).group(1)
@@ -267,7 +283,7 @@ def packed(html: str, name: str):
 
 def test_plots_reach_the_page_unchanged() -> None:
     html = render(report())
-    drawn = {name: figure["data"] for name, figure in packed(html, "plots").items()}
+    drawn = {name: figure["data"] for name, figure in drawn_plots(html).items()}
     assert set(drawn) == {"cost", "ladder", "tree", "confusion"}
     for name in drawn:
         assert f'id="plot-{name}"' in html
@@ -275,9 +291,18 @@ def test_plots_reach_the_page_unchanged() -> None:
     assert drawn["confusion"][0]["z"] == [[2 / 3, 1 / 3], [0, 1]]
 
 
+def test_a_long_study_has_no_more_traces_than_a_short_one() -> None:
+    """What a browser takes to draw a plot hangs on its traces more than on its points."""
+    longer = [trial(n, ok(0.3 + n / 1000, 1.0 + n), n - 1 if n else None) for n in range(300)]
+    plotted = drawn_plots(render(report(history=longer, winner=ModelCard(trial=3, test=TEST))))
+    assert all(len(figure["data"]) <= 10 for figure in plotted.values())
+    points = next(one for one in plotted["cost"]["data"] if one["name"] == "candidate")["x"]
+    assert len(points) == 300
+
+
 def test_every_candidate_opens() -> None:
     """With its genes, its drawing, what became of it and why, as text."""
-    found = packed(render(report()), "candidates")
+    found = opened(render(report()))
     assert len(found) == len(TRIALS)
     assert found[3]["mutations"] == ["block 1: filters 32 -> 64", f"{EVIL} on"]
     assert found[3]["parent"] == 0 and found[0]["parent"] is None
@@ -285,16 +310,18 @@ def test_every_candidate_opens() -> None:
     assert found[1]["facts"]["Latency"] == "52 ms"
     assert found[4]["facts"]["Outcome"] == f"failed: ValueError: {EVIL}"
     assert found[3]["facts"]["Finished"] == "80.0% test"
-    for row in found:
+    diagram = diagram_of(find_architecture("tvn1"))
+    for number, row in enumerate(found):
         assert json.loads(row["genes"])["family"] == "tinyvideonet"
-        assert row["drawing"].startswith("<svg")
+        titled = diagram.model_copy(update={"title": f"Trial {number}"})
+        assert row["drawing"] == draw_svg(titled)
 
 
-def test_of_very_many_candidates_those_that_matter_are_drawn(monkeypatch) -> None:
-    monkeypatch.setattr(candidates, "MOST_DRAWN", 2)
-    found = candidates.candidate_rows(report())
-    assert [number for number, row in enumerate(found) if "drawing" in row] == [0, 3]
-    assert all("genes" in row for row in found)
+def test_drawings_share_what_is_alike() -> None:
+    """Six drawings of one network have no more parts than one, but for their titles."""
+    found = packed(render(report()), "candidates")
+    first = set(found["rows"][0]["drawing"])
+    assert len(found["parts"]) == len(first) + 2 * (len(TRIALS) - 1)
 
 
 def test_of_several_labels_the_page_shows_map_and_each_class() -> None:

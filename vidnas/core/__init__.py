@@ -2,7 +2,7 @@
 
 from vidnas.core.clip import ClipSpec, Modality
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
-from vidnas.core.diagram import Box, Diagram, Edge
+from vidnas.core.diagram import Box, Diagram, Edge, tensor_size
 from vidnas.core.errors import UserError, WorkerLost
 from vidnas.core.evaluation import Evaluation, Status
 
@@ -19,4 +19,5 @@ __all__ = [
     "Status",
     "UserError",
     "WorkerLost",
+    "tensor_size",
 ]

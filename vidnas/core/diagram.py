@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from vidnas.core.value import Value
 
 
+def tensor_size(channels: int, frames: int, size_px: int) -> str:
+    """Return the size of the features of one clip, `C x T x H x W`, as diagrams say it."""
+    return f"{channels} x {frames} x {size_px} x {size_px}"
+
+
 class Box(Value):
     """One layer, branch or block."""
 
@@ -26,6 +31,9 @@ class Box(Value):
     """The kind of layer as the legend calls it ("2D conv", "context gate"), with its own colour."""
     label: str
     detail: str = ""
+    size: str = ""
+    """Of the tensor that it hands on, where that is worth saying, as `tensor_size` writes it; shown
+    beside the arrows that leave the box."""
 
 
 class Edge(Value):

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
 from vidnas.report.drawing import FONT, QUIET, add, add_text
-from vidnas.report.layout import DETAIL_PX, HEADING_PX, MARGIN, TITLE_PX, text_width
+from vidnas.report.layout import DETAIL_PX, HEADING_PX, MARGIN, TITLE_PX
+from vidnas.report.texts import text_width
 
 _BAR_PX, _ROW_PX, _LONGEST_PX = 13.0, 19.0, 420.0
 _MOST_TEXT_PX = 300.0

@@ -19,33 +19,35 @@ from vidnas.core.text import escaped
 from vidnas.evolution.trial import Trial
 from vidnas.families import diagram_of
 from vidnas.report.drawing import draw_svg
+from vidnas.report.packing import SharedParts
 from vidnas.report.study import StudyReport
 
-MOST_DRAWN = 1000
-"""How many drawings a page holds; drawing one takes milliseconds, and ten thousand a minute."""
 
-
-def candidate_rows(report: StudyReport) -> list[dict[str, Any]]:
-    """Return what the page shows of each candidate when it is opened, by number."""
-    drawn = _drawn(report)
+def all_candidates(report: StudyReport) -> dict[str, Any]:
+    """Return what the page shows of each candidate when it is opened, as `rows` by number, and the
+    `parts` that their drawings are put together from."""
+    shared = SharedParts()
     finished = {card.trial: card for card in report.finished}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for trial in report.trials:
         facts = dict(_facts(trial, report))
         if card := finished.get(trial.number):
             measured = {"validation": card.validation, "test": card.test}
             said = [f"{format_percent(m.headline_share)} {n}" for n, m in measured.items() if m]
             facts["Finished"] = ", ".join(said) or "yes"
-        row: dict[str, Any] = {
+        row = {
             "facts": facts,
             "parent": trial.proposal.parent,
             "mutations": [escaped(one) for one in trial.proposal.mutations],
             "genes": trial.architecture.to_json(),
         }
-        if trial.number in drawn and (drawing := _drawing(trial)):
-            row["drawing"] = drawing
+        if drawing := _drawing(trial):
+            shared.add(len(rows), drawing)
         rows.append(row)
-    return rows
+    parts, drawings = shared.sort()
+    for at, places in drawings.items():
+        rows[at]["drawing"] = places
+    return {"rows": rows, "parts": parts}
 
 
 def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
@@ -70,20 +72,6 @@ def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
         yield "MACs", format_count(cost.macs)
         yield "Activation memory", format_bytes(cost.activation_bytes)
     yield "Took", format_duration(sum(one.seconds for one in trial.evaluations))
-
-
-def _drawn(report: StudyReport) -> set[int]:
-    """Return whom there is room to draw: first the finished, their ancestors and the best of each
-    rung, then those that were born last."""
-    if len(report.trials) <= MOST_DRAWN:
-        return {one.number for one in report.trials}
-    chosen: dict[int, None] = {}
-    for card in report.finished:
-        if card.trial is not None:
-            chosen |= dict.fromkeys(one.number for one in report.lineage(card.trial))
-    chosen |= dict.fromkeys(one.number for one in report.best(MOST_DRAWN // 2))
-    chosen |= dict.fromkeys(range(len(report.trials) - 1, -1, -1))
-    return {*list(chosen)[:MOST_DRAWN]}
 
 
 def _drawing(trial: Trial) -> str | None:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.report.drawing import FONT, INK, QUIET, add, add_text
-from vidnas.report.layout import DETAIL_PX, HEADING_PX, LABEL_PX, LINE, MARGIN, text_width
+from vidnas.report.layout import DETAIL_PX, HEADING_PX, LABEL_PX, MARGIN
+from vidnas.report.texts import LINE, text_width
 
 _GAP_PX = 4.0
 _ROW_GAP_PX = 10.0

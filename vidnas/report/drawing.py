@@ -17,16 +17,16 @@ from vidnas.report.layout import (
     GUTTER,
     HEADING_PX,
     LABEL_PX,
-    LINE,
     MARGIN,
     PADDING,
     TITLE_PX,
     Layout,
     lay_out,
-    text_width,
 )
 from vidnas.report.palette import UNUSED, colours, shade
 from vidnas.report.routing import PlacedBox, PlacedColumn, Route
+from vidnas.report.sizes import SIZE_PX, PlacedSize
+from vidnas.report.texts import LINE, text_width
 
 INK, QUIET, _PANEL, _ARROW, _MARK = "#1d2430", "#5b6472", "#f5f6f8", "#475063", "#d9731f"
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -34,6 +34,7 @@ _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").gl
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
 _PNG_ZOOM = 2.0
+_SIZES_NOTE = "Sizes: channels x frames x height x width."
 
 
 def draw_svg(diagram: Diagram) -> str:
@@ -52,6 +53,8 @@ def draw_svg(diagram: Diagram) -> str:
     colour_of = _colours(diagram)
     for box in layout.boxes:
         _add_box(svg, box, UNUSED if box.box.unused else colour_of[box.box.kind])
+    for placed in layout.sizes:
+        _add_size(svg, placed)
     bottom = _add_legend(svg, layout, diagram, colour_of)
     size = {"width": f"{layout.width:.0f}", "height": f"{bottom:.0f}"}
     background.attrib |= size
@@ -191,30 +194,41 @@ def _add_box(svg: ET.Element, placed: PlacedBox, colour: str) -> None:
             add_text(group, line, x, y - 0.28 * size, size, bold=bold, colour=ink, anchor=anchor)
 
 
+def _add_size(svg: ET.Element, placed: PlacedSize) -> None:
+    foot, turn = (placed.height, " rotate(-90)") if placed.upright else (0.0, "")
+    group = add(
+        svg, "g", transform=f"translate({placed.x:.1f} {placed.y + foot:.1f}){turn}",
+        stroke="#ffffff", stroke_width=3, paint_order="stroke", stroke_linejoin="round",
+    )  # fmt: skip
+    for row, line in enumerate(placed.lines, start=1):
+        add_text(group, line, 0.0, SIZE_PX * (LINE * row - 0.28), SIZE_PX, colour=QUIET)
+
+
 def _add_arrow(svg: ET.Element, route: Route, *, weighted: bool) -> None:
     weight = min(max(route.weight, 0.0), 1.0)
     # Weights are greys that do not add up where arrows cross.
     colour, opacity = (shade(weight), 1.0) if weighted else (_ARROW, 0.2 + 0.7 * weight)
     if route.marked:
         colour, opacity = _MARK, 1.0
-    tip_x, tip_y = route.points[-1]
+    # Whole and relative numbers make arrows of one gutter alike, which keeps pages small.
+    rounded = [(round(x), round(y)) for x, y in route.points]
+    tip_x, tip_y = rounded[-1]
     if route.shape == "down":
-        head = f"M{tip_x - 4:.1f} {tip_y - 7:.1f}h8l-4 7z"
+        head = f"M{tip_x - 4} {tip_y - 7}h8l-4 7z"
         end = (tip_x, tip_y - 6)
     elif route.shape == "loop":
-        head = f"M{tip_x + 7:.1f} {tip_y - 4:.1f}v8l-7 -4z"
+        head = f"M{tip_x + 7} {tip_y - 4}v8l-7 -4z"
         end = (tip_x + 6, tip_y)
     else:
-        head = f"M{tip_x - 7:.1f} {tip_y - 4:.1f}v8l7 -4z"
+        head = f"M{tip_x - 7} {tip_y - 4}v8l7 -4z"
         end = (tip_x - 6, tip_y)
-    points = (*route.points[:-1], end)
-    path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in pairwise(points):
-        bend = (x1 - x0) * 0.55 if route.shape == "across" else 0.0
-        side = GUTTER * 0.6 if route.shape == "loop" else 0.0
-        path += (
-            f"C{x0 + bend + side:.1f} {y0:.1f} {x1 - bend + side:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-        )
+    path = f"M{rounded[0][0]} {rounded[0][1]}"
+    for (x0, y0), (x1, y1) in pairwise([*rounded[:-1], end]):
+        dx, dy = x1 - x0, y1 - y0
+        bend = round(dx * 0.55) if route.shape == "across" else 0
+        side = round(GUTTER * 0.6) if route.shape == "loop" else 0
+        curve = f"c{bend + side} 0 {dx - bend + side} {dy} {dx} {dy}"
+        path += f"h{dx}" if dy == 0 else curve
     group = add(svg, "g", opacity=f"{opacity:.2f}")
     width = f"{0.9 + 1.1 * weight:.2f}"
     add(group, "path", d=path, fill="none", stroke=colour, stroke_width=width)
@@ -243,6 +257,9 @@ def _add_legend(
     if diagram.has_weights:
         y += _LEGEND_ROW_PX
         _add_weight_scale(svg, y)
+    if layout.sizes:
+        y += _LEGEND_ROW_PX
+        add_text(svg, _SIZES_NOTE, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)
     if diagram.note:
         y += _LEGEND_ROW_PX
         add_text(svg, diagram.note, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)

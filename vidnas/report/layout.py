@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
 from vidnas.core import Box, Diagram
@@ -21,10 +20,10 @@ from vidnas.report.routing import (
     find_passages,
     find_routes,
 )
+from vidnas.report.sizes import PlacedSize, Sizes
+from vidnas.report.texts import LINE, text_width, wrap
 
 LABEL_PX, DETAIL_PX, TITLE_PX, HEADING_PX = 12.5, 11.0, 12.0, 17.0
-LINE = 1.3
-"""Line height in font sizes."""
 MARGIN, PADDING = 24.0, 9.0
 GUTTER = 40.0
 """Between columns: room for an arrow to turn."""
@@ -38,18 +37,6 @@ _LANES_PX = 22.0
 _LANE_PX, _PORT_PX, _TURN_PX = 5.0, 8.0, 3.0
 """What one arrow needs: in a band between boxes, at the side of a box, and in a gutter."""
 
-# Advance widths of DejaVu Sans in ems, the widest of the usual sans-serif fonts: a text that fits
-# in it fits in all of them.
-_EM = {
-    **dict.fromkeys("ijlI.,:;'|! ", 0.34),
-    **dict.fromkeys("frt()[]-/", 0.42),
-    **dict.fromkeys("mwMW%@+<>=", 0.92),
-    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.74),
-}
-_OTHER_EM, _WIDE_EM, _BOLD = 0.63, 1.05, 1.1
-_KEPT = 1 << 14
-"""Texts whose width is remembered: the boxes of a study's candidates say the same few things."""
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -60,81 +47,44 @@ class Layout:
     columns: tuple[PlacedColumn, ...]
     boxes: tuple[PlacedBox, ...]
     routes: tuple[Route, ...]
-
-
-@lru_cache(_KEPT)
-def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
-    """Return the width of a text, rather too large than too small."""
-    ems = sum(_EM.get(sign, _OTHER_EM if sign.isascii() else _WIDE_EM) for sign in text)
-    return ems * size_px * (_BOLD if bold else 1.0)
-
-
-@lru_cache(_KEPT)
-def wrap(text: str, size_px: float, width_px: float, *, bold: bool = False) -> tuple[str, ...]:
-    """Break each line of a text, at commas where it can be, into lines of at most that width.
-
-    The lines become about equally long; a word that is longer stays whole.
-    """
-    broken: list[str] = []
-    for line in text.splitlines():
-        parts: list[str] = []
-        for phrase in line.replace(", ", ",\n").splitlines():
-            fits = text_width(phrase, size_px, bold=bold) <= width_px
-            parts += [phrase] if fits else phrase.split()
-        broken += _balance(parts, size_px, width_px, bold)
-    return tuple(broken)
-
-
-def _balance(words: list[str], size_px: float, width_px: float, bold: bool) -> list[str]:
-    fewest = _fill(words, size_px, width_px, bold)
-    for narrower_px in range(int(width_px), 0, -6):
-        lines = _fill(words, size_px, narrower_px, bold)
-        if len(lines) > len(fewest):
-            break
-        fewest = lines
-    return fewest
-
-
-def _fill(words: list[str], size_px: float, width_px: float, bold: bool) -> list[str]:
-    lines: list[str] = []
-    for word in words:
-        joined = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(joined, size_px, bold=bold) <= width_px:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    return lines
+    sizes: tuple[PlacedSize, ...]
 
 
 def lay_out(diagram: Diagram) -> Layout:
     """Decide the place of every column, box and arrow."""
     # The way of each arrow is known once the boxes are placed; placing them again gives it room.
-    columns, boxes = _place(diagram, Counter())
+    chained = _has_chain(diagram)
+    sizes = Sizes(diagram, chained=chained)
+    columns, boxes = _place(diagram, Counter(), sizes, chained)
     passages = find_passages(diagram.edges, columns, boxes)
-    columns, boxes = _place(diagram, Counter(gap for gaps in passages.values() for gap in gaps))
+    traffic = Counter(gap for gaps in passages.values() for gap in gaps)
+    columns, boxes = _place(diagram, traffic, sizes, chained)
     right, bottom = MARGIN, MARGIN
     for column in columns:
         right, bottom = column.x + column.width, column.y + column.height
+    routes = tuple(find_routes(passages, columns, boxes))
     heading = text_width(diagram.title, HEADING_PX, bold=True) + 2 * MARGIN
     return Layout(
         width=max(right + MARGIN, heading),
         height=bottom + MARGIN,
         columns=tuple(columns),
         boxes=tuple(boxes.values()),
-        routes=tuple(find_routes(passages, columns, boxes)),
+        routes=routes,
+        sizes=tuple(sizes.place(boxes, routes)),
     )
 
 
 def _place(
-    diagram: Diagram, traffic: Counter[Passage]
+    diagram: Diagram, traffic: Counter[Passage], sizes: Sizes, chained: bool
 ) -> tuple[list[PlacedColumn], dict[str, PlacedBox]]:
     """Place columns and boxes, with bands that are wide enough for the arrows in each passage."""
     titles = [wrap(title, TITLE_PX, _WRAP_PX, bold=True) for title in diagram.columns]
     stacks = [[box for box in diagram.boxes if box.column == index] for index in range(len(titles))]
     ports = _ports(diagram)
     heights = [[_row_height(row, ports) for row in _rows(stack)] for stack in stacks]
-    bands = [_bands(index, len(rows), traffic) for index, rows in enumerate(heights)]
-    totals = [sum(rows) + sum(gaps) for rows, gaps in zip(heights, bands, strict=True)]
+    bands = [_bands(index, _rows(stack), traffic, sizes) for index, stack in enumerate(stacks)]
+    below = [[max(map(sizes.below, row)) for row in _rows(stack)] for stack in stacks]
+    totals = [sum(map(sum, parts)) for parts in zip(heights, bands, below, strict=True)]
     tallest = max(totals, default=0.0)
     for index, stack in enumerate(stacks):
         if any(box.upright for box in stack):
@@ -144,28 +94,27 @@ def _place(
     panel_top = MARGIN + HEADING_PX * LINE + 14
     title_height = max((len(title) for title in titles), default=0) * TITLE_PX * LINE
     top = panel_top + PADDING + title_height
-    # A chain reads from the top of its column; parallel boxes sit around a common middle.
-    chained = _has_chain(diagram)
-
     columns: list[PlacedColumn] = []
     boxes: dict[str, PlacedBox] = {}
     x = MARGIN
     for index, (title, stack) in enumerate(zip(titles, stacks, strict=True)):
         padding = PADDING if title else 0.0
-        width = _column_width(title, stack) + 2 * padding
+        width = _column_width(title, stack, sizes) + 2 * padding
+        # A chain reads from the top of its column; parallel boxes sit around a common middle.
         y = top if chained else top + (tallest - totals[index]) / 2
         gaps = []
-        for row, height, band in zip(_rows(stack), heights[index], bands[index], strict=False):
+        parts = zip(_rows(stack), heights[index], bands[index], below[index], strict=False)
+        for row, height, band, caption in parts:
             gaps.append((y, y + band))
             y += band
-            for box in _place_row(row, x + padding, y, width - 2 * padding, height):
+            for box in _place_row(row, x + padding, y, width - 2 * padding, height, sizes=sizes):
                 boxes[box.box.name] = box
-            y += height
+            y += height + caption
         gaps.append((y, y + bands[index][-1]))
         columns.append(
             PlacedColumn(title, x, panel_top, width, top + tallest - panel_top, tuple(gaps))
         )
-        x += width + _gutter(diagram, titles, index)
+        x += width + _gutter(diagram, titles, index, sizes)
     return columns, boxes
 
 
@@ -176,20 +125,25 @@ def _ports(diagram: Diagram) -> Counter[str]:
     )
 
 
-def _bands(column: int, rows: int, traffic: Counter[Passage]) -> list[float]:
+def _bands(
+    column: int, rows: list[list[Box]], traffic: Counter[Passage], sizes: Sizes
+) -> list[float]:
     """Return the heights of the free bands above, between and below the rows of a column."""
-    least = [_LANES_PX, *[STACK_GAP] * (rows - 1), _LANES_PX] if rows else [2 * _LANES_PX]
+    between = [max(STACK_GAP, *map(sizes.between, row)) for row in rows[:-1]]
+    least = [_LANES_PX, *between, _LANES_PX] if rows else [2 * _LANES_PX]
     return [
         max(height, _LANE_PX * (traffic[column, index] + 1)) for index, height in enumerate(least)
     ]
 
 
-def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int) -> float:
+def _gutter(diagram: Diagram, titles: list[tuple[str, ...]], column: int, sizes: Sizes) -> float:
     """Return the width between a column and the next."""
     both = titles[column] and any(titles[column + 1 : column + 2])
     place = {box.name: box.column for box in diagram.boxes}
     arrows = sum(place[edge.source] <= column < place[edge.target] for edge in diagram.edges)
-    return max(GUTTER if both else _BAR_GUTTER, _TURN_PX * arrows)
+    leaving = {edge.source for edge in diagram.edges if place[edge.target] > column}
+    last = [box for box in diagram.boxes if box.column == column and box.name in leaving]
+    return max(GUTTER if both else _BAR_GUTTER, _TURN_PX * arrows, *map(sizes.beside, last))
 
 
 def _has_chain(diagram: Diagram) -> bool:
@@ -226,25 +180,27 @@ def _size(box: Box) -> tuple[float, float]:
     return (across, along) if box.upright else (along, across)
 
 
-def _row_width(row: list[Box]) -> float:
-    return sum(_size(box)[0] for box in row) + _ROW_GAP * (len(row) - 1)
+def _row_width(row: list[Box], sizes: Sizes) -> float:
+    gaps = sum(max(_ROW_GAP, sizes.beside(box)) for box in row[:-1])
+    return sum(_size(box)[0] for box in row) + gaps
 
 
 def _row_height(row: list[Box], ports: Counter[str]) -> float:
     return max(max(_size(box)[1], _PORT_PX * (ports[box.name] + 1)) for box in row)
 
 
-def _column_width(title: tuple[str, ...], stack: list[Box]) -> float:
+def _column_width(title: tuple[str, ...], stack: list[Box], sizes: Sizes) -> float:
     widths = [text_width(line, TITLE_PX, bold=True) for line in title]
-    return max([*widths, *(_row_width(row) for row in _rows(stack))], default=0.0)
+    widths += map(sizes.across, stack)
+    return max([*widths, *(_row_width(row, sizes) for row in _rows(stack))], default=0.0)
 
 
 def _place_row(
-    row: list[Box], x: float, y: float, width: float, height: float
+    row: list[Box], x: float, y: float, width: float, height: float, *, sizes: Sizes
 ) -> Iterator[PlacedBox]:
     """Place boxes side by side; they share the width that the row leaves free in its column."""
-    more = (width - _row_width(row)) / len(row)
+    more = (width - _row_width(row, sizes)) / len(row)
     for box in row:
         wide = _size(box)[0] + more
         yield PlacedBox(box, x, y, wide, height, *_lines(box))
-        x += wide + _ROW_GAP
+        x += wide + max(_ROW_GAP, sizes.beside(box))

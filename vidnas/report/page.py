@@ -18,7 +18,7 @@ from vidnas.core.files import replacing
 from vidnas.core.text import escaped
 from vidnas.families import diagram_of
 from vidnas.report import ledger, plots, verdict
-from vidnas.report.candidates import MOST_DRAWN, candidate_rows
+from vidnas.report.candidates import all_candidates
 from vidnas.report.choices import choices_of
 from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import Plots, packed_json, packed_plotly
@@ -43,8 +43,7 @@ def render(report: StudyReport) -> str:
         chance=chance,
         ledger=ledger,
         choices=choices_of(report),
-        packed_candidates=lambda: packed_json(candidate_rows(report)),
-        most_drawn=MOST_DRAWN,
+        packed_candidates=lambda: packed_json(all_candidates(report)),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from vidnas.core import Box, Edge
 
 Point = tuple[float, float]
+Shape = Literal["down", "loop", "across"]
 Passage = tuple[int, int]
 """A gap of a column, by their indices."""
 
@@ -57,8 +58,10 @@ class Route:
     `across` to another column or to the next box of the same row.
     """
 
-    shape: Literal["down", "loop", "across"]
+    shape: Shape
     points: tuple[Point, ...]
+    source: str
+    """The box that it leaves."""
     weight: float
     marked: bool
 
@@ -103,7 +106,7 @@ def find_routes(
             points += [(left, y), (left + columns[index].width, y)]
         points.append(arriving[edge])
         same = boxes[edge.source].box.column == boxes[edge.target].box.column
-        routes.append(Route("loop" if same else "across", tuple(points), edge.weight, edge.marked))
+        routes.append(_route("loop" if same else "across", tuple(points), edge))
     return routes
 
 
@@ -144,9 +147,13 @@ def _lanes(
 def _straight(edge: Edge, source: PlacedBox, target: PlacedBox) -> Route:
     if source.y == target.y:
         start = (source.x + source.width, source.middle)
-        return Route("across", (start, (target.x, target.middle)), edge.weight, edge.marked)
+        return _route("across", (start, (target.x, target.middle)), edge)
     x = source.x + source.width / 2
-    return Route("down", ((x, source.y + source.height), (x, target.y)), edge.weight, edge.marked)
+    return _route("down", ((x, source.y + source.height), (x, target.y)), edge)
+
+
+def _route(shape: Shape, points: tuple[Point, ...], edge: Edge) -> Route:
+    return Route(shape, points, edge.source, edge.weight, edge.marked)
 
 
 def _ports(

@@ -22,6 +22,8 @@ _HOST = "127.0.0.1"
 _POLL_MS = 5_000
 _LEAST_S = 10.0
 """Between two pages: whoever looks must not slow the search, whose latencies are measured."""
+_CALM = 10
+"""Times what a page took to make, likewise: that of a long study takes a while."""
 _SERVER_S = 30.0
 """How often trials on a database server are taken to be new."""
 
@@ -44,14 +46,15 @@ class LivePage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._version, self._html, self._made = "", b"", 0.0
+        self._version, self._html = "", b""
+        self._made, self._took_s = 0.0, 0.0
         script = (files("vidnas.report") / "templates" / "live.js").read_text(encoding="utf-8")
         self._script = f"<script>{script.replace('POLL_MS', str(_POLL_MS))}</script></body>"
 
     @property
     def version(self) -> str:
         """That of the page, or the study's where that may be shown by now."""
-        if time.monotonic() - self._made < _LEAST_S:
+        if time.monotonic() - self._made < max(_LEAST_S, _CALM * self._took_s):
             return self._version
         return version_of(self._folder)
 
@@ -64,10 +67,12 @@ class LivePage:
         with self._lock:
             version = self.version
             if version != self._version or not self._html:
+                began = time.monotonic()
                 page = rewrite_page(self._folder).read_text(encoding="utf-8")
                 before, _, after = page.rpartition("</body>")
                 self._html = (before + self._script + after).encode()
                 self._version, self._made = version, time.monotonic()
+                self._took_s = self._made - began
             return self._html
 
 

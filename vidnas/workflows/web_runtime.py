@@ -17,7 +17,7 @@ from vidnas.core.text import cause_of
 from vidnas.data.cache_folder import default_directory
 
 VERSION = "1.30.0"
-_FILE = f"onnxruntime-web-{VERSION}.tgz"
+FILE = f"onnxruntime-web-{VERSION}.tgz"
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 """As the registry states it (`dist.integrity`)."""
 _REGISTRY = "https://registry.npmjs.org/"
@@ -42,7 +42,7 @@ def web_runtime() -> WebRuntime:
     Raises:
         UserError: it cannot be downloaded or kept, or is not what it should be.
     """
-    path = default_directory() / _FILE
+    path = default_directory() / FILE
     if not path.is_file():
         _download(path)
     content = path.read_bytes()
@@ -62,7 +62,7 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 
 def _download(path: Path) -> None:
     registry = os.environ.get("NPM_CONFIG_REGISTRY") or _REGISTRY
-    url = f"{registry.rstrip('/')}/onnxruntime-web/-/{_FILE}"
+    url = f"{registry.rstrip('/')}/onnxruntime-web/-/{FILE}"
     try:
         if not url.startswith(("https://", "http://")):
             raise ValueError("NPM_CONFIG_REGISTRY is no web address")

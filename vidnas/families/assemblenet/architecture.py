@@ -221,6 +221,14 @@ class AssembleNet(NormalizedClips, Architecture):
         shared = _STEMS_WIDTH // len(self.stems)
         return self.scaled(_LITE_STEM_WIDTH if self.module == "inverted" else shared)
 
+    @property
+    def sizes_px(self) -> tuple[int, ...]:
+        """The side of the features at the exit of each node."""
+        sizes = [-(-self.size_px // (2 if self.module == "inverted" else 4))] * len(self.stems)
+        for block in self.blocks:
+            sizes.append(-(-min(sizes[source] for source in block.inputs) // block.stride))
+        return tuple(sizes)
+
     def fused_channels(self, node: int) -> int:
         """Channels of a block's fused inputs."""
         block = self.block(node)

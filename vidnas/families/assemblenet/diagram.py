@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vidnas.core import Box, ClipSpec, Diagram, Edge, Modality
+from vidnas.core import Box, ClipSpec, Diagram, Edge, Modality, tensor_size
 from vidnas.families.assemblenet.architecture import AssembleNet, Block, StemKind
 
 _CLIPS: dict[Modality, str] = {"rgb": "RGB clip", "flow": "flow clip", "objects": "object maps"}
@@ -51,16 +51,18 @@ def draw(architecture: AssembleNet) -> Diagram:
 
 def _clip_box(clip: ClipSpec) -> Box:
     name = _CLIPS[clip.modality]
-    return Box(name=name, column=0, kind="input", label=name, detail=str(clip))
+    size = tensor_size(clip.channels, clip.frames, clip.size_px)
+    return Box(name=name, column=0, kind="input", label=name, detail=str(clip), size=size)
 
 
 def _node_boxes(architecture: AssembleNet, levels: list[int]) -> Iterator[Box]:
-    seen = _seen(architecture)
+    seen, sizes_px = _seen(architecture), architecture.sizes_px
     for node, name in enumerate(architecture.node_names):
         if node in architecture.live:
             kind = seen[node]
         else:
             kind = "reaches no head" if node in architecture.built else "pruned"
+        size = tensor_size(architecture.channels(node), architecture.frames, sizes_px[node])
         if node < len(architecture.stems):
             stem = architecture.stems[node]
             stream = "precomputed flow" if stem.kind == "precomputed_flow" else seen[node]
@@ -72,6 +74,7 @@ def _node_boxes(architecture: AssembleNet, levels: list[int]) -> Iterator[Box]:
                 kind=kind,
                 label=f"{name}: {stream}",
                 detail=detail,
+                size=size,
             )
         else:
             block = architecture.block(node)
@@ -83,6 +86,7 @@ def _node_boxes(architecture: AssembleNet, levels: list[int]) -> Iterator[Box]:
                 label=name if block.name else f"block {name}",
                 detail=f"{_filters(architecture, block)}, dilation {block.dilation}\n"
                 f"sees {seen[node]}",
+                size=size,
             )
 
 

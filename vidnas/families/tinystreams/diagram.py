@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vidnas.core import Box, Diagram, Edge
+from vidnas.core import Box, Diagram, Edge, tensor_size
 from vidnas.families.tinystreams.architecture import HEAD, Stream, TinyStreams
-from vidnas.families.tinyvideonet.diagram import block_layers, extent_label
+from vidnas.families.tinyvideonet.diagram import block_layers, size_of
 
 _PRUNED = "pruned"
 
@@ -21,7 +21,7 @@ def draw(architecture: TinyStreams) -> Diagram:
     for index, (node, units) in enumerate(
         zip(architecture.nodes, architecture.units, strict=True), first
     ):
-        layers = ", ".join(label for _, label, _ in block_layers(list(units)))
+        layers = ", ".join(label for _, label, *_ in block_layers(list(units)))
         boxes.append(
             Box(
                 name=names[index],
@@ -29,7 +29,8 @@ def draw(architecture: TinyStreams) -> Diagram:
                 unused=names[index] not in live,
                 kind="block" if names[index] in live else _PRUNED,
                 label=f"{names[index]}, {node.block.repeats}x",
-                detail=f"{layers}\n{extent_label(units[-1].exit)}",
+                detail=layers,
+                size=size_of(units[-1].exit),
             )
         )
         # What flows into a node that is not built has no weight in the result.
@@ -57,5 +58,13 @@ def draw(architecture: TinyStreams) -> Diagram:
 
 
 def _stream_box(stream: Stream, name: str, *, unused: bool) -> Box:
-    kind = _PRUNED if unused else "input"
-    return Box(name=name, column=0, unused=unused, kind=kind, label=name, detail=str(stream.spec))
+    spec = stream.spec
+    return Box(
+        name=name,
+        column=0,
+        unused=unused,
+        kind=_PRUNED if unused else "input",
+        label=name,
+        detail=str(spec),
+        size=tensor_size(spec.channels, spec.frames, spec.size_px),
+    )

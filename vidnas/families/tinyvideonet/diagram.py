@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
-from vidnas.core import Box, Diagram, Edge
+from vidnas.core import Box, Diagram, Edge, tensor_size
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Extent, Operation, Unit
 
@@ -14,19 +15,32 @@ _KINDS = {
     "maxpool": "max-pool",
     "avgpool": "avg-pool",
 }
+_CONVOLUTIONS = ("conv", "depthwise")
 
 
 def draw(architecture: TinyVideoNet) -> Diagram:
     """Draw one column per block, with the layers of its first repeat, and the head."""
-    columns = [f"input\n{extent_label(architecture.units[0].entry)}"]
-    clip = str(architecture.inputs[0])
-    boxes = [Box(name="clip", column=0, kind="input", label="clip", detail=clip)]
+    columns, clip = ["input"], str(architecture.inputs[0])
+    size = size_of(architecture.entry)
+    boxes = [Box(name="clip", column=0, kind="input", label="clip", detail=clip, size=size)]
+    extent = architecture.entry
     for index, block in enumerate(architecture.blocks):
         units = [unit for unit in architecture.units if unit.name.startswith(f"Block-{index}-")]
-        columns.append(f"block {index + 1}, {block.repeats}x\n{extent_label(units[-1].exit)}")
-        for kind, label, detail in block_layers(units):
-            name = f"{index + 1}.{len(boxes)}"
-            boxes.append(Box(name=name, column=index + 1, kind=kind, label=label, detail=detail))
+        columns.append(f"block {index + 1}, {block.repeats}x")
+        layers = block_layers(units)
+        for number, (kind, label, detail, exit_) in enumerate(layers, 1):
+            changed = size_of(exit_) if exit_ != extent or number == len(layers) else ""
+            boxes.append(
+                Box(
+                    name=f"{index + 1}.{len(boxes)}",
+                    column=index + 1,
+                    kind=kind,
+                    label=label,
+                    detail=detail,
+                    size=changed,
+                )
+            )
+            extent = exit_
     columns.append("head")
     pool = "max-pooled logits" if architecture.max_pool_predictions else "mean over clip"
     head = Box(
@@ -43,41 +57,57 @@ def draw(architecture: TinyVideoNet) -> Diagram:
     )
 
 
-def block_layers(units: list[Unit]) -> list[tuple[str, str, str]]:
-    """Kind, label and detail of each layer of a block, as in its first repeat."""
+def block_layers(units: list[Unit]) -> list[tuple[str, str, str, Extent]]:
+    """Kind, label, detail and exit of each layer of a block, as in its first repeat.
+
+    The exit of the last one is that of the last repeat.
+    """
     unit, last = units[0], units[-1]
-    layers = []
+    at = unit.entry
+    layers: list[tuple[str, str, str, Extent]] = []
+
+    def add(kind: str, label: str, detail: str, **changed: int) -> None:
+        nonlocal at
+        at = replace(at, **changed)
+        layers.append((kind, label, detail, at))
+
     if unit.widen:
-        layers.append(("1x1 conv", "widen", f"to {unit.widen}"))
+        add("1x1 conv", "widen", f"to {unit.widen}", channels=unit.widen)
     if unit.spatial:
-        layers.append(_operation("2D", unit.spatial, unit.inner))
+        kind, label, detail = _operation("2D", unit.spatial, unit.inner)
+        add(kind, label, detail, size_px=unit.exit.size_px, **_width(unit.spatial, unit))
     if unit.temporal:
         kind, label, detail = _operation("1D", unit.temporal, unit.inner)
         odd = ", every second repeat" if len(units) > 1 else ""
-        layers.append((kind, label, detail + odd))
+        add(kind, label, detail + odd, frames=unit.exit.frames, **_width(unit.temporal, unit))
     if unit.expand:
-        layers.append(("1x1 conv", "expand", f"to {unit.expand}"))
+        add("1x1 conv", "expand", f"to {unit.expand}", channels=unit.expand)
     if unit.hidden:
-        layers.append(("squeeze-excite", "squeeze-excite", f"{unit.width} - {unit.hidden}"))
+        add("squeeze-excite", "squeeze-excite", f"{unit.width} - {unit.hidden}")
     if unit.context_gate:
-        layers.append(("context gate", "context gate", ""))
+        add("context gate", "context gate", "")
     if unit.narrow:
-        layers.append(("1x1 conv", "project", f"to {unit.narrow}"))
+        add("1x1 conv", "project", f"to {unit.narrow}", channels=unit.narrow)
     kinds = sorted({repeat.skip for repeat in units} - {"none"})
     if kinds:
-        layers.append(("skip", "skip", " and ".join(kinds)))
+        add("skip", "skip", " and ".join(kinds))
     if last.non_local:
-        layers.append(("non-local", "non-local", f"{last.non_local} wide, after the last repeat"))
-    return layers
+        add("non-local", "non-local", f"{last.non_local} wide, after the last repeat")
+    return [*layers[:-1], (*layers[-1][:3], last.exit)] if layers else []
+
+
+def _width(op: Operation, unit: Unit) -> dict[str, int]:
+    """What an operation makes of the channels; pooling leaves them."""
+    return {"channels": unit.inner} if op.kind in _CONVOLUTIONS else {}
 
 
 def _operation(axis: str, op: Operation, channels: int) -> tuple[str, str, str]:
     kind = f"{axis} {_KINDS[op.kind]}"
-    width = f"{channels}, " if op.kind in ("conv", "depthwise") else ""
+    width = f"{channels}, " if op.kind in _CONVOLUTIONS else ""
     act = f", {op.act}" if op.act != "relu" else ""
     return kind, kind, f"{width}kernel {op.kernel}, stride {op.stride}{act}"
 
 
-def extent_label(extent: Extent) -> str:
-    """Frames, size and channels."""
-    return f"{extent.frames} x {extent.size_px}² x {extent.channels}"
+def size_of(extent: Extent) -> str:
+    """The size of such features as diagrams say it."""
+    return tensor_size(extent.channels, extent.frames, extent.size_px)

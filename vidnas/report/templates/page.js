@@ -28,7 +28,7 @@ const element = (tag, text, more = {}) =>
 const trialLink = (number) => element("a", `trial ${number}`, {href: `#trial-${number}`});
 const open = async () => {
   const number = Number((location.hash.match(/^#trial-(\d+)$/) ?? [])[1] ?? NaN);
-  const all = Number.isNaN(number) ? [] : await candidates();
+  const {rows: all, parts} = Number.isNaN(number) ? {rows: []} : await candidates();
   const found = all[number];
   if (!found) { dialog.close(); return; }
   dialog.querySelector("h2").textContent = `Trial ${number}`;
@@ -48,7 +48,7 @@ const open = async () => {
   family("Child of", found.parent === null ? [] : [found.parent]);
   family("Children", all.flatMap((one, at) => (one.parent === number ? [at] : [])));
   const drawing = dialog.querySelector(".drawing");
-  drawing.innerHTML = found.drawing ?? "";
+  drawing.innerHTML = (found.drawing ?? []).map((part) => parts[part]).join("");
   const svg = drawing.querySelector("svg");
   if (svg) drawing.style.setProperty("--natural", `${svg.getAttribute("width")}px`);
   drawing.hidden = !svg;

@@ -9,7 +9,6 @@ const unpackBytes = async (id) => {
 };
 const unpack = async (id) => new TextDecoder().decode(await unpackBytes(id));
 const once = (make) => { let made; return () => (made ??= make()); };
-const figures = once(async () => JSON.parse(await unpack("packed-plots")));
 const plotly = once(async () => {
   const script = document.createElement("script");
   script.textContent = await unpack("packed-plotly");
@@ -34,8 +33,8 @@ const theme = () => {
 const draw = async (place) => {
   if (place.dataset.drawn) return;
   place.dataset.drawn = "yes";
-  const [library, all] = await Promise.all([plotly(), figures()]);
-  const figure = all[place.id.slice("plot-".length)];
+  const [library, packed] = await Promise.all([plotly(), unpack(`packed-${place.id}`)]);
+  const figure = JSON.parse(packed);
   const layout = {...figure.layout, template: theme()};
   await library.newPlot(place, figure.data, layout, {displayModeBar: false, responsive: true});
   place.on("plotly_click", (event) => {
@@ -44,8 +43,24 @@ const draw = async (place) => {
   });
 };
 const places = [...document.querySelectorAll(".plot")];
+// One after the other, so that each is seen as soon as it is ready, and only those that are still near
+// when it is their turn.
+const near = new Set();
+let busy = false;
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+const drawNear = async () => {
+  if (busy) return;
+  busy = true;
+  for (const place of near) {
+    near.delete(place);
+    await draw(place);
+    await painted();
+  }
+  busy = false;
+};
 const watcher = new IntersectionObserver((seen) => {
-  for (const one of seen) if (one.isIntersecting) draw(one.target);
+  for (const one of seen) near[one.isIntersecting ? "add" : "delete"](one.target);
+  drawNear();
 }, {rootMargin: "400px"});
 places.forEach((place) => watcher.observe(place));
 const redraw = (more) => places.filter((one) => one.layout)
