@@ -22,6 +22,10 @@ from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import SharedParts
 from vidnas.report.study import StudyReport
 
+MOST_DRAWN = 60_000_000
+"""Characters of all drawings, before they are packed: the best candidates are drawn first. It is
+reached by thousands of networks whose connections differ."""
+
 
 def all_candidates(report: StudyReport) -> dict[str, Any]:
     """Return what the page shows of each candidate when it is opened, as `rows` by number, and the
@@ -41,9 +45,12 @@ def all_candidates(report: StudyReport) -> dict[str, Any]:
             "mutations": [escaped(one) for one in trial.proposal.mutations],
             "genes": trial.architecture.to_json(),
         }
-        if drawing := _drawing(trial):
-            shared.add(len(rows), drawing)
         rows.append(row)
+    for at in sorted(range(len(rows)), key=lambda at: report.trials[at].rank, reverse=True):
+        if shared.characters > MOST_DRAWN:
+            break
+        if drawing := _drawing(report.trials[at]):
+            shared.add(at, drawing)
     parts, drawings = shared.sort()
     for at, places in drawings.items():
         rows[at]["drawing"] = places

@@ -49,15 +49,19 @@ class SharedParts:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-
         self._drawings: dict[int, list[int]] = {}
+        self.characters = 0
+        """Of the parts."""
 
     def add(self, key: int, markup: str) -> None:
         """Take a drawing apart."""
-        numbers = self._numbers
-        self._drawings[key] = [
-            numbers.setdefault(part, len(numbers)) for part in _BETWEEN_TAGS.split(markup)
-        ]
+        numbers = []
+        for part in _BETWEEN_TAGS.split(markup):
+            if part not in self._numbers:
+                self._numbers[part] = len(self._numbers)
+                self.characters += len(part)
+            numbers.append(self._numbers[part])
+        self._drawings[key] = numbers
 
     def sort(self) -> tuple[list[str], dict[int, list[int]]]:
         """Return the parts, and of each drawing by its key the places of its parts among them.
