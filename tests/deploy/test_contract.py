@@ -22,6 +22,7 @@ from vidnas.data.cache import ClipSettings
 from vidnas.deploy import Model, ModelCard, export_model, predict_video
 from vidnas.deploy.contract import Contract
 from vidnas.deploy.model import MODEL_FILE
+from vidnas.deploy.stream_export import StreamContract
 from vidnas.families import create_network
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +130,8 @@ def test_exported_files_hold_it(model: Model, tmp_path: Path) -> None:
 
 def test_every_key_is_documented() -> None:
     page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(Contract.model_fields)
+    documented = [*Contract.model_fields, *StreamContract.model_fields]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == documented
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model", "model.onnx.bin"])

@@ -151,7 +151,7 @@ def test_the_diagram_takes_learned_weights() -> None:
     assert edges["a->c"] == 0.0
     weighted = diagram.weighted({"a->d": 0.25})
     assert [edge.weight for edge in weighted.edges if edge.source == "a"] == [0.0, 0.25]
-    assert "4 x 6² x 5" in draw_svg(weighted)
+    assert "5 x 4 x 6 x 6" in draw_svg(weighted)
 
 
 blocks = st.builds(
