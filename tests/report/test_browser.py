@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_page import EVIL, TEST, TRIALS, cost, report, trial
+from page_toys import EVIL, TEST, TRIALS, cost, report, trial
 
 from vidnas.core import Evaluation
 from vidnas.deploy import ModelCard

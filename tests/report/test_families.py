@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from test_page import cost, drawn_plots, opened, report
+from page_toys import cost, drawn_plots, opened, report
 
 from vidnas.core import Evaluation
 from vidnas.deploy import ModelCard

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from page_toys import ok, report, trial
 from scipy import stats
-from test_page import ok, report, trial
 
 from vidnas.core import Evaluation
 from vidnas.evolution.accounting import Accounting

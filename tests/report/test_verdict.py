@@ -6,7 +6,7 @@ import json
 
 import pytest
 from judged import judged
-from test_page import PROTOCOL, Page, cost, ok, report, trial
+from page_toys import PROTOCOL, Page, cost, ok, report, trial
 
 from vidnas.core import Cost, Latency
 from vidnas.deploy import ModelCard

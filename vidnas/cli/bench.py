@@ -38,7 +38,7 @@ class BenchRequest(Request):
     device: Device = "cpu"
     target: Target = None
     streaming: bool = False
-    """One step of a stream is timed as well, which takes the newest frame, in ONNX Runtime."""
+    """The streaming step is timed as well, which takes the newest frame, in ONNX Runtime."""
     repeats: PositiveInt = 30
     """Number of timed runs."""
     classes: PositiveInt = 10

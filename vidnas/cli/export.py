@@ -32,7 +32,7 @@ class ExportRequest(Request):
     """Labelled clips: those that the model was trained on, for int8 and to check the file; the
     study's by default."""
     streaming: bool = False
-    """One step of a stream, as ONNX: it takes the newest frame and what earlier ones left, so that
+    """The streaming step, as ONNX: it takes the newest frame and what earlier ones left, so that
     every frame is computed once."""
 
 

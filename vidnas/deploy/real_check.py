@@ -33,6 +33,11 @@ class RealCheck(Value):
         return self.torch_accuracy - self.accuracy
 
     @property
+    def where(self) -> str:
+        """Which videos they were, for people: "72 validation videos"."""
+        return f"{self.videos} {'validation' if self.split == 'val' else self.split} videos"
+
+    @property
     def accuracies(self) -> str:
         """Both accuracies, in one phrase."""
         return (
@@ -42,7 +47,7 @@ class RealCheck(Value):
 
     def __str__(self) -> str:
         return (
-            f"{self.clips} real clips of {self.videos} {self.split} videos: logits differ by "
+            f"{self.clips} real clips of {self.where}: logits differ by "
             f"{self.largest_difference:.1e} at most and {self.mean_difference:.1e} on average (the "
             f"largest is {self.largest_logit:.3g}), {self.agreement:.1%} of the answers agree; "
             f"{self.accuracies}"

@@ -44,7 +44,6 @@ class ShippedFile(Value):
     def answers(self) -> list[str]:
         """How accurate it is beside the network in torch, in one phrase for each split."""
         return [
-            f"{check.accuracies} on {check.videos} {check.split} videos, {check.agreement:.1%} of "
-            "the answers agree"
+            f"{check.accuracies} on {check.where}, {check.agreement:.1%} of the answers agree"
             for check in self.checks
         ]

@@ -1,4 +1,4 @@
-"""A model as a step of a stream: one ONNX file that takes each frame of a video once."""
+"""A model as its streaming step: one ONNX file that takes each frame of a video once."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class StreamContract(Value):
     lag_frames: tuple[int, ...]
     """How many frames of the video each input is behind the newest."""
     warmup_steps: int
-    """How many answers at the begin mean nothing, because no clip is complete yet."""
+    """How many answers at the beginning mean nothing, because no clip is complete yet."""
     answers_for: Literal["clip", "all frames"]
     """What the network gives the same for: the clip of the newest frames, or one clip of all frames
-    since the begin."""
+    since the beginning."""
 
     @classmethod
     def of(cls, step: StreamingStep) -> StreamContract:

@@ -108,8 +108,8 @@ def require_same(step: StreamingStep) -> None:
 
 
 def chosen(videos: Sequence[Tensor], frames: Sequence[range]) -> list[Tensor]:
-    """Return these frames of `(1, C, frames, H, W)`, of each input; before the begin of a video,
-    its first frame."""
+    """Return these frames of `(1, C, frames, H, W)`, of each input; before the first frame of a
+    video, that one."""
     return [
         video[:, :, [max(0, number) for number in numbers]]
         for video, numbers in zip(videos, frames, strict=True)

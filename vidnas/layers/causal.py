@@ -16,7 +16,7 @@ class OverPast(OverTime):
     """Applies a layer to the plane of time and pixels, whose kernel `(k, 1)` ends with each frame.
     Where it strides, it sees the newest frame and every `s`-th one before.
 
-    In a stream, zeros are only before its begin.
+    In a stream, zeros are only before its beginning.
     """
 
     def __init__(self, layer: nn.Module, length: int, stride: int) -> None:

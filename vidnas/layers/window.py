@@ -25,8 +25,8 @@ class Memory:
     """What the windows before left, for the layers of a network in the order in which they ask."""
 
     def __init__(self, states: Sequence[Tensor] = ()) -> None:
-        """Take what the window before left as `kept`; nothing at the begin of a video, before which
-        all features are zero."""
+        """Take what the window before left as `kept`; nothing at the beginning of a video, before
+        which all features are zero."""
         self._states = states
         self.kept: list[Tensor] = []
         """What this window leaves, `(frames, C, H, W)` for each time that a layer asked."""

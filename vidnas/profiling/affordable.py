@@ -20,11 +20,24 @@ def affordable_network(architecture: Architecture, num_classes: int) -> Network:
     Raises:
         UserError: it cannot be built, or costs more to build or run than any ordinary network.
     """
+    return _counted(architecture, num_classes)[0]
+
+
+def affordable_cost(architecture: Architecture, num_classes: int) -> Cost:
+    """Count what a network of any origin costs, as `count_cost` does.
+
+    Raises:
+        UserError: it cannot be built, or costs more to build or run than any ordinary network.
+    """
+    return _counted(architecture, num_classes)[1]
+
+
+def _counted(architecture: Architecture, num_classes: int) -> tuple[Network, Cost]:
     with _plain_errors(), _Operations(bounds.OPERATIONS):
         network = network_without_weights(architecture, num_classes)
         cost = count_network(network)
     _require_affordable(cost, sum(one.numel() for one in network.state_dict().values()))
-    return network
+    return network, cost
 
 
 def _require_affordable(cost: Cost, numbers: int) -> None:

@@ -20,9 +20,9 @@ class StreamingStep(nn.Module):
 
     `forward(*frames, *state)` takes one tensor `(1, C, n, H, W)` per input of the network, with
     the frames by which its clip has moved on, and one `(n, C, H, W)` for each place where layers
-    look at earlier frames. The state is zero at the begin of a video. What it gives is what the
+    look at earlier frames. The state is zero at the beginning of a video. What it gives is what the
     network gives for the clip of the newest frames; of a network that carries its past, for the
-    clip of all frames since the begin.
+    clip of all frames since the beginning.
     """
 
     def __init__(self, network: Network, *, hop: int | None = None) -> None:
@@ -56,8 +56,8 @@ class StreamingStep(nn.Module):
 
     @property
     def warmup_steps(self) -> int:
-        """How many steps pass at the begin until the clip of the newest frames is complete; what
-        they give means nothing."""
+        """How many steps pass at the beginning until the clip of the newest frames is complete;
+        what they give means nothing."""
         return -(-max(self._earlier) // self.hop)
 
     @property
@@ -71,7 +71,7 @@ class StreamingStep(nn.Module):
         return [(span.frames - span.count) * span.stride for span in self._spans]
 
     def taken_at(self, step: int) -> list[range]:
-        """Return which frames of the video a step takes, for each input; those before the begin
+        """Return which frames of the video a step takes, for each input; those before the beginning
         are below zero."""
         return [
             range(first, first + span.count * span.stride, span.stride)
@@ -91,7 +91,7 @@ class StreamingStep(nn.Module):
         return [step * self.hop - lag for lag in self.lags]
 
     def begin(self) -> list[Tensor]:
-        """Return the state at the begin of a video."""
+        """Return the state at the beginning of a video."""
         return [torch.zeros(shape) for shape in self.state]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from vidnas.core import UserError
 from vidnas.families import Architecture, architecture_from_json
-from vidnas.profiling import affordable_network
-from vidnas.profiling.counting import count_network
+from vidnas.profiling import affordable_cost
 
+_KEPT = 16
 _ANY_CLASSES = 10
 """How many classes there are changes no order of costs."""
 
@@ -32,7 +33,9 @@ def genes_at_edge(architecture: Architecture, space: Mapping[str, Any]) -> list[
         for value in _values(genes, name):
             if isinstance(value, list) and len(value) == last:
                 found.add(f"number of {_called(name)}")
-            elif value == last and _costs_more(architecture, genes, name, last, one_before):
+            elif value == last and _is_cheaper(
+                _changed(genes, name, last, one_before), architecture
+            ):
                 found.add(_called(name))
     return sorted(found)
 
@@ -67,14 +70,11 @@ def _values(genes: Any, name: str) -> Iterator[Any]:
             yield from _values(one, name)
 
 
-def _costs_more(
-    architecture: Architecture, genes: Any, name: str, last: int, one_before: int
-) -> bool:
-    """Return whether the largest value of a gene costs more than the one before."""
+def _is_cheaper(genes: Any, than: Architecture) -> bool:
+    """Return whether a network of these genes costs less; one that cannot be does not."""
     try:
-        smaller = architecture_from_json(json.dumps(_changed(genes, name, last, one_before)))
-        return _size(architecture) > _size(smaller)
-    except UserError:  # such a network cannot be: what it would cost nobody knows
+        return _size(architecture_from_json(json.dumps(genes))) < _size(than)
+    except UserError:
         return False
 
 
@@ -90,8 +90,9 @@ def _changed(genes: Any, name: str, old: int, new: int) -> Any:
     return genes
 
 
+@lru_cache(_KEPT)
 def _size(architecture: Architecture) -> tuple[int, int]:
-    cost = count_network(affordable_network(architecture, _ANY_CLASSES))
+    cost = affordable_cost(architecture, _ANY_CLASSES)
     return cost.macs, cost.parameters
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidnas.core import Cost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.card import ModelCard
@@ -77,42 +78,46 @@ class Delivery:
 
     def _at_rest(self, model: Model) -> Model:
         """Measure a finished network as it ships, once, and note it on its card."""
-        request, card, folder = self.request, model.card, self._folder_of(model)
+        card = model.card
         if self._is_known(model):
             return model
         try:
             shipped = self._ship(model)
         except CannotQuantize as error:
-            self.listener.remark(f"Trial {card.trial} does not run in {request.runtime}: {error}")
+            self.listener.remark(
+                f"Trial {card.trial} does not run in {self.request.runtime}: {error}"
+            )
             return replace(model, card=card.model_copy(update={"within_limits": False}))
+        cost, streams = self._measured(model, shipped)
+        if cost.latency and cost.latency.doubt:
+            self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")
+        held = streams and self.study.config.limits.judge(cost) is None
+        found = {"cost": cost, "within_limits": held, "shipped": shipped}
+        measured = replace(model, card=card.model_copy(update=found))
+        save_model(measured, self._folder_of(model))
+        return measured
+
+    def _measured(self, model: Model, shipped: ShippedFile | None) -> tuple[Cost, bool]:
+        """Return the cost of what ships, and whether it streams, where a limit asks for that."""
+        request, threads = self.request, self.request.latency_threads
         reference = study_reference(
-            self.study.folder,
-            runtime=request.runtime,
-            threads=request.latency_threads,
-            target=request.target,
+            self.study.folder, runtime=request.runtime, threads=threads, target=request.target
         )
         cost = measure_cost(
             model.network,
             runtime=request.runtime,
-            threads=request.latency_threads,
+            threads=threads,
             reference=reference,
-            file=folder / shipped.name if shipped else None,
+            file=self._folder_of(model) / shipped.name if shipped else None,
         )
-        limits, streams = self.study.config.limits, True
-        if limits.frame_latency_ms is not None:
-            threads = request.latency_threads
-            try:
-                cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
-            except CannotStream as error:  # it was trained under other limits
-                streams = False
-                self.listener.remark(f"Trial {card.trial} cannot stream: {error}.")
-        if cost.latency and cost.latency.doubt:
-            self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")
-        held = streams and limits.judge(cost) is None
-        found = {"cost": cost, "within_limits": held, "shipped": shipped}
-        measured = replace(model, card=card.model_copy(update=found))
-        save_model(measured, folder)
-        return measured
+        if self.study.config.limits.frame_latency_ms is None:
+            return cost, True
+        try:
+            cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
+        except CannotStream as error:  # it was trained under other limits
+            self.listener.remark(f"Trial {model.card.trial} cannot stream: {error}.")
+            return cost, False
+        return cost, True
 
     def _is_known(self, model: Model) -> bool:
         """Return whether a finished network was measured as it would be now."""

@@ -14,7 +14,7 @@ from vidnas.core.bounds import bounded_bytes
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.official import Imported, count_classes, import_network, open_checkpoint
-from vidnas.profiling import affordable_network, count_cost
+from vidnas.profiling import affordable_cost
 from vidnas.workflows.options import OUTPUT, ArchitectureName, Request
 from vidnas.workflows.train import with_genes
 
@@ -59,12 +59,12 @@ def run(request: ImportRequest) -> ImportResult:
         )
     checkpoint = open_checkpoint(request.checkpoint)
     architecture = with_genes(resolve_architecture(request.as_), request.genes)
-    affordable_network(architecture, num_classes=2)
+    affordable_cost(architecture, num_classes=2)
     count = count_classes(architecture, checkpoint)
-    affordable_network(architecture, count)
+    cost = affordable_cost(architecture, count)
     classes = _class_names(request.class_names, count)
     imported = import_network(architecture, count, checkpoint)
-    card = ModelCard(cost=count_cost(architecture, count), multi_label=request.multi_label)
+    card = ModelCard(cost=cost, multi_label=request.multi_label)
     model = Model(imported.network, classes, card)
     save_model(model, request.out)
     return ImportResult(request.out, model, imported)

@@ -20,7 +20,7 @@ from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, architecture_from_json, create_network
-from vidnas.profiling import affordable_network, count_cost
+from vidnas.profiling import affordable_cost
 from vidnas.training import (
     NotFinite,
     TrainingRun,
@@ -100,7 +100,7 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     torch.set_num_threads(threads)
     listener.say(f"Training on {threads} thread(s).")
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
-    affordable_network(architecture, len(dataset.classes))
+    cost = affordable_cost(architecture, len(dataset.classes))
     modalities = {spec.modality for spec in architecture.inputs}
     cache = open_clips(
         dataset,
@@ -114,7 +114,6 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         listener.remark(remark)
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
-    cost = count_cost(architecture, len(cache.classes))
     listener.say(f"{format_cost(cost)} per clip.")
     checkpoint = request.out / _CHECKPOINT
     try:
