@@ -22,9 +22,9 @@ from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import SharedParts
 from vidnas.report.study import StudyReport
 
-MOST_DRAWN = 60_000_000
-"""Characters of all drawings, before they are packed: the best candidates are drawn first. It is
-reached by thousands of networks whose connections differ."""
+MOST_DRAWN = 26_000_000
+"""Characters of the parts of all drawings, before they are packed: the best candidates are drawn
+first. It is reached by thousands of networks whose connections differ."""
 
 
 def all_candidates(report: StudyReport) -> dict[str, Any]:
