@@ -47,13 +47,13 @@ def average_pool(x: Tensor, kernel: _Pair, stride: _Pair) -> Tensor:
     """`(N, C, H, W)` to `(N, C, ceil(H / s), ceil(W / s))`."""
     kernel, stride = _fitting(x, kernel, stride)
     sizes = int(x.shape[2]), int(x.shape[3])
-    shares = [_valid(*axis) for axis in zip(sizes, kernel, stride, strict=True)]
+    axes = list(zip(sizes, kernel, stride, strict=True))
     x, padding = pad_same(x, kernel, stride)
     pooled = F.avg_pool2d(x, kernel, stride, padding)
-    if all(min(axis) == 1 for axis in shares):
+    if all(same_padding(*axis) == (0, 0) for axis in axes):
         return pooled
     # Padded zeros were counted. Not every runtime has a mean that leaves them out.
-    rows, columns = (x.new_tensor(axis) for axis in shares)
+    rows, columns = (_valid(*axis, like=pooled) for axis in axes)
     return pooled / (rows[:, None] * columns)
 
 
@@ -83,8 +83,12 @@ def _sticking_out(x: Tensor, kernel: _Pair, stride: _Pair) -> _Pair | None:
     return (top, left) if fits and (top, left) != (bottom, right) else None
 
 
-def _valid(size: int, kernel: int, stride: int) -> list[float]:
-    """Return the share of each window of an axis that is not padding."""
+def _valid(size: int, kernel: int, stride: int, like: Tensor) -> Tensor:
+    """Return the share of each window of an axis that is not padding, `(ceil(size / stride),)`.
+
+    It is computed where `like` is: a GPU waits for copies from the host, and CUDA graphs have none.
+    """
     before, _ = same_padding(size, kernel, stride)
-    starts = range(-before, -before + -(-size // stride) * stride, stride)
-    return [(min(start + kernel, size) - max(start, 0)) / kernel for start in starts]
+    windows = torch.arange(-(-size // stride), dtype=like.dtype, device=like.device)
+    starts = windows * stride - before
+    return ((starts + kernel).clamp(max=size) - starts.clamp(min=0)) / kernel

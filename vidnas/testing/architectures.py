@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vidnas.families import Architecture, create_network, diagram_of
@@ -53,7 +54,7 @@ def check_network(architecture: Architecture) -> None:
         network = create_network(architecture, num_classes=11).eval()
         clips = [torch.empty(spec.shape(batch=2)) for spec in architecture.inputs]
         canonical = create_network(architecture.canonical(), num_classes=11)
-    with _NoStridedPointwise():  # type: ignore[no-untyped-call]
+    with _NoStridedPointwise(), _NothingFromTheHost():  # type: ignore[no-untyped-call]
         assert network(*clips).shape == (2, 11)
     assert network.architecture == architecture
     assert network.num_classes == 11
@@ -72,3 +73,15 @@ class _NoStridedPointwise(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kernel, stride = args[1].shape[2:], args[3]
             assert math.prod(kernel) > 1 or math.prod(stride) == 1, "a strided 1x1 convolution"
         return operator(*args, **(kwargs or {}))
+
+
+class _NothingFromTheHost(TorchFunctionMode):
+    """Rejects tensors made from numbers of Python: a GPU waits until such a tensor is copied, and
+    no CUDA graph captures the copy."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made_from_numbers = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
+        assert function not in made_from_numbers, "a tensor from the host"
+        return function(*args, **(kwargs or {}))
