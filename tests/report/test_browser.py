@@ -96,7 +96,7 @@ def test_every_plot_and_picture_is_drawn_offline(opened, draw_all) -> None:
 def test_names_are_shown_as_they_are(opened, draw_all) -> None:
     page = opened()
     draw_all(page)
-    ticks = page.locator("#plot-confusion-3 .ytick text").all_text_contents()
+    ticks = page.locator("#plot-confusion-1 .ytick text").all_text_contents()
     assert sorted(one.strip() for one in ticks) == sorted(NAMES)
 
 

@@ -101,7 +101,7 @@ def test_the_ladder_shows_who_climbed_and_when() -> None:
     ):
         there = trace(figure, f"rung {rung}")
         assert (list(there["x"]), list(there["y"])) == (minutes, fitness)
-    assert list(trace(figure, "chosen")["y"]) == [0.4, 0.6, 0.8]
+    assert list(trace(figure, "chosen")["y"]) == [0.4, 0.6, 0.8, None]
     assert list(trace(figure, "climbs")["y"]) == [0.5, 0.55, None, 0.3, None]
     assert list(trace(figure, "design")["x"]) == [0.5, 2.5]
     colours = [trace(figure, f"rung {rung}")["marker"]["color"] for rung in range(3)]

@@ -14,7 +14,7 @@ from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy.card import ModelCard
-from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.finalists import MODELS_FOLDER, finished_models
 from vidnas.deploy.formats import FORMATS
 from vidnas.deploy.model import Model, load_card, load_model, save_model
 from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES
@@ -37,6 +37,7 @@ PROTOCOL = LatencyProtocol(
 )
 REFERENCE = Reference(latency_ms=6.0, protocol=PROTOCOL)
 LIMITS = Limits(latency_ms=8)
+VOTE_MS = 6
 
 
 class Heard(Listener):
@@ -66,7 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | Non
 
     def measure(network, *, runtime: str, threads: int, reference, file: Path) -> Cost:
         assert file.is_file()
-        ms = int(network.p50_ms)
+        ms = int(getattr(network, "p50_ms", VOTE_MS))
         calls.append((ms, reference))
         latency = Latency(p50_ms=ms, p90_ms=ms, spread=0.3 if ms == 7 else 0.01, protocol=PROTOCOL)
         return Cost(parameters=1, macs=1, latency=latency)
@@ -74,6 +75,15 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | Non
     monkeypatch.setattr(room, "measure_cost", measure)
     monkeypatch.setattr(room, "study_reference", lambda *_, **__: REFERENCE)
     return calls
+
+
+@pytest.fixture(autouse=True)
+def proposed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The votes that are surer than one network alone, the surest first; none unless a test
+    adds some."""
+    votes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(room, "choose_votes", lambda *_: votes)
+    return votes
 
 
 def finished(folder: Path, cache: ClipCache, *latencies_ms: int) -> list[Model]:
@@ -84,7 +94,10 @@ def finished(folder: Path, cache: ClipCache, *latencies_ms: int) -> list[Model]:
         if not place.exists():
             torch.manual_seed(ms)
             network = create_network(architecture_from_json(TINY), len(cache.classes)).eval()
-            save_model(Model(network, cache.classes, ModelCard(trial=number)), place)
+            latency = Latency(p50_ms=ms / 2, p90_ms=ms, spread=0.01, protocol=PROTOCOL)
+            searched = Cost(parameters=1, macs=1, latency=latency)
+            card = ModelCard(trial=number, cost=searched)
+            save_model(Model(network, cache.classes, card), place)
         model = load_model(place)
         model.network.p50_ms = ms
         models.append(model)
@@ -168,6 +181,48 @@ def test_without_one_that_keeps_the_limits_the_best_is_the_answer(
 ) -> None:
     card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 9, 10))
     assert (card.trial, card.within_limits) == (0, False)
+
+
+def test_the_surest_vote_that_keeps_the_limits_at_rest_is_the_answer(
+    tmp_path, cache, measured, proposed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed += [(0, 1), (1, 2)]
+    models = finished(tmp_path, cache, 5, 4, 3)
+    card, heard = answer(tmp_path, cache, models)
+    assert (card.trial, card.voters, card.within_limits) == (0, (0, 1), True)
+    assert card.cost and card.cost.latency and card.cost.latency.p50_ms == VOTE_MS
+    assert any("vote-0-1" in one for one in heard.said)
+    best = load_model(tmp_path)
+    assert best.card == card and card.name == "the vote of trials 0 and 1"
+    clip = torch.rand(2, 3, 2, 16, 16)
+    with torch.inference_mode():
+        alone = [model.network(clip) for model in models]
+        torch.testing.assert_close(best.network(clip), (alone[0] + alone[1]) / 2)
+    assert card.test and card.test.clips == len(cache.videos("test"))
+    # The voters are offered alone as well, and the vote is none of them.
+    assert [one.name for one in finished_models(tmp_path)] == ["trial-0", "trial-1", "trial-2"]
+    del measured[:]
+    again, _ = answer(tmp_path, cache, finished(tmp_path, cache, 5, 4, 3))
+    assert again == card and measured == []
+
+
+def test_votes_over_the_limit_at_rest_leave_the_best_alone(
+    tmp_path, cache, measured, proposed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "VOTE_MS", 9)
+    proposed.append((0, 1))
+    card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 5, 4))
+    assert (card.trial, card.voters, card.within_limits) == (0, (), True)
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(frame_latency_ms=5)])
+def test_without_a_limit_on_clips_nothing_votes(
+    tmp_path, cache, measured, proposed, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "with_frame_latency", lambda cost, *_, **__: cost)
+    proposed.append((0, 1))
+    card, _ = answer(tmp_path, cache, finished(tmp_path, cache, 5, 4), limits=limits)
+    assert card.voters == ()
 
 
 def test_a_wide_spread_and_the_check_on_real_clips_are_told(tmp_path, cache, measured) -> None:

@@ -36,6 +36,8 @@ def command(request: SearchRequest, *, json: Json = False) -> None:
     if card.test is not None:
         show_headline(card.test, result.study.config.classes)
     show_time_use(card)
+    if card.voters:
+        show(f"answer  {card.name.capitalize()}; each alone is in {result.study.folder}/models.")
     if result.gain is not None:
         show(f"gained  {result.gain}")
     if card.cost is not None and (latency := card.cost.latency) is not None:

@@ -73,7 +73,7 @@ def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
     if (winner := status.winner) is not None:
         found = f"{_test(winner.test)} on {winner.test.clips} test clips, " if winner.test else ""
         cost = format_cost(winner.cost) if winner.cost else ""
-        facts["Finished"] = f"trial {winner.trial}: {found}{cost}"
+        facts["Finished"] = f"{winner.name}: {found}{cost}"
         if (shipped := winner.shipped) is not None:
             facts["Ships"] = [f"best/{shipped.name}: {shipped.facts}", *shipped.answers]
     if status.chance is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vidnas.core.value import Value
 
 WIDE_SPREAD = 0.2
@@ -79,3 +81,22 @@ class Cost(Value):
     frame_latency: Latency | None = None
     """Of a streaming step, which takes the newest frame of a video; None where it was not asked
     for."""
+
+    @classmethod
+    def in_turn(cls, costs: Sequence[Cost]) -> Cost:
+        """Return about what networks cost together that run one after the other; without a latency
+        where that of one is not known."""
+        known = [cost.latency for cost in costs if cost.latency is not None]
+        latency = None
+        if len(known) == len(costs):
+            total_ms = {
+                "p50_ms": sum(one.p50_ms for one in known),
+                "p90_ms": sum(one.p90_ms for one in known),
+            }
+            latency = known[0].model_copy(update=total_ms)
+        return cls(
+            parameters=sum(cost.parameters for cost in costs),
+            macs=sum(cost.macs for cost in costs),
+            activation_bytes=max(cost.activation_bytes for cost in costs),
+            latency=latency,
+        )

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from vidnas.core import Cost, bounds
 from vidnas.core.clip import CLIPS_PER_VIDEO, Squares
+from vidnas.core.names import listed
 from vidnas.core.value import Value
 from vidnas.core.version import VERSION
 from vidnas.data.cache import ClipSettings
@@ -21,7 +22,11 @@ class ModelCard(Value):
     """The one record of a trained model: where it comes from and what was measured of it."""
 
     trial: int | None = None
-    """Number of the trial that found the architecture; None for a model of no search."""
+    """Number of the trial that found the architecture, of a vote that of the best voter; None for a
+    model of no search."""
+    voters: tuple[int, ...] = ()
+    """Numbers of the trials whose networks vote in the answer of a search, the best alone first;
+    empty where it is one network."""
     training_runs: tuple[TrainingRun, ...] = ()
     """How the network was trained; for an ensemble, how each of its members was."""
     epochs: float | None = None
@@ -58,6 +63,13 @@ class ModelCard(Value):
     versions: dict[str, str] = Field(
         default_factory=lambda: {"vidnas": VERSION, "torch": torch.__version__}
     )
+
+    @property
+    def name(self) -> str:
+        """What people call a network of a search: "trial 3", "the vote of trials 3 and 7"."""
+        if self.voters:
+            return f"the vote of trials {listed([*map(str, self.voters)])}"
+        return f"trial {self.trial}"
 
     @property
     def task(self) -> Task:

@@ -212,8 +212,8 @@ def train_finalist(
 
 
 def finished_models(study: Path) -> list[Path]:
-    """Return the folders of the networks that were finished in the folder of a study."""
-    return sorted(path.parent for path in (study / MODELS_FOLDER).glob(f"*/{MODEL_FILE}"))
+    """Return the folders of the networks that were finished in a study, each alone."""
+    return sorted(path.parent for path in (study / MODELS_FOLDER).glob(f"trial-*/{MODEL_FILE}"))
 
 
 def _trained_epochs(trial: Trial) -> float:

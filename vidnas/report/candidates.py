@@ -31,7 +31,7 @@ def all_candidates(report: StudyReport) -> dict[str, Any]:
     """Return what the page shows of each candidate when it is opened, as `rows` by number, and the
     `parts` that their drawings are put together from."""
     shared = SharedParts()
-    finished = {card.trial: card for card in report.finished}
+    finished = {card.trial: card for card in report.singles}
     rows: list[dict[str, Any]] = []
     for trial in report.trials:
         facts = dict(_facts(trial, report))

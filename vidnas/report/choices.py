@@ -16,7 +16,8 @@ class Choice:
     """A finished network that validates better than every cheaper one."""
 
     card: ModelCard
-    trial: Trial
+    trials: tuple[Trial, ...]
+    """The candidate that it comes from, or those that vote."""
     cost: float | None
     """The latency in milliseconds or the MACs, whatever is compared; None where it is not known."""
     said: str
@@ -50,8 +51,9 @@ def choices_of(report: StudyReport) -> Choices | None:
     for value, card in sorted(priced, key=lambda one: (one[0] is None, one[0] or 0.0)):
         rank = card.validation.rank if card.validation else None
         if card is answer or (rank is not None and (best is None or rank > best)):
-            assert card.trial is not None
-            found.append(Choice(card, trials[card.trial], value, _said(card, value, by_latency)))
+            numbers = card.voters or (card.trial,)
+            own = tuple(trials[number] for number in numbers if number in trials)
+            found.append(Choice(card, own, value, _said(card, value, by_latency)))
             best = rank if best is None or (rank is not None and rank > best) else best
     limit = report.limits.latency_ms if by_latency else report.limits.macs
     dearest = max((one.cost or 0.0 for one in found), default=0.0)
@@ -75,4 +77,4 @@ def _said(card: ModelCard, value: float | None, by_latency: bool) -> str:
         shown = format_ms(value) if by_latency else f"{format_count(value)} MACs"
     shares = {"validation": card.validation, "test": card.test}
     said = [f"{format_percent(m.headline_share)} {name}" for name, m in shares.items() if m]
-    return ", ".join([f"trial {card.trial}", *([shown] if shown else []), *said])
+    return ", ".join([card.name, *([shown] if shown else []), *said])

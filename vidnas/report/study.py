@@ -139,17 +139,30 @@ class StudyReport:
     """Where the milliseconds of the answer go."""
 
     @cached_property
-    def finished(self) -> list[ModelCard]:
+    def singles(self) -> list[ModelCard]:
         """All networks that were finished, the one that validates best first; of the answer what is
         known of it as the answer, such as its latency at rest."""
-        answer = self.winner
+        answer = self.winner if self.winner and not self.winner.voters else None
         others = [card for card in self.models if not answer or card.trial != answer.trial]
         cards = [*([answer] if answer else []), *others]
         return sorted(cards, key=_validated, reverse=True)
 
     @cached_property
+    def finished(self) -> list[ModelCard]:
+        """All networks that were finished, and the vote that is the answer where some vote."""
+        vote = [self.winner] if self.winner and self.winner.voters else []
+        return sorted([*vote, *self.singles], key=_validated, reverse=True)
+
+    @cached_property
     def _known_costs(self) -> dict[int | None, Cost]:
-        return {card.trial: card.cost for card in self.finished if card.cost}
+        return {card.trial: card.cost for card in self.singles if card.cost}
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """Numbers of the trials whose networks are the answer, the best alone first."""
+        if self.winner is None or self.winner.trial is None:
+            return ()
+        return self.winner.voters or (self.winner.trial,)
 
     def cost_of(self, trial: Trial) -> Cost | None:
         """Return what a candidate costs: as measured when it was finished, else in the search."""
@@ -200,10 +213,10 @@ class StudyReport:
         the answer, and of each other niche the best on the validation split."""
         niches, by_number = Niches(self.limits), self.by_number
         best: dict[int, ModelCard] = {}
-        for card in self.finished:
+        for card in self.singles:
             if card.trial in by_number:
                 best.setdefault(niches.niche_of(by_number[card.trial]), card)
-        if self.winner and self.winner.trial in by_number:
+        if self.winner and not self.winner.voters and self.winner.trial in by_number:
             best[niches.niche_of(by_number[self.winner.trial])] = self.winner
         return [card for _, card in sorted(best.items())]
 
@@ -216,10 +229,15 @@ class StudyReport:
         own, rival = self.winner.validation, others[0].validation
         assert rival is not None
         said = (
-            f"Validation chose trial {self.winner.trial}: {format_percent(own.headline_share)} of "
-            f"{own.clips} validation clips, the next best of the others being trial "
-            f"{others[0].trial} with {format_percent(rival.headline_share)}."
+            f"Validation chose {self.winner.name}: {format_percent(own.headline_share)} of "
+            f"{own.clips} validation clips, the next best of the others being "
+            f"{others[0].name} with {format_percent(rival.headline_share)}."
         )
+        if self.winner.voters:
+            return (
+                f"{said} Together they give the right answers a loss of {own.judged_loss:.3f} "
+                f"there, that one {rival.judged_loss:.3f}."
+            )
         if rival.rank > own.rank:
             return f"{said} That one does not keep the limits when it is measured at rest."
         if rival.headline_share == own.headline_share:

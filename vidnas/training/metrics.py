@@ -40,6 +40,17 @@ class _Judged(Value):
         share, the greater the better."""
         return math.exp(-self.loss)
 
+    @property
+    def judged_loss(self) -> float:
+        """The loss that goes with the headline."""
+        return self.loss
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The key that orders trained networks, the greater the better: the headline, then the
+        lower loss that goes with it."""
+        return (self.headline_share, -self.judged_loss)
+
 
 class Metrics(_Judged):
     """How well a network tells the one class of each video."""
@@ -60,14 +71,16 @@ class Metrics(_Judged):
     @property
     def balanced_likelihood(self) -> float:
         """The likelihood of a video of a class that was drawn first: all classes count alike."""
-        return math.exp(-(self.loss if self.class_loss is None else self.class_loss))
+        return math.exp(-self._class_loss)
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """The key that orders trained networks, the greater the better: the headline, then the
-        likelihood that goes with it."""
-        by_class = self.headline == "mean_class"
-        return (self.headline_share, self.balanced_likelihood if by_class else -self.loss)
+    def judged_loss(self) -> float:
+        """The loss that goes with the headline, in which all classes may count alike."""
+        return self._class_loss if self.headline == "mean_class" else self.loss
+
+    @property
+    def _class_loss(self) -> float:
+        return self.loss if self.class_loss is None else self.class_loss
 
     @property
     def shares(self) -> dict[str, float]:
@@ -97,11 +110,6 @@ class MultiLabelMetrics(_Judged):
     """Of each class; None where no video shows it."""
     positives: tuple[int, ...]
     """Number of videos that show each class."""
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """The key that orders trained networks, the greater the better: mAP, then the loss."""
-        return (self.map, -self.loss)
 
     @property
     def shares(self) -> dict[str, float]:

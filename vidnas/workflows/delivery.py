@@ -11,24 +11,32 @@ import numpy as np
 from vidnas.core import Cost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
+from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
+from vidnas.deploy.ensemble import Candidate, Predictions, assemble
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER
 from vidnas.deploy.formats import format_of
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, ship_file
+from vidnas.deploy.voting import choose_votes
+from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import measured_in
-from vidnas.training import TimeUse, measure_time_use
+from vidnas.training import TimeUse, evaluate, measure_time_use
 from vidnas.workflows.examination import examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
+
+_JUDGED: tuple[Split, ...] = ("val", "test")
+_VOTES_TRIED = 3
+"""What networks take together at rest is about, not quite, what they took in the search."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,15 @@ class Delivery:
     listener: Listener
 
     def answer(self, finished: Sequence[Model]) -> ModelCard:
-        """Save the best that keeps the limits at rest, with the file of the searched runtime; if
-        none does, the best.
+        """Save the networks whose vote keeps the limits at rest, or else the one that does, with
+        the file of the searched runtime; if none does, the best.
 
         Args:
             finished: the best first.
         """
         folder = self.study.folder / BEST_FOLDER
-        chosen = self._choose(finished)
+        alone = self._choose(finished)
+        chosen = self._vote(finished, alone) or alone
         shipped = chosen.card.shipped
         names = {MODEL_FILE, ONNX_FILE, *([shipped.name] if shipped else [])}
         if all((folder / name).is_file() for name in names):
@@ -57,11 +66,8 @@ class Delivery:
                 return card
         time_use = self._time_use(chosen)
         folder.mkdir(exist_ok=True)
-        check = export_model(chosen, folder / ONNX_FILE)
-        if shipped is not None and shipped.name != ONNX_FILE:
-            origin, path = self._folder_of(chosen) / shipped.name, folder / shipped.name
-            format_of(path).copy(origin, path)
-        found = {"export_difference": check.largest_difference, "time_use": time_use}
+        difference = self._export(chosen, folder)
+        found = {"export_difference": difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
         examine(chosen, self.cache, folder, self.listener, threads=self.request.latency_threads)
@@ -76,6 +82,50 @@ class Delivery:
         assert best is not None  # there is a finished network
         return best
 
+    def _vote(self, finished: Sequence[Model], alone: Model) -> Model | None:
+        """Return the networks that are surer together than the best alone and keep the limits at
+        rest, if there are such; without a limit nothing says how many may vote."""
+        limits = self.study.config.limits
+        costs = [model.card.cost for model in finished if model.card.cost]
+        if limits == Limits() or limits.frame_latency_ms is not None or len(costs) < len(finished):
+            return None
+        candidates = [Candidate(self.study.folder, model, self.cache) for model in finished]
+        numbers = [model.card.trial for model in finished]
+        votes = choose_votes(
+            Predictions.of(candidates, "val"), costs, limits, numbers.index(alone.card.trial)
+        )
+        for voters in votes[:_VOTES_TRIED]:
+            model = self._at_rest(self._together([candidates[index] for index in voters]))
+            if model.card.within_limits:
+                return model
+        return None
+
+    def _together(self, voters: Sequence[Candidate]) -> Model:
+        """Return networks as one that votes, with what was measured of it if it was here before."""
+        model = assemble(voters, range(len(voters)))
+        numbers = tuple(one.model.card.trial for one in voters)
+        card = model.card.model_copy(update={"trial": numbers[0], "voters": numbers})
+        model = replace(model, card=card)
+        folder = self._folder_of(model)
+        if (folder / MODEL_FILE).exists():
+            known = load_card(folder)
+            if known.training_runs == card.training_runs:
+                return replace(model, card=known)
+        validation, test = (
+            evaluate(
+                model.network,
+                self.cache,
+                split,
+                task=voters[0].model.card.task,
+                clips_per_video=CLIPS_PER_VIDEO,
+            )
+            for split in _JUDGED
+        )
+        found = {"validation": validation, "test": test}
+        model = replace(model, card=card.model_copy(update=found))
+        save_model(model, folder)
+        return model
+
     def _at_rest(self, model: Model) -> Model:
         """Measure a finished network as it ships, once, and note it on its card."""
         card = model.card
@@ -85,12 +135,12 @@ class Delivery:
             shipped = self._ship(model)
         except CannotQuantize as error:
             self.listener.remark(
-                f"Trial {card.trial} does not run in {self.request.runtime}: {error}"
+                f"{card.name.capitalize()} does not run in {self.request.runtime}: {error}"
             )
             return replace(model, card=card.model_copy(update={"within_limits": False}))
         cost, streams = self._measured(model, shipped)
         if cost.latency and cost.latency.doubt:
-            self.listener.remark(f"Latency of trial {card.trial}: {cost.latency.doubt}.")
+            self.listener.remark(f"Latency of {card.name}: {cost.latency.doubt}.")
         held = streams and self.study.config.limits.judge(cost) is None
         found = {"cost": cost, "within_limits": held, "shipped": shipped}
         measured = replace(model, card=card.model_copy(update=found))
@@ -115,7 +165,7 @@ class Delivery:
         try:
             cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
         except CannotStream as error:  # it was trained under other limits
-            self.listener.remark(f"Trial {model.card.trial} cannot stream: {error}.")
+            self.listener.remark(f"{model.card.name.capitalize()} cannot stream: {error}.")
             return cost, False
         return cost, True
 
@@ -143,8 +193,23 @@ class Delivery:
         self.listener.say(f"{folder / shipped.name} ({shipped.facts}), checked on {checks}.")
         return shipped
 
+    def _export(self, model: Model, folder: Path) -> float:
+        """Write the answer as ONNX, and the file of the searched runtime if that is another; return
+        the largest difference of a logit between the graph and torch."""
+        shipped = model.card.shipped
+        if shipped is not None:
+            path = folder / shipped.name
+            format_of(path).copy(self._folder_of(model) / shipped.name, path)
+            if shipped.name == ONNX_FILE and shipped.checks:
+                return max(check.largest_difference for check in shipped.checks)
+        return export_model(model, folder / ONNX_FILE).largest_difference
+
     def _folder_of(self, model: Model) -> Path:
-        return self.study.folder / MODELS_FOLDER / f"trial-{model.card.trial}"
+        card = model.card
+        name = "-".join(
+            ["vote", *map(str, card.voters)] if card.voters else ["trial", str(card.trial)]
+        )
+        return self.study.folder / MODELS_FOLDER / name
 
     def _time_use(self, model: Model) -> TimeUse | None:
         """Measure whether the network uses time, and say so where it does not."""

@@ -40,7 +40,7 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
     worth = share if (by_share := shows_shares(report)) else _fitness
     trained = _by_cost(ok, report, cost_of)
     rejected = _by_cost(report.of_status("rejected"), report, cost_of)
-    finished = _finished(report, trained) if by_share else []
+    finished = _finished(report, trained, cost_of) if by_share else []
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.87, 0.13], vertical_spacing=0.03
     )
@@ -104,14 +104,20 @@ def _fitness(trial: Trial) -> float:
     return trial.fitness
 
 
-def _finished(report: StudyReport, trained: Sequence[_Placed]) -> list[_Finished]:
-    """Return the finished networks with what validation says of them, and where they came from."""
+def _finished(
+    report: StudyReport, trained: Sequence[_Placed], cost_of: Callable[[Cost | None], float | None]
+) -> list[_Finished]:
+    """Return the finished networks with what validation says of them, and where they came from; a
+    vote has the cost of all its voters."""
     placed = {one.number: (one, cost) for one, cost in trained}
-    return [
-        (card, card.validation.headline_share, placed[card.trial])
-        for card in report.finished
-        if card.validation and card.trial in placed
-    ]
+    found = []
+    for card in report.finished:
+        if card.validation and card.trial in placed:
+            trial, cost = placed[card.trial]
+            together = cost_of(card.cost) if card.voters else None
+            place = (trial, together or cost)
+            found.append((card, card.validation.headline_share, place))
+    return found
 
 
 def _add_finished(
@@ -122,7 +128,12 @@ def _add_finished(
     worth: Callable[[Trial], float],
 ) -> None:
     """Add what the cool-down made of candidates: a line up to a diamond, and the answer's star."""
-    lines = [(x, end) for _, y, (one, x) in finished for end in (worth(one), y, None)]
+    lines = [
+        (x, end)
+        for card, y, (one, x) in finished
+        if not card.voters
+        for end in (worth(one), y, None)
+    ]
     figure.add_scatter(
         x=[x for x, _ in lines], y=[y for _, y in lines], mode="lines", hoverinfo="skip",
         line={"color": ORANGE, "width": 1.2, "dash": "dot"}, showlegend=False, name="cool-down",
@@ -130,10 +141,10 @@ def _add_finished(
     )  # fmt: skip
     if report.winner is None:
         return
-    answer = report.winner.trial
-    others = [found for found in finished if found[0].trial != answer]
-    stars: Sequence[_Finished] = [found for found in finished if found[0].trial == answer] or [
-        (report.winner, worth(one), (one, cost)) for one, cost in trained if one.number == answer
+    answer = report.winner
+    others = [found for found in finished if found[0] is not answer]
+    stars: Sequence[_Finished] = [found for found in finished if found[0] is answer] or [
+        (answer, worth(one), (one, cost)) for one, cost in trained if one.number == answer.trial
     ]
     for name, shown, symbol, size in (
         ("finished", others, "diamond", 11), ("chosen", stars, "star", 17),
@@ -151,7 +162,8 @@ def _became(card: ModelCard, trial: Trial) -> str:
     """Return the hover of a finished network."""
     if card.validation is None:
         return hover(trial)
-    said = f"finished: {card.validation.headline_share:.1%} validation"
+    said = card.name if card.voters else "finished"
+    said += f": {card.validation.headline_share:.1%} validation"
     if card.test is not None:
         said += f", {card.test.headline_share:.1%} test"
     return f"{hover(trial)}<br><b>{said}</b>"

@@ -34,7 +34,6 @@ def curves(report: StudyReport) -> go.Figure | None:
             climbs.setdefault(trial.number, []).append(trial)
     if not climbs or not shows_shares(report):
         return None
-    answer = report.winner.trial if report.winner else None
     figure = go.Figure()
 
     def add(name: str, shown: Sequence[Trial | None], **style: Any) -> None:
@@ -43,9 +42,14 @@ def curves(report: StudyReport) -> go.Figure | None:
             name=name, **style,
         )  # fmt: skip
 
-    lines = [one for number, own in climbs.items() if number != answer for one in (*own, None)]
+    lines = [
+        one
+        for number, own in climbs.items()
+        if number not in report.answers
+        for one in (*own, None)
+    ]
     add("goes on", lines, mode="lines", hoverinfo="skip", line={"color": GREY, "width": 1.2})
-    chosen = climbs.get(answer, []) if answer is not None else []
+    chosen = [one for number in report.answers for one in (*climbs.get(number, []), None)]
     add("chosen", chosen, mode="lines", hoverinfo="skip", line={"color": ORANGE, "width": 2.5})
     for rung, colour in enumerate(rung_colours(report)):
         there = [one for own in climbs.values() for one in own if one.rung == rung]
@@ -56,7 +60,7 @@ def curves(report: StudyReport) -> go.Figure | None:
         )  # fmt: skip
     ends = [
         (climbs[card.trial][-1], card.epochs, card.validation.headline_share)
-        for card in report.finished
+        for card in report.singles
         if card.trial in climbs and card.epochs and card.validation
     ]
     dotted = [pair for one, x, y in ends for pair in ((_epochs(one), share(one)), (x, y), _GAP)]

@@ -36,8 +36,7 @@ def ladder(report: StudyReport) -> go.Figure:
     for trial in report.history:
         if trial.evaluation.status == "ok":
             climbs.setdefault(trial.number, []).append(trial)
-    answer = report.winner.trial if report.winner else None
-    chosen = [] if answer is None else climbs.pop(answer, [])
+    chosen = [one for number in report.answers for one in (*climbs.pop(number, []), None)]
     figure = go.Figure()
 
     def add(name: str, shown: Sequence[Trial | None], **style: Any) -> None:

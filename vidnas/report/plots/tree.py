@@ -27,8 +27,8 @@ def family_tree(report: StudyReport) -> go.Figure:
     """Plot generations from left to right: a line joins a child to its parent, an orange one those
     that lead to the answer."""
     rows, depths = places(report.trials)
-    answer = report.shown[1] if report.shown else None
-    line = {one.number for one in report.lineage(answer)} if answer is not None else set()
+    answers = report.answers or ((report.shown[1],) if report.shown else ())
+    line = {one.number for answer in answers for one in report.lineage(answer)}
     figure = go.Figure()
 
     def join(name: str, children: Sequence[Trial], **style: Any) -> None:
@@ -61,7 +61,7 @@ def family_tree(report: StudyReport) -> go.Figure:
     for rung, colour in enumerate(rung_colours(report)):
         there = [one for one in ok if one.rung == rung]
         add(f"reached rung {rung}", there, color=colour, size=8 + 2 * rung, line=RING)
-    chosen = [report.by_number[answer]] if answer in report.by_number else []
+    chosen = [report.by_number[answer] for answer in answers if answer in report.by_number]
     add("the answer" if report.winner else "the best so far", chosen, color=ORANGE, size=17,
         symbol="star", line=RING)  # fmt: skip
     deepest = max(depths.values(), default=0)
