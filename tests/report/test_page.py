@@ -12,6 +12,7 @@ from vidnas.deploy import ModelCard
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.limits import Limits
 from vidnas.report import plots
+from vidnas.report.choices import choices_of
 from vidnas.report.page import render, write_report
 from vidnas.training import Metrics, MultiLabelMetrics, TimeUse
 
@@ -249,3 +250,31 @@ def test_the_page_is_replaced_whole(tmp_path) -> None:
     assert write_report(report(), path) == path
     assert path.read_text(encoding="utf-8") == render(report())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_vote_is_shown_with_all_who_vote() -> None:
+    singles = [
+        ModelCard(trial=number, validation=metrics(top1), test=TEST, cost=cost(ms))
+        for number, top1, ms in ((3, 0.8, 3.0), (0, 0.6, 4.0), (5, 0.7, 9.0))
+    ]
+    own = metrics(0.9).model_copy(update={"loss": 0.3})
+    vote = ModelCard(trial=3, voters=(3, 0), validation=own, test=TEST, cost=cost(7.0))
+    found = report(models=singles, winner=vote, folder="study")
+    assert found.answers == (3, 0)
+    assert [card.name for card in found.finished] == [
+        "the vote of trials 3 and 0", "trial 3", "trial 5", "trial 0",
+    ]  # fmt: skip
+    assert [card.trial for card in found.along_the_limit] == [3, 0]
+    page = Page(render(found))
+    text = " ".join(page.text.split())
+    assert "The vote of trials 3 and 0 is surer of the right answers than each" in text
+    assert "Alone, trial 3 has 80.0% on the same test clips in 3 ms" in text
+    assert "Validation chose the vote of trials 3 and 0: 90.0% of 5 validation clips" in text
+    assert "loss of 0.300 there, that one 0.400" in text
+    assert "The vote of trials 3 + 0 , the answer" in text.replace("0,", "0 ,")
+    figure = plots.accuracy_against_cost(found)
+    assert (trace(figure, "chosen")["x"], trace(figure, "chosen")["y"]) == ([7.0], [0.9])
+    assert sorted(trace(figure, "finished")["x"]) == [3.0, 4.0, 9.0]
+    choices = choices_of(found)
+    assert choices and choices.found[choices.chosen].card is vote
+    assert [trial.number for trial in choices.found[choices.chosen].trials] == [3, 0]
