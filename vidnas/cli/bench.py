@@ -162,11 +162,14 @@ def _table(request: BenchRequest, json: bool) -> None:
         own = [row for row in rows if row.network == name]
         show((name, "bold"))
         show_table("Runtime", "Status", figures=_FIGURES, rows=map(_table_row, own))
+        for row in own:
+            if row.status != "ok":
+                show(f"{row.runtime}: {row.status}")
     for latency in [*timed.values()][:1]:
         results.print(escaped(_sentence(latency.protocol.model_copy(update=_EACH))))
 
 
-_FIGURES = ("MB", "Accuracy", "Lost", "p50", "p90 ms", "Wall", "CPU", "Peak")
+_FIGURES = ("MB", "Test", "Lost", "p50", "p90 ms", "Wall", "CPU", "Peak")
 _EACH = {"runtime": "each runtime", "dtype": "as named"}
 
 
@@ -200,7 +203,7 @@ def _table_row(row: BenchRow) -> tuple[str, ...]:
     timed = row.latency
     return (
         row.runtime,
-        row.status,
+        "ok" if row.status == "ok" else "failed",
         "-" if row.size_bytes is None else format_number(row.size_bytes / 1e6),
         "-" if row.accuracy is None else format_percent(row.accuracy),
         "-" if row.lost is None else f"{100 * row.lost:.1f}",

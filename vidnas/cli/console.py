@@ -98,7 +98,7 @@ def show_table(
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     heads, *cells = ([*map(escaped, row)] for row in ((key, *titles, *figures), *rows))
     longest = [max(map(len, column)) for column in zip_longest(heads, *cells, fillvalue="")]
-    left = results.width - sum(longest[1 + len(titles) :], 3 * len(figures))
+    left = results.width - sum(longest[1 + len(titles) :], 2 * len(figures))
     for place, head in enumerate(heads):
         if place > len(titles):
             table.add_column(head, justify="right", no_wrap=True)

@@ -345,7 +345,7 @@ class _Job:
         names = ", ".join(str(one.trial.number) for one in finalists)
         self.listener.say(
             f"Finishing trials {names} from where they stand, {format_duration(finish_s)}; "
-            "validation picks one."
+            "validation picks the answer."
         )
         with LocalExecutor(workers) as executor:
             return train_finalists(
