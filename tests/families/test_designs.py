@@ -72,7 +72,7 @@ def test_designs_take_the_sampling_that_comes_first(name: str, sampling: Samplin
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_designs_are_compared_in_both_ways_or_follow_the_fittest(name: str) -> None:
+def test_designs_are_compared_in_both_ways_or_follow_the_better(name: str) -> None:
     space = space_of(name, ORDINARY)
     designs = space.designs()
     if not isinstance(designs[0], NormalizedClips):

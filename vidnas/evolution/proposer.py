@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -68,14 +69,27 @@ class Proposer:
         return None
 
     def _as_learned(self, design: Architecture) -> Architecture:
-        """Return the design as the fittest candidate so far sees its clips; those that were drawn
-        in both ways, to be compared, stay as they are."""
-        trained = [one for one in self.known if one.evaluation.status == "ok"]
-        if not trained:
+        """Return the design as the better of each pair sees its clips, where the pairs agree.
+
+        A pair is a design that was drawn in both ways. What the first rung says of one pair is
+        noise on some clips: one search whose later designs all followed the fittest candidate ended
+        at 85.8 % where they had reached 96.6 % as they were drawn.
+        """
+        ways = {self._space.follow(design, better.architecture) for better in self._betters()}
+        if len(ways) != 1:
             return design
-        fittest = max(trained, key=lambda one: one.rank)
-        followed = self._space.follow(design, fittest.architecture)
+        (followed,) = ways
         return design if followed in self._designs else followed
+
+    def _betters(self) -> Iterator[Trial]:
+        """Yield the fitter of each pair, on the highest rung that both have reached."""
+        trained = [
+            one for one in self.known if one.proposal.design and one.evaluation.status == "ok"
+        ]
+        for one, other in combinations(trained, 2):
+            if self._space.follow(one.architecture, other.architecture) == other.architecture:
+                rung = min(one.rung, other.rung)
+                yield max(one, other, key=lambda trial: trial.evaluations[rung].fitness or 0.0)
 
     def _is_new(self, architecture: Architecture) -> bool:
         return architecture.digest not in self._tried

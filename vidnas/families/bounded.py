@@ -102,11 +102,11 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         fitted = (drawn.model_copy(update=self.fitting(drawn)) for drawn in self.drawn)
         return tuple({one.digest: one for one in fitted if self.contains(one)}.values())
 
-    def follow(self, design: Architecture, fittest: Architecture) -> Architecture:
-        """The design, normalising its clips as the fittest candidate does, where both can."""
-        if not (isinstance(design, NormalizedClips) and isinstance(fittest, NormalizedClips)):
+    def follow(self, design: Architecture, better: Architecture) -> Architecture:
+        """The design, normalising its clips as the better one does, where both can."""
+        if not (isinstance(design, NormalizedClips) and isinstance(better, NormalizedClips)):
             return design
-        followed = seen_alike(design, fittest)
+        followed = seen_alike(design, better)
         return followed if self.contains(followed) else design
 
     def for_streams(self) -> Self:

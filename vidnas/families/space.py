@@ -45,9 +45,9 @@ class Space(ABC):
         distinct in their digest; the ordinary ones first."""
         return ()
 
-    def follow(self, design: Architecture, fittest: Architecture) -> Architecture:
-        """Return the design with what the search has learned of the clips: how its fittest
-        candidate sees them. By default the design as it was drawn."""
+    def follow(self, design: Architecture, better: Architecture) -> Architecture:
+        """Return the design with what the search has learned of the clips: how a better one of
+        those that were drawn in both ways sees them. By default the design as it was drawn."""
         return design
 
     def for_streams(self) -> Self:
