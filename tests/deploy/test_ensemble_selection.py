@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,15 @@ def test_the_method_of_the_flow_is_kept(candidates: list[Candidate]) -> None:
     assert model.card.flow_method == "farneback"
     assert [spec.modality for spec in model.architecture.inputs] == ["rgb", "flow"]
     assert assemble([rgb, flow], [0]).card.flow_method == "dis"  # the default
+
+
+def test_the_epochs_of_all_members_count(candidates: list[Candidate]) -> None:
+    def trained(candidate: Candidate, epochs: float, kept: float) -> Candidate:
+        changed = {"epochs": epochs, "epochs_kept": kept}
+        card = candidate.model.card.model_copy(update=changed)
+        return replace(candidate, model=replace(candidate.model, card=card))
+
+    both = [trained(candidates[0], 30.0, 1.0), trained(candidates[1], 10.0, 0.5)]
+    card = assemble(both, [0, 1]).card
+    assert (card.epochs, card.epochs_kept) == (40.0, 0.8)
+    assert assemble([both[0], candidates[1]], [0, 1]).card.epochs is None

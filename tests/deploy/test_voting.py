@@ -34,28 +34,28 @@ def predicted(*rows: str, sure: float = 2.0) -> Predictions:
 def test_networks_that_err_elsewhere_vote_within_the_limit() -> None:
     validation = predicted("11111100", "11001111", "00111111")
     costs = [cost(2.0), cost(2.0), cost(2.5)]
-    assert choose_votes(validation, costs, Limits(latency_ms=7), 0)[0] == (0, 1, 2)
-    together = choose_votes(validation, costs, Limits(latency_ms=4.2), 0)
+    assert choose_votes(validation, costs, Limits(latency_ms=7))[0] == (0, 1, 2)
+    together = choose_votes(validation, costs, Limits(latency_ms=4.2))
     assert together == [(0, 1)]  # the others cost 4.5 ms or more
-    assert choose_votes(validation, costs, Limits(latency_ms=3.9), 0) == []
-    assert choose_votes(validation, costs, Limits(parameters=20), 0)[0] == (0, 1)
+    assert choose_votes(validation, costs, Limits(latency_ms=3.9)) == []
+    assert choose_votes(validation, costs, Limits(parameters=20))[0] == (0, 1)
     # One runs after the other: memory does not add up.
-    assert (0, 1, 2) in choose_votes(validation, costs, Limits(memory_bytes=100), 0)
+    assert (0, 1, 2) in choose_votes(validation, costs, Limits(memory_bytes=100))
 
 
 def test_nothing_votes_that_is_no_surer() -> None:
     same = predicted("11111100", "11111100", "11110000")
-    assert choose_votes(same, [cost(1.0)] * 3, Limits(latency_ms=9), 0) == []
+    assert choose_votes(same, [cost(1.0)] * 3, Limits(latency_ms=9)) == []
 
 
 def test_a_network_that_is_always_right_answers_alone() -> None:
     certain = predicted("11111111", "11111111", sure=1.0)
-    assert choose_votes(certain, [cost(1.0)] * 2, Limits(latency_ms=9), 0) == []
+    assert choose_votes(certain, [cost(1.0)] * 2, Limits(latency_ms=9)) == []
 
 
 def test_few_vote_however_many_are_finished() -> None:
     rows = [f"{'1' * at}0{'1' * (7 - at)}" for at in range(6)]
-    votes = choose_votes(predicted(*rows), [cost(1.0)] * 6, Limits(latency_ms=99), 0)
+    votes = choose_votes(predicted(*rows), [cost(1.0)] * 6, Limits(latency_ms=99))
     assert {len(one) for one in votes} == set(range(2, MOST_VOTERS + 1))
 
 

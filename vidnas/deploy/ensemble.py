@@ -179,8 +179,11 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
         member.load_state_dict(model.network.state_dict())
     runs = tuple(run for model in models for run in model.card.training_runs)
     first = models[0].card
+    epochs, kept = _epochs([model.card for model in models])
     card = ModelCard(
         training_runs=runs,
+        epochs=epochs,
+        epochs_kept=kept,
         clips=first.clips,
         typical_frames=first.typical_frames,
         data=first.data,
@@ -188,3 +191,12 @@ def assemble(candidates: Sequence[Candidate], votes: Sequence[int]) -> Model:
     )
     seen = SeenVideos.of(candidates[0].cache)  # all were trained on the same clips
     return Model(network, models[0].classes, card, seen)
+
+
+def _epochs(cards: Sequence[ModelCard]) -> tuple[float | None, float | None]:
+    """Return the epochs of all members, and which share of them was kept, where each says so."""
+    known = [(card.epochs, card.epochs_kept) for card in cards if card.epochs and card.epochs_kept]
+    if len(known) < len(cards):
+        return None, None
+    epochs = sum(own for own, _ in known)
+    return epochs, epochs / sum(own / kept for own, kept in known)

@@ -14,9 +14,9 @@ MOST_VOTERS = 4
 
 
 def choose_votes(
-    validation: Predictions, costs: Sequence[Cost], limits: Limits, alone: int
+    validation: Predictions, costs: Sequence[Cost], limits: Limits
 ) -> list[tuple[int, ...]]:
-    """Return the sets of networks that are surer of the right answers together than one alone.
+    """Return the sets of networks that are surer of the right answers than the first one alone.
 
     They are ordered by their loss on the validation split. On the few videos of that split most
     sets are equally accurate, and the most accurate ones can be far less sure: in nine searches
@@ -24,15 +24,14 @@ def choose_votes(
     is nothing to gain over a network that is always right.
 
     Args:
-        validation: what all networks predict.
+        validation: what all networks predict, that of the best alone first.
         costs: of the networks; a set costs about what they do one after the other.
         limits: what a set has to keep.
-        alone: index of the network that is the answer if none vote.
 
     Returns:
         Indices in rising order, the set with the lowest loss first.
     """
-    own = validation.score([alone])
+    own = validation.score([0])
     if own.headline_share == 1.0:
         return []
     found = []

@@ -56,8 +56,7 @@ class Delivery:
             finished: the best first.
         """
         folder = self.study.folder / BEST_FOLDER
-        alone = self._choose(finished)
-        chosen = self._vote(finished, alone) or alone
+        chosen = self._vote(finished) or self._choose(finished)
         shipped = chosen.card.shipped
         names = {MODEL_FILE, ONNX_FILE, *([shipped.name] if shipped else [])}
         if all((folder / name).is_file() for name in names):
@@ -82,7 +81,7 @@ class Delivery:
         assert best is not None  # there is a finished network
         return best
 
-    def _vote(self, finished: Sequence[Model], alone: Model) -> Model | None:
+    def _vote(self, finished: Sequence[Model]) -> Model | None:
         """Return the networks that are surer together than the best alone and keep the limits at
         rest, if there are such; without a limit nothing says how many may vote."""
         limits = self.study.config.limits
@@ -90,10 +89,7 @@ class Delivery:
         if limits == Limits() or limits.frame_latency_ms is not None or len(costs) < len(finished):
             return None
         candidates = [Candidate(self.study.folder, model, self.cache) for model in finished]
-        numbers = [model.card.trial for model in finished]
-        votes = choose_votes(
-            Predictions.of(candidates, "val"), costs, limits, numbers.index(alone.card.trial)
-        )
+        votes = choose_votes(Predictions.of(candidates, "val"), costs, limits)
         for voters in votes[:_VOTES_TRIED]:
             model = self._at_rest(self._together([candidates[index] for index in voters]))
             if model.card.within_limits:
