@@ -267,7 +267,7 @@ def test_a_vote_is_shown_with_all_who_vote() -> None:
     assert [card.trial for card in found.along_the_limit] == [3, 0]
     page = Page(render(found))
     text = " ".join(page.text.split())
-    assert "The vote of trials 3 and 0 is surer of the right answers than each" in text
+    assert "The vote of trials 3 and 0 is surer of the right answers than the best" in text
     assert "Alone, trial 3 has 80.0% on the same test clips in 3 ms" in text
     assert "Validation chose the vote of trials 3 and 0: 90.0% of 5 validation clips" in text
     assert "loss of 0.300 there, that one 0.400" in text

@@ -10,7 +10,7 @@ from vidnas.deploy.ensemble import Predictions
 from vidnas.evolution.limits import Limits
 
 MOST_VOTERS = 4
-"""A fifth adds little, and every subset is tried."""
+"""Every set up to this size is tried, and each voter is one more input to feed."""
 
 
 def choose_votes(
