@@ -95,6 +95,7 @@ def test_strong_edges_are_darker_and_lie_on_top() -> None:
     assert greys == sorted(greys, reverse=True) and greys[0] < 210
     assert (shade(-1), shade(1), shade(2)) == (shade(0), "#000000", "#000000")
     assert "edge weight 0" in svg
+    assert " id=" not in svg, "a page holds many drawings, and one name once"
 
 
 def test_without_weights_nothing_speaks_of_them() -> None:

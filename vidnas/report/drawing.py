@@ -33,6 +33,7 @@ FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 _FONT_FILES = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf"))]
 _LEGEND_ROW_PX, _SWATCH_PX = 24.0, 13.0
 _SCALE_PX = 110.0
+_SCALE_STEPS = 12
 _PNG_ZOOM = 2.0
 _SIZES_NOTE = "Sizes: channels x frames x height x width."
 
@@ -267,12 +268,16 @@ def _add_legend(
 
 
 def _add_weight_scale(svg: ET.Element, y: float) -> None:
-    """Add the greys of edge weights from 0 to 1."""
+    """Add the greys of edge weights from 0 to 1.
+
+    They are steps and no gradient, which has a name: of several drawings in a page all take that of
+    the first, and show nothing where that is hidden.
+    """
     text = "edge weight 0"
     x = MARGIN + text_width(text, DETAIL_PX) + 7
     add_text(svg, text, MARGIN, y + 10.5, DETAIL_PX, colour=QUIET)
-    gradient = add(svg, "linearGradient", id="weights")
-    add(gradient, "stop", stop_color=shade(0))
-    add(gradient, "stop", offset=1, stop_color=shade(1))
-    add(svg, "rect", x=x, y=y + 4, width=_SCALE_PX, height=5, rx=2.5, fill="url(#weights)")
+    step = _SCALE_PX / _SCALE_STEPS
+    for at in range(_SCALE_STEPS):
+        grey = shade(at / (_SCALE_STEPS - 1))
+        add(svg, "rect", x=x + at * step, y=y + 4, width=step, height=5, fill=grey)
     add_text(svg, "1", x + _SCALE_PX + 7, y + 10.5, DETAIL_PX, colour=QUIET)
