@@ -81,6 +81,18 @@ class ToySpace(Space):
 FAMILY = Family("toy", Toy, network=ToyNetwork, space=ToySpace)
 
 
+class Following(ToySpace):
+    """The last width is how a toy sees its clips."""
+
+    def designs(self) -> tuple[Architecture, ...]:
+        widths = (1, 1, 1, 1), (1, 1, 1, 9), (2, 2, 2, 1), (2, 2, 2, 9), (4, 4, 4, 4), (5, 5, 5, 5)
+        return tuple(Toy(widths=one) for one in widths)
+
+    def follow(self, design: Architecture, better: Architecture) -> Architecture:
+        assert isinstance(design, Toy) and isinstance(better, Toy)
+        return Toy(widths=(*design.widths[:3], better.widths[3]))
+
+
 @dataclass(frozen=True)
 class ToyEvaluator:
     """Fitness: the mean width, in [0, 1]."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import optuna
 import pytest
-from search_toys import Toy, ToyEvaluator, ToyLadder, ToySpace, toy_config
+from search_toys import Following, Toy, ToyEvaluator, ToyLadder, ToySpace, toy_config
 
 import vidnas
 from vidnas.core import Evaluation, UserError
@@ -27,7 +27,6 @@ from vidnas.evolution import (
     LocalExecutor,
     LocalSearch,
     ParetoEvolution,
-    RandomSearch,
     Strategy,
     Study,
     TopK,
@@ -37,9 +36,7 @@ from vidnas.evolution import (
 )
 from vidnas.evolution.ladder import Ladder
 from vidnas.evolution.niches import Niches
-from vidnas.evolution.proposer import Proposer
 from vidnas.evolution.records import Records
-from vidnas.evolution.trial import Proposal
 from vidnas.families import Architecture
 
 LIMITS = Limits(parameters=2000)
@@ -269,18 +266,6 @@ def test_designs_come_first_also_after_a_kill(tmp_path: Path, make: Any) -> None
     assert repr(trials[0]).startswith("Trial(0, design, ok")
 
 
-class Following(ToySpace):
-    """The last width is how a toy sees its clips."""
-
-    def designs(self) -> tuple[Architecture, ...]:
-        widths = (1, 1, 1, 1), (1, 1, 1, 9), (2, 2, 2, 1), (2, 2, 2, 9), (4, 4, 4, 4), (5, 5, 5, 5)
-        return tuple(Toy(widths=one) for one in widths)
-
-    def follow(self, design: Architecture, better: Architecture) -> Architecture:
-        assert isinstance(design, Toy) and isinstance(better, Toy)
-        return Toy(widths=(*design.widths[:3], better.widths[3]))
-
-
 def test_designs_follow_the_better_unless_both_ways_are_drawn(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "space": Following(),
@@ -294,35 +279,6 @@ def test_designs_follow_the_better_unless_both_ways_are_drawn(tmp_path: Path) ->
     designs = [trial.architecture for trial in trials if trial.proposal.design]
     followed = tuple(Toy(widths=(n, n, n, 9)) for n in (4, 5))
     assert designs == [*Following().designs()[:4], *followed]
-
-
-@pytest.mark.parametrize(
-    ("rungs", "last"),
-    [
-        (((0.1,), (0.2,), (0.3,), (0.4,)), 9),
-        (((0.2,), (0.1,), (0.4,), (0.3,)), 1),
-        (((0.1,), (0.2,), (0.4,), (0.3,)), 4),  # the pairs disagree: as it was drawn
-        (((0.2, 0.3), (0.1, 0.4), (0.4,), ()), 9),  # compared on the highest common rung
-        (((0.1,), (0.2, 0.9), (0.4,), (0.3, 0.9)), 4),  # one that climbed alone has no merit
-        (((), (0.2,), (0.4,), ()), 4),  # neither pair was trained
-    ],
-)
-def test_pairs_decide_how_later_designs_see_their_clips(
-    rungs: tuple[tuple[float, ...], ...], last: int
-) -> None:
-    space = Following()
-    proposer = Proposer(space, RandomSearch(), space.designs(), seed=0)
-    for number, (design, reached) in enumerate(zip(space.designs(), rungs, strict=False)):
-        proposal = Proposal(design, design=True)
-        proposer.note(proposal)
-        failed = Evaluation(status="failed", reason="none")
-        evaluations = [Evaluation(status="ok", fitness=one) for one in reached] or [failed]
-        trial = Trial(number, proposal, evaluations[0], elapsed_s=1.0)
-        for one in evaluations[1:]:
-            trial = trial.climbed(one, 2.0)
-        proposer.teach(trial)
-    proposed = proposer.propose(before=4)
-    assert proposed and proposed.architecture == Toy(widths=(4, 4, 4, last))
 
 
 def test_designs_may_be_left_out_and_that_is_compared(tmp_path: Path) -> None:
