@@ -184,7 +184,7 @@ def test_without_one_that_keeps_the_limits_the_best_is_the_answer(
 
 
 def test_the_surest_vote_that_keeps_the_limits_at_rest_is_the_answer(
-    tmp_path, cache, measured, proposed, monkeypatch: pytest.MonkeyPatch
+    tmp_path, cache, measured, proposed
 ) -> None:
     proposed += [(0, 1), (1, 2)]
     models = finished(tmp_path, cache, 5, 4, 3)

@@ -75,13 +75,15 @@ class Proposer:
         noise on some clips: one search whose later designs all followed the fittest candidate ended
         at 85.8 % where they had reached 96.6 % as they were drawn.
         """
-        ways = {self._space.follow(design, better.architecture) for better in self._betters()}
+        ways = {
+            self._space.follow(design, better.architecture) for better in self._better_of_pairs()
+        }
         if len(ways) != 1:
             return design
         (followed,) = ways
         return design if followed in self._designs else followed
 
-    def _betters(self) -> Iterator[Trial]:
+    def _better_of_pairs(self) -> Iterator[Trial]:
         """Yield the fitter of each pair, on the highest rung that both have reached."""
         trained = [
             one for one in self.known if one.proposal.design and one.evaluation.status == "ok"

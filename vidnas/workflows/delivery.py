@@ -11,7 +11,6 @@ import numpy as np
 from vidnas.core import Cost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
-from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble
 from vidnas.deploy.export import export_model
@@ -27,14 +26,13 @@ from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import measured_in
-from vidnas.training import TimeUse, evaluate, measure_time_use
+from vidnas.training import AnyMetrics, TimeUse, evaluate, measure_time_use
 from vidnas.workflows.examination import examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
 
-_JUDGED: tuple[Split, ...] = ("val", "test")
 _VOTES_TRIED = 3
 """What networks take together at rest is about, not quite, what they took in the search."""
 
@@ -89,14 +87,15 @@ class Delivery:
         if limits == Limits() or limits.frame_latency_ms is not None or len(costs) < len(finished):
             return None
         candidates = [Candidate(self.study.folder, model, self.cache) for model in finished]
-        votes = choose_votes(Predictions.of(candidates, "val"), costs, limits)
-        for voters in votes[:_VOTES_TRIED]:
-            model = self._at_rest(self._together([candidates[index] for index in voters]))
+        validation = Predictions.of(candidates, "val")
+        for voters in choose_votes(validation, costs, limits)[:_VOTES_TRIED]:
+            together = [candidates[index] for index in voters]
+            model = self._at_rest(self._together(together, validation.score(voters)))
             if model.card.within_limits:
                 return model
         return None
 
-    def _together(self, voters: Sequence[Candidate]) -> Model:
+    def _together(self, voters: Sequence[Candidate], validation: AnyMetrics) -> Model:
         """Return networks as one that votes, with what was measured of it if it was here before."""
         model = assemble(voters, range(len(voters)))
         numbers = tuple(one.model.card.trial for one in voters)
@@ -107,15 +106,9 @@ class Delivery:
             known = load_card(folder)
             if known.training_runs == card.training_runs:
                 return replace(model, card=known)
-        validation, test = (
-            evaluate(
-                model.network,
-                self.cache,
-                split,
-                task=voters[0].model.card.task,
-                clips_per_video=CLIPS_PER_VIDEO,
-            )
-            for split in _JUDGED
+        task = voters[0].model.card.task
+        test = evaluate(
+            model.network, self.cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO
         )
         found = {"validation": validation, "test": test}
         model = replace(model, card=card.model_copy(update=found))
