@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vidnas.evolution.cluster_clips import ClusterClipEvaluator
     from vidnas.evolution.events import Event
 
-RUNGS, EPOCHS, EVALUATIONS = 3, 3, 24
+RUNGS, EPOCHS, EVALUATIONS = 3, 3, 96
 STORE_BYTES = 100_000_000
 
 

@@ -13,11 +13,12 @@ import pytest
 from commands import call
 
 from vidnas.core import UserError
-from vidnas.data.live_frames import LiveFrames, StreamClock
+from vidnas.data.live_frames import LiveFrames, Recent, StreamClock
 from vidnas.data.reading import read_video
 from vidnas.data.reading.live import LiveSource, live_source
 from vidnas.deploy import Model, save_model
 from vidnas.deploy.live import watch
+from vidnas.deploy.onlookers import onlooker_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -164,6 +165,69 @@ def test_live_answers_are_those_of_the_same_frames(model: Model, video: Path) ->
         with torch.inference_mode():
             expected = model.network(clip.float() / 255).softmax(1)[0].numpy()
         assert answer.scores == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.fixture
+def causal(model: Model) -> Model:
+    """A model whose network carries its past; its clips move on by two frames."""
+    from dataclasses import replace
+
+    from vidnas.families import create_network
+
+    architecture = model.architecture.model_copy(update={"causal": True})
+    return replace(model, network=create_network(architecture, 3).eval())
+
+
+def test_a_causal_network_takes_every_frame_of_a_stream_once(causal: Model, video: Path) -> None:
+    """It answers for one clip of all frames since the first answer, or for the newest clip, if
+    that is longer."""
+    import torch
+
+    from vidnas.data.sampling import clips_of
+
+    (spec,) = causal.architecture.inputs
+    frames, _ = read_video(video, size_px=32)
+    onlooker = onlooker_of(causal)
+    for number in range(spec.span_frames, len(frames) + 1, spec.frame_stride):
+        assert onlooker.next == number
+        found, passed = onlooker.look(recent(frames, number, onlooker.keep))
+        count = max(spec.frames, (number - spec.span_frames) // spec.frame_stride + 1)
+        since = spec.model_copy(update={"frames": count})
+        (clip,) = clips_of(frames[number - since.span_frames : number], [since])
+        with torch.inference_mode():
+            expected = causal.network(clip.float() / 255).softmax(1)[0].numpy()
+        assert found == pytest.approx(expected, abs=1e-6)
+        assert passed == 0
+
+
+def test_a_causal_network_catches_up_or_begins_anew(causal: Model, video: Path) -> None:
+    (spec,) = causal.architecture.inputs
+    frames, _ = read_video(video, size_px=32)
+    slow, steady, fresh = onlooker_of(causal), onlooker_of(causal), onlooker_of(causal)
+    window = spec.span_frames
+    for number in range(window, window + 7):
+        if number >= steady.next:
+            expected, _ = steady.look(recent(frames, number, steady.keep))
+    slow.look(recent(frames, window, slow.keep))
+    found, passed = slow.look(recent(frames, window + 6, slow.keep))  # three steps in one
+    assert (found.tolist(), passed) == (expected.tolist(), 0)
+
+    slow._seen, slow.next = 0, window
+    found, passed = slow.look(recent(frames, len(frames), window))
+    expected, missed = fresh.look(recent(frames, len(frames), window))
+    assert found.tolist() == expected.tolist()
+    assert passed == missed == len(frames) - window
+
+
+def recent(frames: np.ndarray, number: int, keep: int) -> Recent:
+    """What a stream of these frames has kept after so many."""
+    return Recent(list(frames[max(0, number - keep) : number]), number, 0.0, 0.0, 0)
+
+
+def test_a_causal_network_watches_a_stream(causal: Model, video: Path) -> None:
+    answers = list(watch(causal, LiveSource(f"file://{video}"), smoothing_s=1e-3))
+    assert len(answers) > 5
+    assert answers[-1].dropped == 0
 
 
 def test_a_slow_reader_sees_the_newest_frames_and_none_is_queued(video: Path) -> None:

@@ -6,19 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
 from vidnas.core import UserError
 from vidnas.core.clip import SMOOTHING_S
 from vidnas.data.live_frames import LiveFrames, Recent
 from vidnas.data.reading.live import LiveSource
-from vidnas.data.reading.pictures import Frames
-from vidnas.data.sampling import clips_of
 from vidnas.deploy.model import Model
+from vidnas.deploy.onlookers import onlooker_of
 from vidnas.deploy.timeline import Scores, Smoothing
-from vidnas.deploy.windows import window_of
-from vidnas.training.evaluation import predict_scores
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,8 @@ class Answer:
 def watch(
     model: Model, source: LiveSource, *, smoothing_s: float = SMOOTHING_S
 ) -> Iterator[Answer]:
-    """Yield what a model sees in a camera or a stream, each time that its window has moved on.
+    """Yield what a model sees in a camera or a stream, each time that its window has moved on; a
+    network that carries its past takes every frame once, and answers after each.
 
     An answer is about the newest frames there are when the one before it is done: of a stream that
     is faster than the model, frames are dropped, and none is ever queued.
@@ -60,17 +55,15 @@ def watch(
             f"{source}: this model takes optical flow, which is not computed live; choose a model "
             "of RGB clips, or record the stream and predict the file."
         )
-    window, hop = window_of(contract)
+    onlooker = onlooker_of(model)
     smooth = Smoothing(smoothing_s)
-    _predict(model, [np.zeros((contract.stored_px, contract.stored_px, 3), np.uint8)] * window)
-    seen = unseen = 0
+    unseen = 0
     with LiveFrames(
-        source, size_px=contract.stored_px, rate_fps=contract.rate_fps, keep=window
+        source, size_px=contract.stored_px, rate_fps=contract.rate_fps, keep=onlooker.keep
     ) as live:
-        while recent := live.wait(max(window, seen + hop)):
-            scores = _predict(model, recent.frames)
-            unseen += max(0, recent.number - window - seen)
-            seen = recent.number
+        while recent := live.wait(onlooker.next):
+            scores, passed = onlooker.look(recent)
+            unseen += passed
             yield _answer(recent, smooth(recent.time_s, scores), unseen)
 
 
@@ -82,11 +75,3 @@ def _answer(recent: Recent, scores: Scores, unseen: int) -> Answer:
         dropped=unseen + recent.undecoded,
         scores=scores,
     )
-
-
-def _predict(model: Model, frames: list[Frames]) -> Scores:
-    clips = clips_of(np.stack(frames), model.contract.inputs)
-    with torch.inference_mode():
-        scores = predict_scores(model.network.eval(), clips, torch.device("cpu"), model.card.task)
-    row: Scores = scores[0].double().numpy()
-    return row

@@ -26,7 +26,8 @@ class StreamingNetwork:
 
     In a network that carries its past, one of causal layers, no feature depends on the ends of a
     clip: every layer runs on the newest frames only, and sees the frames before the window as they
-    were. So it gives what the network gives for one clip of all frames since the first window.
+    were. So it gives what the network gives for one clip of all frames since the newest one of the
+    first window, once that is no shorter than a window.
     """
 
     def __init__(self, network: Network, *, hop: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.clip import Squares
@@ -133,7 +133,7 @@ def _require_labels(cache: ClipCache, split: Split, task: Task) -> None:
 
 
 def predict_scores(
-    network: nn.Module, clips: tuple[Tensor, ...], device: torch.device, task: Task
+    network: Callable[..., Tensor], clips: tuple[Tensor, ...], device: torch.device, task: Task
 ) -> Tensor:
     """Return a score in [0, 1] per class, `(N, num_classes)`, on the CPU for uint8 clips
     `(N, C, T, H, W)`.
@@ -144,8 +144,10 @@ def predict_scores(
     return task.scores(_finite_logits(network, clips, device))
 
 
-def _finite_logits(network: nn.Module, clips: tuple[Tensor, ...], device: torch.device) -> Tensor:
-    logits: Tensor = network(*(to_input(clip, device) for clip in clips)).float().cpu()
+def _finite_logits(
+    network: Callable[..., Tensor], clips: tuple[Tensor, ...], device: torch.device
+) -> Tensor:
+    logits = network(*(to_input(clip, device) for clip in clips)).float().cpu()
     if not logits.isfinite().all():
         raise NotFinite("The network predicts numbers that are not finite.")
     return logits

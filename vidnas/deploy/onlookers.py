@@ -1,0 +1,98 @@
+"""How a network is asked about the newest frames of a stream: by whole clips, or step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidnas.data.live_frames import Recent
+from vidnas.data.reading.pictures import Frames
+from vidnas.data.sampling import clips_of
+from vidnas.deploy.model import Model
+from vidnas.deploy.streaming import StreamingNetwork
+from vidnas.deploy.timeline import Scores
+from vidnas.deploy.windows import window_of
+from vidnas.training.evaluation import predict_scores
+
+
+class Onlooker(Protocol):
+    """Looks at the newest frames of a stream."""
+
+    keep: int
+    """How many of the newest frames it is given, once there are so many."""
+    next: int
+    """How many frames must have come before it looks again."""
+
+    def look(self, recent: Recent) -> tuple[Scores, int]:
+        """Return the scores, `(classes,)`, and how many frames were passed over unseen."""
+
+
+def onlooker_of(model: Model) -> Onlooker:
+    """Return what looks at a stream for a model.
+
+    A network that carries its past takes every frame once. All others compute whole clips: in
+    torch, steps would save them no time.
+    """
+    model.network.eval()
+    if model.network.carries_past and len(model.contract.inputs) == 1:
+        return StepByStep(model)
+    return ClipByClip(model)
+
+
+class ClipByClip:
+    """Shows a network the newest clip, each time that its window has moved on."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.keep, self._hop = window_of(model.contract)
+        self.next = self.keep
+        self._seen = 0
+        side = model.contract.stored_px
+        blank = np.zeros((side, side, 3), np.uint8)
+        _ask(model.network, model, [blank] * self.keep)  # the first time takes longest
+
+    def look(self, recent: Recent) -> tuple[Scores, int]:
+        """Look at the newest clip."""
+        passed = max(0, recent.number - self.keep - self._seen)
+        self._seen, self.next = recent.number, recent.number + self._hop
+        return _ask(self._model.network, self._model, recent.frames), passed
+
+
+class StepByStep:
+    """Gives a network that carries its past every frame once.
+
+    Where frames came faster than it looks, it catches up; where it has missed some, it forgets the
+    past and begins with the newest clip.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._network = StreamingNetwork(model.network)
+        self._window = self.next = model.contract.inputs[0].span_frames
+        self.keep = 2 * self._window
+        self._seen = 0
+
+    def look(self, recent: Recent) -> tuple[Scores, int]:
+        """Take the frames that have come since it looked last."""
+        passed, gone = 0, recent.number - len(recent.frames)
+        if self.next - self._window < gone:
+            passed = recent.number - self._window - self._seen
+            self._network.reset()
+            self.next = recent.number
+        while self.next <= recent.number:
+            end = self.next - gone
+            scores = _ask(self._network, self._model, recent.frames[end - self._window : end])
+            self._seen, self.next = self.next, self.next + self._network.hop
+        return scores, passed
+
+
+def _ask(network: Callable[..., Tensor], model: Model, frames: Sequence[Frames]) -> Scores:
+    clips = clips_of(np.stack(frames), model.contract.inputs)
+    with torch.inference_mode():
+        scores = predict_scores(network, clips, torch.device("cpu"), model.card.task)
+    row: Scores = scores[0].double().numpy()
+    return row
