@@ -11,6 +11,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vidnas.layers.padding import same_padding
 from vidnas.layers.spans import Reach
@@ -34,6 +35,8 @@ def per_frame(x: Tensor, frames: int) -> Tensor:
 
 def mean_over_space(x: Tensor) -> Tensor:
     """`(N * T, C, H, W)` to `(N * T, C)`."""
+    if torch.onnx.is_in_onnx_export():  # runtimes pool in the layout of their convolutions
+        return functional.adaptive_avg_pool2d(x, 1).flatten(1)
     # Permuted first, so that the gradient is channels-last too.
     return x.permute(0, 2, 3, 1).mean((1, 2))
 
