@@ -214,7 +214,7 @@ def outcome(trials: list[Trial], fate: Losses) -> dict[str, Any]:
         if epochs != [EPOCHS * 3**rung for rung in range(len(epochs))]:
             raise SystemExit(f"trial {one.number} climbed by {epochs} epochs")
     trained = len(passes(fate.ledger))
-    kept = sum(rung.metrics["new_epochs"] for one in trials for rung in one.evaluations)
+    kept = sum(rung.metrics.get("new_epochs", 0.0) for one in trials for rung in one.evaluations)
     return {
         "nodes_lost": len(fate.killed),
         "candidates": counts,
