@@ -43,6 +43,20 @@ def test_a_budget_is_spent_and_not_more(
     assert times.rung_s * 3**times.rungs > times.search_s
 
 
+@pytest.mark.parametrize(("judging_s", "less_s"), [(0, 0), (30, 0), (80, 50), (1000, 90)])
+def test_long_tests_take_from_the_time_to_finish(
+    judging_s: float, less_s: float, tmp_path: Path
+) -> None:
+    times = plan(tmp_path, budget="10m")
+    assert (times.rest_s, times.finish_s) == pytest.approx((30, 180))
+    assert times.finish_beside(judging_s) == pytest.approx(180 - less_s)
+
+
+def test_without_a_budget_tests_take_what_they_take(tmp_path: Path) -> None:
+    times = plan(tmp_path, evaluations=10)
+    assert times.finish_beside(1000) == times.finish_s
+
+
 @pytest.mark.parametrize(
     ("clips", "budget", "epochs", "rung_s", "rungs"),
     [

@@ -107,6 +107,14 @@ class Plan(Value):
             evaluations=int(min(request.evaluations or math.inf, max(born, 1))),
         )
 
+    def finish_beside(self, judging_s: float) -> float:
+        """Return the time of the cool-down where judging what is finished takes so long: what the
+        rest of the budget does not hold of that is taken from it, but no more than half."""
+        if self.budget_s is None:
+            return self.finish_s
+        left_s = self.finish_s - max(judging_s - self.rest_s, 0.0)
+        return max(left_s, self.finish_s / 2)
+
     def __str__(self) -> str:
         finish = f"{format_duration(self.finish_s)} to finish the best"
         rest = f"about {format_duration(self.rest_s)} for start-up, testing and export"

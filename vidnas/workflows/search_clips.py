@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy.card import ModelCard
-from vidnas.deploy.finalists import Finalist, choose_finalists, train_finalists
+from vidnas.deploy.finalists import choose_finalists, train_finalists
 from vidnas.deploy.judging import Judging
 from vidnas.deploy.model import Model
 from vidnas.deploy.shipping import ONNX_FILE
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
-_LEAST_FINISHING = 0.5
-"""The least of the time to finish that remains, however long judging takes."""
 
 
 @dataclass(frozen=True)
@@ -345,8 +343,9 @@ class _Job:
             )
         finish_s = self.plan.finish_s
         finalists = choose_finalists(self.study, finish_s, workers)
-        if (late_s := self._late_s(finalists, workers)) > 0:
-            finish_s = max(finish_s - late_s, _LEAST_FINISHING * finish_s)
+        if self.request.train_time_s is None:
+            trials = [one.trial for one in finalists]
+            finish_s = self.plan.finish_beside(Judging.of(self.cache).expected_s(trials, workers))
             finalists = choose_finalists(self.study, finish_s, workers)
         names = ", ".join(str(one.trial.number) for one in finalists)
         self.listener.say(
@@ -362,13 +361,6 @@ class _Job:
                 executor,
                 on_tick=clock(self.listener, "Finishing", finish_s),
             )
-
-    def _late_s(self, finalists: Sequence[Finalist], workers: int) -> float:
-        """Return by how much the judging of these takes longer than the plan allows for it."""
-        if self.plan.budget_s is None or self.request.train_time_s is not None:
-            return 0.0
-        trials = [one.trial for one in finalists]
-        return Judging.of(self.cache).expected_s(trials, workers) - self.plan.rest_s
 
 
 def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:
