@@ -3,11 +3,11 @@
     python -m benchmarks.rivals digits10.csv demo12 --out rivals --minutes 10
 
 Four ways per clips and seed: `vidnas search` with its defaults; the same with random search on the
-same ladder, and with `top-k`; and the best design alone. A fifth, `orphans`, is run on demand:
-evolution whose children start from random weights. That one takes as many core-seconds on one
-thread as a search on all cores: every design within the limit climbs the first rung, then the best
-by validation goes on, with a cool-down at the end and the recipe of the search. All ways find the
-clips decoded. Nothing else should be running.
+same ladder, and with `top-k`; and the best design alone. The last takes as many core-seconds on one
+thread as a search on all cores: every design climbs the first rung, smaller where it breaks the
+limit; then the best by validation goes on, with the recipe of the search and a cool-down at the
+end. A fifth way, `orphans`, is run on demand: evolution whose children start from random weights.
+All ways find the clips decoded. Nothing else should be running.
 
 What is finished is recorded in OUT/runs.jsonl and found there again, also with more clips or seeds.
 """
@@ -142,13 +142,12 @@ def design_jobs(
             reference=reference,
         )
         core_s = 60 * key["minutes"] * key["cores"]
-        yield key, train_best_design, (evaluator, space.designs(), core_s, key["seed"], request.out)
+        yield key, train_best_design, (evaluator, space, core_s, key["seed"], request.out)
 
 
-def train_best_design(
-    evaluator: Any, designs: Sequence[Any], core_s: float, seed: int, folder: Path
-) -> Line:
-    """Bring every design to the first rung, and the best as far as it goes; test that one."""
+def train_best_design(evaluator: Any, space: Any, core_s: float, seed: int, folder: Path) -> Line:
+    """Bring every design to the first rung, smaller where it breaks the limit, and the best as far
+    as it goes; test that one."""
     from vidnas.core.clip import CLIPS_PER_VIDEO
     from vidnas.data.cache import ClipCache
     from vidnas.evolution.launcher import evaluation_seed
@@ -158,10 +157,13 @@ def train_best_design(
 
     load = os.getloadavg()[0]
     first = Log(folder / "designs.jsonl")
-    found = [
-        first.measure(partial(climb_first, evaluator, design, seed), design=design.digest)
-        for design in designs
-    ]
+    designs, found = [*space.designs()], []
+    for design in designs:  # which grow in number
+        climb = partial(climb_first, evaluator, design, seed)
+        found.append(first.measure(climb, design=design.digest))
+        if found[-1]["status"] == "rejected":
+            smaller = space.smaller(design)
+            designs += [smaller] if smaller is not None and smaller not in designs else []
     tried = [line for line in found if line["status"] == "ok"]
     spent_s = sum(line["seconds"] for line in found)
     if not tried or spent_s >= core_s:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from search_toys import Following, Toy
+from search_toys import Following, Toy, ToySpace
 
-from vidnas.core import Evaluation
+from vidnas.core import Cost, Evaluation
 from vidnas.evolution import RandomSearch, Trial
 from vidnas.evolution.proposer import Proposer
 from vidnas.evolution.trial import Proposal
+from vidnas.families import Architecture
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,36 @@ def test_pairs_decide_how_later_designs_see_their_clips(
         proposer.teach(trial)
     proposed = proposer.propose(before=4)
     assert proposed and proposed.architecture == Toy(widths=(4, 4, 4, last))
+
+
+class Shrinking(ToySpace):
+    """A space whose designs get smaller down to a width of one."""
+
+    def designs(self) -> tuple[Toy, ...]:
+        return (Toy(widths=(8,)), Toy(widths=(4,)), Toy(widths=(6,)))
+
+    def smaller(self, design: Architecture) -> Toy | None:
+        assert isinstance(design, Toy)
+        width = design.widths[0] // 2
+        return Toy(widths=(width,)) if width else None
+
+
+def test_a_design_that_breaks_a_limit_comes_again_smaller() -> None:
+    space = Shrinking()
+    proposer = Proposer(space, RandomSearch(), space.designs(), seed=0)
+    cost = Cost(parameters=1, macs=1, activation_bytes=1)
+    widths = []
+    for number in range(5):
+        proposal = proposer.propose(before=number)
+        assert proposal is not None and isinstance(proposal.architecture, Toy)
+        proposer.note(proposal)
+        (width,) = proposal.architecture.widths
+        assert proposal.design
+        widths.append(width)
+        found = Evaluation(status="ok", fitness=0.5, cost=cost)
+        if width > 2:
+            found = Evaluation(status="rejected", reason="too wide", cost=cost)
+        proposer.teach(Trial(number, proposal, found, elapsed_s=1.0))
+    # 4 is a design already; of 4 and of 6 come 2 and 3, and of 3 comes 1.
+    assert widths == [8, 4, 6, 2, 3]
+    assert proposer.propose(before=5) == Proposal(Toy(widths=(1,)), design=True)

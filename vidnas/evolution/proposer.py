@@ -21,7 +21,7 @@ class Proposer:
     Args:
         space: where the strategy looks.
         strategy: a fresh one.
-        designs: what is proposed first.
+        designs: what is proposed first, smaller where it breaks a limit.
         seed: of the study.
     """
 
@@ -32,7 +32,7 @@ class Proposer:
         """The candidates by number, as far as the strategy was taught."""
         self._space = space
         self._strategy = strategy
-        self._designs = designs
+        self._designs = [*designs]
         self._seed = seed
         self._tried: set[str] = set()
         self._designs_tried: set[str] = set()
@@ -44,9 +44,13 @@ class Proposer:
             self._designs_tried.add(proposal.architecture.digest)
 
     def teach(self, trial: Trial) -> None:
-        """Show the strategy the next event."""
+        """Show the strategy the next event. A design that broke a limit is tried again, smaller."""
         self.known[trial.number : trial.number + 1] = [trial]
         self._strategy.observe(trial)
+        if trial.proposal.design and trial.evaluation.status == "rejected":
+            smaller = self._space.smaller(trial.architecture)
+            if smaller is not None and smaller not in self._designs:
+                self._designs.append(smaller)
 
     def propose(self, before: int) -> Proposal | None:
         """Return a candidate that was not tried before, or None if none can be found.

@@ -36,7 +36,8 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
     """Architectures of one kind within bounds; each mutation is one change.
 
     A sub-class sets `architecture` and says how to draw one and how to change one; and, where
-    people drew good ones, which these are and how they fit into the bounds.
+    people drew good ones, which these are, how they fit into the bounds, and what makes them
+    smaller.
     """
 
     architecture: type[ArchitectureT]
@@ -109,6 +110,13 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         followed = seen_alike(design, better)
         return followed if self.contains(followed) else design
 
+    def smaller(self, design: Architecture) -> ArchitectureT | None:
+        """The design on a smaller clip and, where the family has widths, narrower."""
+        if not isinstance(design, self.architecture):
+            raise TypeError(f"a {type(design).__name__} is not a {self.architecture.__name__}")
+        smaller = design.model_copy(update=self.shrinking(design))
+        return smaller if smaller.digest != design.digest and self.contains(smaller) else None
+
     def for_streams(self) -> Self:
         """The same space within the bounds of clips that can stream."""
         space = copy.copy(self)
@@ -117,6 +125,10 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
 
     def fitting(self, drawn: ArchitectureT) -> dict[str, Any]:
         """The genes that bring a drawn architecture as near to the bounds as they can."""
+        return {}
+
+    def shrinking(self, design: ArchitectureT) -> dict[str, Any]:
+        """The genes that make a design smaller; none where it is as small as the bounds allow."""
         return {}
 
     def describe(self) -> dict[str, Any]:

@@ -164,6 +164,13 @@ class ClipBounds(Value):
             "sampling": self.sampling[0],
         }
 
+    def smaller_clip(self, genes: ClipGenes) -> dict[str, Any]:
+        """The genes of a clip of the next smaller size; of the smallest, with fewer frames."""
+        if smaller := [size for size in self.size_px if size < genes.size_px]:
+            return {"size_px": smaller[-1]}
+        fewer = [count for count in self.frames if count < genes.frames]
+        return {"frames": fewer[-1]} if fewer else {}
+
     def hold_clip(self, genes: ClipGenes) -> bool:
         """Whether a clip lies within the bounds."""
         return (

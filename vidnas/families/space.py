@@ -50,6 +50,11 @@ class Space(ABC):
         those that were drawn in both ways sees them. By default the design as it was drawn."""
         return design
 
+    def smaller(self, design: Architecture) -> Architecture | None:
+        """Return the design with about half of its computations or fewer, of this space; None
+        where it cannot be smaller. A search asks for it where a design breaks a limit."""
+        return None
+
     def for_streams(self) -> Self:
         """Return the space for a search whose networks are to take each frame of a stream once;
         the same where nothing in it is about that."""

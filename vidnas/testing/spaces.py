@@ -8,10 +8,11 @@ import math
 import numpy as np
 import torch
 
-from vidnas.families import Space, create_network
+from vidnas.families import Architecture, Space, create_network
 from vidnas.testing.architectures import check_architecture, check_network
 
 _WALKS = 15
+_MOST_STEPS = 40
 
 
 class SpaceContract:
@@ -41,6 +42,16 @@ class SpaceContract:
         for design in space.designs():
             assert space.follow(design, design) == design
             assert space.contains(space.follow(design, fittest))
+
+    def test_smaller_designs_stay_in_the_space_and_come_to_an_end(self, space: Space) -> None:
+        for design in space.designs():
+            steps: list[Architecture] = [design]
+            while smaller := space.smaller(steps[-1]):
+                assert space.contains(smaller)
+                check_architecture(smaller)
+                steps.append(smaller)
+                assert len(steps) < _MOST_STEPS
+            assert len({one.digest for one in steps}) == len(steps)
 
     def test_the_generator_is_the_only_source_of_randomness(self, space: Space) -> None:
         def walk(seed: int) -> list[str]:

@@ -81,6 +81,14 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
         fixed = {"flow_iterations": bounds.flow_iterations, "dropout": bounds.dropout}
         return {**bounds.nearest_clip(drawn), **fixed, "stems": stems}
 
+    def shrinking(self, design: AssembleNet) -> dict[str, Any]:
+        """A smaller clip, and the next smaller width."""
+        narrower = [width for width in self.bounds.widths if width < design.width]
+        return {
+            **self.bounds.smaller_clip(design),
+            "width": max(narrower, default=design.width),
+        }
+
 
 def space(
     *,

@@ -80,6 +80,10 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
         )
         return {**bounds.nearest_clip(drawn), **bounds.fixed, "modules": modules}
 
+    def shrinking(self, design: ModularNet) -> dict[str, Any]:
+        """A smaller clip: all networks of a search have the same width."""
+        return self.bounds.smaller_clip(design)
+
 
 def space(
     *,

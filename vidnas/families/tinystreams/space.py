@@ -18,7 +18,14 @@ from vidnas.families.graph import Edge, Graph, edge_name
 from vidnas.families.tinystreams.architecture import Parts, TinyStreams
 from vidnas.families.tinystreams.bounds import StreamsBounds, random_network, random_stream, some
 from vidnas.families.tinystreams.designs import DESIGNS
-from vidnas.families.tinyvideonet.space import FRAMES, GENES, REACH, change_block, random_block
+from vidnas.families.tinyvideonet.space import (
+    FRAMES,
+    GENES,
+    REACH,
+    change_block,
+    narrower,
+    random_block,
+)
 
 
 class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
@@ -51,6 +58,17 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
             for stream, modality in zip(drawn.streams, cycle(bounds.modalities), strict=False)
         )
         return {"streams": streams, "dropout": bounds.dropout}
+
+    def shrinking(self, design: TinyStreams) -> dict[str, Any]:
+        """Smaller clips, and narrower blocks."""
+        bounds = self.bounds
+        streams = tuple(
+            stream.model_copy(update=bounds.smaller_clip(stream)) for stream in design.streams
+        )
+        nodes = tuple(
+            node.model_copy(update={"block": narrower(node.block, bounds)}) for node in design.nodes
+        )
+        return {"streams": streams, "nodes": nodes}
 
 
 def space(

@@ -126,9 +126,20 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
         same = {"modality": bounds.modality, "dropout": bounds.dropout}
         return {**clip, **same, "causal": bounds.causal[0]}
 
+    def shrinking(self, design: TinyVideoNet) -> dict[str, Any]:
+        """A smaller clip, and narrower blocks."""
+        blocks = tuple(narrower(block, self.bounds) for block in design.blocks)
+        return {**self.bounds.smaller_clip(design), "blocks": blocks}
+
     @property
     def _chooses_causal(self) -> bool:
         return len(self.bounds.causal) > 1
+
+
+def narrower(block: Block, bounds: BlockBounds) -> Block:
+    """The block with the next smaller number of filters, if there is one."""
+    smaller = [filters for filters in bounds.genes["filters"] if filters < block.filters]
+    return block.model_copy(update={"filters": max(smaller, default=block.filters)})
 
 
 def space(
