@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from vidnas.evolution.cluster_clips import ClusterClipEvaluator
     from vidnas.evolution.events import Event
 
-RUNGS, EPOCHS, EVALUATIONS = 3, 3, 96
+RUNGS, EPOCHS = 3, 3
+EVALUATIONS_PER_LOSS = 16
+"""A new node needs some seconds to start, and then a candidate that climbs there."""
 STORE_BYTES = 100_000_000
 
 
@@ -189,7 +191,7 @@ def search(folder: Path, fate: Losses) -> list[Trial]:
             space_of("tinyvideonet", max_size_px=32, max_frames=cache.typical_frames),
             Witness(ClusterClipEvaluator.of(evaluator), fate.ledger),
             limits=["parameters=1M"],
-            evaluations=EVALUATIONS,
+            evaluations=EVALUATIONS_PER_LOSS * fate.wanted,
             folder=folder / "study",
             executor=executor,
             classes=cache.classes,
