@@ -48,8 +48,9 @@ def children(command, pid=None):
     return found
 
 
-def interrupt_handling():
-    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+def survive(number):
+    os.kill(os.getpid(), number)
+    return "alive"
 
 
 class TestInline(ExecutorContract):
@@ -70,7 +71,10 @@ class TestLocal(WorkerContract):
         seen = [executor.submit(settings).result(60) for _ in range(6)]
         assert {(threads, torch_threads) for _, threads, torch_threads in seen} == {("1", 1)}
         assert len({pid for pid, _, _ in seen}) <= 2
-        assert executor.submit(interrupt_handling).result(60)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_signals_to_all_of_a_job_are_left_to_the_driver(self, executor, number):
+        assert executor.submit(survive, number).result(60) == "alive"
 
     def test_a_dead_worker_costs_one_future_and_is_replaced(self, executor):
         lost, kept = executor.submit(die, 3), executor.submit(double, 4)

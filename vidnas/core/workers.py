@@ -24,6 +24,7 @@ from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
+from types import FrameType
 from typing import Any, TypeVar
 
 from vidnas.core.errors import UserError, WorkerLost
@@ -32,7 +33,9 @@ from vidnas.core.process import prepare_process
 Result = TypeVar("Result")
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
-
+_FOR_THE_DRIVER = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""What a terminal or a scheduler sends to all processes of a job: the driver says what it means. A
+worker that ended by itself would look like a candidate's failure."""
 _MAIN_GUARD = (
     "put what the script does into a function main(), and call it under "
     "if __name__ == '__main__': at its end"
@@ -55,7 +58,7 @@ def require_main_guard() -> None:
 class WorkerPool:
     """Persistent worker processes; one that dies or hangs is replaced, and only its call fails.
 
-    Workers ignore Ctrl-C and end with this process, however it ends.
+    Workers leave Ctrl-C and signals to end to this process, and end with it, however it ends.
 
     Args:
         workers: number of processes; each starts with its first call.
@@ -139,7 +142,7 @@ class _Worker:
 
         The script that started all this is imported first of all in a spawned process, and often
         imports torch: the number of threads must be in the environment by then. And Ctrl-C is the
-        driver's business from the process's first moment.
+        driver's business from the process's first moment, and so is a signal to end.
 
         Raises:
             WorkerLost: the process was stopped or killed.
@@ -154,7 +157,7 @@ class _Worker:
             if self._stopped:
                 raise WorkerLost("the worker was stopped")
             before = os.environ.get(variable)
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
             os.environ[variable] = threads
             try:
                 process.start()
@@ -233,7 +236,9 @@ class _Worker:
 
 def _work(pipe: Any, threads: int, memory_bytes: int | None) -> None:
     """Answer calls in a worker process until the driver is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _FOR_THE_DRIVER:
+        signal.signal(number, _leave_to_driver)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_DRIVER)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     prepare_process(threads)
     if memory_bytes is not None:
@@ -242,6 +247,10 @@ def _work(pipe: Any, threads: int, memory_bytes: int | None) -> None:
         pipe.send(None)  # ready
         while True:
             _answer(pipe)
+
+
+def _leave_to_driver(number: int, frame: FrameType | None) -> None:
+    """Do nothing, where being ignored would pass on to programs that a worker starts."""
 
 
 def _answer(pipe: Any) -> None:
