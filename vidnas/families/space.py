@@ -51,8 +51,8 @@ class Space(ABC):
         return design
 
     def smaller(self, design: Architecture) -> Architecture | None:
-        """Return the design with about half of its computations or fewer, of this space; None
-        where it cannot be smaller. A search asks for it where a design breaks a limit."""
+        """Return a design of this space like this one with fewer computations; None where it
+        cannot be smaller. A search asks for it where a design breaks a limit."""
         return None
 
     def for_streams(self) -> Self:
