@@ -37,6 +37,7 @@ PARTS: dict[str, Line] = {
     "all without averaging": {"augmentation": _ALL, "averaging": 0.0},
     "dense": {"sampling": "dense"},
     "centred": {"normalization": "clip"},
+    "adamw": {"optimizer": "adamw"},
     "double rate": {"rate": 2.0},
     "half rate": {"rate": 0.5},
     "batch 32": {"batch_size": 32},

@@ -52,7 +52,7 @@ def require_equal(found: torch.nn.Module, expected: torch.nn.Module) -> None:
         assert torch.equal(value, found.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "sgd"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_resumed_training_is_bit_identical(cache, fresh, tmp_path, eager, optimizer, precision):
     settings = recipe(optimizer=optimizer, precision=precision, learning_rate=0.01, cooldown=0.5)
@@ -81,7 +81,7 @@ def test_resumed_training_is_bit_identical(cache, fresh, tmp_path, eager, optimi
 
 
 @pytest.mark.parametrize("killed_at", [None, 1, 2])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "sgd"])
 def test_two_runs_are_bit_identical_to_one(cache, fresh, tmp_path, eager, optimizer, killed_at):
     """To two epochs, then to six, like a candidate that climbs a rung; or killed on the way."""
     settings = recipe(optimizer=optimizer, epochs=6, validations=1)

@@ -60,7 +60,7 @@ def test_the_recipe_and_how_far_to_train_are_all_there_is():
     assert longer.run != settings.run
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
 def test_only_kernels_decay(fresh, name):
     network = fresh()
     settings = TrainingSettings(epochs=1, optimizer=name, weight_decay=0.3)

@@ -6,28 +6,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from vidnas.training.muon import Muon
 from vidnas.training.settings import TrainingSettings
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Make SGD with Nesterov momentum or AdamW; kernels decay, biases, gates and norms do not."""
+    """Make Muon, AdamW, or SGD with Nesterov momentum; kernels decay, biases, gates and norms do
+    not."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(
-            groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=True
-        )
-    return torch.optim.SGD(
-        groups,
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-    )
+    rate, momentum = settings.learning_rate, settings.momentum
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
+    make = Muon if settings.optimizer == "muon" else torch.optim.AdamW
+    return make(groups, lr=rate, betas=(momentum, 0.999), fused=True)
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:

@@ -39,10 +39,10 @@ class TrainingSettings(Value):
     """How often the validation split is measured, evenly over the run; the last at its end."""
 
     batch_size: int = Field(default=16, ge=2)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["muon", "adamw", "sgd"] = "muon"
     learning_rate: PositiveFloat = 2e-3
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Nesterov momentum of SGD; beta 1 of AdamW."""
+    """Nesterov momentum of SGD; beta 1 of AdamW, also where Muon leaves parameters to it."""
     weight_decay: NonNegativeFloat = 0.05
     """Decay of convolution and dense kernels; biases, gates and normalisation do not decay."""
     warmup_steps: NonNegativeInt = 20

@@ -1,0 +1,82 @@
+"""Muon: a kernel's step is equally long in all directions of its matrix."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MOMENTUM = 0.95
+_RMS = 0.4
+"""Root mean square of a kernel's step, by learning rate. The steps of AdamW have about 0.2
+(arXiv 2502.16982, section 2.2); twice that learns sooner here (`benchmarks/recipe.py`)."""
+_POLYNOMIAL = (3.4445, -4.7750, 2.0315)
+_ITERATIONS = 5
+
+
+class Muon(torch.optim.AdamW):
+    """Muon for kernels of convolutions, AdamW for all else: biases, norms, gates, depthwise
+    kernels, the classifier.
+
+    torch's own Muon takes matrices alone, one at a time, and computes in bfloat16, which many
+    processors emulate.
+
+    Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; Liu et al. 2025,
+    arXiv 2502.16982.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Take a step; the gradients of kernels are used up."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None and _mixes_channels(parameter):
+                    by_shape[parameter.shape].append(parameter)
+            for kernels in by_shape.values():
+                self._step_kernels(kernels, group)
+        found: float | None = super().step(closure)  # type: ignore[arg-type]
+        return found
+
+    def _step_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
+        """Step kernels `(out, in, ...)` of one shape, together."""
+        rate = _RMS * group["lr"]
+        gradients, momenta = [], []
+        for kernel in kernels:
+            state = self.state[kernel]
+            if not state:
+                # AdamW reads "step" of every state that it restores.
+                state["step"] = torch.zeros((), device=kernel.device)
+                state["momentum"] = torch.zeros_like(kernel)
+            assert kernel.grad is not None
+            gradients.append(kernel.grad)
+            momenta.append(state["momentum"])
+            kernel.grad = None  # AdamW leaves it out
+        torch._foreach_lerp_(momenta, gradients, 1 - _MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, _MOMENTUM)  # Nesterov's
+        matrices = torch.stack([one.flatten(1) for one in ahead])
+        steps = orthogonalized(matrices) * max(matrices.shape[1:]) ** 0.5
+        torch._foreach_mul_(kernels, 1 - group["lr"] * group["weight_decay"])
+        for kernel, step in zip(kernels, steps, strict=True):
+            kernel.sub_(step.view(kernel.shape), alpha=rate)
+
+
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """Return matrices `(B, M, N)` whose singular values are all moved close to 1 (0.7 to 1.2), by
+    five Newton-Schulz iterations."""
+    a, b, c = _POLYNOMIAL
+    wide = matrices.size(1) <= matrices.size(2)
+    x = matrices if wide else matrices.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(_ITERATIONS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if wide else x.mT
+
+
+def _mixes_channels(parameter: Tensor) -> bool:
+    """Return whether a parameter is a kernel with several filters, each of several channels."""
+    return parameter.dim() > 2 and parameter.size(0) > 1 and parameter.size(1) > 1
