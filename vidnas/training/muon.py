@@ -38,7 +38,7 @@ class Muon(torch.optim.AdamW):
                     by_shape[parameter.shape].append(parameter)
             for kernels in by_shape.values():
                 self._step_kernels(kernels, group)
-        found: float | None = super().step(closure)  # type: ignore[arg-type]
+        found: float | None = super().step(closure)
         return found
 
     def _step_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
