@@ -20,6 +20,16 @@ def test_singular_values_come_close_to_one_and_their_vectors_stay(shape):
     assert (in_their_basis - torch.diag_embed(values)).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("shape", [(2, 130, 300), (1, 300, 130)])
+def test_blocks_of_a_long_side_are_orthogonal_each_for_itself(shape):
+    found = orthogonalized(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+    assert found.shape == shape
+    rows = found if shape[1] < shape[2] else found.mT
+    for block in rows.split(44, dim=1):  # 130 in three, the last of them two rows short
+        values = torch.linalg.svdvals(block)
+        assert values.min() > 0.4 and values.max() < 1.25
+
+
 def test_nothing_becomes_of_no_gradient():
     assert torch.equal(orthogonalized(torch.zeros(1, 4, 6)), torch.zeros(1, 4, 6))
 

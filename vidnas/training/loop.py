@@ -272,7 +272,8 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         if not (loss.isfinite() and norm.isfinite()):
             raise NotFinite(f"The loss is {loss.item()}, its gradient's norm {norm.item()}.")
-        self.optimizer.step()
+        with self.autocast:  # products of matrices, in Muon
+            self.optimizer.step()
         self.average.n_averaged.fill_(self.state.steps)
         self.average.update_parameters(self.network)
         return loss.item()
