@@ -1,14 +1,16 @@
 """The rule of who climbs: asynchronous successive halving with resuming, among all candidates and
-in each niche.
+in each group.
 
 Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (arXiv 1810.05934),
-algorithm 2. Places on a rung are reserved for the niches of the limited cost: small networks learn
-sooner, and would take them all. The best of all climb as well, however few have come as far in
-their niche: they are what the search is for.
+algorithm 2. Places on a rung are reserved for groups, since what learns soonest would take them
+all: the niches of the limited cost, and the two ways to normalise clips, one of which often learns soon
+and the other ends higher. The best of all climb as well, however few have come as far in their
+group: they are what the search is for.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Set
@@ -21,13 +23,15 @@ ETA = 3
 """One of so many climbs on. Where each rung trains three times as long as the one below, all rungs
 together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 1603.06560)."""
 
+_Group = tuple[str, int]
+"""What candidates have in common, and its value."""
 _Place = tuple[float, int]
 """The fitness, negated, and the number: what sorts the candidates of a rung, the best first."""
 
 
 @dataclass
 class _Rung:
-    """One rung, of one niche or of all."""
+    """One rung, of one group."""
 
     reached: list[_Place] = field(default_factory=list)
     """All that were ok here, also those that went on."""
@@ -44,21 +48,20 @@ class Ladder:
 
     Args:
         rungs: how many there are.
-        niches: where places are reserved.
+        niches: of the limited cost, where places are reserved.
     """
 
     def __init__(self, rungs: int, niches: Niches) -> None:
         self.top = rungs - 1
         self._niches = niches
-        self._rungs: defaultdict[tuple[int | None, int], _Rung] = defaultdict(_Rung)
-        """By niche, None for all candidates, and rung."""
+        self._rungs: defaultdict[tuple[_Group, int], _Rung] = defaultdict(_Rung)
         self._paused: dict[int, Trial] = {}
         """By number."""
 
     def observe(self, trial: Trial) -> None:
         """Take a candidate to the rung that it climbed, or off the ladder."""
         before = self._paused.pop(trial.number, None)
-        for group in (self._niches.niche_of(trial), None):
+        for group in self._groups_of(trial):
             if before is not None:
                 paused = self._rungs[group, before.rung].paused
                 del paused[bisect_left(paused, _place(before))]
@@ -74,55 +77,62 @@ class Ladder:
         """Return who has earned a rung, the first to climb first.
 
         That is the one on the highest rung, of equals the fittest, of equals the oldest. Of those
-        in the same niche on the same rung, only the fittest is named; it has earned a rung where
-        it is among the best third of its niche there, or of all candidates.
+        in the same group on the same rung, only the fittest is named; it has earned a rung where
+        it is among the best third of one of its groups there.
 
         Args:
             busy: numbers of the candidates that are climbing.
         """
-        heads = self._heads(busy).items()
         earned = [
             one
-            for (niche, at), one in heads
-            if any(self._rungs[group, at].has_earned(_place(one)) for group in (niche, None))
+            for one in self._heads(busy)
+            if any(
+                self._rungs[group, one.rung].has_earned(_place(one))
+                for group in self._groups_of(one)
+            )
         ]
         return sorted(earned, key=lambda one: (-one.rung, *_place(one)))
 
     def leaders(self, busy: Set[int]) -> list[Trial]:
         """Return who goes on, earned or not, where no time is left for newborns.
 
-        First come those whose niche has nobody better that is climbing or at the top, so that the
-        search ends with a good candidate in each niche; of equals the better. Named as in `earned`.
+        First come those who have nobody better in one of their groups that is climbing or at the
+        top, so that the search ends with a good candidate in each; of equals the better. Named as
+        in `earned`.
         """
         taken = self._taken(busy)
 
         def order(one: Trial) -> tuple[bool, _Place]:
-            best = taken.get(self._niches.niche_of(one))
-            return best is not None and best > one.fitness, _place(one)
+            best = [taken.get(group, -math.inf) for group in self._groups_of(one)]
+            return min(best) > one.fitness, _place(one)
 
-        return sorted(self._heads(busy).values(), key=order)
+        return sorted(self._heads(busy), key=order)
 
-    def _heads(self, busy: Set[int]) -> dict[tuple[int, int], Trial]:
-        """Return the fittest of each niche and rung that may climb and is not climbing."""
+    def _groups_of(self, trial: Trial) -> tuple[_Group, ...]:
+        centred = trial.architecture.centres_clips
+        return ("all", 0), ("niche", self._niches.niche_of(trial)), ("centred", int(centred))
+
+    def _heads(self, busy: Set[int]) -> list[Trial]:
+        """Return the fittest of each group and rung that may climb and is not climbing."""
         heads = {}
-        for (niche, at), rung in self._rungs.items():
+        for rung in self._rungs.values():
             waiting = (number for _, number in rung.paused if number not in busy)
-            if niche is not None and (number := next(waiting, None)) is not None:
-                heads[niche, at] = self._paused[number]
-        return heads
+            if (number := next(waiting, None)) is not None:
+                heads[number] = self._paused[number]
+        return [*heads.values()]
 
-    def _taken(self, busy: Set[int]) -> dict[int, float]:
-        """Return the fitness of the best of each niche that is climbing or at the top."""
+    def _taken(self, busy: Set[int]) -> dict[_Group, float]:
+        """Return the fitness of the best of each group that is climbing or at the top."""
         found = [
-            (niche, -rung.reached[0][0])
-            for (niche, at), rung in self._rungs.items()
-            if niche is not None and at >= self.top
+            (group, -rung.reached[0][0])
+            for (group, at), rung in self._rungs.items()
+            if at >= self.top and rung.reached
         ]
         climbing = [trial for number in busy if (trial := self._paused.get(number))]
-        found += [(self._niches.niche_of(trial), trial.fitness) for trial in climbing]
-        taken: dict[int, float] = {}
-        for niche, fitness in found:
-            taken[niche] = max(taken.get(niche, fitness), fitness)
+        found += [(group, one.fitness) for one in climbing for group in self._groups_of(one)]
+        taken: dict[_Group, float] = {}
+        for group, fitness in found:
+            taken[group] = max(taken.get(group, fitness), fitness)
         return taken
 
 
