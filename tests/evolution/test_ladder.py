@@ -117,8 +117,8 @@ def test_a_candidate_stays_in_the_niche_where_it_was_born():
     assert Niches(LIMITS).niche_of(trial) == 1
 
 
-# What happens to a search: a candidate is born with a fitness, a cost and a way to normalise, or one
-# that may climb does, to a fitness or to its end.
+# What happens to a search: a candidate is born with a fitness, a cost and a way to normalise, or
+# one that may climb does, to a fitness or to its end.
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 4),
