@@ -158,13 +158,24 @@ def test_earned_is_what_the_rule_says(steps):
                 reached[group, trial.rung].append((-trial.fitness, trial.number))
     best = {key: sorted(places)[: len(places) // ETA] for key, places in reached.items()}
     heads = set()
-    for (_, rung), places in reached.items():
+    for (_, rung), places in [*reached.items()]:
         waiting = [
             place for place in places if latest[place[1]].rung == rung
             and latest[place[1]].may_climb(RUNGS)
         ]  # fmt: skip
         first = min(waiting, default=None)
-        if first and any(first in best[group, rung] for group in groups_of(latest[first[1]])):
+        if first is None:
+            continue
+        one = latest[first[1]]
+        mine = type(one.architecture)
+        (other,) = {Toy, Centring} - {mine}
+        keeps_up = (
+            not reached[mine, rung + 1]
+            and reached[other, rung + 1]
+            and one.fitness >= -min(reached[other, rung])[0] / 2
+            and first == min(p for p in reached[mine, rung] if latest[p[1]].rung == rung)
+        )
+        if keeps_up or any(first in best[group, rung] for group in groups_of(one)):
             heads.add((-rung, *first))
     assert numbers(ladder_of(events).earned(set())) == [number for *_, number in sorted(heads)]
 
@@ -201,6 +212,28 @@ def test_who_learns_soonest_by_centring_clips_leaves_the_others_their_places():
     assert 11 in numbers(ladder.earned(set()))
     ladder = ladder_of([*soon, *late, up(soon[0], 0.42), up(up(soon[0], 0.42), 0.47)])
     assert numbers(ladder.leaders(set()))[0] == 11
+
+
+def test_the_best_of_each_way_to_normalise_climbs_as_high_as_that_of_the_other():
+    """What learns sooner is fitter at first; which one ends higher is known at the top."""
+    soon, late = born(0, 0.4, toy=Centring), [born(1, 0.25), born(2, 0.26)]
+    ladder = ladder_of([soon, *late])
+    assert numbers(ladder.earned(set())) == [0]
+    ladder = ladder_of([soon, *late, up(soon, 0.45)])
+    assert numbers(ladder.earned(set())) == [2]
+    assert numbers(ladder.earned({2})) == []
+    ladder.observe(higher := up(late[1], 0.42))
+    assert numbers(ladder.earned(set())) == []
+    ladder.observe(up(up(soon, 0.45), 0.5))
+    assert numbers(ladder.earned(set())) == [2]
+    ladder.observe(up(higher, 0.6))
+    assert numbers(ladder.earned(set())) == []
+
+
+def test_a_way_to_normalise_that_does_not_learn_is_given_up():
+    soon, late = born(0, 0.6, toy=Centring), [born(1, 0.1), born(2, 0.29)]
+    ladder = ladder_of([soon, *late, up(soon, 0.7)])
+    assert numbers(ladder.earned(set())) == []
 
 
 def scheduled(*trials: Trial, budget_s: float | None = 100.0, **settings) -> Schedule:

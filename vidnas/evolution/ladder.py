@@ -23,6 +23,8 @@ ETA = 3
 """One of so many climbs on. Where each rung trains three times as long as the one below, all rungs
 together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 1603.06560)."""
 
+_KEEPING_UP = 0.5
+"""Share of the others' fitness below which a way to normalise clips is given up."""
 _Group = tuple[str, int]
 """What candidates have in common, and its value."""
 _Place = tuple[float, int]
@@ -78,7 +80,8 @@ class Ladder:
 
         That is the one on the highest rung, of equals the fittest, of equals the oldest. Of those
         in the same group on the same rung, only the fittest is named; it has earned a rung where
-        it is among the best third of one of its groups there.
+        it is among the best third of one of its groups there, or keeps up with the other way to
+        normalise clips.
 
         Args:
             busy: numbers of the candidates that are climbing.
@@ -90,8 +93,25 @@ class Ladder:
                 self._rungs[group, one.rung].has_earned(_place(one))
                 for group in self._groups_of(one)
             )
+            or self._keeps_up(one, busy)
         ]
         return sorted(earned, key=lambda one: (-one.rung, *_place(one)))
+
+    def _keeps_up(self, one: Trial, busy: Set[int]) -> bool:
+        """Return whether a candidate is the first of those that normalise clips as it does to climb
+        to a rung that others have reached, and not hopeless: half as fit as the best of them here.
+
+        Which way ends higher is known at the top alone.
+        """
+        mine, others = _way(one), _way(one, other=True)
+        here, above = one.rung, one.rung + 1
+        if self._rungs[mine, above].reached or not self._rungs[others, above].reached:
+            return False
+        climbing = (self._paused.get(number) for number in busy)
+        if any(trial and trial.rung >= here and _way(trial) == mine for trial in climbing):
+            return False
+        fittest = self._rungs[mine, here].paused[0] == _place(one)
+        return fittest and one.fitness >= _KEEPING_UP * -self._rungs[others, here].reached[0][0]
 
     def leaders(self, busy: Set[int]) -> list[Trial]:
         """Return who goes on, earned or not, where no time is left for newborns.
@@ -109,8 +129,7 @@ class Ladder:
         return sorted(self._heads(busy), key=order)
 
     def _groups_of(self, trial: Trial) -> tuple[_Group, ...]:
-        centred = trial.architecture.centres_clips
-        return ("all", 0), ("niche", self._niches.niche_of(trial)), ("centred", int(centred))
+        return ("all", 0), ("niche", self._niches.niche_of(trial)), _way(trial)
 
     def _heads(self, busy: Set[int]) -> list[Trial]:
         """Return the fittest of each group and rung that may climb and is not climbing."""
@@ -134,6 +153,11 @@ class Ladder:
         for group, fitness in found:
             taken[group] = max(taken.get(group, fitness), fitness)
         return taken
+
+
+def _way(trial: Trial, *, other: bool = False) -> _Group:
+    """Return the group of those that normalise their clips as this candidate does, or the other."""
+    return "centred", int(trial.architecture.centres_clips != other)
 
 
 def _place(trial: Trial) -> _Place:
