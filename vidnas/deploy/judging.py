@@ -11,8 +11,8 @@ from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.evolution.trial import Trial
 
-_IN_FLOAT32 = 1.5
-"""The time of a clip in the numbers that ship, against those of the ladder."""
+_PAGE_S = 6.0
+"""Allowed for what takes as long however many videos there are: the page and its pictures."""
 _ASKED_OF_ANSWER = 6
 """How often the answer is asked as much as a test and a validation ask: by its own test, by the
 check of its file, which asks torch as well, and with frames shuffled, reversed and frozen."""
@@ -35,11 +35,11 @@ class Judging:
         to examine the answer, taken for a vote of the two fittest."""
         fittest = sorted(trials, key=lambda one: one.rank, reverse=True)[:2]
         answer_s = _ASKED_OF_ANSWER * sum(map(self._once_s, fittest))
-        return sum(map(self._once_s, trials)) / workers + answer_s
+        return sum(map(self._once_s, trials)) / workers + answer_s + _PAGE_S
 
     def _once_s(self, trial: Trial) -> float:
         """Return how long a test and a validation take; on the ladder, there was one clip of each
         validation video."""
         took_s = trial.evaluations[-1].metrics.get("validation_s", 0.0)
-        clip_s = _IN_FLOAT32 * took_s / max(self.validation, 1)
+        clip_s = took_s / max(self.validation, 1)
         return clip_s * (self.validation + CLIPS_PER_VIDEO * self.test)
