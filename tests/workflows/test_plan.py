@@ -43,7 +43,7 @@ def test_a_budget_is_spent_and_not_more(
     assert times.rung_s * 3**times.rungs > times.search_s
 
 
-@pytest.mark.parametrize(("judging_s", "less_s"), [(0, 0), (30, 0), (80, 50), (1000, 90)])
+@pytest.mark.parametrize(("judging_s", "less_s"), [(0, 0), (26, 0), (76, 50), (1000, 90)])
 def test_long_tests_take_from_the_time_to_finish(
     judging_s: float, less_s: float, tmp_path: Path
 ) -> None:

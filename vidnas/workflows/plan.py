@@ -108,11 +108,12 @@ class Plan(Value):
         )
 
     def finish_beside(self, judging_s: float) -> float:
-        """Return the time of the cool-down where judging what is finished takes so long: what the
-        rest of the budget does not hold of that is taken from it, but no more than half."""
+        """Return the time of the cool-down where judging what is finished takes so long: what of
+        that and of start-up the rest of the budget does not hold is taken from it, but no more than
+        half."""
         if self.budget_s is None:
             return self.finish_s
-        left_s = self.finish_s - max(judging_s - self.rest_s, 0.0)
+        left_s = self.finish_s - max(_STARTING_S + judging_s - self.rest_s, 0.0)
         return max(left_s, self.finish_s / 2)
 
     def __str__(self) -> str:
