@@ -36,7 +36,7 @@ def test_the_record_agrees_with_the_model(vidnas: Vidnas, voting: Path, clips: P
 
 
 def test_the_same_command_trains_nothing_again(vidnas: Vidnas, voting: Path) -> None:
-    models = sorted(voting.glob("models/*/model.json"))
+    models = sorted(voting.glob("models/trial-*/model.json"))
     assert len(models) == 3
     written = [path.stat().st_mtime_ns for path in models]
     again = read_json(vidnas("ensemble", voting, *ENSEMBLE, "--json"))
@@ -101,6 +101,12 @@ def test_what_does_not_belong_together(voting: Path, clips: Path, stranger: Path
     assert "request.json" in complaint(clips)
     assert "other classes, clips or splits" in complaint(voting, stranger)
     assert "another model" in complaint(voting, out=voting / "best")
+    vote = stranger / "vote"  # of a search, which may be the answer in best/
+    shutil.copytree(voting / "ensemble", vote)
+    described = json.loads((vote / "model.json").read_text())
+    described["card"]["trial"] = 1
+    (vote / "model.json").write_text(json.dumps(described))
+    assert "another model" in complaint(voting, out=vote)
 
 
 def test_clips_that_are_not_those_of_the_study(vidnas: Vidnas, stranger: Path) -> None:

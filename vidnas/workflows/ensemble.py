@@ -74,7 +74,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
     """
     folders = list({folder.resolve(): folder for folder in request.studies}.values())
     out = request.out or folders[0] / "ensemble"
-    if (out / MODEL_FILE).exists() and not isinstance(load_architecture(out), Ensemble):
+    if (out / MODEL_FILE).exists() and not _is_ensemble(out):
         raise UserError(f"{out} holds another model; choose another folder for --out.")
     searches = [SearchRequest.read(folder) for folder in folders]
     with ExitStack() as stack:
@@ -116,6 +116,11 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
             if out.resolve() == (study.folder / ENSEMBLE_FILE).parent.resolve():
                 try_page(study, search.title, listener)
     return EnsembleResult(out, report)
+
+
+def _is_ensemble(folder: Path) -> bool:
+    """Return whether a model is one of those made here; the answer of a search may be a vote."""
+    return isinstance(load_architecture(folder), Ensemble) and load_card(folder).trial is None
 
 
 def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipCache:
