@@ -57,6 +57,7 @@ class Ladder:
         self.top = rungs - 1
         self._niches = niches
         self._rungs: defaultdict[tuple[_Group, int], _Rung] = defaultdict(_Rung)
+        """By group and rung."""
         self._paused: dict[int, Trial] = {}
         """By number."""
 

