@@ -19,8 +19,8 @@ and at 95.5 % with twice as much."""
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _BLOCK = 64
-"""Rows of a matrix that are made orthogonal together: all of those of wide kernels take longer than
-the rest of a step, and bring no more."""
+"""Rows of a matrix that are made orthogonal together: with all of them at once, AssembleNet's first
+design spent 121 ms of a training step on it instead of 47, and EvaNet's 37 instead of 21."""
 
 
 class Muon(torch.optim.AdamW):
@@ -50,7 +50,7 @@ class Muon(torch.optim.AdamW):
         return loss
 
     def _step_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
-        """Step kernels `(out, in, ...)` of one shape, together."""
+        """Update kernels `(out, in, ...)` of one shape, together."""
         rate = _RMS * group["lr"]
         gradients, momenta = [], []
         for kernel in kernels:
@@ -73,8 +73,9 @@ class Muon(torch.optim.AdamW):
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
-    """Return matrices `(B, M, N)` whose singular values are all moved close to 1 (0.7 to 1.2) by
-    Newton-Schulz iterations, block by block where their shorter side is long."""
+    """Return matrices `(B, M, N)` whose singular values are moved towards 1 by Newton-Schulz
+    iterations: all but the smallest come to about 0.7 to 1.2. Where the shorter side is long, it is
+    divided into blocks, and each is made orthogonal for itself."""
     a, b, c = _POLYNOMIAL
     wide = matrices.size(1) <= matrices.size(2)
     blocks = matrices if wide else matrices.mT
