@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+# Test processes run side by side, and threads that wait for one another would take their cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 pytest.register_assert_rewrite("vidnas.testing")
 
 

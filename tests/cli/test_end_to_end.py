@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,14 +36,16 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
     assert sum(trial.evaluation.status != "rejected" for trial in trials) == 3
 
 
-def test_search_goes_on_where_it_stopped(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
+def test_search_goes_on_where_it_stopped(
+    vidnas: Vidnas, study: Path, clips: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "study"
-    vidnas("search", clips, "--out", folder, "--evaluations", 2, *SEARCH)
+    shutil.copytree(study, folder)
     before = Study.read(folder).history
-    done = vidnas("search", clips, "--out", folder, "--evaluations", 3, *SEARCH, "--json")
+    done = vidnas("search", clips, "--out", folder, "--evaluations", 4, *SEARCH, "--json")
     resumed = Study.read(folder)
     assert resumed.history[: len(before)] == before
-    assert sum(trial.evaluation.status != "rejected" for trial in resumed.trials) == 3
+    assert sum(trial.evaluation.status != "rejected" for trial in resumed.trials) == 4
     assert "Resuming" in done.stderr
     found = read_json(done)
     assert set(found) == {"model", "file", "onnx", "report", "card", "seconds"}
