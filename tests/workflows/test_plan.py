@@ -43,18 +43,30 @@ def test_a_budget_is_spent_and_not_more(
     assert times.rung_s * 3**times.rungs > times.search_s
 
 
-@pytest.mark.parametrize(("judging_s", "less_s"), [(0, 0), (26, 0), (76, 50), (1000, 90)])
-def test_long_tests_take_from_the_time_to_finish(
-    judging_s: float, less_s: float, tmp_path: Path
+@pytest.mark.parametrize(
+    ("searched_s", "judging_s", "finish_s"),
+    [
+        (390, 0, 180),
+        (390, 26, 180),
+        (390, 76, 130),  # what does not fit into the rest
+        (390, 1000, 90),
+        (350, 26, 220),  # what the search has left
+        (350, 76, 170),
+        (420, 26, 150),
+        (5, 26, 360),
+    ],
+)
+def test_finishing_has_what_search_and_judging_leave_within_bounds(
+    searched_s: float, judging_s: float, finish_s: float, tmp_path: Path
 ) -> None:
     times = plan(tmp_path, budget="10m")
-    assert (times.rest_s, times.finish_s) == pytest.approx((30, 180))
-    assert times.finish_beside(judging_s) == pytest.approx(180 - less_s)
+    assert (times.search_s, times.finish_s, times.rest_s) == pytest.approx((390, 180, 30))
+    assert times.finish_after(searched_s, judging_s) == pytest.approx(finish_s)
 
 
-def test_without_a_budget_tests_take_what_they_take(tmp_path: Path) -> None:
+def test_without_a_budget_finishing_takes_what_was_planned(tmp_path: Path) -> None:
     times = plan(tmp_path, evaluations=10)
-    assert times.finish_beside(1000) == times.finish_s
+    assert times.finish_after(5, 1000) == times.finish_s
 
 
 @pytest.mark.parametrize(
