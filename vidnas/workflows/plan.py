@@ -21,7 +21,7 @@ from vidnas.training import TrainingSettings
 from vidnas.training.settings import AUGMENTATION
 from vidnas.workflows.request import SearchRequest
 
-_FINISH_SHARE, _REST_SHARE = 0.3, 0.05
+_FINISH_SHARE, _REST_SHARE = 0.45, 0.05
 """Shares of the budget: the cool-down of the best, and start-up, testing, export and the page."""
 _OF_WORK = _FINISH_SHARE / (1 - _REST_SHARE)
 """The share of the cool-down in what is left for search and cool-down."""
