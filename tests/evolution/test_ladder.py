@@ -254,6 +254,8 @@ def test_what_cannot_end_in_time_is_not_started():
     assert schedule.is_late(60.1)
     assert schedule.leader(70.1) is None
     assert scheduled(*trials[:2]).leader(60.1) == trials[1]  # has not earned it
+    assert scheduled(*trials[:2]).leader(60.1, until_s=90.1) == trials[1]
+    assert scheduled(*trials[:2]).leader(60.1, until_s=90.0) is None
 
 
 def test_the_best_that_can_still_climb_does_where_the_best_cannot():

@@ -45,7 +45,7 @@ MODELS_FOLDER = "models"
 _CHECKPOINT = "training.checkpoint"
 _TICK_S = 0.5
 _MOST_RIVALS = 4
-_OTHERS_SHARE = 0.25
+_OTHERS_SHARE = 0.1
 """The most of the time that goes to those that keep a niche and are not expected to win."""
 _COOL_SHARE = 0.3
 """What such a cool-down takes, as a share of the training before it."""

@@ -213,8 +213,13 @@ class _Search:
         """Return what a free worker does, as far as the schedule has seen."""
         elapsed_s = self.elapsed_s
         climber = self.schedule.climber(elapsed_s)
-        if climber is None and (self.exhausted or self.schedule.is_late(elapsed_s)):
+        if climber is None and self.exhausted:
             climber = self.schedule.leader(elapsed_s)
+        elif climber is None and self.schedule.is_late(elapsed_s):
+            # What the others do is not waited for in idleness, and not made longer: the time that
+            # is left is worth more to those that are finished.
+            busy_until_s = max((one.due_s for one in self.running), default=elapsed_s)
+            climber = self.schedule.leader(elapsed_s, busy_until_s)
         elif climber is None and not self.schedule.is_complete():
             proposal = self.proposer.propose(self.actions)
             if proposal is not None:
@@ -228,7 +233,10 @@ class _Search:
         self.schedule.start(action.number)
         known = self.study.unrecorded.get((architecture.digest, action.rung))
         # Adapted to what the strategy knows and no more, so that nothing depends on timing.
-        self.running.append(self.launcher.start(action, known, self.proposer.known))
+        flight = self.launcher.start(action, known, self.proposer.known)
+        if (seconds := self.launcher.seconds_at(action.rung)) is not None:
+            flight.due_s = self.elapsed_s + seconds
+        self.running.append(flight)
 
     def finish(self) -> None:
         """Record finished actions, in the order in which they were started.

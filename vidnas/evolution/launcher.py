@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Flight:
     future: Future[Evaluation] = field(default_factory=Future)
     was_lost: bool = False
     """Whether a worker was lost over it."""
+    due_s: float = math.inf
+    """The time of the search by which it is expected to have ended."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vidnas.evolution.ladder import Ladder
 from vidnas.evolution.niches import Niches
@@ -71,14 +71,20 @@ class Schedule:
 
     def climber(self, elapsed_s: float) -> Trial | None:
         """Return the first that has earned a rung and can climb it in time."""
-        return self._first_in_time(self._ladder.earned(self._busy), elapsed_s)
+        return self._first_in_time(self._ladder.earned(self._busy), elapsed_s, self._time)
 
-    def leader(self, elapsed_s: float) -> Trial | None:
+    def leader(self, elapsed_s: float, until_s: float = math.inf) -> Trial | None:
         """Return the first that can climb in time, earned or not, rather than let a worker idle;
-        nobody where it is not time that ends the search."""
+        nobody where it is not time that ends the search.
+
+        Args:
+            elapsed_s: time of the search.
+            until_s: by when it must have climbed.
+        """
         if self._time.budget_s is None:
             return None
-        return self._first_in_time(self._ladder.leaders(self._busy), elapsed_s)
+        time = replace(self._time, budget_s=min(self._time.budget_s, until_s))
+        return self._first_in_time(self._ladder.leaders(self._busy), elapsed_s, time)
 
     def is_late(self, elapsed_s: float) -> bool:
         """Return whether a newborn could not climb a further rung in time."""
@@ -92,6 +98,6 @@ class Schedule:
     def _busy(self) -> Set[int]:
         return {number for number in self._started if number is not None}
 
-    def _first_in_time(self, trials: list[Trial], elapsed_s: float) -> Trial | None:
-        fitting = (one for one in trials if self._time.has_room_for(elapsed_s, one.rung + 1))
-        return next(fitting, None)
+    @staticmethod
+    def _first_in_time(trials: list[Trial], elapsed_s: float, time: SearchTime) -> Trial | None:
+        return next((one for one in trials if time.has_room_for(elapsed_s, one.rung + 1)), None)

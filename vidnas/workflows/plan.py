@@ -21,7 +21,7 @@ from vidnas.training import TrainingSettings
 from vidnas.training.settings import AUGMENTATION
 from vidnas.workflows.request import SearchRequest
 
-_FINISH_SHARE, _REST_SHARE = 0.3, 0.05
+_FINISH_SHARE, _REST_SHARE = 0.45, 0.05
 """Shares of the budget: the cool-down of the best, and start-up, testing, export and the page."""
 _OF_WORK = _FINISH_SHARE / (1 - _REST_SHARE)
 """The share of the cool-down in what is left for search and cool-down."""
@@ -107,14 +107,21 @@ class Plan(Value):
             evaluations=int(min(request.evaluations or math.inf, max(born, 1))),
         )
 
-    def finish_beside(self, judging_s: float) -> float:
-        """Return the time of the cool-down where judging what is finished takes so long: what of
-        that and of start-up the rest of the budget does not hold is taken from it, but no more than
-        half."""
-        if self.budget_s is None:
+    def finish_after(self, searched_s: float, judging_s: float) -> float:
+        """Return the time of the cool-down, between a half of what was planned and twice that.
+
+        It has what the search has left, or pays for what that took too long, and for as much of
+        start-up and of judging what is finished as the rest of the budget does not hold.
+
+        Args:
+            searched_s: how long the search took.
+            judging_s: how long it takes to judge what is finished.
+        """
+        if self.budget_s is None or self.search_s is None:
             return self.finish_s
-        left_s = self.finish_s - max(_STARTING_S + judging_s - self.rest_s, 0.0)
-        return max(left_s, self.finish_s / 2)
+        left_s = self.finish_s + self.search_s - searched_s
+        left_s -= max(_STARTING_S + judging_s - self.rest_s, 0.0)
+        return min(max(left_s, self.finish_s / 2), 2 * self.finish_s)
 
     def __str__(self) -> str:
         finish = f"{format_duration(self.finish_s)} to finish the best"

@@ -344,8 +344,8 @@ class _Job:
         finish_s = self.plan.finish_s
         finalists = choose_finalists(self.study, finish_s, workers)
         if self.request.train_time_s is None:
-            trials = [one.trial for one in finalists]
-            finish_s = self.plan.finish_beside(Judging.of(self.cache).expected_s(trials, workers))
+            judging_s = Judging.of(self.cache).expected_s([one.trial for one in finalists], workers)
+            finish_s = self.plan.finish_after(self.study.history[-1].elapsed_s, judging_s)
             finalists = choose_finalists(self.study, finish_s, workers)
         names = ", ".join(str(one.trial.number) for one in finalists)
         self.listener.say(
