@@ -35,6 +35,11 @@ def test_all_are_judged_side_by_side_and_the_two_fittest_are_examined() -> None:
     assert judging.expected_s(trials, 2) == pytest.approx(8 / 2 + 6 * 4 + 6)
 
 
+def test_one_that_has_the_time_of_one_worker_to_itself_answers_alone() -> None:
+    trials = [trial(1, 0.5, 4.0), trial(2, 0.9, 2.0)]
+    assert Judging(validation=100, test=0).expected_s(trials, 1) == pytest.approx(6 + 6 * 2 + 6)
+
+
 def test_of_what_was_never_validated_the_page_alone_is_expected() -> None:
     unknown = Trial(1, Proposal(Toy(widths=(1,))), Evaluation(status="ok", fitness=0.5), 0.0)
     assert Judging(validation=0, test=10).expected_s([unknown], 1) == 6

@@ -32,8 +32,11 @@ class Judging:
 
     def expected_s(self, trials: Sequence[Trial], workers: int) -> float:
         """Return how long it takes to judge these once they are finished, so many at a time, and
-        to examine the answer, taken for a vote of the two fittest."""
-        fittest = sorted(trials, key=lambda one: one.rank, reverse=True)[:2]
+        to examine the answer.
+
+        Where several have the same time to be finished, it is taken for a vote of the two fittest.
+        """
+        fittest = sorted(trials, key=lambda one: one.rank, reverse=True)[: min(workers, 2)]
         answer_s = _ASKED_OF_ANSWER * sum(map(self._once_s, fittest))
         return sum(map(self._once_s, trials)) / workers + answer_s + _PAGE_S
 
