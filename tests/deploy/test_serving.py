@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from served import LIMITS, httpx, serving, tiny_model
 
 from vidnas.data.demo import write_clips
 from vidnas.deploy import predict_video, save_model
-from vidnas.deploy.serving.server import is_loopback
+from vidnas.deploy.serving.server import is_loopback, listen
 
 MODEL = tiny_model("left", "päuse <b>", "half \ud83d")
 
@@ -142,6 +144,15 @@ def test_another_site_cannot_have_its_own_name_lead_here(client: httpx.Client) -
     assert client.get("/model", headers={"Host": "evil.example"}).status_code == 400
     assert is_loopback("127.0.0.1") and is_loopback("::1") and is_loopback("localhost")
     assert not is_loopback("0.0.0.0") and not is_loopback("evil.example")
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_head() -> None:
+    with (
+        closing(listen("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path, clip: Path) -> None:

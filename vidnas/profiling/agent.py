@@ -222,6 +222,7 @@ def _converse(
     connection: socket.socket, timer: Timer, token: str, free: threading.BoundedSemaphore
 ) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message is two writes
     place = connection.fileno()
     try:
         with connection, contextlib.suppress(LinkLost, OSError):

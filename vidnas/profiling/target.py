@@ -138,6 +138,7 @@ class Target:
         except OSError as error:
             raise LinkLost(error.strerror or str(error)) from error
         opened.settimeout(None)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message is two writes
         return Connection(Link(opened.fileno(), opened.fileno()), opened)
 
 

@@ -45,7 +45,7 @@ def serve(
         UserError: nobody can listen there, or the network takes what cannot be computed from a
             video here.
     """
-    with closing(_listen(host, port)) as listening:
+    with closing(listen(host, port)) as listening:
         app = create_app(model, limits, _LOOPBACK if is_loopback(host) else ("*",))
         Server(app, lambda: on_ready(_url(listening))).run(sockets=[listening])
 
@@ -85,10 +85,19 @@ class Server(uvicorn.Server):
             self._on_ready()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        UserError: the address is unknown, or the port is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_CONNECTIONS_MAX)
+        listening = socket.create_server((host, port), family=family, backlog=_CONNECTIONS_MAX)
+        # Connections inherit it; asyncio sets it only where it has made the socket. Without it the
+        # body of an answer waits until its head is acknowledged, which takes clients 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         cause = cause_of(error).partition(" (while ")[0]  # Python repeats the address
         raise UserError(
