@@ -76,7 +76,7 @@ def test_the_best_have_the_time_and_each_niche_has_one(study):
 def test_where_nobody_climbed_the_niches_are_offered_as_they_are(study):
     add(study, 0.9, 900, 10.0)
     add(study, 0.5, 100, 10.0)
-    assert budgets(choose_finalists(study, 10.0, workers=1)) == pytest.approx({1: 2.5, 0: 7.5})
+    assert budgets(choose_finalists(study, 10.0, workers=1)) == pytest.approx({1: 1.0, 0: 9.0})
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 16])
@@ -93,7 +93,7 @@ def test_the_time_is_shared_out_whole(study, workers, budget_s):
     # The others take turns on the workers, and then the rivals run side by side.
     others_s = sum(one.budget_s for one in others) / workers
     assert others_s + rivals[0].budget_s == pytest.approx(budget_s)
-    assert others_s <= 0.25 * budget_s + 1e-9
+    assert others_s <= 0.1 * budget_s + 1e-9
     for one in others:
         assert 0 < one.budget_s <= 0.3 * trained_s(one.trial)
 
