@@ -11,8 +11,9 @@ from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.evolution.trial import Trial
 
-_PAGE_S = 6.0
-"""Allowed for what takes as long however many videos there are: the page and its pictures."""
+_PAGE_S = 12.0
+"""Allowed for what takes as long however many videos there are: latencies at rest, the page and its
+pictures."""
 _ASKED_OF_ANSWER = 6
 """How often the answer is asked as much as a test and a validation ask: by its own test, by the
 check of its file, which asks torch as well, and with frames shuffled, reversed and frozen."""
