@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-# Test processes run side by side, and threads that wait for one another would take their cores.
+# Test processes run side by side: the threads of one, waiting for each other, hold up the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest.register_assert_rewrite("vidnas.testing")
