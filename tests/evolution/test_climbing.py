@@ -245,7 +245,7 @@ def test_a_search_ends_when_newborns_have_no_time_and_nobody_has_earned_a_rung(
         if trial.earlier:
             assert trial.number in {one.number for one in ladder.earned(set())}
         ladder.observe(trial)
-    assert RUNGS - 1 in {one.rung for one in study.history}
+    assert any(one.earlier for one in study.history)
 
 
 DESIGNS = (Toy(widths=(1, 1, 1, 1)), Toy(widths=(9, 9, 9, 9)), Toy(widths=(32, 32, 32, 32)))
