@@ -7,6 +7,7 @@ time.
 
 from __future__ import annotations
 
+import heapq
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -72,7 +73,9 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
         workers: how many are trained at the same time.
 
     Returns:
-        In the order in which they are to be trained: those with the least time first.
+        In the order in which they are to be trained: those that keep a niche, the longest first,
+        then those that may win. The first workers to be free take the best of these, and all
+        workers end together.
     """
     ranked = study.fittest(len(study.trials))
     rivals, niches = ranked[: min(workers, _MOST_RIVALS)], Niches(study.config.limits)
@@ -84,10 +87,15 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
     asked = [max(_COOL_SHARE * trained_s(trial), _LEAST_S) for trial in others]
     scale = min(_OTHERS_SHARE * budget_s * workers / max(sum(asked), _LEAST_S), 1.0)
     finalists = [
-        Finalist(trial, scale * seconds) for trial, seconds in zip(others, asked, strict=True)
+        Finalist(trial, min(scale * seconds, budget_s))
+        for trial, seconds in zip(others, asked, strict=True)
     ]
-    taken_s = sum(one.budget_s for one in finalists) / workers
-    return [*finalists, *(Finalist(trial, budget_s - taken_s) for trial in rivals)]
+    finalists.sort(key=lambda one: one.budget_s, reverse=True)
+    busy_s = [0.0] * workers
+    for one in finalists:
+        heapq.heapreplace(busy_s, busy_s[0] + one.budget_s)
+    free = zip(rivals, sorted(busy_s), strict=False)
+    return [*finalists, *(Finalist(trial, budget_s - taken_s) for trial, taken_s in free)]
 
 
 def trained_s(trial: Trial) -> float:
