@@ -14,8 +14,6 @@ import pytest
 
 from vidnas.cli.main import main
 
-Vidnas = Callable[..., "subprocess.CompletedProcess[str]"]
-
 SEARCH = (
     "--limit", "latency=20ms", "--candidate-time", "2s", "--train-time", "4s", "--size", "32",
     "--population", "2", "--tournament", "1",
@@ -24,11 +22,15 @@ SEARCH = (
 
 @dataclass(frozen=True)
 class Done:
-    """What a command in this process came to; named as in `subprocess`."""
+    """What a command came to; named as in `subprocess`."""
 
     returncode: int
     stdout: str
     stderr: str
+
+
+Vidnas = Callable[..., Done]
+"""Runs the command with these arguments; `check=False` where it may fail."""
 
 
 def call(*arguments: object) -> Done:

@@ -9,17 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import SEARCH, Vidnas
+from commands import SEARCH, Done, Vidnas, call
 
 
 @pytest.fixture(scope="session")
-def vidnas(tmp_path_factory: pytest.TempPathFactory) -> Vidnas:
-    """Run the command with a clip cache of its own."""
-    cache = tmp_path_factory.mktemp("cache")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A clip cache of its own, and a wide terminal."""
+    return {"VIDNAS_CACHE": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def program(surroundings: dict[str, str]) -> Vidnas:
+    """Run the command as users do, in a process of its own, which takes seconds to start."""
 
     def run(
         *arguments: object, check: bool = True, largest_file_bytes: int = resource.RLIM_INFINITY
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Done:
         def limit_files() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes, resource.RLIM_INFINITY))
 
@@ -28,15 +33,33 @@ def vidnas(tmp_path_factory: pytest.TempPathFactory) -> Vidnas:
             capture_output=True,
             text=True,
             timeout=300,
-            env={**os.environ, "VIDNAS_CACHE": str(cache), "COLUMNS": "200"},
+            env={**os.environ, **surroundings},
             check=False,
             preexec_fn=limit_files,
         )
-        if check and done.returncode:
-            pytest.fail(f"{done.args} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done
+        return _checked(Done(done.returncode, done.stdout, done.stderr), arguments, check)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def vidnas(surroundings: dict[str, str]) -> Vidnas:
+    """Run the command in this process."""
+
+    def run(*arguments: object, check: bool = True) -> Done:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in surroundings.items():
+                patch.setenv(name, value)
+            return _checked(call(*arguments), arguments, check)
+
+    return run
+
+
+def _checked(done: Done, arguments: tuple[object, ...], check: bool) -> Done:
+    if check and done.returncode:
+        command = " ".join(map(str, ("vidnas", *arguments)))
+        pytest.fail(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
 
 
 @pytest.fixture(scope="session")

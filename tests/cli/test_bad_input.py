@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import SEARCH, Done, Vidnas, call
+from commands import SEARCH, Vidnas
 
 
-@pytest.fixture(autouse=True)
-def _surroundings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path_factory.getbasetemp() / "bad-input-cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-
-def complain(*arguments: object) -> str:
+def complain(vidnas: Vidnas, *arguments: object, **settings: int) -> str:
     """Run a command that must fail, and return its sentence."""
-    return sentence_of(call(*arguments))
-
-
-def sentence_of(done: Done | subprocess.CompletedProcess[str]) -> str:
+    done = vidnas(*arguments, check=False, **settings)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -84,13 +72,16 @@ def missing_source(clips: Path, folder: Path) -> Path:
     ],
 )
 def test_clips_that_cannot_be_used(
+    vidnas: Vidnas,
     clips: Path,
     tmp_path: Path,
     make: Callable[[Path, Path], Path],
     words: str,
 ) -> None:
     source = make(clips, tmp_path)
-    sentence = complain("search", source, "--out", tmp_path / "study", "--evaluations", 1, *SEARCH)
+    sentence = complain(
+        vidnas, "search", source, "--out", tmp_path / "study", "--evaluations", 1, *SEARCH
+    )
     assert words in sentence
     assert not (tmp_path / "study").exists()
 
@@ -109,51 +100,58 @@ def test_clips_that_cannot_be_used(
     ],
 )
 def test_settings_that_cannot_be_used(
-    clips: Path, tmp_path: Path, arguments: list[object], words: str
+    vidnas: Vidnas, clips: Path, tmp_path: Path, arguments: list[object], words: str
 ) -> None:
-    sentence = complain("search", clips, "--out", tmp_path / "study", *arguments)
+    sentence = complain(vidnas, "search", clips, "--out", tmp_path / "study", *arguments)
     assert words in sentence
 
 
-def test_an_impossible_limit_says_what_was_possible(clips: Path, tmp_path: Path) -> None:
+def test_an_impossible_limit_says_what_was_possible(
+    vidnas: Vidnas, clips: Path, tmp_path: Path
+) -> None:
     sentence = complain(
-        "search", clips, "--out", tmp_path / "study", "--evaluations", 1,
+        vidnas, "search", clips, "--out", tmp_path / "study", "--evaluations", 1,
         "--limit", "parameters=10", "--size", 32,
     )  # fmt: skip
     assert "200" in sentence
     assert "parameters" in sentence
 
 
-def test_a_study_of_something_else(clips: Path, study: Path) -> None:
+def test_a_study_of_something_else(vidnas: Vidnas, clips: Path, study: Path) -> None:
     before = (study / "study.db").read_bytes()
-    sentence = complain("search", clips, "--out", study, "--evaluations", 3, "--seed", 7, *SEARCH)
+    sentence = complain(
+        vidnas, "search", clips, "--out", study, "--evaluations", 3, "--seed", 7, *SEARCH
+    )
     assert "something else" in sentence
     assert "--seed 0" in sentence
     assert (study / "study.db").read_bytes() == before
 
 
-def test_a_folder_that_is_no_study(clips: Path) -> None:
-    sentence = complain("search", clips, "--out", clips, "--evaluations", 1, *SEARCH)
+def test_a_folder_that_is_no_study(vidnas: Vidnas, clips: Path) -> None:
+    sentence = complain(vidnas, "search", clips, "--out", clips, "--evaluations", 1, *SEARCH)
     assert str(clips) in sentence
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_no_write_permission(clips: Path, tmp_path: Path) -> None:
+def test_no_write_permission(vidnas: Vidnas, clips: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    sentence = complain("search", clips, "--out", tmp_path / "study", "--evaluations", 1, *SEARCH)
+    sentence = complain(
+        vidnas, "search", clips, "--out", tmp_path / "study", "--evaluations", 1, *SEARCH
+    )
     assert "permission" in sentence.lower()
 
 
-def test_a_full_disk(vidnas: Vidnas, study: Path, tmp_path: Path) -> None:
+def test_a_full_disk(program: Vidnas, study: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands in for a disk without room."""
-    done = vidnas("export", study, tmp_path / "out.onnx", check=False, largest_file_bytes=4096)
-    sentence = sentence_of(done)
+    sentence = complain(program, "export", study, tmp_path / "out.onnx", largest_file_bytes=4096)
     assert "full" in sentence
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["predict", "bench", "export", "eval"])
-def test_a_network_file_that_is_not_one(clips: Path, tmp_path: Path, command: str) -> None:
+def test_a_network_file_that_is_not_one(
+    vidnas: Vidnas, clips: Path, tmp_path: Path, command: str
+) -> None:
     fake = tmp_path / "model"
     fake.mkdir()
     (fake / "model.json").write_text("{}")
@@ -162,10 +160,10 @@ def test_a_network_file_that_is_not_one(clips: Path, tmp_path: Path, command: st
         "export": [tmp_path / "out.onnx"],
         "eval": [clips],
     }
-    assert "model" in complain(command, fake, *rest.get(command, []))
+    assert "model" in complain(vidnas, command, fake, *rest.get(command, []))
     assert not (tmp_path / "out.onnx").exists()
 
 
-def test_a_video_that_is_not_one(study: Path, tmp_path: Path) -> None:
+def test_a_video_that_is_not_one(vidnas: Vidnas, study: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
-    assert "empty.mp4" in complain("predict", study, tmp_path / "empty.mp4")
+    assert "empty.mp4" in complain(vidnas, "predict", study, tmp_path / "empty.mp4")

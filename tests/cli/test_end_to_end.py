@@ -37,12 +37,12 @@ def test_search_leaves_everything_it_promises(study: Path) -> None:
 
 
 def test_search_goes_on_where_it_stopped(
-    vidnas: Vidnas, study: Path, clips: Path, tmp_path: Path
+    program: Vidnas, study: Path, clips: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     before = Study.read(folder).history
-    done = vidnas("search", clips, "--out", folder, "--evaluations", 4, *SEARCH, "--json")
+    done = program("search", clips, "--out", folder, "--evaluations", 4, *SEARCH, "--json")
     resumed = Study.read(folder)
     assert resumed.history[: len(before)] == before
     assert sum(trial.evaluation.status != "rejected" for trial in resumed.trials) == 4

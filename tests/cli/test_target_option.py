@@ -25,14 +25,14 @@ def _events(folder: Path) -> int:
 
 
 def test_a_search_pauses_while_its_target_is_gone(
-    vidnas: Vidnas, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Vidnas, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDNAS_TARGET_TOKEN", TOKEN)
     folder = tmp_path / "study"
     asked = ("search", clips, "--out", folder, *SEARCH, "--budget", "10m", "--workers", 1)
     with ThreadPoolExecutor() as threads, agent(tmp_path) as (process, port):
         target = f"tcp://127.0.0.1:{port}"
-        paused = threads.submit(vidnas, *asked, "--target", target, check=False)
+        paused = threads.submit(program, *asked, "--target", target, check=False)
         end = time.monotonic() + _PATIENCE_S
         while _events(folder) < 2 and time.monotonic() < end and not paused.done():
             time.sleep(0.2)
@@ -46,12 +46,12 @@ def test_a_search_pauses_while_its_target_is_gone(
     before = Study.read(folder).history
     assert len(before) >= 2
     assert {trial.evaluation.status for trial in before} <= {"ok", "rejected"}
-    elsewhere = vidnas(*asked, "--evaluations", 1, check=False)
+    elsewhere = program(*asked, "--evaluations", 1, check=False)
     assert elsewhere.returncode == 2
     assert f"were timed on {target}, not on this machine" in " ".join(elsewhere.stderr.split())
 
     with agent(tmp_path, "--port", str(port)):
-        vidnas(*asked, "--target", target, "--evaluations", 1)
+        program(*asked, "--target", target, "--evaluations", 1)
     resumed = Study.read(folder).history
     assert resumed[: len(before)] == before
     latency = json.loads((folder / "best" / "model.json").read_text())["card"]["cost"]["latency"]
