@@ -18,7 +18,7 @@ from vidnas.deploy.model import Model
 from vidnas.deploy.real_check import RealCheck
 from vidnas.profiling.engines import Clips, Predict
 from vidnas.training import AnyMetrics
-from vidnas.training.evaluation import to_input
+from vidnas.training.evaluation import labels_of, predict_logits, to_input
 
 _MOST_CALIBRATING = 128
 _CPU = torch.device("cpu")
@@ -46,13 +46,14 @@ class Answers:
         *,
         clips_per_video: int = CLIPS_PER_VIDEO,
     ) -> Answers:
-        """Ask the model in torch."""
-        clips = real_clips(model, cache, split, clips_per_video=clips_per_video)
-        network = model.network.eval()
-        with torch.inference_mode():
-            rows = [network(*map(torch.from_numpy, one)).numpy() for one in clips]
-        targets = torch.from_numpy(cache.targets[cache.videos(split)])
-        return cls(model, cache, split, clips_per_video, targets, np.concatenate(rows))
+        """Ask the model in torch, many clips at a time: several times as fast as one by one.
+
+        Raises:
+            NotFinite: the model predicts numbers that are not finite.
+        """
+        logits = predict_logits(model.network, cache, split, clips_per_video=clips_per_video)
+        targets = labels_of(cache, split)
+        return cls(model, cache, split, clips_per_video, targets, logits.flatten(0, 1).numpy())
 
     @property
     def clips(self) -> Iterator[Clips]:

@@ -191,11 +191,12 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         record_clips(request.out, dataset, cache.fingerprint)
         job = _Job(request, plan, study, cache, listener)
         with _pausing():
-            try:
-                job.evolve(space, strategy, evaluator, executor)
-            finally:
-                try_page(study, request.title, listener)
-            finished = job.finish_best()
+            with executor:
+                try:
+                    job.evolve(space, strategy, evaluator, executor)
+                finally:
+                    try_page(study, request.title, listener)
+                finished = job.finish_best(executor)
             card = Delivery(request, study, cache, listener).answer(finished)
         page = try_page(study, request.title, listener)
     return SearchResult(study, card, page, seconds=time.monotonic() - began)
@@ -288,7 +289,6 @@ class _Job:
         self.listener.say(f"Strategy: {_phrase(self.study.config.strategy)}.")
         calibrated = self._calibrated(evaluator)
         with ExitStack() as stack:
-            stack.enter_context(executor)
             listeners = [self.listener, *_logs(self.request, self.listener, stack)]
             for one in listeners:
                 one.opened(self.study.history)
@@ -333,8 +333,12 @@ class _Job:
         """What the candidates have learned."""
         return StateFolder(self.study.folder / STATES_FOLDER)
 
-    def finish_best(self) -> list[Model]:
-        """Finish the best candidates, one per worker of this machine and one per niche."""
+    def finish_best(self, executor: LocalExecutor | RayExecutor) -> list[Model]:
+        """Finish the best candidates, one per worker of this machine and one per niche.
+
+        Args:
+            executor: of the search, which is over; it is shut down in the end.
+        """
         workers = self.request.workers or available_cores()
         if not self.study.fittest(1):
             raise UserError(
@@ -352,15 +356,25 @@ class _Job:
             f"Finishing trials {names} from where they stand, {format_duration(finish_s)}; "
             "validation picks the answer."
         )
-        with LocalExecutor(workers) as executor:
+        with _on_this_machine(executor, workers) as local:
             return train_finalists(
                 finalists,
                 self.study,
                 self.cache,
                 ClipEvaluation.of_study(self.study.config).training,
-                executor,
+                local,
                 on_tick=clock(self.listener, "Finishing", finish_s),
             )
+
+
+def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:
+    """Return workers of this machine: those of the search, which need no seconds to start again, or
+    new ones in place of a cluster, which is left."""
+    if isinstance(executor, LocalExecutor):
+        executor.timeout_s = None
+        return executor
+    executor.shutdown()
+    return LocalExecutor(workers)
 
 
 def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:
