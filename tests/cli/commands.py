@@ -15,7 +15,7 @@ import pytest
 from vidnas.cli.main import main
 
 SEARCH = (
-    "--limit", "latency=20ms", "--candidate-time", "2s", "--train-time", "4s", "--size", "32",
+    "--limit", "latency=20ms", "--candidate-time", "1s", "--train-time", "2s", "--size", "32",
     "--population", "2", "--tournament", "1",
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ import vidnas
 from vidnas.cli.main import _run
 from vidnas.data.demo import write_clips
 from vidnas.families import create_network, find_architecture, official_variables
-from vidnas.workflows import reference, search_clips
+from vidnas.workflows import reference, search_clips, search_job
 from vidnas.workflows.page import read_winner
 from vidnas.workflows.request import SearchRequest
 
@@ -108,7 +108,7 @@ def on_stage(
 
     monkeypatch.chdir(stage)
     monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path_factory.getbasetemp() / "docs-cache"))
-    monkeypatch.setattr(search_clips, "run_search", begin)
+    monkeypatch.setattr(search_job, "run_search", begin)
     monkeypatch.setattr(reference, "calibrate", CALIBRATE)
 
 

@@ -15,7 +15,7 @@ from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.training import TrainingSettings
-from vidnas.workflows import search_clips
+from vidnas.workflows import search_job
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.plan import Plan, planned_sampling, require_streaming
 from vidnas.workflows.request import SearchRequest
@@ -199,7 +199,7 @@ def test_a_search_for_streams_visits_what_can_stream(
         raise Begun
 
     monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(search_clips, "run_search", begin)
+    monkeypatch.setattr(search_job, "run_search", begin)
     write_clips(tmp_path / "clips", classes=("left", "right"), clips_per_class=4, size_px=32)
     for number, limit in enumerate(("frame_latency=5ms", "latency=5ms")):
         with pytest.raises(Begun):

@@ -1,0 +1,176 @@
+"""The work of a search of clips, once all is known and open: evolve, then finish the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vidnas.core import UserError
+from vidnas.core.durations import format_duration
+from vidnas.core.process import available_cores
+from vidnas.data.cache import ClipCache
+from vidnas.deploy.finalists import choose_finalists, train_finalists
+from vidnas.deploy.judging import Judging
+from vidnas.deploy.model import Model
+from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
+from vidnas.evolution.engine import run_search
+from vidnas.evolution.evaluator import Evaluator
+from vidnas.evolution.events import Event
+from vidnas.evolution.executors import LocalExecutor
+from vidnas.evolution.states import StateFolder
+from vidnas.evolution.strategies import Strategy
+from vidnas.evolution.study import STATES_FOLDER, Study
+from vidnas.families import Space
+from vidnas.workflows.event_log import EventLog
+from vidnas.workflows.listener import Listener, clock
+from vidnas.workflows.plan import Plan
+from vidnas.workflows.reference import study_reference
+from vidnas.workflows.request import SearchRequest
+from vidnas.workflows.tensorboard_log import TensorBoardLog
+
+if TYPE_CHECKING:
+    from vidnas.evolution.ray_executor import RayExecutor
+
+_DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """A search in its study's folder, which this process has locked."""
+
+    request: SearchRequest
+    plan: Plan
+    study: Study
+    cache: ClipCache
+    listener: Listener
+
+    def evolve(
+        self,
+        space: Space,
+        strategy: Strategy,
+        evaluator: ClipEvaluator,
+        executor: LocalExecutor | RayExecutor,
+    ) -> None:
+        """Search until the plan's end."""
+        deadline_s = None
+        # Training for a number of epochs takes what it takes.
+        if (longest_s := evaluator.seconds_at(evaluator.rungs - 1)) is not None:
+            deadline_s = _DEADLINE_FACTOR * longest_s + _DEADLINE_EXTRA_S
+            executor.timeout_s = deadline_s + _DEADLINE_EXTRA_S
+        limits = str(self.study.config.limits)
+        self.listener.say(
+            f"Searching {self.request.family} with {executor.slots} worker(s)"
+            f"{f' within {limits}' if limits else ''}; Ctrl-C ends the search and keeps all that "
+            "is finished."
+        )
+        self.listener.say(f"Strategy: {_phrase(self.study.config.strategy)}.")
+        calibrated = self._calibrated(evaluator)
+        with ExitStack() as stack:
+            listeners = [self.listener, *_logs(self.request, self.listener, stack)]
+            for one in listeners:
+                one.opened(self.study.history)
+
+            def tell(event: Event) -> None:
+                if event.trial is not None:
+                    ranked = sorted(self.study.trials, key=lambda one: one.rank, reverse=True)
+                    self.states.make_room(one.architecture.digest for one in ranked)
+                for one in listeners:
+                    one.searched(event)
+
+            run_search(
+                self.study,
+                space,
+                calibrated,
+                strategy,
+                executor,
+                evaluations=self.request.evaluations,
+                budget_s=self.plan.search_s,
+                deadline_s=deadline_s,
+                on_event=tell,
+            )
+
+    def _calibrated(self, evaluator: ClipEvaluator) -> Evaluator:
+        """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
+        request = self.request
+        reference = study_reference(
+            self.study.folder,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            target=request.target,
+        )
+        evaluator = replace(evaluator, reference=reference)
+        if request.executor == "local":
+            return evaluator
+        from vidnas.evolution.cluster_clips import ClusterClipEvaluator
+
+        return ClusterClipEvaluator.of(evaluator)
+
+    @property
+    def states(self) -> StateFolder:
+        """What the candidates have learned."""
+        return StateFolder(self.study.folder / STATES_FOLDER)
+
+    def finish_best(self, executor: LocalExecutor | RayExecutor) -> list[Model]:
+        """Finish the best candidates, one per worker of this machine and one per niche.
+
+        Args:
+            executor: of the search, which is over; it is shut down in the end.
+        """
+        workers = self.request.workers or available_cores()
+        if not self.study.fittest(1):
+            raise UserError(
+                f"None of {len(self.study.trials)} candidates could be trained; see "
+                f"{self.request.out} for why each failed, and give more time or a higher limit."
+            )
+        finish_s = self.plan.finish_s
+        finalists = choose_finalists(self.study, finish_s, workers)
+        if self.request.train_time_s is None:
+            judging_s = Judging.of(self.cache).expected_s([one.trial for one in finalists], workers)
+            finish_s = self.plan.finish_after(self.study.history[-1].elapsed_s, judging_s)
+            finalists = choose_finalists(self.study, finish_s, workers)
+        names = ", ".join(str(one.trial.number) for one in finalists)
+        self.listener.say(
+            f"Finishing trials {names} from where they stand, {format_duration(finish_s)}; "
+            "validation picks the answer."
+        )
+        with _on_this_machine(executor, workers) as local:
+            return train_finalists(
+                finalists,
+                self.study,
+                self.cache,
+                ClipEvaluation.of_study(self.study.config).training,
+                local,
+                on_tick=clock(self.listener, "Finishing", finish_s),
+            )
+
+
+def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:
+    """Return workers of this machine: those of the search, which need no seconds to start again, or
+    new ones in place of a cluster, which is left."""
+    if isinstance(executor, LocalExecutor):
+        executor.timeout_s = None
+        return executor
+    executor.shutdown()
+    return LocalExecutor(workers)
+
+
+def _logs(request: SearchRequest, listener: Listener, stack: ExitStack) -> list[Listener]:
+    """Open the logs that were asked for, until the stack closes them."""
+    logs: list[Listener] = []
+    if request.events is not None:
+        logs.append(stack.enter_context(EventLog(request.events, listener.remark)))
+    if request.tensorboard is not None:
+        logs.append(stack.enter_context(TensorBoardLog(request.tensorboard, listener.remark)))
+    return logs
+
+
+def _phrase(strategy: Mapping[str, Any]) -> str:
+    """Return a strategy with its settings, for people."""
+    name, *settings = strategy.items()
+    described = ", ".join(
+        f"{key.replace('_', ' ')} {' and '.join(value) if isinstance(value, list) else value}"
+        for key, value in settings
+    )
+    return f"{name[1]} ({described})" if described else str(name[1])
