@@ -19,6 +19,7 @@ from vidnas.core.cost import Latency, LatencyProtocol
 from vidnas.data.cache import ClipSettings
 from vidnas.deploy import Model, ModelCard
 from vidnas.deploy.seen_videos import SeenVideos
+from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.training import Metrics, MultiLabelMetrics, TimeUse, TrainingRun, TrainingSettings
 
 hub = pytest.importorskip("huggingface_hub")
@@ -144,6 +145,16 @@ def test_a_model_goes_to_a_folder_and_back(trained: Model, tmp_path: Path) -> No
     assert same(vidnas.load(tmp_path / "copy"), trained)
 
 
+def test_what_ships_as_onnx_goes_with_its_model(trained: Model, tmp_path: Path) -> None:
+    from vidnas.deploy.hub import HubModel
+
+    shipped = ShippedFile(name="model.onnx", runtime="onnxruntime", size_bytes=1, float32_bytes=1)
+    card = trained.card.model_copy(update={"shipped": shipped})
+    HubModel(replace(trained, card=card)).save_pretrained(tmp_path / "copy")
+    assert vidnas.load(tmp_path / "copy").card.shipped == shipped
+    assert (tmp_path / "copy" / "model.onnx").is_file()
+
+
 def test_a_model_goes_to_the_hub_and_back(
     trained: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +178,8 @@ def test_a_model_goes_to_the_hub_and_back(
     assert HubModel(trained).push_to_hub("me/gestures") == "done"
     sent = sorted(path.name for path in (place / "snapshots" / "abc").iterdir())
     assert sent == [
-        "README.md", "config.json", "model.json", "training-videos.txt", "weights.safetensors",
+        "README.md", "config.json", "model.json", "model.onnx", "training-videos.txt",
+        "weights.safetensors",
     ]  # fmt: skip
     found = HubModel.from_pretrained("me/gestures", cache_dir=cache, local_files_only=True)
     assert same(found.model, trained)

@@ -9,8 +9,10 @@ from typing import Any
 from typing_extensions import Self
 
 from vidnas.core import UserError
+from vidnas.deploy.export import export_model
 from vidnas.deploy.model import MODEL_FILE, SEEN_FILE, WEIGHTS_FILE, Model, load_model
 from vidnas.deploy.readme import README_FILE
+from vidnas.deploy.shipping import ONNX_FILE
 
 try:
     from huggingface_hub import ModelCard, ModelHubMixin, constants, snapshot_download
@@ -37,6 +39,8 @@ class HubModel(
         self.model = model
 
     def _save_pretrained(self, save_directory: Path) -> None:
+        """Write the model, and the same network as ONNX for those who do without vidnas."""
+        export_model(self.model, save_directory / ONNX_FILE)  # first: the card names it if it ships
         self.model.save(save_directory)
         # The hub counts downloads by this file, and the client looks for it before any other.
         config = {"model_type": "vidnas", "family": self.model.architecture.family}
