@@ -74,8 +74,8 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
 
     Returns:
         In the order in which they are to be trained: those that keep a niche, the longest first,
-        then those that may win. The first workers to be free take the best of these, and all
-        workers end together.
+        then those that may win. The first workers to be free take the best of these, which all end
+        together.
     """
     ranked = study.fittest(len(study.trials))
     rivals, niches = ranked[: min(workers, _MOST_RIVALS)], Niches(study.config.limits)
