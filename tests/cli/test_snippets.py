@@ -72,6 +72,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, study: Path, clips: Path) ->
     """A folder with everything that commands and snippets name; they run in it."""
     folder = tmp_path_factory.mktemp("stage")
     shutil.copytree(clips, folder / "clips")
+    shutil.copytree(clips, folder / "demo" / "clips")
     write_clips(folder / "new-clips", classes=CLASSES, clips_per_class=3, size_px=32, seed=1)
     video = next((folder / "new-clips" / "left").iterdir())
     for name in (
