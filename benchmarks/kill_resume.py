@@ -150,10 +150,10 @@ class Torture:
     def workers(self) -> list[psutil.Process]:
         """Return the workers that run or start, without those that have just died."""
         found = []
-        for child in psutil.Process(self.driver.pid).children() if self.driver else []:
+        for server in psutil.Process(self.driver.pid).children() if self.driver else []:
             with suppress(psutil.NoSuchProcess):  # zombies, too
-                if "spawn_main" in " ".join(child.cmdline()):
-                    found.append(child)
+                if "forkserver" in " ".join(server.cmdline()):
+                    found += server.children()
         return found
 
     def kill_worker(self) -> None:

@@ -39,12 +39,13 @@ def settings():
     return os.getpid(), os.environ["OMP_NUM_THREADS"], torch.get_num_threads()
 
 
-def children(command, pid=None):
+def workers_of(pid=None):
+    """The children of the server that a process has started, with or without zombies."""
     found = []
-    for child in psutil.Process(pid).children():
-        with suppress(psutil.NoSuchProcess):  # zombies are that, too
-            if command in " ".join(child.cmdline()):
-                found.append(child)
+    for server in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "forkserver" in " ".join(server.cmdline()):
+                found += server.children()
     return found
 
 
@@ -102,6 +103,19 @@ class TestLocal(WorkerContract):
         assert [future.result(60) for future in futures] == [0, 2, 4, 6]
 
 
+def test_a_killed_server_costs_what_runs_and_leaves_no_worker_behind():
+    with LocalExecutor(workers=2) as executor:
+        pids = {executor.submit(settings).result(60)[0] for _ in range(8)}
+        running = [executor.submit(time.sleep, 3600) for _ in range(2)]
+        workers = [psutil.Process(pid) for pid in pids]
+        (server,) = {worker.ppid() for worker in workers}
+        os.kill(server, signal.SIGKILL)
+        assert all(isinstance(future.exception(60), WorkerLost) for future in running)
+        assert executor.submit(double, 4).result(60) == 8
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert alive == []
+
+
 def test_killed_at_any_moment_workers_leave_no_future_open():
     """Also while they fetch their call or hand over a result."""
     rng = random.Random(0)
@@ -110,9 +124,10 @@ def test_killed_at_any_moment_workers_leave_no_future_open():
             futures = [executor.submit(double, i) for i in range(200)]
             for _ in range(2):
                 time.sleep(rng.uniform(0, 0.01))
-                workers = children("spawn_main")
+                workers = workers_of()
                 for worker in rng.sample(workers, min(1, len(workers))):
-                    worker.kill()
+                    with suppress(psutil.NoSuchProcess):  # it was lost in the last round
+                        worker.kill()
             for i, future in enumerate(futures):
                 error = future.exception(60)
                 assert isinstance(error, WorkerLost) or future.result() == 2 * i
@@ -158,7 +173,7 @@ def test_workers_end_with_a_killed_driver(tmp_path):
     path.write_text(script)
     driver = subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True)
     assert driver.stdout.readline() == "busy\n"
-    workers = children("spawn_main", driver.pid)
+    workers = workers_of(driver.pid)
     assert len(workers) == 2
     driver.kill()
     driver.wait()

@@ -11,6 +11,13 @@ import psutil
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
+def thread_settings(threads: int) -> dict[str, str]:
+    """Return what must be in the environment of a process when it imports torch."""
+    asked = {"OMP_WAIT_POLICY": "passive", "THP_MEM_ALLOC_ENABLE": "1"}
+    chosen = {name: os.environ.get(name, value) for name, value in asked.items()}
+    return {"OMP_NUM_THREADS": str(threads), **chosen}
+
+
 def prepare_process(threads: int) -> None:
     """Fix the number of threads and keep freed memory in the process.
 
@@ -18,9 +25,7 @@ def prepare_process(threads: int) -> None:
     the next step (`benchmarks/training_step.py`); passive waiting keeps idle OpenMP threads from
     taking the core of another worker.
     """
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    os.environ.update(thread_settings(threads))
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)

@@ -5,6 +5,9 @@ worker that is killed while it holds the lock stops them all, and a pool that br
 was just submitted (Pebble 5.2, seen by `benchmarks/kill_resume.py`). Here each worker has a pipe
 and a thread of its own.
 
+On Linux, workers are forked by a server process that has imported what they need, because importing
+torch takes each of them seconds. The server has one thread, so that nothing is lost in a fork.
+
 A worker imports the script that started it. One without a `__main__` guard would do its work again
 there, and start workers of its own.
 """
@@ -18,17 +21,20 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vidnas.core.errors import UserError, WorkerLost
-from vidnas.core.process import prepare_process
+from vidnas.core.process import prepare_process, thread_settings
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 Result = TypeVar("Result")
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
@@ -132,41 +138,30 @@ class _Worker:
     children that died, which would take their exit code from the thread that waits for it."""
 
     def __init__(self, threads: int, memory_bytes: int | None) -> None:
-        self._settings = threads, memory_bytes
+        self._threads = threads
+        self._memory_bytes = memory_bytes
         self._stopping = threading.Lock()
         self._stopped = False
-        self._process: SpawnProcess | None = None
+        self._process: BaseProcess | None = None
 
-    def _start(self) -> SpawnProcess:
+    def _start(self) -> BaseProcess:
         """Start a process, unless `stop` was called, and wait until it is ready.
-
-        The script that started all this is imported first of all in a spawned process, and often
-        imports torch: the number of threads must be in the environment by then. And Ctrl-C is the
-        driver's business from the process's first moment, and so is a signal to end.
 
         Raises:
             WorkerLost: the process was stopped or killed.
             UserError: it cannot be started.
         """
-        variable, threads = "OMP_NUM_THREADS", str(self._settings[0])
         pipe, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(theirs, *self._settings)
-        )
-        with self._stopping, self._family:
+        with self._stopping, self._family, _surroundings(self._threads):
             if self._stopped:
                 raise WorkerLost("the worker was stopped")
-            before = os.environ.get(variable)
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
-            os.environ[variable] = threads
+            process = _context().Process(
+                target=_work, args=(theirs, dict(os.environ), self._threads, self._memory_bytes)
+            )
             try:
                 process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-                if before is None:
-                    del os.environ[variable]
-                else:
-                    os.environ[variable] = before
+            except (EOFError, ConnectionError) as error:  # the server was killed
+                raise WorkerLost("the worker could not be started") from error
             self._process, self._pipe = process, pipe
         theirs.close()
         try:
@@ -191,14 +186,13 @@ class _Worker:
             UserError: no process can be started.
         """
         process = self._process
-        if process is None or connection.wait([process.sentinel], 0):  # it died in its last call
+        if process is None or connection.wait([process.sentinel], 0):  # it died after its last call
             process = self._start()
         try:
             self._pipe.send((function, args))
             self._receive(process, None)  # it begins: its start, and importing torch, do not count
             result, error = self._receive(process, timeout_s)
         except TimeoutError:
-            process.kill()
             self._bury(process)
             raise WorkerLost(f"took longer than {timeout_s:g} s") from None
         except (EOFError, OSError):  # the pipe's other end is gone
@@ -207,7 +201,7 @@ class _Worker:
             raise error
         return result
 
-    def _receive(self, process: SpawnProcess, timeout_s: float | None) -> Any:
+    def _receive(self, process: BaseProcess, timeout_s: float | None) -> Any:
         ready = connection.wait([self._pipe, process.sentinel], timeout_s)
         if not ready:
             raise TimeoutError
@@ -219,14 +213,16 @@ class _Worker:
         """Kill the process; it is not replaced any more."""
         with self._stopping:
             self._stopped = True
-            if self._process is not None:
-                self._process.kill()
-                self._bury(self._process)
+            process = self._process
+            if process is not None:
+                self._bury(process)
 
-    def _bury(self, process: SpawnProcess) -> str:
-        """Wait for a process that is dying, and say how it died."""
+    def _bury(self, process: BaseProcess) -> str:
+        """End a process, which most often is dead, and say how it died."""
         with self._family:
+            process.kill()  # where the server is gone, a worker only seems to be dead
             process.join()
+            self._process = None
         exit_code = process.exitcode
         if self._stopped or exit_code is None:
             return "the worker was stopped"
@@ -234,13 +230,48 @@ class _Worker:
         return f"the worker died with {how}"
 
 
-def _work(pipe: Any, threads: int, memory_bytes: int | None) -> None:
+@contextmanager
+def _surroundings(threads: int) -> Iterator[None]:
+    """Change what a process inherits while one is started.
+
+    The script that started all this is imported first of all in a worker, and often imports torch:
+    the number of threads must be in the environment by then. And Ctrl-C is the driver's business
+    from the process's first moment, and so is a signal to end.
+    """
+    before = dict(os.environ)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
+    os.environ.update(thread_settings(threads))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for name in thread_settings(threads):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how processes are started: each on its own, or on Linux forked by a server that
+    imports what this process has imported when it starts its first."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    house = __name__.partition(".")[0]
+    context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == house])
+    return context
+
+
+def _work(pipe: Any, environment: dict[str, str], threads: int, memory_bytes: int | None) -> None:
     """Answer calls in a worker process until the driver is gone."""
+    os.environ.clear()  # that of the server, which may have changed since
+    os.environ.update(environment)
     for number in _FOR_THE_DRIVER:
         signal.signal(number, _leave_to_driver)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_DRIVER)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     prepare_process(threads)
+    if "torch" in sys.modules:  # by the server, or by the script that started all this
+        sys.modules["torch"].set_num_threads(threads)
     if memory_bytes is not None:
         limit_memory(memory_bytes)
     with suppress(EOFError, ConnectionError):  # the driver is gone
