@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def served(model: Path, folder: Path) -> Iterator[Served]:
     )
     try:
         assert process.stdout is not None
-        told = json.loads("".join([*iter(process.stdout.readline, "}\n"), "}"]))
+        told = json.loads("".join(takewhile(lambda line: line != "}\n", process.stdout)) + "}")
         yield Served(told["url"], psutil.Process(process.pid), folder)
     finally:
         process.terminate()

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,7 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path, clip: Path) -> N
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert served.stdout is not None
-    lines = [*iter(served.stdout.readline, "}\n"), "}"]
-    told = json.loads("".join(lines))
+    told = json.loads("".join(takewhile(lambda line: line != "}\n", served.stdout)) + "}")
     assert told["max_upload_bytes"] == 1_000_000
     answer = httpx.post(
         told["url"] + "/predict", files={"video": clip.read_bytes()}, timeout=30, trust_env=False

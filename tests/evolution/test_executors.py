@@ -181,6 +181,22 @@ def test_workers_end_with_a_killed_driver(tmp_path):
     assert alive == []
 
 
+def test_workers_start_where_a_socket_has_no_room(tmp_path):
+    folder = tmp_path / ("deep" * 25)
+    folder.mkdir()
+    script = (
+        "from vidnas.evolution.executors import LocalExecutor\n"
+        "if __name__ == '__main__':\n"
+        "    with LocalExecutor(workers=1) as executor:\n"
+        "        print(executor.submit(abs, -3).result())\n"
+    )
+    path = tmp_path / "driver.py"
+    path.write_text(script)
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    said = subprocess.check_output([sys.executable, str(path)], env=environment, text=True)
+    assert said == "3\n"
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

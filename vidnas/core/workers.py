@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from types import FrameType
@@ -258,6 +258,10 @@ def _context() -> ForkServerContext | SpawnContext:
     context = multiprocessing.get_context("forkserver")
     house = __name__.partition(".")[0]
     context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == house])
+    try:
+        forkserver.ensure_running()
+    except OSError:  # $TMPDIR is too long for a socket, or cannot be written to
+        return multiprocessing.get_context("spawn")
     return context
 
 
