@@ -1,14 +1,16 @@
-"""How much slower a network reads because the reference network ran right before it.
+"""How much slower a network reads because the reference network runs right before it.
 
 python -m benchmarks.cold_caches [--network study] [--rounds 200]
 
-"alone" is the CPU time of runs back to back, which is what a user will see; "cold" that of a run
-right after the reference network, as searches measured in 0.1.0; "warm" that of a run after an
-untimed one, as they do now. All in turns in one process: what the machine does happens to all.
+"alone" is the CPU time of runs back to back, which is what a user will see. The protocol of a
+search runs reference and network alternately, each some times untimed and once timed: how much
+slower each then reads than alone, and how much their ratio does, which is what a latency is made
+of. All in turns in one process: what the machine does happens to all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -18,7 +20,10 @@ from benchmarks.timing import cpu_ms
 from vidnas.core.process import prepare_process
 
 NETWORKS = ("tvn_mobile_1", "tvn1")
+UNTIMED = (0, 1, 2, 4, 8)
 _ALONE = 3
+
+Run = Callable[[], object]
 
 
 def main() -> None:
@@ -39,19 +44,41 @@ def main() -> None:
     for name in arguments.network or NETWORKS:
         network = resolve_network(name, 10).eval()
         run = prepared(network, network.architecture.inputs).run
-        times: dict[str, list[float]] = {"alone": [], "cold": [], "warm": []}
-        for _ in range(arguments.rounds):
+        alone_ms, biases = measure(run, reference, arguments.rounds)
+        for untimed, found in biases.items():
+            rows.append((name, f"{alone_ms:.3f}", untimed, *(f"{bias:+.1%}" for bias in found)))
+    print_table(("network", "alone ms", "untimed", "network", "reference", "ratio"), rows)
+
+
+def measure(
+    run: Run, reference: Run, rounds: int
+) -> tuple[float, dict[int, tuple[float, float, float]]]:
+    """Return the time alone, and by untimed runs the biases of network, reference and ratio."""
+    alone: list[list[float]] = [[], []]
+    pairs: dict[int, list[tuple[float, float]]] = {untimed: [] for untimed in UNTIMED}
+    for _ in range(rounds):
+        for times, one in zip(alone, (run, reference), strict=True):
+            one()
+            times += [cpu_ms(one) for _ in range(_ALONE)]
+        for untimed, found in pairs.items():
             run()
-            times["alone"] += [cpu_ms(run) for _ in range(_ALONE)]
-            reference()
-            times["cold"].append(cpu_ms(run))
-            reference()
-            run()
-            times["warm"].append(cpu_ms(run))
-        alone, cold, warm = (float(np.median(values)) for values in times.values())
-        cells = (f"{value:.3f}" for value in (alone, cold, warm))
-        rows.append((name, *cells, f"{cold / alone - 1:+.1%}", f"{warm / alone - 1:+.1%}"))
-    print_table(("network", "alone ms", "cold", "warm", "bias before", "bias now"), rows)
+            beside_ms = _after(reference, untimed)
+            found.append((_after(run, untimed), beside_ms))
+    own_ms, reference_ms = (float(np.median(times)) for times in alone)
+    biases = {}
+    for untimed, found in pairs.items():
+        own, beside = np.array(found).T
+        values = np.median(own), np.median(beside), np.median(own / beside)
+        usual = own_ms, reference_ms, own_ms / reference_ms
+        network, machine, ratio = (float(v / u) - 1 for v, u in zip(values, usual, strict=True))
+        biases[untimed] = network, machine, ratio
+    return own_ms, biases
+
+
+def _after(run: Run, untimed: int) -> float:
+    for _ in range(untimed):
+        run()
+    return cpu_ms(run)
 
 
 if __name__ == "__main__":

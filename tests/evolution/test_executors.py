@@ -181,20 +181,36 @@ def test_workers_end_with_a_killed_driver(tmp_path):
     assert alive == []
 
 
+def run_driver(folder, *work, **environment):
+    """What a process of its own says that does this work with an executor."""
+    lines = [
+        "import os, signal, time",
+        "from vidnas.evolution.executors import LocalExecutor",
+        "if __name__ == '__main__':",
+        "    with LocalExecutor(workers=1) as executor:",
+        *(f"        {line}" for line in work),
+    ]
+    path = folder / "driver.py"
+    path.write_text("\n".join(lines))
+    command = [sys.executable, str(path)]
+    return subprocess.check_output(command, env={**os.environ, **environment}, text=True)
+
+
 def test_workers_start_where_a_socket_has_no_room(tmp_path):
     folder = tmp_path / ("deep" * 25)
     folder.mkdir()
-    script = (
-        "from vidnas.evolution.executors import LocalExecutor\n"
-        "if __name__ == '__main__':\n"
-        "    with LocalExecutor(workers=1) as executor:\n"
-        "        print(executor.submit(abs, -3).result())\n"
+    work = "print(executor.submit(abs, -3).result())"
+    assert run_driver(tmp_path, work, TMPDIR=str(folder)) == "3\n"
+
+
+def test_signals_to_all_of_a_job_do_not_end_the_server(tmp_path):
+    work = (
+        "server = executor.submit(os.getppid).result()",
+        "[os.kill(server, number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]",
+        "time.sleep(0.5)",
+        "print(executor.submit(os.getppid).result() == server)",
     )
-    path = tmp_path / "driver.py"
-    path.write_text(script)
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    said = subprocess.check_output([sys.executable, str(path)], env=environment, text=True)
-    assert said == "3\n"
+    assert run_driver(tmp_path, *work) == "True\n"
 
 
 @pytest.mark.parametrize(

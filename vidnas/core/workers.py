@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from types import FrameType
@@ -238,6 +238,7 @@ def _surroundings(threads: int) -> Iterator[None]:
     the number of threads must be in the environment by then. And Ctrl-C is the driver's business
     from the process's first moment, and so is a signal to end.
     """
+    resource_tracker.ensure_running()  # which lets signals through again when it starts
     before = dict(os.environ)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_DRIVER)
     os.environ.update(thread_settings(threads))
