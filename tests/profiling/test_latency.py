@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -51,19 +52,20 @@ def test_disturbance_that_both_feel_cancels_out() -> None:
     assert series.warmup == 2
 
 
-def test_every_timed_run_finds_the_caches_warm() -> None:
-    """Cold, right after the other network, a run takes twice as long."""
-    clock, last = FakeClock(), [""]
+def test_a_timed_run_finds_the_caches_warm() -> None:
+    """The first run after the other network takes twice as long, the second a fifth longer."""
+    clock, ran = FakeClock(), [""]
 
     def network(name: str, duration_ms: float):
         def run() -> None:
-            clock.now_s += duration_ms * (1 if last[0] == name else 2) / 1000
-            last[0] = name
+            ran.append(name)
+            slowness = 2.0 if ran[-2] != name else 1.2 if ran[-3] != name else 1.0
+            clock.now_s += slowness * duration_ms / 1000
 
         return run
 
     series = Series(network("own", 0.2), clock.watch, network("reference", 6.0)).take()
-    assert series.ratios == pytest.approx([0.2 / 6.0] * 60)
+    assert series.ratios == pytest.approx([0.2 / (1.2 * 6.0)] * 60)
 
 
 def test_much_too_slow_networks_are_given_up_after_two_runs() -> None:
@@ -149,7 +151,9 @@ def test_networks_are_timed_in_turns(network) -> None:
         repeats=5,
         warmup=1,
     )
-    assert order == ["a", "a", "b", "b"] * 6
+    turns = [(name, len(list(runs))) for name, runs in groupby(order)]
+    assert [name for name, _ in turns] == ["a", "b"] * 6
+    assert all(2 <= runs <= 5 for _, runs in turns)  # the last of them is timed
     assert all(one.protocol.repeats == 5 and one.p50_ms > 0 for one in latencies.values())
 
 
@@ -171,10 +175,10 @@ def test_every_runtime_measures_with_its_protocol(network, runtime: str) -> None
 
 def test_reference_scales_what_is_measured(network) -> None:
     reference = calibrate()
-    doubled = reference.model_copy(update={"latency_ms": 2 * reference.latency_ms})
+    tenfold = reference.model_copy(update={"latency_ms": 10 * reference.latency_ms})
     once = measure_latency(network, reference=reference)
-    twice = measure_latency(network, reference=doubled)
-    assert twice.p50_ms == pytest.approx(2 * once.p50_ms, rel=0.5)
+    more = measure_latency(network, reference=tenfold)
+    assert 3 < more.p50_ms / once.p50_ms < 30  # the network is tiny, and the machine may be busy
     assert once.protocol.reference is not None
     assert f"{reference.latency_ms:.3f} ms" in once.protocol.reference
     assert once.protocol.repeats == 60

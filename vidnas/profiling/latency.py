@@ -100,7 +100,7 @@ def measure_latency(
 ) -> Latency:
     """Time a network in evaluation mode on one random clip; the network stays as it is.
 
-    Every timed run follows one that is not timed, so that it finds the caches warm.
+    Every timed run follows one to four that are not timed, so that it finds the caches warm.
 
     Args:
         network: any network; its weights do not matter.

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 ENOUGH_S = 3.0
 FEWEST = 10
+SETTLED_S, MOST_UNTIMED = 0.004, 4
+"""Until the caches are warm: time and runs, whichever ends first. A network of 1 ms reads 15 % too
+slow after one run, one of 5 ms 1 % (`benchmarks/cold_caches.py`)."""
 
 Run = Callable[[], object]
 Clock = Callable[[], float]
@@ -54,8 +57,12 @@ class Stopwatch:
         return self.cpu() if self.one_thread else self.wall()
 
     def warm(self, run: Run) -> Times:
-        """Time a run right after another one, which fills the caches with what it needs."""
-        run()
+        """Time a run after untimed ones, which fill the caches with what it needs."""
+        start_s = self.now_s()
+        for _ in range(MOST_UNTIMED):
+            run()
+            if self.now_s() - start_s >= SETTLED_S:
+                break
         return self.once(run)
 
 
