@@ -258,7 +258,8 @@ def _context() -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     house = __name__.partition(".")[0]
-    context.set_forkserver_preload([name for name in sys.modules if name.split(".")[0] == house])
+    imported = list(sys.modules)  # a copy, because other threads import meanwhile
+    context.set_forkserver_preload([name for name in imported if name.split(".")[0] == house])
     try:
         forkserver.ensure_running()
     except OSError:  # $TMPDIR is too long for a socket, or cannot be written to
