@@ -6,7 +6,7 @@ was just submitted (Pebble 5.2, seen by `benchmarks/kill_resume.py`). Here each 
 and a thread of its own.
 
 On Linux, workers are forked by a server process that has imported what they need, because importing
-torch takes each of them seconds. The server has one thread, so that nothing is lost in a fork.
+torch takes each of them seconds. The server has one thread, so that no fork loses any.
 
 A worker imports the script that started it. One without a `__main__` guard would do its work again
 there, and start workers of its own.
@@ -252,8 +252,10 @@ def _surroundings(threads: int) -> Iterator[None]:
 
 
 def _context() -> ForkServerContext | SpawnContext:
-    """Return how processes are started: each on its own, or on Linux forked by a server that
-    imports what this process has imported when it starts its first."""
+    """Return how a process is started: on its own, or on Linux forked by a server.
+
+    The server imports those modules of this package that were imported here before it started.
+    """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
