@@ -254,14 +254,16 @@ def _surroundings(threads: int) -> Iterator[None]:
 def _context() -> ForkServerContext | SpawnContext:
     """Return how a process is started: on its own, or on Linux forked by a server.
 
-    The server imports those modules of this package that were imported here before it started.
+    The server imports those packages of this project that were imported here before it started, and
+    so torch. Modules are left out, because all names stand in its command line, for `ps` to show.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     house = __name__.partition(".")[0]
-    imported = list(sys.modules)  # a copy, because other threads import meanwhile
-    context.set_forkserver_preload([name for name in imported if name.split(".")[0] == house])
+    imported = list(sys.modules.items())  # a copy, because other threads import meanwhile
+    packages = [name for name, module in imported if hasattr(module, "__path__")]
+    context.set_forkserver_preload([name for name in packages if name.split(".")[0] == house])
     try:
         forkserver.ensure_running()
     except OSError:  # $TMPDIR is too long for a socket, or cannot be written to
