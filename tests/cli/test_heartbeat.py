@@ -50,6 +50,15 @@ def test_the_step_before_there_is_a_bar(
     assert "still at it: Measuring the winner." in next_beat(capsys)
 
 
+def test_of_a_long_step_the_beginning_is_repeated(
+    display: Display, capsys: pytest.CaptureFixture[str]
+) -> None:
+    display.say("best/model.onnx, checked on " + "many real clips, " * 20)
+    said = next_beat(capsys)
+    assert "still at it: best/model.onnx, checked on many real clips," in said
+    assert said.endswith("…") and len(said) < 120
+
+
 def test_a_task_with_its_share(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
     display.progress("Decoding", 30, 120)
     assert next_beat(capsys).strip() == "...   Decoding 25%"

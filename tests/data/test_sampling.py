@@ -178,6 +178,20 @@ def test_testing_takes_even_clips_of_every_video(cache: ClipCache, squares: Squa
         assert torch.equal(clips[3 * row : 3 * row + 3], expected)
 
 
+@pytest.mark.parametrize(
+    ("count", "most", "chosen"),
+    [(9, 3, [0, 4, 8]), (9, 1, [0]), (3, 3, [0, 1, 2]), (3, 5, [0, 1, 2]), (3, None, [0, 1, 2])],
+)
+def test_some_videos_are_evenly_spread(count: int, most: int | None, chosen: list[int]) -> None:
+    assert sampling.spread(10 * np.arange(count), most).tolist() == [10 * one for one in chosen]
+
+
+def test_testing_takes_some_videos_where_it_is_told_to(cache: ClipCache) -> None:
+    batches = list(sampling.test_batches(cache, "val", [SPEC], batch_size=2, most=2))
+    videos = np.concatenate([videos for _, _, videos in batches])
+    assert videos.tolist() == cache.videos("val")[[0, -1]].tolist()
+
+
 def test_folding_time_into_the_batch_copies_nothing(cache: ClipCache) -> None:
     (clips,) = clips_of(cache.frames(0), [SPEC], 2)
     n, c, t, h, w = clips.shape

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from vidnas.core import Evaluation, UserError
+from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache, ClipSettings, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import MOTIONS, write_clips
 from vidnas.data.flow import FlowMethod
 from vidnas.deploy import Model, ModelCard, export_model, load_model, save_model
 from vidnas.deploy.ensemble import (
-    CLIPS_PER_VIDEO,
     Candidate,
     Predictions,
     assemble,

@@ -18,6 +18,7 @@ from vidnas.data.demo import write_clips
 from vidnas.deploy import finalists as room
 from vidnas.deploy import load_model
 from vidnas.deploy.finalists import Finalist, choose_finalists, train_finalists, trained_s
+from vidnas.deploy.kept_logits import logits_of
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.executors import InlineExecutor
 from vidnas.evolution.launcher import evaluation_seed
@@ -27,6 +28,7 @@ from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.evolution.trial import Proposal
 from vidnas.training import EpochReport, TrainingSettings, evaluate
 from vidnas.training import train as train_really
+from vidnas.training.evaluation import predict_logits
 
 LIMITS = Limits(macs=1000)
 RECIPE = TrainingSettings(epochs=1, batch_size=4, warmup_steps=0)
@@ -185,8 +187,14 @@ def test_finalists_go_on_and_cool_down(searched, cache, passes):
         assert evaluate(found.network, cache, "val") == found.card.validation
         assert found.card.test.clips == len(cache.videos("test"))
         assert {path.name for path in place(searched, number).iterdir()} == {
-            "README.md", "model.json", "training-videos.txt", "weights.safetensors"
+            "README.md", "logits.safetensors", "model.json", "training-videos.txt",
+            "weights.safetensors",
         }  # fmt: skip
+        for split, metrics in (("val", None), ("test", found.card.test)):
+            kept_here = logits_of(found, cache, split, place(searched, number))
+            asked = predict_logits(found.network, cache, split, clips_per_video=3)
+            torch.testing.assert_close(kept_here, asked)
+            assert metrics in (None, evaluate(found.network, cache, split, clips_per_video=3))
         # What was learned on the ladder stays, should the search go on.
         assert state(searched, number).read_bytes() == kept[number]
 

@@ -92,6 +92,15 @@ def test_a_file_is_checked_on_real_clips(
         assert "real clips" in str(real)
 
 
+def test_of_large_splits_some_videos_check_a_file(
+    model: Model, cache: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidnas.deploy.checks.MOST_CHECKED", 2)
+    for real in export_file(model, tmp_path / "model.onnx", cache=cache).checks:
+        assert (real.videos, real.clips) == (2, 6)
+        assert real.agreement == 1.0 and real.lost == 0.0
+
+
 @pytest.mark.parametrize("suffix", [s for s, one in FORMATS.items() if one.predict])
 def test_int8_is_told_by_its_file(
     model: Model, cache: ClipCache, tmp_path: Path, suffix: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 import av
 import torch
@@ -31,9 +32,9 @@ class SecondFrame(Network):
         return torch.stack([1 + 5 * contrast, 0 * contrast, 0 * contrast], dim=1)
 
 
-def test_confused_clips_come_with_the_frames_that_matter(cache: ClipCache) -> None:
+def test_confused_clips_come_with_the_frames_that_matter(cache: ClipCache, tmp_path: Path) -> None:
     network = SecondFrame(Watch(clips=(SPEC,)))
-    found = find_mistakes(Model(network, cache.classes, ModelCard()), cache)
+    found = find_mistakes(Model(network, cache.classes, ModelCard()), cache, tmp_path)
     test = evaluate(network, cache, "test", clips_per_video=3)
     assert found.wrong == test.clips - round(test.top1 * test.clips) == 8
     assert len(found.clips) == 8
@@ -49,9 +50,9 @@ def test_confused_clips_come_with_the_frames_that_matter(cache: ClipCache) -> No
     assert surest == sorted(surest, reverse=True)
 
 
-def test_a_strip_holds_all_frames(cache: ClipCache) -> None:
+def test_a_strip_holds_all_frames(cache: ClipCache, tmp_path: Path) -> None:
     network = SecondFrame(Watch(clips=(SPEC,)))
-    clip = find_mistakes(Model(network, cache.classes, ModelCard()), cache).clips[0]
+    clip = find_mistakes(Model(network, cache.classes, ModelCard()), cache, tmp_path).clips[0]
     with av.open(io.BytesIO(base64.b64decode(clip.strip)), format="mjpeg") as file:
         picture = next(file.decode(video=0))
     assert (picture.width, picture.height) == (4 * clip.size_px, clip.size_px)

@@ -98,6 +98,20 @@ def test_it_is_the_accuracy_of_the_network(cache: ClipCache, fresh) -> None:
     assert (found.shuffled, found.reversed) == (top1, top1)
 
 
+def test_of_a_large_split_some_videos_are_reordered(
+    cache: ClipCache, fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidnas.training.time_use.MOST_REORDERED", 5)
+    network, rng = fresh(), np.random.default_rng(0)
+    found = measure_time_use(network, cache, "test", clips_per_video=3, rng=rng)
+    some = evaluate(network, cache, "test", clips_per_video=3, most=5)
+    assert found is not None
+    assert some.clips == found.videos == 5
+    assert found.shuffled == found.beside(whole=0.123) == some.top1
+    assert found.describe(0.123).startswith("top-1 of 5 videos with frames as they are ")
+    assert found.warning(0.123) is not None
+
+
 @pytest.mark.parametrize(
     ("shuffled", "said"),
     [(0.795, "costs 0.5 points"), (0.85, "costs nothing"), (0.78, None), (0.3, None)],

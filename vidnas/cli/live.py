@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from vidnas.evolution.events import Event
     from vidnas.evolution.trial import Trial
     from vidnas.training import EpochReport
+
+_STEP_WIDTH = 90
+"""How much of a sentence is repeated while its step lasts."""
 
 
 class Display(Listener):
@@ -70,7 +74,7 @@ class Display(Listener):
 
     def say(self, sentence: str) -> None:
         """Print the sentence."""
-        self._step = sentence
+        self._step = textwrap.shorten(sentence, _STEP_WIDTH, placeholder=" …")
         self._say(sentence)
 
     def remark(self, sentence: str) -> None:

@@ -91,6 +91,14 @@ def train_batches(
         yield _channels_first(clips), torch.from_numpy(cache.targets[batch])
 
 
+def spread(videos: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """Return no more videos than so many, evenly spread; None for all."""
+    if most is None or len(videos) <= most:
+        return videos
+    chosen: NDArray[np.int64] = videos[np.linspace(0, len(videos) - 1, most).round().astype(int)]
+    return chosen
+
+
 def test_batches(
     cache: ClipCache,
     split: Split,
@@ -99,9 +107,10 @@ def test_batches(
     batch_size: int,
     clips_per_video: int = 1,
     squares: Squares = 1,
+    most: int | None = None,
     cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
-    """Yield evenly spaced clips of every video of a split, always the same.
+    """Yield evenly spaced clips of the videos of a split, always the same.
 
     Args:
         cache: clips to test on.
@@ -110,6 +119,7 @@ def test_batches(
         batch_size: N.
         clips_per_video: at how many moments.
         squares: how many of each moment.
+        most: how many videos, evenly spread over the split; None for all.
         cut: turns the views into clips.
 
     Yields:
@@ -117,7 +127,7 @@ def test_batches(
         clip's video, `(N,)`.
     """
     count = clips_per_video * squares
-    videos = np.repeat(cache.videos(split), count)
+    videos = np.repeat(spread(cache.videos(split), most), count)
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
         shapes = (cache.shape(video, specs[0].modality) for video in batch)

@@ -21,6 +21,9 @@ from vidnas.training import AnyMetrics
 from vidnas.training.evaluation import labels_of, predict_logits, to_input
 
 _MOST_CALIBRATING = 128
+MOST_CHECKED = 256
+"""Videos of a split on which a file is compared with torch: a file answers clip by clip, and one
+that differs does so on most clips."""
 _CPU = torch.device("cpu")
 
 
@@ -32,6 +35,8 @@ class Answers:
     cache: ClipCache
     split: Split
     clips_per_video: int
+    most: int | None
+    """How many videos, evenly spread over the split; None for all."""
     targets: Tensor
     """The labels of the videos, as the cache has them."""
     logits: NDArray[np.float32]
@@ -45,20 +50,29 @@ class Answers:
         split: Split,
         *,
         clips_per_video: int = CLIPS_PER_VIDEO,
+        most: int | None = None,
     ) -> Answers:
         """Ask the model in torch, many clips at a time: several times as fast as one by one.
 
         Raises:
             NotFinite: the model predicts numbers that are not finite.
         """
-        logits = predict_logits(model.network, cache, split, clips_per_video=clips_per_video)
-        targets = labels_of(cache, split)
-        return cls(model, cache, split, clips_per_video, targets, logits.flatten(0, 1).numpy())
+        asked = predict_logits(
+            model.network, cache, split, clips_per_video=clips_per_video, most=most
+        )
+        targets, logits = labels_of(cache, split, most), asked.flatten(0, 1).numpy()
+        return cls(model, cache, split, clips_per_video, most, targets, logits)
 
     @property
     def clips(self) -> Iterator[Clips]:
         """Each of a batch of one; read anew, because they may be more than fit into memory."""
-        return real_clips(self.model, self.cache, self.split, clips_per_video=self.clips_per_video)
+        return real_clips(
+            self.model,
+            self.cache,
+            self.split,
+            clips_per_video=self.clips_per_video,
+            most=self.most,
+        )
 
     def compare(self, predict: Predict) -> RealCheck:
         """Ask the same network elsewhere, and compare."""
@@ -96,19 +110,25 @@ class Answers:
 
 
 def real_checks(model: Model, cache: ClipCache, predict: Predict) -> tuple[RealCheck, ...]:
-    """Ask the network elsewhere on the clips that chose it, and on those that chose nothing."""
+    """Ask the network elsewhere on clips that chose it, and on some that chose nothing."""
     splits = [split for split in SPLITS if split != "train" and len(cache.videos(split))]
-    return tuple(Answers.of(model, cache, split).compare(predict) for split in splits)
+    asked = (Answers.of(model, cache, split, most=MOST_CHECKED) for split in splits)
+    return tuple(answers.compare(predict) for answers in asked)
 
 
 def real_clips(
-    model: Model, cache: ClipCache, split: Split, *, clips_per_video: int = 1
+    model: Model,
+    cache: ClipCache,
+    split: Split,
+    *,
+    clips_per_video: int = 1,
+    most: int | None = None,
 ) -> Iterator[Clips]:
-    """Yield the evenly spaced clips of every video of a split, one at a time, as networks take
-    them: `(1, C, T, H, W)` in [0, 1]."""
+    """Yield the evenly spaced clips of the videos of a split, or of no more than so many, one at a
+    time, as networks take them: `(1, C, T, H, W)` in [0, 1]."""
     specs = model.architecture.inputs
     for clips, _, _ in test_batches(
-        cache, split, specs, batch_size=1, clips_per_video=clips_per_video
+        cache, split, specs, batch_size=1, clips_per_video=clips_per_video, most=most
     ):
         yield [np.ascontiguousarray(to_input(clip, _CPU).numpy()) for clip in clips]
 
@@ -116,6 +136,4 @@ def real_clips(
 def calibration_clips(model: Model, cache: ClipCache) -> Sequence[Clips]:
     """Return training clips that show which values occur in the network, evenly spread over the
     training videos."""
-    count = len(cache.videos("train"))
-    kept = set(np.linspace(0, count - 1, min(count, _MOST_CALIBRATING)).astype(int).tolist())
-    return [c for i, c in enumerate(real_clips(model, cache, "train")) if i in kept]
+    return [*real_clips(model, cache, "train", most=_MOST_CALIBRATING)]

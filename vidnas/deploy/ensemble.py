@@ -17,10 +17,11 @@ from torch import Tensor
 from typing_extensions import Self
 
 from vidnas.core import UserError
-from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
+from vidnas.deploy.finalists import finished_folder
+from vidnas.deploy.kept_logits import logits_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.clip_evaluator import ClipEvaluation
@@ -29,7 +30,7 @@ from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training import AnyMetrics, SingleLabel, Task
 from vidnas.training.errors import NotFinite
-from vidnas.training.evaluation import labels_of, predict_logits
+from vidnas.training.evaluation import labels_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Candidate:
     model: Model
     """Its card names the trial."""
     cache: ClipCache
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies if it was finished in its study."""
+        return finished_folder(self.study, self.model.card.trial or 0)
 
 
 def require_same_data(studies: Sequence[Study]) -> None:
@@ -106,7 +112,8 @@ class Predictions:
 
     @classmethod
     def of(cls, candidates: Sequence[Candidate], split: Split) -> Self:
-        """Run each network once over the evenly spaced clips of a split.
+        """Run each network once over the evenly spaced clips of a split, unless what it says of
+        them was kept when it was finished.
 
         Raises:
             NotFinite: a network predicted numbers that are not finite.
@@ -147,16 +154,19 @@ class Predictions:
         return (one != other).double().mean().item()
 
     def _scores(self, votes: Sequence[int]) -> Tensor:
+        return self.task.pooled(self.task.scores(self.vote(votes)))
+
+    def vote(self, votes: Sequence[int]) -> Tensor:
+        """Return the mean of the logits of these networks, repeated or not: `(videos, clips,
+        num_classes)`."""
         mean: Tensor = self.logits[list(votes)].mean(dim=0)
-        return self.task.pooled(self.task.scores(mean))
+        return mean
 
 
 def _logits(candidate: Candidate, split: Split) -> Tensor:
     """Return `(videos, clips, num_classes)` of one network, in the order of the split."""
     try:
-        return predict_logits(
-            candidate.model.network, candidate.cache, split, clips_per_video=CLIPS_PER_VIDEO
-        )
+        return logits_of(candidate.model, candidate.cache, split, candidate.folder)
     except NotFinite as error:
         raise NotFinite(
             f"Trial {candidate.model.card.trial} of {candidate.study} predicts numbers that are "

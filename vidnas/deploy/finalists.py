@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
+from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
+from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, load_model, save_model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.evolution.executors import Executor
@@ -34,11 +37,11 @@ from vidnas.training import (
     AnyMetrics,
     TrainingRun,
     TrainingSettings,
-    evaluate,
     task_of,
     train,
 )
 from vidnas.training.errors import UnusableCheckpoint
+from vidnas.training.evaluation import labels_of, predict_logits, require_labels
 from vidnas.training.loop import TrainingReport
 from vidnas.training.settings import COOLDOWN
 
@@ -132,9 +135,9 @@ def train_finalists(
         UserError: not one of them could be trained, or one met what is no candidate's fault, such
             as a full disk.
     """
-    folder = study.folder.resolve() / MODELS_FOLDER
-    states = StateFolder(study.folder.resolve() / STATES_FOLDER)
-    folders = [folder / f"trial-{one.trial.number}" for one in finalists]
+    folder = study.folder.resolve()
+    states = StateFolder(folder / STATES_FOLDER)
+    folders = [finished_folder(folder, one.trial.number) for one in finalists]
     futures = []
     for one, place in zip(finalists, folders, strict=True):
         architecture = one.trial.architecture
@@ -201,6 +204,12 @@ def train_finalist(
             "videos the split val."
         )
     task = task_of(cache, run.settings.class_weights)
+    require_labels(cache, "test", task)
+    logits: dict[Split, Tensor] = {
+        split: predict_logits(network, cache, split, clips_per_video=CLIPS_PER_VIDEO)
+        for split in ("val", "test")
+    }
+    scores = task.pooled(task.scores(logits["test"]))
     card = ModelCard(
         trial=trial.number,
         training_runs=(run,),
@@ -210,13 +219,19 @@ def train_finalist(
         typical_frames=cache.typical_frames,
         multi_label=cache.multi_label,
         validation=report.validation,
-        test=evaluate(network, cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO),
+        test=task.measure(scores, labels_of(cache, "test")),
         cost=trial.evaluations[0].cost,
     )
     with plain_file_errors(folder):
+        keep_logits(folder, cache, logits)
         save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
         checkpoint.unlink()
     return report.validation
+
+
+def finished_folder(study: Path, trial: int) -> Path:
+    """Return where a finished network of a study lies."""
+    return study / MODELS_FOLDER / f"trial-{trial}"
 
 
 def finished_models(study: Path) -> list[Path]:

@@ -9,14 +9,13 @@ from typing_extensions import Self
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
+from vidnas.deploy.checks import MOST_CHECKED
 from vidnas.evolution.trial import Trial
+from vidnas.training.time_use import MOST_REORDERED
 
 _PAGE_S = 12.0
 """Allowed for what takes as long however many videos there are: latencies at rest, the page and its
 pictures."""
-_ASKED_OF_ANSWER = 6
-"""How often the answer is asked as much as a test and a validation ask: by its own test, by the
-check of its file, which asks torch as well, and with frames shuffled, reversed and frozen."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,26 @@ class Judging:
         Where several have the same time to be finished, it is taken for a vote of the two fittest.
         """
         fittest = sorted(trials, key=lambda one: one.rank, reverse=True)[: min(workers, 2)]
-        answer_s = _ASKED_OF_ANSWER * sum(map(self._once_s, fittest))
-        return sum(map(self._once_s, trials)) / workers + answer_s + _PAGE_S
+        finished_s = self._asked_when_finished * sum(map(self._clip_s, trials))
+        answer_s = self._asked_of_answer * sum(map(self._clip_s, fittest))
+        return finished_s / workers + answer_s + _PAGE_S
 
-    def _once_s(self, trial: Trial) -> float:
-        """Return how long a test and a validation take; on the ladder, there was one clip of each
-        validation video."""
+    @property
+    def _asked_when_finished(self) -> int:
+        """Clips that a finished network is asked: as on the ladder, and to vote and be tested."""
+        return self.validation + CLIPS_PER_VIDEO * (self.validation + self.test)
+
+    @property
+    def _asked_of_answer(self) -> int:
+        """Clips that the answer is asked: by the check of its file, which asks torch as well, and
+        with frames shuffled, reversed and frozen."""
+        checked = min(self.validation, MOST_CHECKED) + min(self.test, MOST_CHECKED)
+        orders = 3 if self.test <= MOST_REORDERED else 4  # of some videos also as they are
+        return CLIPS_PER_VIDEO * (2 * checked + orders * min(self.test, MOST_REORDERED))
+
+    def _clip_s(self, trial: Trial) -> float:
+        """Return how long a clip takes; on the ladder, there was one of each validation video."""
         known = (one.metrics.get("validation_s") for one in trial.evaluations)
         # The quickest: beside what else the machine does, it takes longer.
         took_s = min((seconds for seconds in known if seconds is not None), default=0.0)
-        clip_s = took_s / max(self.validation, 1)
-        return clip_s * (self.validation + CLIPS_PER_VIDEO * self.test)
+        return took_s / max(self.validation, 1)

@@ -11,7 +11,7 @@ from vidnas.core import UserError
 from vidnas.core.clip import Squares
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
-from vidnas.data.sampling import Clips, test_batches
+from vidnas.data.sampling import Clips, spread, test_batches
 from vidnas.data.splits import Split
 from vidnas.families import Network
 from vidnas.training.device import usable_device
@@ -28,11 +28,12 @@ def evaluate(
     task: Task | None = None,
     clips_per_video: int = 1,
     squares: Squares = 1,
+    most: int | None = None,
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
 ) -> AnyMetrics:
-    """Classify every video of a split by its evenly spaced clips.
+    """Classify the videos of a split by their evenly spaced clips.
 
     The scores of a video are the mean of those of its clips or, where it may show several classes,
     their maximum. The network computes in float32, as it will where it is used.
@@ -44,6 +45,7 @@ def evaluate(
         task: of the network; None for the one that the clips set.
         clips_per_video: how many clips of a video.
         squares: how many squares of each.
+        most: how many videos, evenly spread over the split; None for all.
         batch_size: clips at a time.
         device: where to compute.
         change: what is done to a batch of clips before the network sees it.
@@ -54,24 +56,25 @@ def evaluate(
         NotFinite: the network predicted numbers that are not finite.
     """
     task = task or task_of(cache)
-    _require_labels(cache, split, task)
+    require_labels(cache, split, task)
     logits = predict_logits(
         network,
         cache,
         split,
         clips_per_video=clips_per_video,
         squares=squares,
+        most=most,
         batch_size=batch_size,
         device=device,
         change=change,
     )
-    return task.measure(task.pooled(task.scores(logits)), labels_of(cache, split))
+    return task.measure(task.pooled(task.scores(logits)), labels_of(cache, split, most))
 
 
-def labels_of(cache: ClipCache, split: Split) -> Tensor:
-    """Return the labels of the videos of a split, in its order: `(N,)`, or `(N, num_classes)` where
-    there may be several."""
-    return torch.from_numpy(cache.targets[cache.videos(split)])
+def labels_of(cache: ClipCache, split: Split, most: int | None = None) -> Tensor:
+    """Return the labels of the videos of a split, or of no more than so many, in its order: `(N,)`,
+    or `(N, num_classes)` where there may be several."""
+    return torch.from_numpy(cache.targets[spread(cache.videos(split), most)])
 
 
 def predict_logits(
@@ -81,11 +84,12 @@ def predict_logits(
     *,
     clips_per_video: int = 1,
     squares: Squares = 1,
+    most: int | None = None,
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
 ) -> Tensor:
-    """Return the logits of every evenly spaced clip, `(videos, clips, num_classes)`, on the CPU;
+    """Return the logits of the evenly spaced clips, `(videos, clips, num_classes)`, on the CPU;
     the arguments are those of `evaluate`.
 
     Raises:
@@ -101,6 +105,7 @@ def predict_logits(
         batch_size=batch_size,
         clips_per_video=clips_per_video,
         squares=squares,
+        most=most,
         cut=cutter(cache, split, inputs, where),
     )
     was_training = network.training
@@ -114,7 +119,12 @@ def predict_logits(
     return torch.cat(rows).view(-1, clips_per_video * squares, network.num_classes)
 
 
-def _require_labels(cache: ClipCache, split: Split, task: Task) -> None:
+def require_labels(cache: ClipCache, split: Split, task: Task) -> None:
+    """Reject a split that says nothing about a network.
+
+    Raises:
+        UserError: it has no videos, or labels that the network does not tell.
+    """
     targets = cache.targets[cache.videos(split)]
     if not len(targets):
         raise UserError(

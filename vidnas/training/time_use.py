@@ -23,6 +23,9 @@ from vidnas.training.tasks import Task
 _LEAST_COST = 0.02
 """Where shuffling costs less of the headline, the order of the frames hardly matters."""
 
+MOST_REORDERED = 256
+"""Enough to see two points, and every order asks the network as much as a test does."""
+
 _Order = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 """Says which frames to show, `(N, T)`, given random numbers `(N, T)`."""
 
@@ -36,27 +39,40 @@ class TimeUse(Value):
     """The middle frame, repeated."""
     reversed: float
     """The last frame first."""
+    videos: int | None = None
+    """How many videos were asked for, evenly spread over the split; None for all."""
+    as_is: float | None = None
+    """Of these, with the frames as they are; None where it is that of the whole split."""
 
-    def describe(self, as_is: float, metric: str = "top-1") -> str:
+    def beside(self, whole: float) -> float:
+        """Return what the others are to be compared with.
+
+        Args:
+            whole: the share of the whole split, with the frames as they are.
+        """
+        return whole if self.as_is is None else self.as_is
+
+    def describe(self, whole: float, metric: str = "top-1") -> str:
         """Say all in one phrase.
 
         Args:
-            as_is: the share with the frames as they are.
+            whole: the share of the whole split, with the frames as they are.
             metric: what it is, as people call it.
         """
+        some = f" of {self.videos} videos" if self.videos else ""
         return (
-            f"{metric} with frames as they are {format_percent(as_is)}, reversed "
-            f"{format_percent(self.reversed)}, shuffled {format_percent(self.shuffled)}, frozen "
-            f"{format_percent(self.frozen)}"
+            f"{metric}{some} with frames as they are {format_percent(self.beside(whole))}, "
+            f"reversed {format_percent(self.reversed)}, shuffled {format_percent(self.shuffled)}, "
+            f"frozen {format_percent(self.frozen)}"
         )
 
-    def warning(self, as_is: float) -> str | None:
+    def warning(self, whole: float) -> str | None:
         """Say that the network does not need the order of the frames; None where it does.
 
         Args:
-            as_is: the share with the frames as they are.
+            whole: the share of the whole split, with the frames as they are.
         """
-        cost = as_is - self.shuffled
+        cost = self.beside(whole) - self.shuffled
         if cost >= _LEAST_COST:
             return None
         costs = f"costs {100 * cost:.1f} points" if cost > 0 else "costs nothing"
@@ -79,7 +95,8 @@ def measure_time_use(
 ) -> TimeUse | None:
     """Measure a network on clips whose frames are shuffled, frozen and reversed.
 
-    All inputs of a clip are reordered alike, so that their frames still belong together.
+    All inputs of a clip are reordered alike, so that their frames still belong together. Of a large
+    split some videos are asked for, also with their frames as they are.
 
     Args:
         network: a trained one.
@@ -100,20 +117,29 @@ def measure_time_use(
     if all(spec.frames == 1 for spec in network.architecture.inputs):
         return None
 
-    def share(order: _Order) -> float:
-        change = partial(_reorder, order=order, rng=rng)
+    some = len(cache.videos(split)) > MOST_REORDERED
+
+    def share(order: _Order | None) -> float:
+        change = partial(_reorder, order=order, rng=rng) if order else None
         found = evaluate(
             network,
             cache,
             split,
             task=task,
             clips_per_video=clips_per_video,
+            most=MOST_REORDERED,
             device=device,
             change=change,
         )
         return found.headline_share
 
-    return TimeUse(shuffled=share(_shuffled), frozen=share(_frozen), reversed=share(_reversed))
+    return TimeUse(
+        shuffled=share(_shuffled),
+        frozen=share(_frozen),
+        reversed=share(_reversed),
+        videos=MOST_REORDERED if some else None,
+        as_is=share(None) if some else None,
+    )
 
 
 def _reorder(clips: Clips, *, order: _Order, rng: np.random.Generator) -> Clips:

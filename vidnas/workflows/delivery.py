@@ -14,8 +14,9 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble
 from vidnas.deploy.export import export_model
-from vidnas.deploy.finalists import MODELS_FOLDER
+from vidnas.deploy.finalists import MODELS_FOLDER, finished_folder
 from vidnas.deploy.formats import format_of
+from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, ship_file
@@ -26,7 +27,7 @@ from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import measured_in
-from vidnas.training import AnyMetrics, TimeUse, evaluate, measure_time_use
+from vidnas.training import AnyMetrics, TimeUse, measure_time_use
 from vidnas.workflows.examination import examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
@@ -54,6 +55,7 @@ class Delivery:
             finished: the best first.
         """
         folder = self.study.folder / BEST_FOLDER
+        self.listener.say("Choosing the answer of the finished networks; checking and testing it.")
         chosen = self._vote(finished) or self._choose(finished)
         shipped = chosen.card.shipped
         names = {MODEL_FILE, ONNX_FILE, *([shipped.name] if shipped else [])}
@@ -67,7 +69,14 @@ class Delivery:
         found = {"export_difference": difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
         save_model(replace(chosen, card=card), folder)
-        examine(chosen, self.cache, folder, self.listener, threads=self.request.latency_threads)
+        examine(
+            chosen,
+            self.cache,
+            folder,
+            self.listener,
+            finished=self._folder_of(chosen),
+            threads=self.request.latency_threads,
+        )
         return card
 
     def _choose(self, finished: Sequence[Model]) -> Model:
@@ -106,12 +115,10 @@ class Delivery:
             known = load_card(folder)
             if known.training_runs == card.training_runs:
                 return replace(model, card=known)
-        task = voters[0].model.card.task
-        test = evaluate(
-            model.network, self.cache, "test", task=task, clips_per_video=CLIPS_PER_VIDEO
-        )
-        found = {"validation": validation, "test": test}
+        test, everyone = Predictions.of(voters, "test"), range(len(voters))
+        found = {"validation": validation, "test": test.score(everyone)}
         model = replace(model, card=card.model_copy(update=found))
+        keep_logits(folder, self.cache, {"test": test.vote(everyone)})
         save_model(model, folder)
         return model
 
@@ -195,10 +202,9 @@ class Delivery:
 
     def _folder_of(self, model: Model) -> Path:
         card = model.card
-        name = "-".join(
-            ["vote", *map(str, card.voters)] if card.voters else ["trial", str(card.trial)]
-        )
-        return self.study.folder / MODELS_FOLDER / name
+        if not card.voters:
+            return finished_folder(self.study.folder, card.trial or 0)
+        return self.study.folder / MODELS_FOLDER / "-".join(["vote", *map(str, card.voters)])
 
     def _time_use(self, model: Model) -> TimeUse | None:
         """Measure whether the network uses time, and say so where it does not."""

@@ -17,16 +17,30 @@ BLOCKS_FILE = "blocks.json"
 
 
 def examine(
-    model: Model, cache: ClipCache, folder: Path, listener: Listener, *, threads: int = 1
+    model: Model,
+    cache: ClipCache,
+    folder: Path,
+    listener: Listener,
+    *,
+    finished: Path,
+    threads: int = 1,
 ) -> None:
     """Record beside a model what it confuses and where its milliseconds go.
 
     What goes wrong is said and ends nothing: the model is there without it.
+
+    Args:
+        model: the answer of a search.
+        cache: the clips.
+        folder: where the records go.
+        listener: is told what goes wrong.
+        finished: where the model was finished.
+        threads: with which it is timed.
     """
     try:
         write_record(profile_blocks(model.network, threads=threads), folder / BLOCKS_FILE)
         (folder / MISTAKES_FILE).unlink(missing_ok=True)  # of an earlier answer
-        if (mistakes := find_mistakes(model, cache)) is not None:
+        if (mistakes := find_mistakes(model, cache, finished)) is not None:
             write_record(mistakes, folder / MISTAKES_FILE)
     except Exception as error:  # whatever it is, the network is finished
         listener.remark(f"The page will not show all of the answer ({cause_of(error)}).")

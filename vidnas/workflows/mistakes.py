@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
-from vidnas.data.resident import cutter
-from vidnas.data.sampling import Clips, clips_of, test_batches
+from vidnas.data.sampling import Clips, clips_of
+from vidnas.deploy.kept_logits import logits_of
 from vidnas.deploy.model import Model
 from vidnas.report.mistakes import ConfusedClip, Mistakes, film_strip
 from vidnas.training.evaluation import predict_scores
@@ -25,11 +26,16 @@ _LARGEST_PX, _SMALLEST_PX = 96, 40
 _CPU = torch.device("cpu")
 
 
-def find_mistakes(model: Model, cache: ClipCache) -> Mistakes | None:
+def find_mistakes(model: Model, cache: ClipCache, finished: Path) -> Mistakes | None:
     """Return test clips that a model takes for something else, the most frequent confusions first.
 
     Of each confusion the surest mistakes are taken; of a video, the clip on which the network is
     surest. Return None where a video may show several classes, or there is no test split.
+
+    Args:
+        model: a trained network.
+        cache: the clips.
+        finished: its folder, where what it says of them may be kept.
 
     Raises:
         CacheDamaged: a clip is not what was written.
@@ -37,8 +43,9 @@ def find_mistakes(model: Model, cache: ClipCache) -> Mistakes | None:
     videos = cache.videos("test")
     if cache.multi_label or not len(videos):
         return None
-    scores = _scores(model, cache)  # (V, K, classes)
-    pooled = model.card.task.pooled(torch.from_numpy(scores)).numpy()
+    task = model.card.task
+    said = task.scores(logits_of(model, cache, "test", finished))  # (V, K, classes)
+    scores, pooled = said.numpy(), task.pooled(said).numpy()
     truths, taken = cache.targets[videos], pooled.argmax(axis=1)
     wrong = np.flatnonzero(truths != taken)
     pairs: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -55,22 +62,6 @@ def _in_turns(groups: list[list[int]]) -> Iterator[int]:
     """Yield the first of each group, then the second of each, and so on."""
     for turn in range(max(map(len, groups), default=0)):
         yield from (group[turn] for group in groups if turn < len(group))
-
-
-def _scores(model: Model, cache: ClipCache) -> NDArray[np.float32]:
-    inputs, rows = model.architecture.inputs, []
-    with torch.inference_mode():
-        for clips, _, _ in test_batches(
-            cache,
-            "test",
-            inputs,
-            batch_size=32,
-            clips_per_video=CLIPS_PER_VIDEO,
-            cut=cutter(cache, "test", inputs, _CPU),
-        ):
-            rows.append(predict_scores(model.network, clips, _CPU, model.card.task))
-    found: NDArray[np.float32] = torch.cat(rows).numpy()
-    return found.reshape(-1, CLIPS_PER_VIDEO, found.shape[1])
 
 
 def _confused(
