@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
 from vidnas.core import Cost, Latency, LatencyProtocol
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy.card import ModelCard
-from vidnas.deploy.finalists import MODELS_FOLDER, finished_models
+from vidnas.deploy.finalists import MODELS_FOLDER, finished_folder, finished_models
 from vidnas.deploy.formats import FORMATS
+from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import Model, load_card, load_model, save_model
 from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES
 from vidnas.evolution.limits import Limits
@@ -23,9 +26,11 @@ from vidnas.families import architecture_from_json, create_network
 from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import RUNTIMES
+from vidnas.training.evaluation import labels_of
 from vidnas.workflows import delivery as room
 from vidnas.workflows import reference as references
 from vidnas.workflows.delivery import Delivery
+from vidnas.workflows.examination import MISTAKES_FILE
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.reference import study_reference
 
@@ -204,6 +209,25 @@ def test_the_surest_vote_that_keeps_the_limits_at_rest_is_the_answer(
     del measured[:]
     again, _ = answer(tmp_path, cache, finished(tmp_path, cache, 5, 4, 3))
     assert again == card and measured == []
+
+
+def test_what_finished_networks_said_is_not_asked_again(
+    tmp_path, cache, measured, proposed
+) -> None:
+    """They say now what they did not: that all is right."""
+    proposed.append((0, 1))
+    models = finished(tmp_path, cache, 5, 4)
+    said = {}
+    for split in ("val", "test"):
+        right = one_hot(labels_of(cache, split), len(cache.classes)).float()
+        said[split] = right[:, None].repeat(1, 3, 1)
+    for number in (0, 1):
+        keep_logits(finished_folder(tmp_path, number), cache, said)
+    card, _ = answer(tmp_path, cache, models)
+    assert card.voters == (0, 1)
+    assert card.validation and card.validation.top1 == 1.0
+    assert card.test and card.test.top1 == 1.0
+    assert json.loads((tmp_path / "best" / MISTAKES_FILE).read_text())["wrong"] == 0
 
 
 def test_votes_over_the_limit_at_rest_leave_the_best_alone(
