@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from search_toys import Following, Toy, ToySpace
 
 from vidnas.core import Cost, Evaluation
-from vidnas.evolution import RandomSearch, Trial
+from vidnas.evolution import RandomSearch, Strategy, TournamentEvolution, Trial
 from vidnas.evolution.proposer import Proposer
 from vidnas.evolution.trial import Proposal
 from vidnas.families import Architecture
@@ -69,6 +71,58 @@ def test_a_design_that_breaks_a_limit_comes_again_smaller() -> None:
         if width > 2:
             found = Evaluation(status="rejected", reason="too wide", cost=cost)
         proposer.teach(Trial(number, proposal, found, elapsed_s=1.0))
-    # 4 is a design already; of 4 and of 6 come 2 and 3, and of 3 comes 1.
-    assert widths == [8, 4, 6, 2, 3]
+    # 4 is a design already; of 4 and of 6 come 2 and 3, before what was drawn; and of 3 comes 1.
+    assert widths == [8, 4, 2, 6, 3]
     assert proposer.propose(before=5) == Proposal(Toy(widths=(1,)), design=True)
+
+
+class Many(ToySpace):
+    """A space of twelve designs."""
+
+    def designs(self) -> tuple[Toy, ...]:
+        return tuple(Toy(widths=(1, 1, 1, width)) for width in range(1, 13))
+
+
+def born(strategy: Strategy, count: int, *, resumed: bool = False) -> str:
+    """Return what is born in a search: d for a design, c for a child, r for one drawn at random.
+
+    The second design is rejected.
+    """
+    space = Many()
+    trials: list[Trial] = []
+
+    def fresh() -> Proposer:
+        proposer = Proposer(space, copy.deepcopy(strategy), space.designs(), seed=0)
+        for trial in trials:
+            proposer.note(trial.proposal)
+        for trial in trials:
+            proposer.teach(trial)
+        return proposer
+
+    proposer = fresh()
+    for number in range(count):
+        if resumed:
+            proposer = fresh()
+        proposal = proposer.propose(before=number)
+        assert proposal is not None
+        proposer.note(proposal)
+        found = Evaluation(status="ok", fitness=0.5)
+        if number == 1:
+            cost = Cost(parameters=1, macs=1, activation_bytes=1)
+            found = Evaluation(status="rejected", reason="too wide", cost=cost)
+        trials.append(Trial(number, proposal, found, elapsed_s=1.0))
+        proposer.teach(trials[-1])
+    origins = [(one.proposal.design, one.proposal.parent is not None) for one in trials]
+    return "".join("d" if design else "c" if child else "r" for design, child in origins)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_after_the_first_designs_children_take_turns_with_the_others(resumed: bool) -> None:
+    # Eight that kept the limits and one that did not, then one more before each child.
+    said = born(TournamentEvolution(4, 2), 20, resumed=resumed)
+    assert said == "d" * 10 + "cdcdc" + "c" * 5
+
+
+def test_what_is_drawn_at_random_takes_no_turns() -> None:
+    assert born(RandomSearch(), 14) == "d" * 12 + "rr"
+    assert born(TournamentEvolution(20, 2), 14) == "d" * 12 + "rr"  # nobody has children yet

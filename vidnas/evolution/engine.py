@@ -220,12 +220,19 @@ class _Search:
             # is left is worth more to those that are finished.
             busy_until_s = max((one.due_s for one in self.running), default=elapsed_s)
             climber = self.schedule.leader(elapsed_s, busy_until_s)
-        elif climber is None and not self.schedule.is_complete():
-            proposal = self.proposer.propose(self.actions)
-            if proposal is not None:
-                return Action(proposal)
-            self.exhausted = True
+            if climber is None and self.schedule.can_be_born(elapsed_s, busy_until_s):
+                return self.birth()
+        elif climber is None:
+            return self.birth()
         return None if climber is None else Action(climber.proposal, climber)
+
+    def birth(self) -> Action | None:
+        """Return a newborn; None where as many as were asked for were born, or none is left."""
+        if self.schedule.is_complete():
+            return None
+        proposal = self.proposer.propose(self.actions)
+        self.exhausted = proposal is None
+        return None if proposal is None else Action(proposal)
 
     def start(self, action: Action) -> None:
         architecture = action.proposal.architecture

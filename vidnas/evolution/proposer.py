@@ -1,9 +1,10 @@
-"""Which candidates are born: the designs of the space first, then what the strategy proposes."""
+"""Which candidates are born: the first designs of the space, then the others in turns with the
+children of those, then what the strategy proposes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from vidnas.evolution.strategies import Strategy
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture, Space
 
+_DESIGNS_AHEAD = 8
+"""So many designs enter before the first child: those that were drawn in both ways to see clips,
+and two more. In ten minutes of a slow machine a search trains about fifteen candidates, and
+children of the first designs have won such searches more often than the last designs."""
 _STRATEGY_TRIES = 100
 _RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
 
@@ -21,7 +26,7 @@ class Proposer:
     Args:
         space: where the strategy looks.
         strategy: a fresh one.
-        designs: what is proposed first, smaller where it breaks a limit.
+        designs: what a search begins with, smaller where it breaks a limit.
         seed: of the study.
     """
 
@@ -32,10 +37,13 @@ class Proposer:
         """The candidates by number, as far as the strategy was taught."""
         self._space = space
         self._strategy = strategy
-        self._designs = [*designs]
+        self._designs = designs
+        self._smaller: dict[str, Architecture] = {}
+        """Designs that are tried where larger ones broke a limit, by digest."""
         self._seed = seed
         self._tried: set[str] = set()
         self._designs_tried: set[str] = set()
+        self._designs_rejected = 0
 
     def note(self, proposal: Proposal) -> None:
         """Take it that a candidate is tried."""
@@ -44,13 +52,14 @@ class Proposer:
             self._designs_tried.add(proposal.architecture.digest)
 
     def teach(self, trial: Trial) -> None:
-        """Show the strategy the next event. A design that broke a limit is tried again, smaller."""
+        """Show the strategy the next event. A design that broke a limit comes again, smaller."""
         self.known[trial.number : trial.number + 1] = [trial]
         self._strategy.observe(trial)
         if trial.proposal.design and trial.evaluation.status == "rejected":
+            self._designs_rejected += 1
             smaller = self._space.smaller(trial.architecture)
             if smaller is not None and smaller not in self._designs:
-                self._designs.append(smaller)
+                self._smaller[smaller.digest] = smaller
 
     def propose(self, before: int) -> Proposal | None:
         """Return a candidate that was not tried before, or None if none can be found.
@@ -59,18 +68,34 @@ class Proposer:
             before: how many actions the search started. The generator depends on it and on the
                 seed, so that a resumed study does not restart its sequence of random numbers.
         """
-        for design in self._designs[len(self._designs_tried) :]:
-            if self._is_new(design := self._as_learned(design)):
-                return Proposal(design, design=True)
+        design = next(self._new_designs(), None)
+        if design is not None and not self._is_turn_of_child:
+            return design
         rng = np.random.default_rng((self._seed, before))
         for attempt in range(_STRATEGY_TRIES + _RANDOM_TRIES):
             if attempt < _STRATEGY_TRIES:
                 proposal = self._strategy.propose(self._space, rng)
             else:
                 proposal = Proposal(self._space.random(rng))
+            if design is not None and proposal.parent is None:
+                return design  # better than what is drawn at random
             if self._is_new(proposal.architecture):
                 return proposal
         return None
+
+    def _new_designs(self) -> Iterator[Proposal]:
+        """Yield the designs that were not tried: first those that come again, smaller."""
+        drawn = len(self._designs_tried - self._smaller.keys())
+        left = map(self._as_learned, self._designs[drawn:])
+        for design in chain(self._smaller.values(), left):
+            if self._is_new(design):
+                yield Proposal(design, design=True)
+
+    @property
+    def _is_turn_of_child(self) -> bool:
+        designs = len(self._designs_tried)
+        others = len(self._tried) - designs
+        return others < designs - self._designs_rejected - _DESIGNS_AHEAD
 
     def _as_learned(self, design: Architecture) -> Architecture:
         """Return the design as the better of each pair sees its clips, where the pairs agree.

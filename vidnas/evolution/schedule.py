@@ -83,16 +83,24 @@ class Schedule:
         """
         if self._time.budget_s is None:
             return None
-        time = replace(self._time, budget_s=min(self._time.budget_s, until_s))
-        return self._first_in_time(self._ladder.leaders(self._busy), elapsed_s, time)
+        leaders = self._ladder.leaders(self._busy)
+        return self._first_in_time(leaders, elapsed_s, self._until(until_s))
 
     def is_late(self, elapsed_s: float) -> bool:
         """Return whether a newborn could not climb a further rung in time."""
         return not self._time.has_room_for(elapsed_s, *range(min(self._rungs, 2)))
 
+    def can_be_born(self, elapsed_s: float, until_s: float) -> bool:
+        """Return whether a newborn could reach the lowest rung in time, and by then."""
+        return self._until(until_s).has_room_for(elapsed_s, 0)
+
     def is_complete(self) -> bool:
         """Return whether as many were born as were asked for, if none of them is rejected."""
         return self._tally.evaluated + self._started[None] >= self._evaluations
+
+    def _until(self, until_s: float) -> SearchTime:
+        """Return the time that ends by then at the latest."""
+        return replace(self._time, budget_s=min(self._time.budget_s or math.inf, until_s))
 
     @property
     def _busy(self) -> Set[int]:

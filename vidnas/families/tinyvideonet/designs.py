@@ -48,12 +48,12 @@ DESIGNS: tuple[TinyVideoNet, ...] = (
     *seen_both_ways(_chain(8, 2, 32, residual(16), residual(32, 1, 2), residual(64, 2, 2))),
     _chain(16, 1, 64, squeezing(16), squeezing(48), residual(96, 2, 2), residual(192, 2)),
     _chain(8, 2, 48, residual(16), residual(24), residual(48, 2, 2), residual(96, 2, 2)),
+    _chain(8, 2, 64, residual(24), residual(48, 2), residual(96, 2, 2), residual(192, 2, 2)),
     _chain(4, 4, 32, residual(16), residual(24), residual(48, 1, 2)),
     _chain(
         12, 1, 64,
         residual(16, spatial_kernel=5), residual(32, 2, 2), residual(64, 2, 2), residual(128),
     ),
     _chain(8, 2, 48, residual(16), _separable(16, 2), _separable(32, 2, 2), _separable(64, 2, 2)),
-    _chain(8, 2, 64, residual(24), residual(48, 2), residual(96, 2, 2), residual(192, 2, 2)),
     _chain(16, 1, 112, residual(24), residual(48, 2, 2), residual(96, 2, 2), residual(192, 2, 2)),
 )  # fmt: skip
