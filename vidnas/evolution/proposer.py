@@ -14,8 +14,8 @@ from vidnas.families import Architecture, Space
 
 _DESIGNS_AHEAD = 8
 """So many designs enter before the first child: those that were drawn in both ways to see clips,
-and two more. In ten minutes of a slow machine a search trains about fifteen candidates, and
-children of the first designs have won such searches more often than the last designs."""
+and two more. In ten minutes of a slow machine a search trains eight to seventeen candidates; with
+all designs first, twelve of 21 such searches had no child."""
 _STRATEGY_TRIES = 100
 _RANDOM_TRIES = 1000  # that many random draws without a new one: the space is exhausted
 
