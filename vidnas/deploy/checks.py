@@ -22,8 +22,7 @@ from vidnas.training.evaluation import labels_of, predict_logits, to_input
 
 _MOST_CALIBRATING = 128
 MOST_CHECKED = 256
-"""Videos of a split on which a file is compared with torch: a file answers clip by clip, and one
-that differs does so on most clips."""
+"""Videos of a split on which a file is compared with torch, since a file answers clip by clip."""
 _CPU = torch.device("cpu")
 
 

@@ -24,7 +24,7 @@ _LEAST_COST = 0.02
 """Where shuffling costs less of the headline, the order of the frames hardly matters."""
 
 MOST_REORDERED = 256
-"""Enough to see two points, and every order asks the network as much as a test does."""
+"""Videos of a split that are asked for, since every order asks the network as much as a test."""
 
 _Order = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 """Says which frames to show, `(N, T)`, given random numbers `(N, T)`."""

@@ -55,7 +55,9 @@ class Delivery:
             finished: the best first.
         """
         folder = self.study.folder / BEST_FOLDER
-        self.listener.say("Choosing the answer of the finished networks; checking and testing it.")
+        self.listener.say(
+            "Choosing the answer among the finished networks; checking and testing it."
+        )
         chosen = self._vote(finished) or self._choose(finished)
         shipped = chosen.card.shipped
         names = {MODEL_FILE, ONNX_FILE, *([shipped.name] if shipped else [])}
