@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 from commands import call
 
 from vidnas.core import UserError
+from vidnas.data.flow import read_flow, resize_flow
 from vidnas.data.live_frames import LiveFrames, Recent, StreamClock
 from vidnas.data.reading import read_video
 from vidnas.data.reading.live import LiveSource, live_source
+from vidnas.data.sampling import clips_of
 from vidnas.deploy import Model, save_model
 from vidnas.deploy.live import watch
 from vidnas.deploy.onlookers import onlooker_of
@@ -154,10 +158,6 @@ def test_a_file_played_as_a_camera_takes_its_time(model: Model, video: Path) -> 
 
 def test_live_answers_are_those_of_the_same_frames(model: Model, video: Path) -> None:
     """Where no answer is late, the last sees what the last clip of a window sees."""
-    import torch
-
-    from vidnas.data.sampling import clips_of
-
     frames, _ = read_video(video, size_px=32)
     for answer in watch(model, LiveSource(f"file://{video}"), smoothing_s=1e-3):
         newest = round(answer.time_s * 25)
@@ -181,10 +181,6 @@ def causal(model: Model) -> Model:
 def test_a_causal_network_takes_every_frame_of_a_stream_once(causal: Model, video: Path) -> None:
     """It answers for one clip of all frames since the first answer, or for the newest clip, if
     that is longer."""
-    import torch
-
-    from vidnas.data.sampling import clips_of
-
     (spec,) = causal.architecture.inputs
     frames, _ = read_video(video, size_px=32)
     onlooker = onlooker_of(causal)
@@ -221,7 +217,8 @@ def test_a_causal_network_catches_up_or_begins_anew(causal: Model, video: Path) 
 
 def recent(frames: np.ndarray, number: int, keep: int) -> Recent:
     """What a stream of these frames has kept after so many."""
-    return Recent(list(frames[max(0, number - keep) : number]), number, 0.0, 0.0, 0)
+    kept = [(frame, None) for frame in frames[max(0, number - keep) : number]]
+    return Recent(kept, number, 0.0, 0.0, 0)
 
 
 def test_a_causal_network_watches_a_stream(causal: Model, video: Path) -> None:
@@ -251,7 +248,29 @@ def test_frames_of_a_stream_lie_on_the_grid_of_the_model(
     assert newest is not None
     expected, _ = read_video(video, size_px=32, rate_fps=rate_fps)
     same = min(count, len(expected))  # and ends with it, where a file ends when it is over
-    assert np.array_equal(np.stack(newest.frames[:same]), expected[:same])
+    pictures = np.stack([picture for picture, _ in newest.frames[:same]])
+    assert np.array_equal(pictures, expected[:same])
+
+
+@pytest.mark.parametrize(("rate_fps", "count"), [(None, 20), (50, 39), (12.5, 11), (25.5, 20)])
+def test_frames_of_a_stream_have_the_flow_that_they_have_in_a_file(
+    video: Path, rate_fps: float | None, count: int
+) -> None:
+    pytest.importorskip("cv2")
+    source = LiveSource(f"file://{video}")
+    with LiveFrames(
+        source, size_px=32, rate_fps=rate_fps, keep=100, flow_method="farneback"
+    ) as live:
+        assert live.wait(count + 1) is None
+        newest = live.wait(count)
+    assert newest is not None
+    flow = read_flow(video, "farneback", rate_fps=rate_fps)
+    before = flow[: count - 2]  # the last frame of a stream is shown once
+    assert len(before) >= 9
+    assert len({level.tobytes() for level in before}) > 9 / 2
+    for (_, level), expected in zip(newest.frames, before, strict=False):
+        assert level is not None
+        np.testing.assert_array_equal(level, expected)
 
 
 def test_a_stream_that_ends_before_a_window_is_full_has_no_answer(video: Path) -> None:
@@ -278,12 +297,36 @@ def test_the_clock_follows_one_that_drifts(monkeypatch: pytest.MonkeyPatch) -> N
     assert math.isfinite(clock.at(0))
 
 
-def test_flow_is_not_watched(model: Model, video: Path) -> None:
+@pytest.fixture
+def moving(model: Model) -> Model:
+    """A model of optical flow."""
     from dataclasses import replace
 
     from vidnas.families import create_network
 
+    torch.manual_seed(0)
     architecture = model.architecture.model_copy(update={"modality": "flow"})
-    moving = replace(model, network=create_network(architecture, 3).eval())
-    with pytest.raises(UserError, match="optical flow, which is not computed live"):
+    return replace(model, network=create_network(architecture, 3).eval())
+
+
+def test_live_answers_of_flow_are_those_of_the_same_frames(moving: Model, video: Path) -> None:
+    pytest.importorskip("cv2")
+    frames, _ = read_video(video, size_px=32)
+    flow = resize_flow(read_flow(video), *frames.shape[1:3])
+    answers = list(watch(moving, LiveSource(f"file://{video}"), smoothing_s=1e-3))
+    assert len(answers) > 1
+    for answer in answers:
+        newest = round(answer.time_s * 25)
+        window = slice(newest - 6, newest + 1)
+        (clip,) = clips_of(frames[window], moving.architecture.inputs, flow=flow[window])
+        with torch.inference_mode():
+            expected = moving.network(clip.float() / 255).softmax(1)[0].numpy()
+        assert answer.scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_flow_without_opencv_is_one_sentence(
+    moving: Model, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(UserError, match="pip install opencv-python-headless"):
         next(iter(watch(moving, LiveSource(f"file://{video}"))))

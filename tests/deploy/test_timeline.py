@@ -139,13 +139,13 @@ def test_memory_does_not_grow_with_the_video(
 ) -> None:
     """What is held is one window of frames, and one batch of clips."""
     held: list[int] = []
-    cut = windows._cut
+    cut = windows.window_clips
 
     def counting(recent, contract):
         held.append(len(recent))
         return cut(recent, contract)
 
-    monkeypatch.setattr(windows, "_cut", counting)
+    monkeypatch.setattr(windows, "window_clips", counting)
     predict_timeline(model, flash)
     assert max(held) == 7
 

@@ -26,6 +26,9 @@ _SIZES_PX = (16, 256)
 
 _Estimate = Callable[[Frames, Frames], NDArray[np.float32]]
 
+Shown = tuple[Frames, Frames | None]
+"""A frame `(H, W, 3)`, and its flow where a network takes any."""
+
 
 def compute_flow(frames: Frames, method: FlowMethod = DEFAULT_METHOD) -> Frames:
     """Compute where every pixel goes until the next frame; the last flow is repeated.
@@ -49,17 +52,37 @@ def compute_flow(frames: Frames, method: FlowMethod = DEFAULT_METHOD) -> Frames:
 
 def _levels(frames: Iterable[Frames], method: FlowMethod) -> Iterator[Frames]:
     """Yield the flow of each frame, `(H, W, 2)`."""
-    estimate = estimator(method)
-    before, level = None, None
+    motion, level, frame = Motion(method), None, None
     for frame in frames:
-        grey = _to_grey(frame)
-        if before is not None:
-            level = _quantise(estimate(before, grey))
+        found = motion.until(frame)
+        if found is not None:
+            level = found
             yield level
-        before = grey
-    if before is not None:
-        still = np.full((*before.shape, 2), ZERO, dtype=np.uint8)
-        yield still if level is None else level
+    if frame is not None:
+        yield no_motion(frame) if level is None else level
+
+
+class Motion:
+    """The flow of frames that come one by one."""
+
+    def __init__(self, method: FlowMethod) -> None:
+        """Prepare to estimate it.
+
+        Raises:
+            UserError: OpenCV, or the method in it, is not installed.
+        """
+        self._estimate = estimator(method)
+        self._before: Frames | None = None
+
+    def until(self, frame: Frames) -> Frames | None:
+        """Return the levels `(H, W, 2)` from the frame before to this one; None for the first."""
+        before, self._before = self._before, _to_grey(frame)
+        return None if before is None else _quantise(self._estimate(before, self._before))
+
+
+def no_motion(frame: Frames) -> Frames:
+    """Return the flow `(H, W, 2)` of a frame where nothing moves."""
+    return np.full((*frame.shape[:2], 2), ZERO, dtype=np.uint8)
 
 
 def estimator(method: FlowMethod) -> _Estimate:
@@ -138,13 +161,18 @@ def stream_flow(
         VideoError: the video cannot be decoded.
         UserError: OpenCV, or the method in it, is not installed.
     """
-    smallest_px, largest_px = _SIZES_PX
     header = read_header(Path(path))  # without one, decoding says what is wrong
-    size_px = min(max(header.short_px if header else 0, smallest_px), largest_px)
+    size_px = estimation_size_px(header.short_px if header else 0)
     with stream_video(
         path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s
     ) as frames:
         yield from _levels(frames, method)
+
+
+def estimation_size_px(short_px: int) -> int:
+    """Return the short side at which the flow of a video of this short side is estimated."""
+    smallest_px, largest_px = _SIZES_PX
+    return min(max(short_px, smallest_px), largest_px)
 
 
 def _opencv() -> Any:

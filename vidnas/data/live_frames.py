@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from typing_extensions import Self
 
+from vidnas.data.flow import FlowMethod, Shown
+from vidnas.data.live_flow import Arrival, LiveFlow
 from vidnas.data.reading.bounds import HOLD_MAX_S, RATE_TOLERANCE
 from vidnas.data.reading.errors import VideoError
 from vidnas.data.reading.grid import grid_point
 from vidnas.data.reading.live import LiveSource, open_live
 from vidnas.data.reading.opening import Packet
-from vidnas.data.reading.pictures import Converter, Frames
+from vidnas.data.reading.pictures import Converter
 from vidnas.data.reading.rates import unproven_rate
 
 _LATE_S = 1.0
@@ -34,7 +37,7 @@ _COUNTED_FORMATS = ("mpjpeg", "mjpeg")
 class Recent:
     """The newest frames at some moment."""
 
-    frames: list[Frames]
+    frames: list[Shown]
     """The oldest first."""
     number: int
     """How many frames have come so far."""
@@ -78,7 +81,13 @@ class LiveFrames:
     """
 
     def __init__(
-        self, source: LiveSource, *, size_px: int, rate_fps: float | None, keep: int
+        self,
+        source: LiveSource,
+        *,
+        size_px: int,
+        rate_fps: float | None,
+        keep: int,
+        flow_method: FlowMethod | None = None,
     ) -> None:
         """Read frames of a live video.
 
@@ -87,9 +96,12 @@ class LiveFrames:
             size_px: their short side.
             rate_fps: the rate of the grid; None for the stream's own.
             keep: how many frames are kept.
+            flow_method: how their flow is estimated; None for none. With flow, a frame has come
+                when the next one is there.
         """
         self._source, self._size_px, self._rate_fps = source, size_px, rate_fps
-        self._recent: deque[Frames] = deque(maxlen=keep)
+        self._flow_method = flow_method
+        self._recent: deque[Shown] = deque(maxlen=keep)
         self._number = self._undecoded = 0
         self._point = -1
         self._time_s = self._seen_s = 0.0
@@ -141,7 +153,9 @@ class LiveFrames:
         own_fps = unproven_rate([float(r) for r in (stream.average_rate, stream.guessed_rate) if r])
         rate_fps = self._rate_fps
         on_grid = rate_fps is not None and abs(rate_fps / own_fps - 1) > RATE_TOLERANCE
-        to_array = Converter(self._size_px)
+        to_array, numbers = Converter(self._size_px), itertools.count()
+        method = self._flow_method
+        flow = None if method is None else LiveFlow(method, replaced=on_grid)
         tick_s = float(stream.time_base or 0)
         stamps = _Stamps(tick_s, counted=container.format.name in _COUNTED_FORMATS)
         paced = self._source.own_pace and not stamps.counted
@@ -155,8 +169,14 @@ class LiveFrames:
                     stamps.clock.saw(time_s, time.monotonic())
                 if self._stop.is_set():
                     return
-                point = grid_point(time_s, rate_fps, own_fps) if on_grid and rate_fps else None
-                self._keep(to_array(frame), point, time_s, stamps.clock.at(time_s))
+                point = (
+                    grid_point(time_s, rate_fps, own_fps) if on_grid and rate_fps else next(numbers)
+                )
+                new = Arrival(to_array(frame), point, time_s, stamps.clock.at(time_s))
+                for one in [new] if flow is None else flow.take(new, frame):
+                    self._keep(one)
+        for one in [] if flow is None else flow.rest():
+            self._keep(one)
 
     def _in_time(
         self,
@@ -182,21 +202,21 @@ class LiveFrames:
             yield packet
         yield None  # what the decoder still holds
 
-    def _keep(self, picture: Frames, point: int | None, time_s: float, seen_s: float) -> None:
+    def _keep(self, new: Arrival) -> None:
+        shown = new.picture, new.flow
         with self._changed:
-            point = self._point + 1 if point is None else point
             if not self._recent:
-                self._point = point - 1
-            if point > self._point:
-                missed = point - self._point - 1  # what is shown there is the frame before
+                self._point = new.point - 1
+            if new.point > self._point:
+                missed = new.point - self._point - 1  # what is shown there is the frame before
                 for _ in range(min(missed, self._recent.maxlen or 0)):
                     self._recent.append(self._recent[-1])
-                self._recent.append(picture)
+                self._recent.append(shown)
                 self._number += missed + 1
-                self._point = point
+                self._point = new.point
             else:
-                self._recent[-1] = picture
-            self._time_s, self._seen_s = time_s, seen_s
+                self._recent[-1] = shown
+            self._time_s, self._seen_s = new.time_s, new.seen_s
             self._changed.notify_all()
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidnas.core import UserError
 from vidnas.core.clip import SMOOTHING_S
 from vidnas.data.live_frames import LiveFrames, Recent
 from vidnas.data.reading.live import LiveSource
@@ -46,20 +45,20 @@ def watch(
         smoothing_s: the scores of so many seconds are averaged; 0 leaves them as they are.
 
     Raises:
-        UserError: the source cannot be opened or broke off, or the network takes optical flow.
+        UserError: the source cannot be opened or broke off, or the network takes flow, and
+            OpenCV is not installed.
         NotFinite: the network predicts numbers that are not finite.
     """
     contract = model.contract
-    if contract.flow_method is not None:
-        raise UserError(
-            f"{source}: this model takes optical flow, which is not computed live; choose a model "
-            "of RGB clips, or record the stream and predict the file."
-        )
     onlooker = onlooker_of(model)
     smooth = Smoothing(smoothing_s)
     unseen = 0
     with LiveFrames(
-        source, size_px=contract.stored_px, rate_fps=contract.rate_fps, keep=onlooker.keep
+        source,
+        size_px=contract.stored_px,
+        rate_fps=contract.rate_fps,
+        keep=onlooker.keep,
+        flow_method=contract.flow_method,
     ) as live:
         while recent := live.wait(onlooker.next):
             scores, passed = onlooker.look(recent)

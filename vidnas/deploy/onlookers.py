@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidnas.data.flow import Shown, no_motion
 from vidnas.data.live_frames import Recent
-from vidnas.data.reading.pictures import Frames
-from vidnas.data.sampling import clips_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.streaming import StreamingNetwork
 from vidnas.deploy.timeline import Scores
-from vidnas.deploy.windows import window_of
+from vidnas.deploy.windows import window_clips, window_of
 from vidnas.training.evaluation import predict_scores
 
 
@@ -53,7 +52,8 @@ class ClipByClip:
         self._seen = 0
         side = model.contract.stored_px
         blank = np.zeros((side, side, 3), np.uint8)
-        _ask(model.network, model, [blank] * self.keep)  # the first time takes longest
+        still = None if model.contract.flow_method is None else no_motion(blank)
+        _ask(model.network, model, [(blank, still)] * self.keep)  # the first time takes longest
 
     def look(self, recent: Recent) -> tuple[Scores, int]:
         """Look at the newest clip."""
@@ -90,8 +90,8 @@ class StepByStep:
         return scores, passed
 
 
-def _ask(network: Callable[..., Tensor], model: Model, frames: Sequence[Frames]) -> Scores:
-    clips = clips_of(np.stack(frames), model.contract.inputs)
+def _ask(network: Callable[..., Tensor], model: Model, frames: Sequence[Shown]) -> Scores:
+    clips = window_clips(frames, model.contract)
     with torch.inference_mode():
         scores = predict_scores(network, clips, torch.device("cpu"), model.card.task)
     row: Scores = scores[0].double().numpy()

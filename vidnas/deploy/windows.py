@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidnas.core.clip import SMOOTHING_S, THRESHOLD
-from vidnas.data.flow import resize_flow, stream_flow
+from vidnas.data.flow import Shown, resize_flow, stream_flow
 from vidnas.data.reading import Frames, stream_video
 from vidnas.data.sampling import Clips, clips_of
 from vidnas.deploy.contract import Contract
@@ -123,28 +123,27 @@ def _clips(
     frames: Iterable[Frames], path: Path | str, contract: Contract, window: int, hop: int
 ) -> Iterator[tuple[int, Clips]]:
     """Yield where each window starts, and its clips; the last one ends where the video does."""
-    recent: deque[tuple[Frames, Frames | None]] = deque(maxlen=window)
+    recent: deque[Shown] = deque(maxlen=window)
     done = count = start = 0
     for count, pair in enumerate(_with_flow(frames, path, contract), start=1):
         recent.append(pair)
         start = count - window
         if start >= 0 and start % hop == 0:
             done = count
-            yield start, _cut(recent, contract)
+            yield start, window_clips(recent, contract)
     if recent and done < count:
-        yield max(start, 0), _cut(recent, contract)
+        yield max(start, 0), window_clips(recent, contract)
 
 
-def _with_flow(
-    frames: Iterable[Frames], path: Path | str, contract: Contract
-) -> Iterable[tuple[Frames, Frames | None]]:
+def _with_flow(frames: Iterable[Frames], path: Path | str, contract: Contract) -> Iterable[Shown]:
     if contract.flow_method is None:
         return ((frame, None) for frame in frames)
     flow = stream_flow(path, contract.flow_method, rate_fps=contract.rate_fps)
     return zip(frames, flow, strict=True)
 
 
-def _cut(recent: Iterable[tuple[Frames, Frames | None]], contract: Contract) -> Clips:
+def window_clips(recent: Iterable[Shown], contract: Contract) -> Clips:
+    """Return the clips of one window, `(1, C, T, H, W)` each, one per input."""
     pictures, motion = zip(*recent, strict=True)
     frames = np.stack(pictures)
     flow = None
