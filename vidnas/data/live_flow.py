@@ -26,8 +26,9 @@ class Arrival:
 
 
 class LiveFlow:
-    """Gives each picture its flow, which is known when the next picture is there: and where others
-    may still take the place of that one, when the one after it is there, too.
+    """Gives each picture its flow, which takes the next picture to know.
+
+    Where a later picture may still replace the next one, the flow has to wait for the one after.
     """
 
     def __init__(self, method: FlowMethod, *, replaced: bool) -> None:
