@@ -7,10 +7,12 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import torch
 from commands import call
 
 from vidnas.deploy import Model, save_model
 from vidnas.families import list_architectures
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
 
 @pytest.fixture
@@ -60,6 +62,31 @@ def test_export_tells_the_difference(vidnas, folder: Path, tmp_path: Path) -> No
     assert json.loads(out)["relative_difference"] < 1e-5
 
 
+def test_a_model_goes_where_the_clips_of_its_study_are_not(
+    vidnas, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "deleted").mkdir()
+    asked = SearchRequest(clips=tmp_path / "deleted", out=folder, evaluations=1)
+    (folder / REQUEST_FILE).write_text(asked.model_dump_json())
+    (tmp_path / "deleted").rmdir()
+    out_file = tmp_path / "out.onnx"
+    code, out, err = vidnas("export", folder, out_file)
+    assert code == 0 and "Largest difference" in out and out_file.exists()
+    assert "The clips of the study cannot be used" in err and "--clips" in err
+    code, _, err = vidnas("export", folder, out_file, "--precision", "int8")
+    assert code == 2 and "there are none; name those that the model was trained on" in err
+    code, _, err = vidnas("export", folder, out_file, "--clips", tmp_path / "deleted")
+    assert code == 2 and "deleted: no such file or folder" in err
+
+
+def test_a_model_that_diverged_is_one_sentence(vidnas, model: Model, tmp_path: Path) -> None:
+    torch.nn.init.constant_(model.network.head.dense.weight, torch.nan)
+    save_model(model, tmp_path / "diverged")
+    code, _, err = vidnas("export", tmp_path / "diverged", tmp_path / "out.onnx")
+    assert code == 2 and "Traceback" not in err
+    assert "predicts numbers that are not finite. Train it again" in err
+
+
 def test_predict_shows_the_top_classes(vidnas, folder: Path, video: Path) -> None:
     code, out, _ = vidnas("predict", folder, video, "--top", 2)
     assert code == 0 and out.count("%") == 2
@@ -81,6 +108,10 @@ def test_models_lists_every_published_architecture(vidnas) -> None:
         (("export", "nowhere", "out.onnx"), "nowhere does not exist"),
         (("predict", "nowhere", "clip.mp4"), "nowhere does not exist"),
         (("bench", "tvn1", "--runtime", "tflite"), "Runtime 'tflite' is unknown"),
+        (("bench", "r2plus1d_18", "sutdy", "--all"), "'sutdy' is neither a published"),
+        (("bench", "tvn1", "--all", "--device", "cuda"), "leave --runtime and --device out"),
+        (("bench", "tvn1", "--all", "--out", "/dev/null"), "/dev/null: "),
+        (("bench", "tvn1", "--out", "table"), "add --all"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(

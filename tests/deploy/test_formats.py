@@ -13,7 +13,7 @@ import onnx
 import pytest
 import torch
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
@@ -180,6 +180,24 @@ def test_a_file_that_answers_otherwise_is_not_written(
     monkeypatch.setattr(exporting, "format_of", lambda _: broken)
     with pytest.raises(UserError, match=r"differs from the network by .* was not written"):
         export_file(model, tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_gives_no_numbers_is_not_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fmt = FORMATS[".pt2"]
+    broken = replace(fmt, open=lambda _: lambda clips: np.full((len(clips[0]), 3), np.nan))
+    monkeypatch.setattr(exporting, "format_of", lambda _: broken)
+    with pytest.raises(UserError, match=r"differs from the network by nan .* was not written"):
+        export_file(model, tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_gives_no_numbers_is_not_exported(model: Model, tmp_path: Path) -> None:
+    torch.nn.init.constant_(model.network.head.dense.weight, np.nan)
+    with pytest.raises(NotFinite):
+        export_file(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,14 +12,14 @@ import torch
 from search_toys import FAMILY, Toy
 from torch import Tensor
 
-from vidnas.core import Evaluation, UserError
+from vidnas.core import Evaluation, NotFinite, UserError
 from vidnas.data.cache import ClipCache
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.evaluator import AdaptiveEvaluator, ClimbingEvaluator
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
 from vidnas.families import create_network
-from vidnas.training import NotFinite, TrainingSettings, evaluate
+from vidnas.training import TrainingSettings, evaluate
 from vidnas.training import train as train_really
 from vidnas.training.checkpoint import TrainingState, save_checkpoint
 

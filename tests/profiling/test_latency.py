@@ -4,13 +4,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from vidnas.core import LatencyProtocol, UserError
-from vidnas.profiling import RUNTIMES, Reference, calibrate, measure_latency
+from vidnas.profiling import RUNTIMES, Reference, calibrate, engines, measure_latency
+from vidnas.profiling.engines import require_bfloat16
 from vidnas.profiling.latency import latency_of, measure_in_turns
 from vidnas.profiling.pairing import Series, Stopwatch
 from vidnas.profiling.reference import REFERENCE_INPUTS, reference_network
@@ -163,6 +165,11 @@ def test_every_runtime_measures_with_its_protocol(network, runtime: str) -> None
         pytest.importorskip("openvino")
     if runtime.endswith("int8"):
         pytest.importorskip("nncf")
+    if runtime.endswith("bf16"):
+        try:
+            require_bfloat16()
+        except UserError as error:
+            pytest.skip(str(error))
     latency = measure_latency(network, runtime=runtime, repeats=5, warmup=1)
     assert 0 < latency.p50_ms <= latency.p90_ms
     protocol = latency.protocol
@@ -171,6 +178,16 @@ def test_every_runtime_measures_with_its_protocol(network, runtime: str) -> None
     assert (protocol.threads, protocol.batch) == (1, 1)
     assert protocol.dtype == DTYPES.get(runtime.partition("-")[2], "float32")
     assert (protocol.warmup, protocol.repeats, protocol.reference) == (1, 5, None)
+
+
+def test_no_float32_is_taken_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    capabilities = ["FP32", "INT8"]
+    core = SimpleNamespace(get_property=lambda *_: capabilities)
+    monkeypatch.setattr(engines, "openvino", lambda: SimpleNamespace(Core=lambda: core))
+    with pytest.raises(UserError, match="does not compute in bfloat16"):
+        require_bfloat16()
+    capabilities.append("BF16")
+    require_bfloat16()
 
 
 def test_reference_scales_what_is_measured(network) -> None:

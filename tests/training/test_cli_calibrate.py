@@ -43,6 +43,8 @@ def test_the_result_is_a_model_like_any_other(model: Path, clips: Path, tmp_path
     found = read_json(done)
     before, after = load_model(model), load_model(model / "calibrated")
     assert found["model"] == str(model / "calibrated")
+    cards = [(one / "README.md").read_text() for one in (model, model / "calibrated")]
+    assert ["not calibrated probabilities" in card for card in cards] == [True, False]
     assert isinstance(after.network, CalibratedNetwork)
     assert after.network.temperature.item() == pytest.approx(found["temperature"])
     assert after.contract.clips_per_video == after.card.clips_per_video == 4

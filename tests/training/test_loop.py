@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import use_channels_last
-from vidnas.training import (
-    DeadlineExceeded,
-    NotFinite,
-    TrainingSettings,
-    evaluate,
-    train,
-)
+from vidnas.training import DeadlineExceeded, TrainingSettings, evaluate, train
 from vidnas.training.device import mixed_precision
 
 

@@ -56,22 +56,36 @@ def command(request: BenchRequest, *, json: Json = False) -> None:
 
         vidnas bench tvn1 study --latency-threads 2
     """
+    from vidnas.deploy.resolving import resolve_architecture
+
+    _require_fitting(request)
+    for name in request.models:  # before minutes are spent on the first
+        resolve_architecture(name)
+    if request.all:
+        _table(request, json)
+    else:
+        _costs(request, json)
+
+
+def _require_fitting(request: BenchRequest) -> None:
+    """Reject options that mean nothing beside others."""
+    elsewhere = (request.runtime, request.device) != ("onnxruntime", "cpu")
     if request.target is not None and (request.all or request.device != "cpu"):
         raise UserError(
             "--target times networks on the CPU of another machine, in ONNX Runtime; leave --all "
             "and --device out."
         )
-    if request.streaming and (
-        request.all or request.target or (request.runtime, request.device) != ("onnxruntime", "cpu")
-    ):
+    if request.streaming and (request.all or request.target or elsewhere):
         raise UserError(
             "--streaming times a step in ONNX Runtime on the CPU of this machine; leave --all, "
             "--target, --device and --runtime out."
         )
-    if request.all:
-        _table(request, json)
-    else:
-        _costs(request, json)
+    if request.all and elsewhere:
+        raise UserError(
+            "--all measures in every runtime on the CPU; leave --runtime and --device out."
+        )
+    if not request.all and (request.clips or request.out):
+        raise UserError("--clips and --out are for the table of all runtimes; add --all.")
 
 
 def _costs(request: BenchRequest, json: bool) -> None:
@@ -136,6 +150,8 @@ def _table(request: BenchRequest, json: bool) -> None:
     from vidnas.report.bench import write_plot
     from vidnas.workflows.bench import bench_all, write_csv
 
+    if request.out is not None:
+        request.out.mkdir(parents=True, exist_ok=True)
     with Display() as display:
         rows = bench_all(
             request.models,
@@ -146,7 +162,6 @@ def _table(request: BenchRequest, json: bool) -> None:
             num_classes=request.classes,
         )
     if request.out is not None:
-        request.out.mkdir(parents=True, exist_ok=True)
         write_csv(rows, request.out / "bench.csv")
         write_plot(rows, request.out / "bench.html")
     timed = {f"{row.network} in {row.runtime}": row.latency for row in rows if row.latency}

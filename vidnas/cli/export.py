@@ -55,10 +55,12 @@ def command(request: ExportRequest, *, json: Json = False) -> None:
     model = load_model(request.model)
     with Display() as display:
         cache = open_model_clips(model, request.model, request.clips, display)
-    if request.streaming:
-        _export_stream(model, request, cache, json=json)
-        return
-    done = export_file(model, request.file, precision=request.precision, cache=cache)
+        if request.streaming:
+            _export_stream(model, request, cache, json=json)
+            return
+        if request.precision == "int8":
+            display.say("Quantising, and asking what it costs ...")
+        done = export_file(model, request.file, precision=request.precision, cache=cache)
     if json:
         show_json(done.record)
         return

@@ -110,10 +110,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _explain(error: Exception) -> str | None:
     """Return what the user can mend, or None for an error of the program."""
-    from vidnas.core import UserError
+    from vidnas.core import NotFinite, UserError
 
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, NotFinite):
+        return f"{error} Train it again, with another --seed."
     if isinstance(error, OSError) and error.errno is not None:
         return _explain_system(error)
     if not isinstance(error, CycloptsError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
 from vidnas.cli.predictions import PredictRequest, chosen, show_event, warn_of_guessing
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 
 if TYPE_CHECKING:
     from vidnas.deploy import Model as Trained
@@ -54,7 +54,6 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
     from vidnas.data.reading import VideoError
     from vidnas.data.video_files import find_videos
     from vidnas.deploy import load_model
-    from vidnas.training import NotFinite
 
     model, files = load_model(request.model), find_videos(map(Path, request.videos))
     failed: list[Exception] = []

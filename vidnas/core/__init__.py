@@ -3,7 +3,7 @@
 from vidnas.core.clip import ClipSpec, Modality
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
 from vidnas.core.diagram import Box, Diagram, Edge, tensor_size
-from vidnas.core.errors import UserError, WorkerLost
+from vidnas.core.errors import NotFinite, UserError, WorkerLost
 from vidnas.core.evaluation import Evaluation, Status
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Latency",
     "LatencyProtocol",
     "Modality",
+    "NotFinite",
     "Status",
     "UserError",
     "WorkerLost",

@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class NotFinite(ArithmeticError):
+    """A loss, a gradient or a prediction became infinite or not a number."""
+
+
 class WorkerLost(Exception):
     """The worker died or ran out of time before it had a result; the message says which."""

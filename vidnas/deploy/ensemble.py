@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.data.cache import ClipCache
 from vidnas.data.splits import Split
 from vidnas.deploy.card import ModelCard
@@ -29,7 +29,6 @@ from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
 from vidnas.families.ensemble import Ensemble, EnsembleNetwork, Member
 from vidnas.training import AnyMetrics, SingleLabel, Task
-from vidnas.training.errors import NotFinite
 from vidnas.training.evaluation import labels_of
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.core.files import replacing
 from vidnas.deploy.model import Model
 from vidnas.profiling.engines import Predict, in_onnxruntime
@@ -29,6 +30,23 @@ class ExportCheck:
     """The largest absolute difference of any logit."""
     relative_difference: float
     """The largest difference over the largest logit."""
+
+    @classmethod
+    def of(cls, actual: NDArray[np.float32], expected: NDArray[np.float32]) -> ExportCheck:
+        """Compare logits of the graph with those of the network.
+
+        Raises:
+            NotFinite: the network predicts numbers that are not finite.
+        """
+        if not np.isfinite(expected).all():
+            raise NotFinite("The network predicts numbers that are not finite.")
+        largest, scale = float(np.abs(actual - expected).max()), float(np.abs(expected).max())
+        return cls(largest, largest / scale if scale else largest)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the graph computes what the network does; not where it gives no numbers."""
+        return self.relative_difference <= TOLERANCE
 
 
 def export_model(model: Model, path: Path | str) -> ExportCheck:
@@ -75,19 +93,18 @@ def check_answers(
 
     Raises:
         UserError: it does not compute what the network does.
+        NotFinite: the network predicts numbers that are not finite.
     """
     shapes = [spec.shape for spec in model.architecture.inputs]
     generator = torch.Generator().manual_seed(0)
-    largest = scale = 0.0
+    actual, expected = [], []
     for batch in batches:
         clips = [torch.rand(shape(batch), generator=generator) for shape in shapes]
-        actual = predict([clip.numpy() for clip in clips])
+        actual.append(predict([clip.numpy() for clip in clips]))
         with torch.inference_mode():
-            expected = model.network.eval()(*clips).numpy()
-        largest = max(largest, float(np.abs(actual - expected).max()))
-        scale = max(scale, float(np.abs(expected).max()))
-    check = ExportCheck(largest, largest / scale if scale else largest)
-    if check.relative_difference > TOLERANCE:
+            expected.append(model.network.eval()(*clips).numpy())
+    check = ExportCheck.of(np.concatenate(actual), np.concatenate(expected))
+    if not check.passed:
         raise UserError(
             f"The exported graph differs from the network by {check.relative_difference:.1e} of "
             f"its largest logit (allowed {TOLERANCE:.0e}), so {path} was not written; report the "

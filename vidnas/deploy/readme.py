@@ -26,6 +26,7 @@ from vidnas.deploy.contract import Contract
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.families import Architecture
+from vidnas.families.calibrated import Calibrated
 from vidnas.training import AnyMetrics, Metrics
 from vidnas.training.chance import chance_warning, describe_chance
 
@@ -76,7 +77,7 @@ def readme_of(
         "## What it sees",
         *_clips(contract),
         "## Limits of use",
-        "\n".join(f"* {limit}" for limit in _limits(contract, card)),
+        "\n".join(f"* {limit}" for limit in _limits(architecture, card)),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -223,7 +224,7 @@ def _clips(contract: Contract) -> Iterator[str]:
     )
 
 
-def _limits(contract: Contract, card: ModelCard) -> Iterator[str]:
+def _limits(architecture: Architecture, card: ModelCard) -> Iterator[str]:
     if card.multi_label:
         yield "It knows these classes only, and says nothing about what else a video shows."
     else:
@@ -245,7 +246,10 @@ def _limits(contract: Contract, card: ModelCard) -> Iterator[str]:
         warning = card.time_use.warning(card.test.headline_share)
         if warning:
             yield warning
-    yield "Its scores order the classes; they are not calibrated probabilities."
+    if isinstance(architecture, Calibrated):
+        yield "Its scores are calibrated on validation videos: elsewhere they may be too high."
+    else:
+        yield "Its scores order the classes; they are not calibrated probabilities."
     yield "Decisions about people need more than this network."
 
 

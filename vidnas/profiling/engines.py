@@ -84,6 +84,19 @@ def openvino_model(graph: bytes) -> Any:
     return model.clone()
 
 
+def require_bfloat16() -> None:
+    """Reject a CPU that has no bfloat16: OpenVINO would compute in float32 there, and not say so.
+
+    Raises:
+        UserError: the CPU has none, or OpenVINO is not installed.
+    """
+    if "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise UserError(
+            "This CPU does not compute in bfloat16, and OpenVINO would use float32 instead; choose "
+            "the runtime openvino or openvino-int8."
+        )
+
+
 def openvino() -> Any:
     """Return the module.
 

@@ -26,6 +26,7 @@ from vidnas.profiling.engines import (
     in_openvino,
     openvino,
     openvino_model,
+    require_bfloat16,
 )
 from vidnas.profiling.onnx import export_onnx, export_step, input_names
 from vidnas.profiling.onnx_stream import OnnxStream
@@ -138,7 +139,7 @@ def require_runtime(runtime: str) -> None:
     """Reject a runtime that cannot be used, before anything is done for it.
 
     Raises:
-        UserError: it is unknown or not installed.
+        UserError: it is unknown or not installed, or computes in what this CPU does not have.
     """
     if runtime not in RUNTIMES:
         raise UserError(f"Runtime {runtime!r} is unknown; {suggest(runtime, RUNTIMES)}")
@@ -146,6 +147,8 @@ def require_runtime(runtime: str) -> None:
         openvino()
     if runtime.endswith("-int8"):
         nncf()
+    if dtype_of(runtime) == "bfloat16":
+        require_bfloat16()
 
 
 def engine_of(runtime: str) -> str:

@@ -1,6 +1,6 @@
 """One network, one data set -> weights and metrics."""
 
-from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.errors import DeadlineExceeded
 from vidnas.training.evaluation import evaluate
 from vidnas.training.loop import EpochReport, TrainingReport, train
 from vidnas.training.metrics import AnyMetrics, Metrics, MultiLabelMetrics
@@ -15,7 +15,6 @@ __all__ = [
     "Metrics",
     "MultiLabel",
     "MultiLabelMetrics",
-    "NotFinite",
     "SingleLabel",
     "Task",
     "TimeUse",

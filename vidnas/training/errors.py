@@ -3,10 +3,6 @@
 from vidnas.core import UserError
 
 
-class NotFinite(ArithmeticError):
-    """A loss, a gradient or a prediction became infinite or not a number."""
-
-
 class DeadlineExceeded(TimeoutError):
     """The time by which a result was needed has passed."""
 

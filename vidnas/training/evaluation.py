@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.core.clip import Squares
 from vidnas.data.cache import ClipCache
 from vidnas.data.resident import cutter
@@ -15,7 +15,6 @@ from vidnas.data.sampling import Clips, spread, test_batches
 from vidnas.data.splits import Split
 from vidnas.families import Network
 from vidnas.training.device import usable_device
-from vidnas.training.errors import NotFinite
 from vidnas.training.metrics import AnyMetrics
 from vidnas.training.tasks import Task, task_of
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vidnas.core import NotFinite
 from vidnas.core.value import Value
 from vidnas.data.augmentation import mix, vary
 from vidnas.data.cache import ClipCache
@@ -28,7 +29,7 @@ from vidnas.training.checkpoint import (
     save_checkpoint,
 )
 from vidnas.training.device import mixed_precision, usable_device
-from vidnas.training.errors import DeadlineExceeded, NotFinite
+from vidnas.training.errors import DeadlineExceeded
 from vidnas.training.evaluation import evaluate, to_input
 from vidnas.training.loss import TrainingLoss
 from vidnas.training.metrics import AnyMetrics

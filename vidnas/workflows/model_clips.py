@@ -27,27 +27,41 @@ def open_model_clips(
         model: the model.
         folder: it comes from, of a model or of a study.
         clips: what `load_dataset` reads; None for those of the study, if it is one.
-        listener: is told of the decoding.
+        listener: is told of the decoding, and why there are no clips.
 
     Returns:
-        None where no clips are given, and the folder knows none.
+        None where no clips are given and the folder knows none, or those that it knows cannot be
+        used: models travel without the clips of their studies.
 
     Raises:
-        UserError: the clips cannot be used, or have other classes than the model.
+        UserError: the clips that are given cannot be used, or have other classes than the model.
     """
     asked = SearchRequest.read(folder) if (folder / REQUEST_FILE).is_file() else None
-    source = clips or (asked.clips if asked else None)
-    if source is None:
+    if clips is not None:
+        return _open(model, load_dataset(clips, seed=asked.seed if asked else 0), listener)
+    if asked is None:
+        listener.remark(
+            "No labelled clips are known to ask the network on; name some with --clips."
+        )
         return None
-    dataset = load_dataset(
-        source,
-        seed=asked.seed if asked else 0,
-        format=asked.format if asked and not clips else None,
-        video_folder=asked.video_folder if asked and not clips else None,
-    )
+    try:
+        dataset = load_dataset(
+            asked.clips, seed=asked.seed, format=asked.format, video_folder=asked.video_folder
+        )
+        return _open(model, dataset, listener)
+    except UserError as error:
+        listener.remark(
+            "The clips of the study cannot be used, so the network is not asked on any; name them "
+            f"with --clips. {error}"
+        )
+        return None
+
+
+def _open(model: Model, dataset: Dataset, listener: Listener) -> ClipCache:
     if dataset.classes != model.classes:
         raise UserError(
-            f"{source} has other classes than the model; give the clips that it was trained on."
+            f"{dataset.source} has other classes than the model; give the clips that it was "
+            "trained on."
         )
     if model.seen is not None and dataset.fingerprint() != model.card.data:
         dataset = _in_splits_of(model.seen, dataset)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vidnas.core import UserError
+from vidnas.core import NotFinite, UserError
 from vidnas.core.process import idle_cores
 from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
@@ -22,7 +22,6 @@ from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import affordable_cost
 from vidnas.training import (
-    NotFinite,
     TrainingRun,
     TrainingSettings,
     evaluate,

@@ -13,6 +13,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from vidnas.core import NotFinite
 from vidnas.core.version import VERSION
 from vidnas.deploy.model import Model
 from vidnas.deploy.serving.answers import ClassScore, Health, Prediction, Refusal, ServedModel
@@ -20,7 +21,6 @@ from vidnas.deploy.serving.limits import ServingLimits
 from vidnas.deploy.serving.metrics import CountRequests, Metrics
 from vidnas.deploy.serving.predictor import Answer, Predictor, Unusable
 from vidnas.deploy.serving.upload import FIELD, received_video
-from vidnas.training.errors import NotFinite
 
 _PAGE = Path(__file__).with_name("page.html")
 _POLICY = (
