@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +18,7 @@ from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy import finalists as room
-from vidnas.deploy import load_model
+from vidnas.deploy import load_model, save_model
 from vidnas.deploy.finalists import Finalist, choose_finalists, train_finalists, trained_s
 from vidnas.deploy.kept_logits import logits_of
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
@@ -184,17 +186,16 @@ def test_finalists_go_on_and_cool_down(searched, cache, passes):
         assert run.settings.recipe == RECIPE.recipe
         assert found.card.epochs > 1
         assert found.card.cost == searched.trials[number].evaluation.cost
-        assert evaluate(found.network, cache, "val") == found.card.validation
         assert found.card.test.clips == len(cache.videos("test"))
         assert {path.name for path in place(searched, number).iterdir()} == {
             "README.md", "logits.safetensors", "model.json", "training-videos.txt",
             "weights.safetensors",
         }  # fmt: skip
-        for split, metrics in (("val", None), ("test", found.card.test)):
+        for split, metrics in (("val", found.card.validation), ("test", found.card.test)):
             kept_here = logits_of(found, cache, split, place(searched, number))
             asked = predict_logits(found.network, cache, split, clips_per_video=3)
             torch.testing.assert_close(kept_here, asked)
-            assert metrics in (None, evaluate(found.network, cache, split, clips_per_video=3))
+            assert metrics == evaluate(found.network, cache, split, clips_per_video=3)
         # What was learned on the ladder stays, should the search go on.
         assert state(searched, number).read_bytes() == kept[number]
 
@@ -262,9 +263,36 @@ def test_one_that_cannot_be_finished_is_left_out(searched, cache, monkeypatch):
         return train_really(network, *arguments, **settings)
 
     monkeypatch.setattr(room, "train", train)
-    assert [model.card.trial for model in finish(searched, cache, 0, 1)] == [1]
     with pytest.raises(UserError, match=r"could be finished \(trial 0: out of memory\)"):
         finish(searched, cache, 0)
+    finalists, lost = [Finalist(searched.trials[number], BUDGET_S) for number in (0, 1)], []
+    models = train_finalists(
+        finalists, searched, cache, RECIPE, InlineExecutor(),
+        on_lost=lambda trial, error: lost.append((trial.number, str(error))),
+    )  # fmt: skip
+    assert [model.card.trial for model in models] == [1]
+    assert lost == [(0, "out of memory")]
+
+
+def test_what_an_earlier_search_finished_may_still_win(searched, cache):
+    (first,) = finish(searched, cache, 1)
+    (other,) = (model for model in finish(searched, cache, 0) if model.card.trial == 0)
+    models = finish(searched, cache, 0)
+    assert {model.card.trial for model in models} == {0, 1}
+    best = max(first, other, key=lambda model: model.card.validation.rank)
+    assert models[0].card == best.card
+    of_other_clips = first.card.model_copy(update={"data": "others"})
+    save_model(replace(first, card=of_other_clips), place(searched, 1))
+    assert [model.card.trial for model in finish(searched, cache, 0)] == [0]
+
+
+def test_one_that_climbed_on_is_finished_from_there(searched, cache, passes):
+    checkpoint = place(searched, 2) / "training.checkpoint"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"of a cool-down that was broken off")
+    os.utime(checkpoint, (0, 0))
+    finish(searched, cache, 2)
+    assert passes[0].epoch == 2  # the first was on the ladder
 
 
 def test_the_seed_of_a_finalist_is_that_of_its_candidate(searched, cache):

@@ -146,7 +146,7 @@ def test_every_niche_has_its_own_tournament_and_the_largest_loses_a_member():
     proposals = [evolution.propose(ToySpace(), np.random.default_rng(i)) for i in range(40)]
     parents = [one.parent for one in proposals]
     assert {*parents} == {7, 5}
-    assert 10 < parents.count(7) < 30
+    assert 2 < parents.count(7) < 18  # the niche of the less fit is taken where it is drawn twice
 
 
 class Watching(ToySpace):

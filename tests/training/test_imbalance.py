@@ -88,8 +88,9 @@ def test_the_mean_over_classes_is_what_ranks() -> None:
     assert list(alike.shares) == ["mean_class", "top1", "top5"]
     by_class = (-math.log(0.9) - (math.log(0.4) + math.log(0.8)) / 2) / 2
     assert alike.balanced_likelihood == pytest.approx(math.exp(-by_class))
-    assert alike.rank == (0.75, pytest.approx(-by_class))
-    assert plain.rank == (0.9, -plain.loss)
+    assert alike.accuracy == (0.75, pytest.approx(-by_class))
+    assert alike.rank == (pytest.approx(-by_class), 0.75)
+    assert plain.rank == (-plain.loss, 0.9)
     assert alike.recorded["balanced_likelihood"] == alike.balanced_likelihood
     assert "balanced_likelihood" not in plain.recorded
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
+from pathlib import Path
 
 import psutil
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Time on all cores in a period, and the period, in microseconds: `docker run --cpus 2`."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -47,7 +51,9 @@ def idle_cores() -> int:
 
 
 def available_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process may use at a time; a container's quota
+    counts."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota, period = _QUOTA.read_text().split() if _QUOTA.exists() else ("max", "1")
+    return cores if quota == "max" else min(cores, math.ceil(int(quota) / int(period)))

@@ -137,13 +137,13 @@ class Predictions:
         votes: list[int] = []
         for _ in range(size):
             votes.append(
-                max(range(len(self.logits)), key=lambda index: self.score([*votes, index]).rank)
+                max(range(len(self.logits)), key=lambda index: self.score([*votes, index]).accuracy)
             )
         return votes
 
     def most_accurate(self, size: int) -> list[int]:
         """Return the networks that are best alone."""
-        alone = [self.score([index]).rank for index in range(len(self.logits))]
+        alone = [self.score([index]).accuracy for index in range(len(self.logits))]
         return sorted(range(len(alone)), key=alone.__getitem__, reverse=True)[:size]
 
     def disagreement(self, first: int, second: int) -> float:

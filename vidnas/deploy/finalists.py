@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 import heapq
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.clip import CLIPS_PER_VIDEO
@@ -33,13 +33,7 @@ from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
 from vidnas.evolution.trial import Trial
 from vidnas.families import Family, Network, create_network, family_of
-from vidnas.training import (
-    AnyMetrics,
-    TrainingRun,
-    TrainingSettings,
-    task_of,
-    train,
-)
+from vidnas.training import TrainingRun, TrainingSettings, task_of, train
 from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.evaluation import labels_of, predict_logits, require_labels
 from vidnas.training.loop import TrainingReport
@@ -114,6 +108,7 @@ def train_finalists(
     executor: Executor,
     *,
     on_tick: Callable[[], None] = lambda: None,
+    on_lost: Callable[[Trial, BaseException], None] = lambda trial, error: None,
 ) -> list[Model]:
     """Finish candidates, as many at a time as the executor has slots.
 
@@ -127,9 +122,11 @@ def train_finalists(
         recipe: how they were trained on the ladder.
         executor: where they are trained; the caller shuts it down.
         on_tick: called about twice a second while waiting.
+        on_lost: called with each that could not be finished, and why.
 
     Returns:
-        The models by their validation metrics, the best first; their cards name their trials.
+        The models by their validation metrics, the best first, with those that an earlier search in
+        this study finished on the same clips; their cards name their trials.
 
     Raises:
         UserError: not one of them could be trained, or one met what is no candidate's fault, such
@@ -142,7 +139,7 @@ def train_finalists(
     for one, place in zip(finalists, folders, strict=True):
         architecture = one.trial.architecture
         settings = recipe.model_copy(
-            update={"epochs": None, "budget_s": one.budget_s, "cooldown": 1.0}
+            update={"epochs": None, "budget_s": one.budget_s, "cooldown": 1.0, "validations": 0}
         )
         run = TrainingRun(
             settings=settings,
@@ -156,21 +153,19 @@ def train_finalists(
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
         on_tick()
-    for error in (future.exception() for future in futures):
-        if isinstance(error, UserError):  # the machine's fault, or the user's
-            raise error
-    trained = [
-        (future.result().rank, place)
-        for future, place in zip(futures, folders, strict=True)
-        if future.exception() is None
-    ]
-    if not trained:
+    for one, future in zip(finalists, futures, strict=True):
+        if error := future.exception():
+            if isinstance(error, UserError):  # the machine's fault, or the user's
+                raise error
+            on_lost(one.trial, error)
+    models = [load_model(place) for place in finished_models(folder)]
+    usable = [model for model in models if model.card.data == cache.fingerprint]
+    if not usable:
         raise UserError(
             "None of the best candidates could be finished (trial "
             f"{finalists[0].trial.number}: {futures[0].exception()}); run the same command again."
         )
-    trained.sort(key=lambda found: found[0], reverse=True)
-    return [load_model(place) for _, place in trained]
+    return sorted(usable, key=_rank, reverse=True)
 
 
 def train_finalist(
@@ -180,36 +175,34 @@ def train_finalist(
     state: Path,
     folder: Path,
     _: Family,
-) -> AnyMetrics:
-    """Finish one candidate, test it, save it as a model and return its validation metrics.
+) -> None:
+    """Finish one candidate, ask it about the validation and the test videos, and save it as a model.
 
     Unpickling the family, the last argument, makes it known in a worker.
     """
-    if (folder / MODEL_FILE).exists():
-        card = load_card(folder)
-        if card.training_runs == (run,) and card.validation is not None:
-            return card.validation
+    if (folder / MODEL_FILE).exists() and load_card(folder).training_runs == (run,):
+        return
+    judged: tuple[Split, ...] = ("val", "test")
+    task = task_of(cache, run.settings.class_weights)
+    for split in judged:
+        require_labels(cache, split, task)
     torch.manual_seed(run.seed)
     network = create_network(trial.architecture, len(cache.classes))
     checkpoint = folder / _CHECKPOINT
-    if not checkpoint.exists() and state.exists():
+    if state.exists() and _written(checkpoint) < _written(state):  # or it has climbed on since
         with plain_file_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with replacing(checkpoint) as temporary:
                 shutil.copyfile(state, temporary)
     report = _finish(network, cache, run, checkpoint)
-    if report.validation is None:
-        raise UserError(
-            f"{cache.directory} has no validation clips to choose the best network by; give some "
-            "videos the split val."
-        )
-    task = task_of(cache, run.settings.class_weights)
-    require_labels(cache, "test", task)
-    logits: dict[Split, Tensor] = {
+    logits = {
         split: predict_logits(network, cache, split, clips_per_video=CLIPS_PER_VIDEO)
-        for split in ("val", "test")
+        for split in judged
     }
-    scores = task.pooled(task.scores(logits["test"]))
+    found = {
+        split: task.measure(task.pooled(task.scores(said)), labels_of(cache, split))
+        for split, said in logits.items()
+    }
     card = ModelCard(
         trial=trial.number,
         training_runs=(run,),
@@ -218,15 +211,23 @@ def train_finalist(
         data=cache.fingerprint,
         typical_frames=cache.typical_frames,
         multi_label=cache.multi_label,
-        validation=report.validation,
-        test=task.measure(scores, labels_of(cache, "test")),
+        validation=found["val"],
+        test=found["test"],
         cost=trial.evaluations[0].cost,
     )
     with plain_file_errors(folder):
         keep_logits(folder, cache, logits)
         save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
         checkpoint.unlink()
-    return report.validation
+
+
+def _written(file: Path) -> float:
+    return file.stat().st_mtime_ns if file.exists() else -math.inf
+
+
+def _rank(model: Model) -> tuple[float, float]:
+    validation = model.card.validation
+    return validation.rank if validation else (-math.inf, 0.0)
 
 
 def finished_folder(study: Path, trial: int) -> Path:

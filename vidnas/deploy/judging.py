@@ -10,6 +10,7 @@ from typing_extensions import Self
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.checks import MOST_CHECKED
+from vidnas.evolution.clip_evaluator import MOST_VALIDATED
 from vidnas.evolution.trial import Trial
 from vidnas.training.time_use import MOST_REORDERED
 
@@ -43,8 +44,8 @@ class Judging:
 
     @property
     def _asked_when_finished(self) -> int:
-        """Clips that a finished network is asked: as on the ladder, and to vote and be tested."""
-        return self.validation + CLIPS_PER_VIDEO * (self.validation + self.test)
+        """Clips that a finished network is asked."""
+        return CLIPS_PER_VIDEO * (self.validation + self.test)
 
     @property
     def _asked_of_answer(self) -> int:
@@ -55,8 +56,8 @@ class Judging:
         return CLIPS_PER_VIDEO * (2 * checked + orders * min(self.test, MOST_REORDERED))
 
     def _clip_s(self, trial: Trial) -> float:
-        """Return how long a clip takes; on the ladder, there was one of each validation video."""
+        """Return how long a clip takes; on the ladder, there was one of each video."""
         known = (one.metrics.get("validation_s") for one in trial.evaluations)
         # The quickest: beside what else the machine does, it takes longer.
         took_s = min((seconds for seconds in known if seconds is not None), default=0.0)
-        return took_s / max(self.validation, 1)
+        return took_s / max(min(self.validation, MOST_VALIDATED), 1)

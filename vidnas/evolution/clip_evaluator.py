@@ -35,6 +35,8 @@ from vidnas.training.tasks import Fitness
 
 _BESIDES = 1.1  # validation, and writing the state
 _MEASURING_S = 2.0
+MOST_VALIDATED = 512
+"""Videos on which a rung is judged: more would take longer than training, and tell little more."""
 
 
 class ClipEvaluation(Value):
@@ -245,6 +247,7 @@ class ClipEvaluator:
             update={
                 "epochs": first.epochs and first.epochs * ETA**self.rung,
                 "budget_s": first.budget_s and first.budget_s * times,
+                "validated": MOST_VALIDATED,
             }
         )
 

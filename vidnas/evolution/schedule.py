@@ -12,6 +12,9 @@ from vidnas.evolution.niches import Niches
 from vidnas.evolution.tally import Tally
 from vidnas.evolution.trial import Trial
 
+_SLACK = 1.2
+"""How much longer a rung may take than the one below, in proportion."""
+
 
 @dataclass(frozen=True)
 class SearchTime:
@@ -25,9 +28,22 @@ class SearchTime:
     def has_room_for(self, elapsed_s: float, *rungs: int) -> bool:
         """Return whether these rungs, climbed one after the other from now on, end in time, as far
         as anybody knows."""
+        return self._holds(elapsed_s, sum(self.seconds_at(rung) or 0.0 for rung in rungs))
+
+    def has_room_to_climb(self, elapsed_s: float, one: Trial) -> bool:
+        """Return whether a candidate reaches the next rung in time if it starts now.
+
+        Rungs end by epochs or by time: one that took less time than it might have takes less of the
+        next rung, too.
+        """
+        most_s, before_s = (self.seconds_at(rung) or 0.0 for rung in (one.rung + 1, one.rung))
+        took_s = one.evaluation.seconds
+        share = _SLACK * took_s / before_s if took_s and before_s else 1.0
+        return self._holds(elapsed_s, min(share, 1.0) * most_s)
+
+    def _holds(self, elapsed_s: float, needed_s: float) -> bool:
         if self.budget_s is None:
             return True
-        needed_s = sum(self.seconds_at(rung) or 0.0 for rung in rungs)
         return elapsed_s < self.budget_s and elapsed_s + needed_s <= self.budget_s
 
 
@@ -108,4 +124,4 @@ class Schedule:
 
     @staticmethod
     def _first_in_time(trials: list[Trial], elapsed_s: float, time: SearchTime) -> Trial | None:
-        return next((one for one in trials if time.has_room_for(elapsed_s, one.rung + 1)), None)
+        return next((one for one in trials if time.has_room_to_climb(elapsed_s, one)), None)

@@ -240,8 +240,11 @@ class StudyReport:
             )
         if rival.rank > own.rank:
             return f"{said} That one does not keep the limits when it is measured at rest."
-        if rival.headline_share == own.headline_share:
-            return f"{said} Between equals the likelihood of the right answers decides."
+        if rival.headline_share >= own.headline_share:
+            return (
+                f"{said} The loss of the right answers decides: {own.judged_loss:.3f}, against "
+                f"{rival.judged_loss:.3f}."
+            )
         return said
 
     @property

@@ -72,7 +72,8 @@ class TrainingReport(Value):
     validation_s: float
     """What of it was validation."""
     validation: AnyMetrics | None
-    """Metrics of the weights that were kept; None where the data has no validation split."""
+    """Metrics of the weights that were kept; None where the data has no validation split, or none
+    is asked for."""
     history: tuple[EpochReport, ...]
     """One report per pass of this run."""
 
@@ -280,10 +281,16 @@ class _Run:
         return loss.item()
 
     def _validate(self) -> AnyMetrics | None:
-        if not len(self.cache.videos("val")):
+        if not len(self.cache.videos("val")) or not self.settings.validations:
             return None
-        network = cast(Network, self.average.module)
-        return evaluate(network, self.cache, "val", task=self.task, device=str(self.device))
+        return evaluate(
+            cast(Network, self.average.module),
+            self.cache,
+            "val",
+            task=self.task,
+            most=self.settings.validated,
+            device=str(self.device),
+        )
 
     def finish(self) -> TrainingReport:
         self.network.load_state_dict(self.average.module.state_dict())

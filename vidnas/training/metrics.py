@@ -46,10 +46,15 @@ class _Judged(Value):
         return self.loss
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """The key that orders trained networks, the greater the better: the headline, then the
-        lower loss that goes with it."""
+    def accuracy(self) -> tuple[float, float]:
+        """The key by which the more accurate is greater: the headline, then the lower loss that
+        goes with it."""
         return (self.headline_share, -self.judged_loss)
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The key that orders trained networks, the greater the better."""
+        return self.accuracy
 
 
 class Metrics(_Judged):
@@ -77,6 +82,12 @@ class Metrics(_Judged):
     def judged_loss(self) -> float:
         """The loss that goes with the headline, in which all classes may count alike."""
         return self._class_loss if self.headline == "mean_class" else self.loss
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The key that orders trained networks, the greater the better: the lower loss, then the
+        headline. On the few videos of a validation split most networks are equally accurate."""
+        return (-self.judged_loss, self.headline_share)
 
     @property
     def _class_loss(self) -> float:

@@ -35,8 +35,10 @@ class TrainingSettings(Value):
     """Wall-clock time of training and validation. Given both limits, the nearer ends the run."""
     cooldown: float = Field(default=0.0, ge=0, le=1)
     """Last share of the run in which the learning rate falls to zero."""
-    validations: PositiveInt = 1
+    validations: NonNegativeInt = 1
     """How often the validation split is measured, evenly over the run; the last at its end."""
+    validated: PositiveInt | None = None
+    """How many of its videos, evenly spread, are measured; None for all."""
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["muon", "adamw", "sgd"] = "muon"
@@ -118,7 +120,7 @@ class TrainingSettings(Value):
         return self.learning_rate * warm * left
 
 
-RUN = ("epochs", "budget_s", "cooldown", "validations")
+RUN = ("epochs", "budget_s", "cooldown", "validations", "validated")
 COOLDOWN = 0.3
 """Of a run from scratch."""
 AUGMENTATION = Augmentation(crop_scale_min=0.7)

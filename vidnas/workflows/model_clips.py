@@ -40,9 +40,7 @@ def open_model_clips(
     if clips is not None:
         return _open(model, load_dataset(clips, seed=asked.seed if asked else 0), listener)
     if asked is None:
-        listener.remark(
-            "No labelled clips are known to ask the network on; name some with --clips."
-        )
+        listener.remark("No labelled clips are known to ask it on; name some with --clips.")
         return None
     try:
         dataset = load_dataset(

@@ -36,10 +36,13 @@ _BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
 _CLIPS_PER_S = 100
 """Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
 _FEWEST_BORN = 36
-"""As many candidates as the work of a search would train on the first rung alone, or more."""
+"""As many candidates as the work of one or two workers would train on the first rung alone, or more.
+"""
 _LEAST_RUNG_S = 3.0
 _TOP_SHARE = 1 / 2
 """The most of a search's work that climbing to the top rung may take."""
+_TOP_TIME = 2 / 3
+"""The most of its time: before a candidate climbs to the top, others have to come as far."""
 _RUNGS = 3
 """Rungs where no budget says how many there is time for."""
 _TRIMMED_FRAMES = 300
@@ -90,7 +93,7 @@ class Plan(Value):
         if budget_s is not None and search_s is not None:
             finish_s = budget_s - rest_s - search_s
         work_s = None if search_s is None else search_s * workers
-        epochs, rung_s = _first_rung(request, clips, work_s)
+        epochs, rung_s = _first_rung(request, clips, work_s, workers)
         if search_s is not None:
             _require_enough(request, search_s, rung_s or 0.0)
         expected_s = rung_s or (epochs or 1) * clips / _CLIPS_PER_S
@@ -110,8 +113,8 @@ class Plan(Value):
     def finish_after(self, searched_s: float, judging_s: float) -> float:
         """Return the time of the cool-down, between a half of what was planned and twice that.
 
-        It has what the search has left, or pays for what that took too long, and for as much of
-        start-up and of judging what is finished as the rest of the budget does not hold.
+        It has what the search leaves, or pays for what that took too long; and what start-up and
+        judging leave of the rest of the budget, or take beyond it.
 
         Args:
             searched_s: how long the search took.
@@ -120,7 +123,7 @@ class Plan(Value):
         if self.budget_s is None or self.search_s is None:
             return self.finish_s
         left_s = self.finish_s + self.search_s - searched_s
-        left_s -= max(_STARTING_S + judging_s - self.rest_s, 0.0)
+        left_s += self.rest_s - _STARTING_S - judging_s
         return min(max(left_s, self.finish_s / 2), 2 * self.finish_s)
 
     def __str__(self) -> str:
@@ -144,7 +147,7 @@ def search_time(request: SearchRequest) -> float | None:
 
 
 def _first_rung(
-    request: SearchRequest, clips: int, work_s: float | None
+    request: SearchRequest, clips: int, work_s: float | None, workers: int
 ) -> tuple[float | None, float | None]:
     """Return the epochs and the time of the first rung; a study keeps how it was started, unless
     told otherwise.
@@ -160,8 +163,7 @@ def _first_rung(
             epochs, rung_s = before.epochs, before.budget_s
         else:
             seen = max(_EPOCHS * clips, _STEPS * _BATCH_SIZE)
-            fewest = _TOP_K if request.strategy == "top-k" else _FEWEST_BORN
-            most_s = math.inf if work_s is None else work_s / fewest
+            most_s = math.inf if work_s is None else work_s / _fewest(request, workers)
             rung_s = max(min(seen / _CLIPS_PER_S, most_s), _LEAST_RUNG_S)
             epochs = rung_s * _CLIPS_PER_S / clips
     if request.deterministic and rung_s is not None:
@@ -181,8 +183,21 @@ def _rungs(request: SearchRequest, search_s: float | None, workers: int, rung_s:
         return 1
     if search_s is None:
         return _RUNGS
-    most_s = min(_TOP_SHARE * workers, 1.0) * search_s  # a candidate climbs on one core
-    return max(1 + math.floor(math.log(most_s / rung_s, ETA)), 1)
+    most_s = min(_TOP_SHARE * workers, _TOP_TIME) * search_s  # a candidate climbs on one core
+    rungs = 1
+    while rung_s * ETA**rungs <= most_s:
+        rungs += 1
+    return rungs
+
+
+def _fewest(request: SearchRequest, workers: int) -> float:
+    """Return how many candidates the work of a search has room for on the first rung, at least.
+
+    More workers train more of them: they do not shorten the way of one to the top.
+    """
+    if request.strategy == "top-k":
+        return _TOP_K
+    return _FEWEST_BORN * max(workers / 2, 1.0)
 
 
 def _cost(rungs: int) -> float:

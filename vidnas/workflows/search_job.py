@@ -143,6 +143,9 @@ class SearchJob:
                 ClipEvaluation.of_study(self.study.config).training,
                 local,
                 on_tick=clock(self.listener, "Finishing", finish_s),
+                on_lost=lambda trial, error: self.listener.remark(
+                    f"Trial {trial.number} could not be finished ({error}), and is left out."
+                ),
             )
 
 

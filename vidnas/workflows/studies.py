@@ -68,7 +68,7 @@ def fork(
     request = previous.model_copy(update=asked)
     if strategy is not None:
         # The study says how far its rungs train, whatever the number of clips.
-        plan = Plan.of(request, clips=0, workers=request.workers or available_cores())
+        plan = Plan.of(request, clips=1, workers=request.workers or available_cores())
         config["strategy"] = planned_strategy(request, plan).describe()
     count = fork_study(
         source,

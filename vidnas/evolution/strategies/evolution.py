@@ -16,6 +16,7 @@ from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import EvolutionDefaults, Space
 
 _DEFAULTS = EvolutionDefaults()
+_NICHES_DRAWN = 2
 _DRAWS = 3  # of a parent, until its child is new
 _FURTHER = 10  # mutations that a child may get because it was tried before
 
@@ -24,9 +25,9 @@ _FURTHER = 10  # mutations that a child may get because it was tried before
 class Evolution(Strategy):
     """Mutates the winners of tournaments among the members of a population.
 
-    The population starts with the space's designs and random architectures. Then, each time, one
-    of the niches that have members is drawn and `tournament` members of it; the best of them is
-    mutated. When the population outgrows its size, a member of the largest niche leaves. A
+    The population starts with the space's designs and random architectures. Then, each time, two
+    of the niches that have members are drawn, perhaps the same, and `tournament` members of each;
+    the best of them is mutated. When the population outgrows its size, a member of the largest niche leaves. A
     sub-class says which members are better and which one leaves.
 
     Raises:
@@ -108,10 +109,7 @@ class Evolution(Strategy):
         strength = mutations_per_child(self.children, self.mutations, self.mutation_decay)
         merits, niches = self.merits(), self.places_by_niche()
         for _ in range(_DRAWS):
-            places = niches[int(rng.integers(len(niches)))]
-            tournament = min(cast(int, self.tournament), len(places))
-            winner = places[select([merits[i] for i in places], tournament, rng)]
-            parent = self.members[winner]
+            parent = self.members[self._winner(merits, niches, rng)]
             evaluation = parent.evaluation if self.guided else None
             child, mutations = space.mutate(parent.architecture, rng, evaluation, strength)
             if child.digest not in self.tried:
@@ -122,6 +120,21 @@ class Evolution(Strategy):
             child, more = space.mutate(child, rng, None, 1)
             mutations += more
         return Proposal(child, parent.number, mutations)
+
+    def _winner(
+        self, merits: Sequence[Any], niches: Sequence[list[int]], rng: np.random.Generator
+    ) -> int:
+        """Return the place of the next parent.
+
+        A niche of few members has no choice among them, and those of the cheapest may all be at
+        chance: of two niches, it is the fitter one that breeds.
+        """
+        winners = []
+        for niche in {*rng.integers(len(niches), size=_NICHES_DRAWN).tolist()}:
+            places = niches[niche]
+            tournament = min(cast(int, self.tournament), len(places))
+            winners.append(places[select([merits[i] for i in places], tournament, rng)])
+        return max(winners, key=lambda place: merits[place])
 
 
 def select(merits: Sequence[Any], tournament: int, rng: np.random.Generator) -> int:
