@@ -176,7 +176,7 @@ def train_finalist(
     folder: Path,
     _: Family,
 ) -> None:
-    """Finish one candidate, ask it about the validation and the test videos, and save it as a model.
+    """Finish one candidate, ask it about the videos that judge it, and save it as a model.
 
     Unpickling the family, the last argument, makes it known in a worker.
     """

@@ -36,8 +36,7 @@ _BATCH_SIZE = TrainingSettings.model_fields["batch_size"].default
 _CLIPS_PER_S = 100
 """Pace at which an ordinary network trains on one core; slower ones see fewer clips."""
 _FEWEST_BORN = 36
-"""As many candidates as the work of one or two workers would train on the first rung alone, or more.
-"""
+"""As many candidates as one or two workers would train on the first rung alone, or more."""
 _LEAST_RUNG_S = 3.0
 _TOP_SHARE = 1 / 2
 """The most of a search's work that climbing to the top rung may take."""
