@@ -14,6 +14,7 @@ from vidnas.data.check import check_dataset
 from vidnas.data.datasets import Dataset, Video, load_dataset
 from vidnas.data.headers import decoded_bytes, grid_rate, native_size_px, read_header
 from vidnas.data.reading import read_video
+from vidnas.data.reading.grid import ArrivalPoints
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
 
@@ -126,3 +127,29 @@ def test_the_length_of_a_long_video_is_estimated_from_its_beginning(tmp_path: Pa
     header = read_header(path)
     assert header is not None
     assert header.duration_s == pytest.approx(200, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "points"),
+    [
+        ([0, 1 / 30, 2 / 30, 3 / 30], [0, 1, 2, 3]),
+        ([0, 0.045, 0.054, 0.112], [0, 1, 2, 3]),  # none is lost because it comes early or late
+        ([0, 2 / 30, 4 / 30, 5 / 30], [0, 2, 4, 5]),  # in the dark, and light again
+        ([0, 1 / 30, 10.0], [0, 1, 300]),  # packets were lost
+        ([0, 1 / 60, 2 / 60, 3 / 60], [0, 1, 2, 3]),  # faster than it says
+    ],
+)
+def test_a_camera_that_is_slow_shows_its_frames_for_longer(
+    times_s: list[float], points: list[int]
+) -> None:
+    found = ArrivalPoints(29.97, 30.0, counted=False)
+    assert [found.of(time_s) for time_s in times_s] == points
+    assert not found.replaced
+
+
+def test_frames_are_counted_where_nothing_says_when_they_came() -> None:
+    for found in (ArrivalPoints(None, 30, counted=False), ArrivalPoints(30, 30, counted=True)):
+        assert [found.of(time_s) for time_s in (0, 0.5, 0.6)] == [0, 1, 2]
+    other = ArrivalPoints(15, 30, counted=False)
+    assert other.replaced
+    assert [other.of(number / 30) for number in range(5)] == [0, 1, 1, 2, 2]

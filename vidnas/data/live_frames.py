@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from typing_extensions import Self
 
 from vidnas.data.flow import FlowMethod, Shown
 from vidnas.data.live_flow import Arrival, LiveFlow
-from vidnas.data.reading.bounds import HOLD_MAX_S, RATE_TOLERANCE
+from vidnas.data.reading.bounds import HOLD_MAX_S
 from vidnas.data.reading.errors import VideoError
-from vidnas.data.reading.grid import grid_point
+from vidnas.data.reading.grid import ArrivalPoints
 from vidnas.data.reading.live import LiveSource, open_live
 from vidnas.data.reading.opening import Packet
 from vidnas.data.reading.pictures import Converter
@@ -151,13 +150,11 @@ class LiveFrames:
 
     def _read(self, container: InputContainer, stream: av.VideoStream) -> None:
         own_fps = unproven_rate([float(r) for r in (stream.average_rate, stream.guessed_rate) if r])
-        rate_fps = self._rate_fps
-        on_grid = rate_fps is not None and abs(rate_fps / own_fps - 1) > RATE_TOLERANCE
-        to_array, numbers = Converter(self._size_px), itertools.count()
-        method = self._flow_method
-        flow = None if method is None else LiveFlow(method, replaced=on_grid)
         tick_s = float(stream.time_base or 0)
         stamps = _Stamps(tick_s, counted=container.format.name in _COUNTED_FORMATS)
+        points = ArrivalPoints(self._rate_fps, own_fps, counted=stamps.counted)
+        to_array, method = Converter(self._size_px), self._flow_method
+        flow = None if method is None else LiveFlow(method, replaced=points.replaced)
         paced = self._source.own_pace and not stamps.counted
         for packet in self._in_time(container, stream, stamps, paced):
             for frame in _decoded(stream, packet):
@@ -169,10 +166,8 @@ class LiveFrames:
                     stamps.clock.saw(time_s, time.monotonic())
                 if self._stop.is_set():
                     return
-                point = (
-                    grid_point(time_s, rate_fps, own_fps) if on_grid and rate_fps else next(numbers)
-                )
-                new = Arrival(to_array(frame), point, time_s, stamps.clock.at(time_s))
+                point, seen_s = points.of(time_s), stamps.clock.at(time_s)
+                new = Arrival(to_array(frame), point, time_s, seen_s)
                 for one in [new] if flow is None else flow.take(new, frame):
                     self._keep(one)
         for one in [] if flow is None else flow.rest():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from av.video.frame import VideoFrame
 
-from vidnas.data.reading.bounds import HOLD_MAX_S
+from vidnas.data.reading.bounds import HOLD_MAX_S, RATE_TOLERANCE
 
 
 def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
@@ -18,6 +18,38 @@ def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
     frame later: at the video's own rate the nearest one.
     """
     return round(time_s * rate_fps + 0.5 - 0.5 * min(1.0, rate_fps / own_fps))
+
+
+class ArrivalPoints:
+    """The points of the grid from which on the frames of a live video are shown.
+
+    At about the rate of the grid each frame has a point of its own, and one that comes late leaves
+    points behind at which the frame before is still shown: a camera sends fewer in the dark. Where
+    no rate is asked for, or stamps tell no time, frames are counted.
+
+    Args:
+        rate_fps: of the grid; None for the stream's own.
+        own_fps: what the stream says of its rate.
+        counted: whether the stamps of the stream only count its frames.
+    """
+
+    def __init__(self, rate_fps: float | None, own_fps: float, *, counted: bool) -> None:
+        differs = rate_fps is not None and abs(rate_fps / own_fps - 1) > RATE_TOLERANCE
+        self.replaced = differs
+        """Whether several frames may come for one point, of which the last counts."""
+        counts = rate_fps is None or (counted and not differs)
+        self._rate_fps = None if counts else rate_fps if differs else own_fps
+        self._own_fps = own_fps
+        self._last = -1
+
+    def of(self, time_s: float) -> int:
+        """Return the point of the next frame, which is of this time in the stream."""
+        point = self._last + 1
+        if self._rate_fps is not None:
+            timed = grid_point(time_s, self._rate_fps, self._own_fps)
+            point = timed if self.replaced else max(point, timed)
+        self._last = point
+        return point
 
 
 def span_points(start_s: float, end_s: float | None, rate_fps: float) -> tuple[int, int | None]:
