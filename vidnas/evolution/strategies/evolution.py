@@ -27,8 +27,8 @@ class Evolution(Strategy):
 
     The population starts with the space's designs and random architectures. Then, each time, two
     of the niches that have members are drawn, perhaps the same, and `tournament` members of each;
-    the best of them is mutated. When the population outgrows its size, a member of the largest niche
-    leaves. A sub-class says which members are better and which one leaves.
+    the best of them is mutated. When the population outgrows its size, a member of the largest
+    niche leaves. A sub-class says which members are better and which one leaves.
 
     Raises:
         UserError: a setting is out of range.
