@@ -19,6 +19,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # 15 unless told: a busy machine would starve the workers.
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 
+import numpy as np
 import psutil
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -33,7 +34,7 @@ from test_executors import (
 )
 
 from vidnas.core import Evaluation, UserError, WorkerLost
-from vidnas.data.cache import build_cache
+from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.evolution import clip_evaluator
@@ -265,6 +266,22 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
     assert (copy / name).read_bytes() == pixels
     assert (copy / name).stat().st_ino == begun
     assert not partial.exists()
+
+
+def test_the_flow_of_a_study_is_copied_whichever_is_in_use(nodes, tmp_path):
+    pytest.importorskip("cv2")
+    write_clips(tmp_path / "flowing", classes=CLASSES, clips_per_class=6, size_px=32)
+    dataset = load_dataset(tmp_path / "flowing")
+    cache = build_flow(dataset, build_cache(dataset, size_px=16, directory=nodes.home))
+    build_flow(dataset, cache, method="farneback")
+    training = TrainingSettings(epochs=1, batch_size=4)
+    settings = ClipEvaluation(training=training, clips=cache.settings(["flow"]))
+    source = ClusterClipEvaluator.of(
+        ClipEvaluator(cache.directory, settings, Limits(), FAMILY)
+    ).source
+    (copy,) = set(copy_on(nodes, source, copies_a_node=1)) - {cache.directory}
+    assert {path.name for path in copy.glob("flow*")} == {"flow-dis.npz", "flow-dis-0.raw"}
+    np.testing.assert_array_equal(ClipCache(copy, "dis").frames(0, "flow"), cache.frames(0, "flow"))
 
 
 def test_a_copy_that_was_damaged_is_made_anew(nodes, cache):

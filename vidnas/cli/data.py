@@ -197,6 +197,7 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
             size_px=request.size_px,
             modalities=("flow",),
             flow_method=request.method,
+            flow_in_use=True,
             cache_bytes=request.cache_size_bytes,
         )
     _, std = cache.statistics("flow")

@@ -28,7 +28,6 @@ from vidnas.data.cache_folder import (
 )
 from vidnas.data.cache_writer import (
     CHANGED,
-    FLOW_IN_USE,
     INDEX,
     VERSION,
     OnProgress,
@@ -60,14 +59,21 @@ class ClipSettings(Value):
 
 
 class ClipCache:
-    """A finished cache: the frames of all videos, memory-mapped; it is pickled as its path.
+    """A finished cache: the frames of all videos, memory-mapped; it is pickled as its path and the
+    method of its flow.
 
     It may hold their optical flow too: as many frames, each the motion until the next one. As long
     as it is open, it is not removed to make room for another.
     """
 
-    def __init__(self, directory: Path | str) -> None:
-        """Open the cache in `directory`.
+    def __init__(self, directory: Path | str, flow_method: FlowMethod | None = None) -> None:
+        """Open a cache.
+
+        Args:
+            directory: its folder.
+            flow_method: which flow to open; None for the one in use, if there is any. Others may
+                change what is in use at any time: whoever opens the clips of a study again names
+                the method.
 
         Raises:
             UserError: there is no cache, or one of another version.
@@ -102,14 +108,14 @@ class ClipCache:
         self.targets = _targets(arrays["labels"], len(self), len(self.classes), self.multi_label)
         """The class of each video, `(N,)`; if a video may show several, which: `(N, num_classes)`,
         0 or 1."""
-        self.flow_method: FlowMethod | None = flow_in_use(directory)
-        """How the flow in use was computed; None if there is none."""
+        self.flow_method: FlowMethod | None = flow_method or flow_in_use(directory)
+        """How its flow was computed; None if there is none."""
         self._splits = arrays["splits"]
         self._tables = {"rgb": FrameTable(directory, "rgb", arrays)}
         self._statistics = {"rgb": (head["mean"], head["std"])}
 
-    def __reduce__(self) -> tuple[type[ClipCache], tuple[Path]]:
-        return ClipCache, (self.directory,)
+    def __reduce__(self) -> tuple[type[ClipCache], tuple[Path, FlowMethod | None]]:
+        return ClipCache, (self.directory, self.flow_method)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -165,11 +171,11 @@ class ClipCache:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that make it up, without a flow that was in use before."""
+        """The files that make it up, without the flow of other methods."""
         files = [self.directory / ABOUT, self.directory / INDEX]
         files += self._tables["rgb"].paths.values()
         if self.flow_method is not None:
-            files += [self.directory / FLOW_IN_USE, flow_index(self.directory, self.flow_method)]
+            files.append(flow_index(self.directory, self.flow_method))
             files += self._table("flow").paths.values()
         return tuple(files)
 
@@ -318,6 +324,7 @@ def build_flow(
     cache: ClipCache,
     *,
     method: FlowMethod | None = None,
+    in_use: bool = True,
     limit_bytes: int | None = None,
     on_progress: OnProgress = None,
     on_remark: OnRemark = None,
@@ -331,7 +338,9 @@ def build_flow(
     Args:
         dataset: labelled videos.
         cache: what `build_cache` made of them.
-        method: how it is estimated; None for the method in use, or DIS.
+        method: how it is estimated; None for the method of `cache`, or DIS.
+        in_use: whether all who name no method take this one from now on; the first one of a cache
+            is taken in any case.
         limit_bytes: what all caches may take, see `make_room`.
         on_progress: called with the numbers of videos finished and in all.
         on_remark: is told what was found unfinished or damaged, and what was removed to make room.
@@ -351,8 +360,9 @@ def build_flow(
             dataset,
             cache.directory,
             method,
+            in_use=in_use,
             limit_bytes=limit_bytes,
             on_progress=on_progress,
             on_remark=on_remark,
         )
-    return ClipCache(cache.directory)
+    return ClipCache(cache.directory, method)

@@ -32,7 +32,7 @@ from vidnas.data.video_workers import in_workers
 VERSION = 4
 INDEX = "rgb.npz"
 FLOW_IN_USE = "flow.json"
-"""Names the method of the flow in use; one that was in use before stays beside it."""
+"""Names the method of the flow in use: the one that is taken where none is named."""
 CHANGED = "was changed while it was decoded"
 OnProgress = Callable[[int, int], None] | None
 
@@ -145,11 +145,13 @@ def write_flow(
     folder: Path,
     method: FlowMethod,
     *,
+    in_use: bool,
     limit_bytes: int | None,
     on_progress: OnProgress,
     on_remark: OnRemark,
 ) -> None:
-    """Put the flow of all videos into the cache in `folder`, and in use; see `build_flow`."""
+    """Put the flow of all videos into the cache in `folder`; see `build_flow`."""
+    before = flow_in_use(folder)
     head, arrays = read_index(folder / INDEX)
     if not _has_flow(folder, method, head["contents"]):
         estimator(method)  # what is missing is better said before the workers start
@@ -174,8 +176,9 @@ def write_flow(
         store.tell_what_was_lost(on_remark)
         training = [row for row, video in enumerate(videos) if video.split == "train"]
         store.finish({"method": method}, {}, training)
+    used = method if in_use or before is None else before
     with replacing(folder / FLOW_IN_USE) as temporary:
-        temporary.write_text(json.dumps({"method": method}), encoding="utf-8")
+        temporary.write_text(json.dumps({"method": used}), encoding="utf-8")
 
 
 def _has_flow(folder: Path, method: FlowMethod, contents: Sequence[str]) -> bool:

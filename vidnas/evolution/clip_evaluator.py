@@ -16,6 +16,7 @@ from typing_extensions import Self
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache, ClipSettings
+from vidnas.data.flow import FlowMethod
 from vidnas.data.stored_frames import CacheDamaged
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.ladder import ETA
@@ -148,7 +149,7 @@ class ClipEvaluator:
         cost: Cost | None = None
         rejected: Evaluation | None = None
         try:
-            clips = _open_cache(Path(self.cache_directory))
+            clips = _open_cache(Path(self.cache_directory), self.settings.clips.flow_method)
             torch.manual_seed(seed)
             network = create_network(architecture, len(clips.classes))
             if self.rung == 0:
@@ -264,5 +265,5 @@ def _climb(rung: int) -> int:
 
 
 @cache  # once per process: workers are persistent
-def _open_cache(directory: Path) -> ClipCache:
-    return ClipCache(directory)
+def _open_cache(directory: Path, flow_method: FlowMethod | None) -> ClipCache:
+    return ClipCache(directory, flow_method)

@@ -18,6 +18,7 @@ from vidnas.core import Evaluation, UserError
 from vidnas.core.files import own_folders
 from vidnas.data.cache import ClipCache
 from vidnas.data.cache_folder import default_directory, delete_files
+from vidnas.data.flow import FlowMethod
 from vidnas.evolution.clip_evaluator import ClipEvaluator
 from vidnas.evolution.cluster_states import states_here
 from vidnas.evolution.trial import Proposal, Trial
@@ -34,13 +35,16 @@ class ClipSource:
     files: tuple[str, ...]
     digest: str
     node: str
+    flow_method: FlowMethod | None
 
     @classmethod
-    def of(cls, directory: Path) -> Self:
-        """Return the source of a cache on this node, which must stay while the search runs."""
-        files = tuple(path.name for path in ClipCache(directory).files)
+    def of(cls, directory: Path, flow_method: FlowMethod | None = None) -> Self:
+        """Return the source of a cache on this node, which must stay while the search runs; with
+        the flow of a method, or else that in use, if there is any."""
+        cache = ClipCache(directory, flow_method)
+        files = tuple(path.name for path in cache.files)
         node = ray.get_runtime_context().get_node_id()
-        return cls(directory.resolve(), files, _digest(directory, files), node)
+        return cls(directory.resolve(), files, _digest(directory, files), node, cache.flow_method)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class ClusterClipEvaluator:
     @classmethod
     def of(cls, evaluator: ClipEvaluator) -> Self:
         """Make the clips of an evaluator on this node available to all nodes."""
-        return cls(evaluator, ClipSource.of(Path(evaluator.cache_directory)))
+        method = evaluator.settings.clips.flow_method
+        return cls(evaluator, ClipSource.of(Path(evaluator.cache_directory), method))
 
     def describe(self) -> dict[str, Any]:
         """Return the settings of the evaluator: where it runs does not matter."""
@@ -135,9 +140,9 @@ def _is_whole(directory: Path, source: ClipSource) -> bool:
     if _digest(directory, source.files) != source.digest:
         return False
     try:
-        cache = ClipCache(directory)
+        cache = ClipCache(directory, source.flow_method)
         cache.require_whole()
-        if cache.flow_method is not None:
+        if source.flow_method is not None:
             cache.require_whole("flow")
     except UserError:
         return False

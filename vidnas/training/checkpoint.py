@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
+from vidnas.data.cache import ClipSettings
 from vidnas.training.errors import UnusableCheckpoint
 
 _PARTS = {"identity", "state", "network", "optimizer", "average"}
@@ -110,6 +111,17 @@ def learned_weights(path: Path) -> dict[str, Tensor]:
     """
     weights: dict[str, Tensor] = _read(path)["average"]
     return weights
+
+
+def trained_clips(path: Path) -> ClipSettings:
+    """Return what the clips are that the network of a checkpoint was trained on.
+
+    Raises:
+        UnusableCheckpoint: the file is not a checkpoint.
+    """
+    identity = _read(path)["identity"]
+    with plain_checkpoint_errors(path):
+        return ClipSettings.model_validate_json(identity["clips"])
 
 
 def _read(path: Path) -> dict[str, Any]:

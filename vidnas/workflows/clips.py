@@ -26,6 +26,7 @@ def open_clips(
     size_px: int | None,
     modalities: Iterable[Modality] = ("rgb",),
     flow_method: FlowMethod | None = None,
+    flow_in_use: bool = False,
     rate_fps: float | Literal["common"] | None = "common",
     cache_bytes: int | None = None,
 ) -> ClipCache:
@@ -36,7 +37,9 @@ def open_clips(
         listener: is told of the decoding and of what is odd about the videos.
         size_px: short side of the frames; None for that of the videos, and 128 at most.
         modalities: what the networks take; optical flow is computed where it is missing.
-        flow_method: how flow is estimated; None for what the cache has, or else DIS.
+        flow_method: how flow is estimated; None for the method in use, or else DIS.
+        flow_in_use: whether all who name no method take this one from now on. What a study or a
+            model asks for is its own affair.
         rate_fps: the frame rate at which videos are read; None for each one's own, and "common" for
             the one that fits the data set.
         cache_bytes: what all caches may take; see `make_room`.
@@ -84,6 +87,7 @@ def open_clips(
             dataset,
             cache,
             method=flow_method,
+            in_use=flow_in_use,
             limit_bytes=cache_bytes,
             on_progress=computing,
             on_remark=listener.remark,

@@ -43,7 +43,7 @@ from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.search_job import SearchJob
-from vidnas.workflows.study_clips import record_clips, require_same_clips
+from vidnas.workflows.study_clips import record_clips, recorded_flow, require_same_clips
 
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
@@ -133,6 +133,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         listener,
         size_px=request.size_px,
         modalities=request.input,
+        flow_method=recorded_flow(request.out),
         cache_bytes=request.cache_size_bytes,
     )
     if remark := task_remark(cache, request.class_weights):

@@ -29,6 +29,7 @@ from vidnas.training import (
     task_of,
     train,
 )
+from vidnas.training.checkpoint import trained_clips
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
@@ -101,11 +102,14 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     architecture = with_genes(resolve_architecture(request.architecture), request.genes)
     cost = affordable_cost(architecture, len(dataset.classes))
     modalities = {spec.modality for spec in architecture.inputs}
+    checkpoint = request.out / _CHECKPOINT
+    resumes = "flow" in modalities and checkpoint.exists()
     cache = open_clips(
         dataset,
         listener,
         size_px=max(spec.size_px for spec in architecture.inputs),
         modalities=modalities,
+        flow_method=trained_clips(checkpoint).flow_method if resumes else None,
         cache_bytes=request.cache_size_bytes,
     )
     task = task_of(cache, request.class_weights)
@@ -114,7 +118,6 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
     torch.manual_seed(request.seed)
     network = create_network(architecture, len(cache.classes))
     listener.say(f"{format_cost(cost)} per clip.")
-    checkpoint = request.out / _CHECKPOINT
     try:
         report = train(
             network,
