@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def model() -> Model:
             buffer.normal_()
     network.normalizations[0].set_statistics(torch.full((3,), 0.4), torch.full((3,), 0.2))
     return Model(network, ("left", "right", "päuse"), ModelCard(data="abc"))
+
+
+@pytest.fixture(params=["single", "several", "causal"])
+def wide(model: Model, request: pytest.FixtureRequest) -> Model:
+    """A model that sees three squares, for as long as the video below lasts; of one class or
+    several, or with a network that could carry its past."""
+    genes = {"frames": 20, "frame_stride": 1, "causal": request.param == "causal"}
+    network = create_network(model.architecture.model_copy(update=genes), 3).eval()
+    with torch.no_grad():  # so that it is sure of something
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight.mul_(1000)
+    card = {"squares": 3, "multi_label": request.param == "several"}
+    return replace(model, network=network, card=model.card.model_copy(update=card))
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from vidnas.data.sampling import clips_of
 from vidnas.deploy import Model, save_model
 from vidnas.deploy.live import watch
 from vidnas.deploy.onlookers import onlooker_of
+from vidnas.deploy.prediction import predict_video
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -165,6 +166,13 @@ def test_live_answers_are_those_of_the_same_frames(model: Model, video: Path) ->
         with torch.inference_mode():
             expected = model.network(clip.float() / 255).softmax(1)[0].numpy()
         assert answer.scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_camera_is_seen_in_as_many_squares_as_a_short_video(wide: Model, video: Path) -> None:
+    frames, _ = read_video(video, size_px=32)
+    found, _ = onlooker_of(wide).look(recent(frames, len(frames), len(frames)))
+    expected = dict(predict_video(wide, video))
+    assert dict(zip(wide.classes, found, strict=True)) == pytest.approx(expected)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from vidnas.core import UserError
 from vidnas.data.reading import read_video
 from vidnas.data.sampling import clips_of
 from vidnas.deploy import Model, save_model, windows
+from vidnas.deploy.prediction import predict_video
 from vidnas.deploy.timeline import Event, EventTracker, Smoothing, Timeline, smoothed
 from vidnas.deploy.timeline_files import TimelineFolder, subtitles
 from vidnas.deploy.windows import is_long, predict_timeline
@@ -71,6 +73,15 @@ def test_an_answer_is_what_the_clip_of_its_window_gives(model: Model, flash: Pat
         with torch.inference_mode():
             expected = model.network(clip.float() / 255).softmax(1)[0]
         assert found.scores[row] == pytest.approx(expected.numpy(), abs=1e-6)
+
+
+def test_a_window_is_seen_in_as_many_squares_as_a_short_video(wide: Model, video: Path) -> None:
+    found = predict_timeline(wide, video)
+    expected = dict(predict_video(wide, video))
+    assert dict(zip(wide.classes, found.scores[0], strict=True)) == pytest.approx(expected)
+    one = wide.card.model_copy(update={"squares": 1})
+    centre = predict_timeline(replace(wide, card=one), video)
+    assert np.abs(centre.scores - found.scores).max() > 1e-3
 
 
 def test_the_last_answer_sees_the_end(model: Model, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vidnas.data.flow import Shown, no_motion
@@ -14,8 +13,7 @@ from vidnas.data.live_frames import Recent
 from vidnas.deploy.model import Model
 from vidnas.deploy.streaming import StreamingNetwork
 from vidnas.deploy.timeline import Scores
-from vidnas.deploy.windows import window_clips, window_of
-from vidnas.training.evaluation import predict_scores
+from vidnas.deploy.windows import window_clips, window_of, window_scores
 
 
 class Onlooker(Protocol):
@@ -33,11 +31,12 @@ class Onlooker(Protocol):
 def onlooker_of(model: Model) -> Onlooker:
     """Return what looks at a stream for a model.
 
-    A network that carries its past takes every frame once. All others compute whole clips: in
-    torch, steps would save them no time.
+    A network that carries its past takes every frame once, where it looks at one square. All others
+    compute whole clips: in torch, steps would save them no time.
     """
     model.network.eval()
-    if model.network.carries_past and len(model.contract.inputs) == 1:
+    contract = model.contract
+    if model.network.carries_past and len(contract.inputs) == 1 and contract.squares == 1:
         return StepByStep(model)
     return ClipByClip(model)
 
@@ -92,7 +91,5 @@ class StepByStep:
 
 def _ask(network: Callable[..., Tensor], model: Model, frames: Sequence[Shown]) -> Scores:
     clips = window_clips(frames, model.contract)
-    with torch.inference_mode():
-        scores = predict_scores(network, clips, torch.device("cpu"), model.card.task)
-    row: Scores = scores[0].double().numpy()
+    row: Scores = window_scores(model, network, clips)[0].double().numpy()
     return row

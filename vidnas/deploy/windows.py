@@ -84,7 +84,7 @@ def predict_timeline(
         seen = _Counted(stream)
         for starts, clips in _batches(_clips(seen, path, contract, window, hop)):
             places += starts
-            rows.append(_scores(model, clips))
+            rows.append(window_scores(model, model.network.eval(), clips))
             if on_progress:
                 on_progress(min(seen.count / rate_fps, expected_s), expected_s)
     duration_s = seen.count / rate_fps
@@ -102,9 +102,18 @@ def predict_timeline(
     )
 
 
-def _scores(model: Model, clips: Clips) -> Tensor:
+def window_scores(model: Model, network: Callable[..., Tensor], clips: Clips) -> Tensor:
+    """Return the scores of windows, `(N, num_classes)`, each pooled over its squares.
+
+    Args:
+        model: what looks.
+        network: computes the logits.
+        clips: what `window_clips` returns, of one window after the other.
+    """
+    task = model.card.task
     with torch.inference_mode():
-        return predict_scores(model.network.eval(), clips, torch.device("cpu"), model.card.task)
+        scores = predict_scores(network, clips, torch.device("cpu"), task)
+    return task.pooled(scores.view(-1, model.contract.squares, scores.shape[1]))
 
 
 class _Counted:
@@ -143,13 +152,13 @@ def _with_flow(frames: Iterable[Frames], path: Path | str, contract: Contract) -
 
 
 def window_clips(recent: Iterable[Shown], contract: Contract) -> Clips:
-    """Return the clips of one window, `(1, C, T, H, W)` each, one per input."""
+    """Return the clips of one window, `(K, C, T, H, W)` of its K squares, one per input."""
     pictures, motion = zip(*recent, strict=True)
     frames = np.stack(pictures)
     flow = None
     if contract.flow_method is not None:
         flow = resize_flow(np.stack(motion), *frames.shape[1:3])
-    return clips_of(frames, contract.inputs, flow=flow)
+    return clips_of(frames, contract.inputs, squares=contract.squares, flow=flow)
 
 
 def _batches(clips: Iterable[tuple[int, Clips]]) -> Iterator[tuple[list[int], Clips]]:
