@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import weakref
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy import Model, exporting
-from vidnas.deploy.checks import Answers, calibration_clips
-from vidnas.deploy.exporting import export_file
+from vidnas.deploy.checks import Answers, calibration_clips, real_clips
+from vidnas.deploy.exporting import export_file, write_file
 from vidnas.deploy.formats import FORMATS
 from vidnas.profiling.engines import in_onnxruntime
 from vidnas.profiling.int8_layers import int8_layers
@@ -117,12 +118,40 @@ def test_int8_is_told_by_its_file(
     assert json.loads(metadata_of(path)["classes"]) == list(model.classes)
 
 
+def test_int8_does_not_hold_the_validation_clips(
+    model: Model, cache: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf")
+    read: list[weakref.ref[np.ndarray]] = []
+    held: list[int] = []
+
+    def watched(model: Model, cache: ClipCache, split: str, **asked: int):
+        for clips in real_clips(model, cache, split, **asked):
+            if split == "val":
+                read.extend(map(weakref.ref, clips))
+                held.append(sum(one() is not None for one in read))
+            yield clips
+
+    monkeypatch.setattr("vidnas.deploy.checks.real_clips", watched)
+    write_file(model, tmp_path / "model.onnx", precision="int8", cache=cache)
+    assert len(held) >= 2 * len(cache.videos("val")) > 4  # before and after it was quantised
+    assert max(held) == 1
+
+
+def test_a_clip_is_the_same_alone(model: Model, cache: ClipCache) -> None:
+    answers = Answers.of(model, cache, "val", clips_per_video=2, most=2)
+    for index, clips in enumerate(answers.clips):
+        np.testing.assert_array_equal(answers.clip(index)[0], clips[0])
+    assert index == 3
+
+
 def test_layers_that_cost_too_much_stay_in_float(model: Model, cache: ClipCache) -> None:
     """Every deviation counts as wrong: int8 costs all of the accuracy, and is given up."""
     pytest.importorskip("nncf")
     answers = Answers.of(model, cache, "val", clips_per_video=1)
     guard = Guard(
-        [*answers.clips],
+        len(answers.logits),
+        answers.clip,
         lambda index, logits: float(np.allclose(logits[0], answers.logits[index], atol=1e-4)),
         lambda graph: in_onnxruntime(graph.SerializeToString()),
     )

@@ -108,6 +108,7 @@ def test_batches(
     clips_per_video: int = 1,
     squares: Squares = 1,
     most: int | None = None,
+    first: int = 0,
     cut: Cut = cut_from_file,
 ) -> Iterator[tuple[Clips, Tensor, NDArray[np.int64]]]:
     """Yield evenly spaced clips of the videos of a split, always the same.
@@ -120,6 +121,7 @@ def test_batches(
         clips_per_video: at how many moments.
         squares: how many of each moment.
         most: how many videos, evenly spread over the split; None for all.
+        first: the clip to begin with.
         cut: turns the views into clips.
 
     Yields:
@@ -128,11 +130,11 @@ def test_batches(
     """
     count = clips_per_video * squares
     videos = np.repeat(spread(cache.videos(split), most), count)
-    for first in range(0, len(videos), batch_size):
-        batch = videos[first : first + batch_size]
+    for start in range(first, len(videos), batch_size):
+        batch = videos[start : start + batch_size]
         shapes = (cache.shape(video, specs[0].modality) for video in batch)
         views = [
-            _even_views(one, clips_per_video, squares)[(first + row) % count]
+            _even_views(one, clips_per_video, squares)[(start + row) % count]
             for row, one in enumerate(shapes)
         ]
         clips = cut(cache, specs, batch, views)

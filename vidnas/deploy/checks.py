@@ -65,12 +65,20 @@ class Answers:
     @property
     def clips(self) -> Iterator[Clips]:
         """Each of a batch of one; read anew, because they may be more than fit into memory."""
+        return self._clips_from(0)
+
+    def clip(self, index: int) -> Clips:
+        """Read one of them."""
+        return next(self._clips_from(index))
+
+    def _clips_from(self, first: int) -> Iterator[Clips]:
         return real_clips(
             self.model,
             self.cache,
             self.split,
             clips_per_video=self.clips_per_video,
             most=self.most,
+            first=first,
         )
 
     def compare(self, predict: Predict) -> RealCheck:
@@ -122,13 +130,20 @@ def real_clips(
     *,
     clips_per_video: int = 1,
     most: int | None = None,
+    first: int = 0,
 ) -> Iterator[Clips]:
     """Yield the evenly spaced clips of the videos of a split, or of no more than so many, one at a
     time, as networks take them: `(1, C, T, H, W)` in [0, 1]."""
-    specs = model.architecture.inputs
-    for clips, _, _ in test_batches(
-        cache, split, specs, batch_size=1, clips_per_video=clips_per_video, most=most
-    ):
+    batches = test_batches(
+        cache,
+        split,
+        model.architecture.inputs,
+        batch_size=1,
+        clips_per_video=clips_per_video,
+        most=most,
+        first=first,
+    )
+    for clips, _, _ in batches:
         yield [np.ascontiguousarray(to_input(clip, _CPU).numpy()) for clip in clips]
 
 

@@ -138,6 +138,6 @@ def _quantized(model: Model, graph: object, fmt: Format, cache: ClipCache) -> ob
     guard = None
     if len(cache.videos("val")) and fmt.predict:
         answers = Answers.of(model, cache, "val", clips_per_video=1)
-        guard = Guard([*answers.clips], answers.rightness, fmt.predict)
+        guard = Guard(len(answers.logits), answers.clip, answers.rightness, fmt.predict)
     names = input_names(model.architecture.inputs)
     return quantize(graph, names, calibration_clips(model, cache), guard)

@@ -28,8 +28,10 @@ class CannotQuantize(UserError):
 class Guard:
     """Clips on which a quantised network must stay nearly as accurate as it was."""
 
-    clips: Sequence[Clips]
-    """Of a batch of one each."""
+    count: int
+    """How many they are."""
+    clip: Callable[[int], Clips]
+    """Reads the clip of an index, of a batch of one: all may be more than fit into memory."""
     rightness: Callable[[int, NDArray[np.float32]], float]
     """How right the logits of the clip of this index are, from 0 to 1."""
     open: Callable[[Any], Predict]
@@ -82,7 +84,7 @@ def quantize(
             return library.quantize_with_accuracy_control(
                 graph,
                 calibration,
-                library.Dataset([*enumerate(guard.clips)], lambda item: feed(item[1])),
+                library.Dataset(range(guard.count), lambda index: feed(guard.clip(index))),
                 _validation(guard),
                 max_drop=MOST_LOST,
                 subset_size=len(clips),
@@ -99,7 +101,7 @@ def quantize(
 def _validation(guard: Guard) -> Callable[[Any, Any], tuple[float, list[float]]]:
     def validate(model: Any, items: Any) -> tuple[float, list[float]]:
         predict = guard.open(model)
-        values = [guard.rightness(index, predict(clips)) for index, clips in items]
+        values = [guard.rightness(index, predict(guard.clip(index))) for index in items]
         return float(np.mean(values)), values
 
     return validate
