@@ -65,6 +65,32 @@ def test_the_file_takes_frame_by_frame(
     assert tuple(json.loads(metadata["classes"])) == model.classes
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_of_long_videos_the_beginning_checks_the_file(
+    model: Model,
+    cache: ClipCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    causal: bool,
+) -> None:
+    """The last step that is checked is the fifth, which takes the eleventh frame."""
+    read = stream_module._beginning
+    lengths: list[int] = []
+
+    def watched(*asked):
+        lengths.append((beginning := read(*asked)).shape[2])
+        return beginning
+
+    monkeypatch.setattr(stream_module, "_beginning", watched)
+    monkeypatch.setattr(stream_module, "_MOST_STEPS", 2)
+    done = export_stream(of(model, causal=causal), tmp_path / "step.onnx", cache=cache)
+    videos = cache.videos("val")
+    assert min(cache.shape(video)[0] for video in videos) > 11
+    assert lengths == [11] * len(videos)
+    assert done.real is not None and done.real.answers == 3 * len(videos)
+    assert done.real.largest_difference < 1e-5
+
+
 def test_the_file_needs_nothing_but_its_contract(model: Model, tmp_path: Path) -> None:
     """The script of docs/contract.md."""
     export_stream(model, tmp_path / "step.onnx")
