@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import shutil
@@ -16,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidnas.data import frame_table, stored_frames
+from vidnas.core import UserError
+from vidnas.data import cache_writer, frame_table, stored_frames
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.cache_writer import INDEX
 from vidnas.data.checked_files import remember_checked
 from vidnas.data.checked_text import read_line
+from vidnas.data.contents import FileContent
 from vidnas.data.datasets import Dataset, load_dataset
-from vidnas.data.reading import VideoError
+from vidnas.data.reading import VideoError, opening
 from vidnas.data.stored_frames import CacheDamaged, Journal, append_frames, is_whole
 
 SIZE_PX = 24
@@ -286,6 +289,84 @@ def test_a_video_that_changes_while_it_is_decoded_is_left_out_until_it_rests(
     again = build_cache(dataset, size_px=SIZE_PX, directory=tmp_path / "cache")
     assert again.directory == cache.directory
     assert (again.skipped, len(again)) == ((), 24)
+
+
+def away(path: Path, _: pytest.MonkeyPatch) -> str:
+    path.rename(path.with_suffix(".away"))
+    return "was changed while it was decoded"
+
+
+def failing_disk(path: Path, patch: pytest.MonkeyPatch) -> str:
+    def fail(wanted: Path):
+        if wanted == path:
+            raise OSError(errno.EIO, "Input/output error")
+        return original(wanted)
+
+    original = opening._open_file
+    patch.setattr(opening, "_open_file", fail)
+    return "cannot be read (Input/output error)"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("fault", [away, failing_disk])
+def test_what_the_machine_could_not_read_is_tried_again(
+    demo_folder: Path, tmp_path: Path, fault: Callable[[Path, pytest.MonkeyPatch], str]
+) -> None:
+    clips = Path(shutil.copytree(demo_folder, tmp_path / "clips"))
+    dataset = load_dataset(clips)
+    path = next(video.path for video in dataset.videos if video.split == "train")
+    frozen, remarks = replace_files(dataset, dataset.files(tmp_path)), []
+    with pytest.MonkeyPatch.context() as patch:
+        reason = fault(path, patch)
+        cache = build_cache(
+            frozen, size_px=SIZE_PX, directory=tmp_path / "cache", on_remark=remarks.append
+        )
+    name = path.relative_to(clips).as_posix()
+    assert cache.skipped == ((name, reason),)
+    assert len(remarks) == 1
+    assert f"first {name} ({reason}); the next command tries them again" in remarks[0]
+    with suppress(FileNotFoundError):
+        path.with_suffix(".away").rename(path)
+    again, decoded, _ = rebuild(dataset, cache.directory)
+    assert again.directory == cache.directory
+    assert (again.skipped, len(again), decoded) == ((), 24, 1)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_was_decoded_before_the_videos_were_away_is_kept(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    clips = Path(shutil.copytree(demo_folder, tmp_path / "clips"))
+    dataset = load_dataset(clips)
+    frozen = replace_files(dataset, dataset.files(tmp_path))
+    lost = [video.path for video in dataset.videos if video.split == "val"]
+    for path in lost:
+        path.rename(path.with_suffix(".away"))
+    with pytest.raises(UserError, match=r"in its val split; .* Run the same command again"):
+        build_cache(frozen, size_px=SIZE_PX, directory=tmp_path / "cache")
+    for path in lost:
+        path.with_suffix(".away").rename(path)
+    (folder,) = (path for path in (tmp_path / "cache").iterdir() if path.is_dir())
+    cache, decoded, _ = rebuild(dataset, folder)
+    assert (len(cache), decoded) == (24, len(lost))
+
+
+@pytest.mark.usefixtures("here")
+def test_videos_that_are_broken_or_may_not_be_read_are_tried_once(
+    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = Path(shutil.copytree(demo_folder, tmp_path / "clips"))
+    dataset = load_dataset(clips)
+    broken, closed = [video.path for video in dataset.videos if video.split == "train"][:2]
+    broken.write_bytes(b"no video")
+    files = {**dataset.files(tmp_path), closed: FileContent("0" * 64, ())}
+    closed.unlink()
+    frozen = replace_files(dataset, files)
+    cache = build_cache(frozen, size_px=SIZE_PX, directory=tmp_path / "cache")
+    assert len(cache.skipped) == 2
+    monkeypatch.delattr(cache_writer, "in_workers")
+    again = build_cache(frozen, size_px=SIZE_PX, directory=tmp_path / "cache")
+    assert again.skipped == cache.skipped
 
 
 def replace_files(dataset: Dataset, files: dict) -> Dataset:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
 from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -183,12 +184,18 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def _crash(video: Video, size_px: int) -> int:
     if video.labels == (1,):
         os._exit(3)
+    if video.labels == (2,):
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
     return size_px
 
 
 def test_a_crash_of_the_decoder_concerns_one_video() -> None:
-    videos = [Video(Path(f"{i}.mp4"), labels=(int(i == 1),), split="train") for i in range(4)]
+    videos = [Video(Path(f"{i}.mp4"), labels=(i,), split="train") for i in range(4)]
     outcomes = dict(in_workers(_crash, videos, [7] * 4))
     assert isinstance(outcomes[1], VideoError)
     assert outcomes[1].reason == "broke the decoder: the worker died with exit code 3"
-    assert [outcomes[i] for i in (0, 2, 3)] == [7, 7, 7]
+    assert not outcomes[1].transient
+    assert isinstance(outcomes[2], VideoError)
+    assert outcomes[2].reason == "broke the decoder: the worker died with signal 9"
+    assert outcomes[2].transient
+    assert [outcomes[i] for i in (0, 3)] == [7, 7]

@@ -3,7 +3,7 @@
 from vidnas.core.clip import ClipSpec, Modality
 from vidnas.core.cost import Cost, Latency, LatencyProtocol
 from vidnas.core.diagram import Box, Diagram, Edge, tensor_size
-from vidnas.core.errors import NotFinite, UserError, WorkerLost
+from vidnas.core.errors import NotFinite, UserError, WorkerKilled, WorkerLost
 from vidnas.core.evaluation import Evaluation, Status
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "NotFinite",
     "Status",
     "UserError",
+    "WorkerKilled",
     "WorkerLost",
     "tensor_size",
 ]

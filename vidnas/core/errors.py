@@ -14,3 +14,7 @@ class NotFinite(ArithmeticError):
 
 class WorkerLost(Exception):
     """The worker died or ran out of time before it had a result; the message says which."""
+
+
+class WorkerKilled(WorkerLost):
+    """It was killed from outside, as the kernel does when memory runs out: no fault of its call."""

@@ -30,7 +30,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vidnas.core.errors import UserError, WorkerLost
+from vidnas.core.errors import UserError, WorkerKilled, WorkerLost
 from vidnas.core.process import prepare_process, thread_settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 _FOR_THE_DRIVER = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """What a terminal or a scheduler sends to all processes of a job: the driver says what it means. A
 worker that ended by itself would look like a candidate's failure."""
+_KILLED = {-signal.SIGKILL, 255}
+"""Exit codes of a worker that did not end by itself: 255 where the server of workers was killed."""
 _MAIN_GUARD = (
     "put what the script does into a function main(), and call it under "
     "if __name__ == '__main__': at its end"
@@ -161,7 +163,7 @@ class _Worker:
             try:
                 process.start()
             except (EOFError, ConnectionError) as error:  # the server was killed
-                raise WorkerLost("the worker could not be started") from error
+                raise WorkerKilled("the worker could not be started") from error
             self._process, self._pipe = process, pipe
         theirs.close()
         try:
@@ -169,7 +171,7 @@ class _Worker:
         except (EOFError, OSError):
             how = self._bury(process)
             if self._stopped or (process.exitcode or 0) <= 0:
-                raise WorkerLost(how) from None
+                raise WorkerKilled(how) from None
             raise UserError(
                 f"The worker processes end as they start (exit code {process.exitcode}): they "
                 f"cannot import the script that started them; {_MAIN_GUARD}."
@@ -196,7 +198,8 @@ class _Worker:
             self._bury(process)
             raise WorkerLost(f"took longer than {timeout_s:g} s") from None
         except (EOFError, OSError):  # the pipe's other end is gone
-            raise WorkerLost(self._bury(process)) from None
+            how = self._bury(process)
+            raise (WorkerKilled if process.exitcode in _KILLED else WorkerLost)(how) from None
         if error is not None:
             raise error
         return result

@@ -27,7 +27,6 @@ from vidnas.data.cache_folder import (
     plain_cache_errors,
 )
 from vidnas.data.cache_writer import (
-    CHANGED,
     INDEX,
     VERSION,
     OnProgress,
@@ -100,6 +99,7 @@ class ClipCache:
         """The frame rate at which the videos were read; None for each one's own."""
         self.skipped: tuple[tuple[str, str], ...] = tuple(map(tuple, head["skipped"]))
         """Path and reason of each video that could not be used."""
+        self._is_complete: bool = head.get("complete", False)  # earlier programs did not say
         self.paths: tuple[str, ...] = tuple(head["paths"])
         self.contents: tuple[str, ...] = tuple(head["contents"])
         """What identifies each video, wherever its file lies; see `Dataset.contents`."""
@@ -167,7 +167,7 @@ class ClipCache:
     @property
     def is_complete(self) -> bool:
         """Whether no video was left out that could be decoded now."""
-        return all(reason != CHANGED for _, reason in self.skipped)
+        return self._is_complete
 
     @property
     def files(self) -> tuple[Path, ...]:

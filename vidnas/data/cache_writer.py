@@ -33,8 +33,8 @@ VERSION = 4
 INDEX = "rgb.npz"
 FLOW_IN_USE = "flow.json"
 """Names the method of the flow in use: the one that is taken where none is named."""
-CHANGED = "was changed while it was decoded"
 OnProgress = Callable[[int, int], None] | None
+_CHANGED = "was changed while it was decoded"
 
 
 def flow_kind(method: FlowMethod) -> str:
@@ -99,11 +99,11 @@ def write_clips(
 
     work = partial(_keep_or_decode, size_px=size_px, rate_fps=rate_fps, folder=folder)
     stamps = [files[video.path].stamp for video in videos]
-    skipped: dict[int, str] = {}
+    skipped: dict[int, VideoError] = {}
     damaged: list[Video] = []
     for index, outcome in in_workers(work, videos, stamps, store.known, on_progress=on_progress):
         if isinstance(outcome, VideoError):
-            skipped[index] = outcome.reason
+            skipped[index] = outcome
         else:
             store.add(index, outcome)
             damaged += [videos[index]] if outcome.damaged else []
@@ -114,11 +114,20 @@ def write_clips(
             f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
         )
     rows = sorted(store.found)
+    errors = [skipped[index] for index in sorted(skipped)]
+    transient = [error for error in errors if error.transient]
     try:
-        _check_enough_left(dataset, rows, skipped)
+        _check_enough_left(dataset, rows, errors)
     except UserError:
-        delete_files(folder)
+        if not transient:  # or else the next command goes on from here
+            delete_files(folder)
         raise
+    if transient and on_remark:
+        on_remark(
+            f"{len(transient)} of {len(videos)} videos are skipped for what may not last, first "
+            f"{dataset.relative(transient[0].path)} ({transient[0].reason}); the next command "
+            "tries them again."
+        )
     kept = [videos[i] for i in rows]
     head = {
         "version": VERSION,
@@ -129,7 +138,8 @@ def write_clips(
         "multi_label": dataset.multi_label,
         "numbers": rows,
         "paths": [dataset.relative(video.path) for video in kept],
-        "skipped": [(dataset.relative(videos[i].path), skipped[i]) for i in sorted(skipped)],
+        "skipped": [(dataset.relative(error.path), error.reason) for error in errors],
+        "complete": not transient,
     }
     arrays: Arrays = {
         "labels": np.array(
@@ -223,9 +233,16 @@ def _keep_or_decode(
     """Decode a video, unless its frames are there and whole; runs in a worker."""
     if known is not None and is_whole(folder, "rgb", known):
         return Kept(known, made=False)
-    with video.stream(size_px, rate_fps) as stream:
-        record = _append(video, stamp, stream, folder, "rgb")
-        return Kept(record, made=True, damaged=stream.damaged > 0)
+    try:
+        with video.stream(size_px, rate_fps) as stream:
+            record = _append(video, stamp, stream, folder, "rgb")
+            return Kept(record, made=True, damaged=stream.damaged > 0)
+    except VideoError as error:
+        if not stamp:  # it could not even be hashed; when it can be, this is another cache
+            raise VideoError(video.path, error.reason) from error
+        if stamp_or_none(video.path) != stamp:
+            raise VideoError(video.path, _CHANGED, transient=True) from error
+        raise
 
 
 def _keep_or_estimate(
@@ -270,17 +287,19 @@ def _append(
     def checked() -> Iterator[Frames]:
         yield from frames
         if stamp_or_none(video.path) != stamp:
-            raise VideoError(video.path, CHANGED)
+            raise VideoError(video.path, _CHANGED, transient=True)
 
     try:
         return append_frames(checked(), folder, kind)
     except ValueError as error:
         raise VideoError(video.path, f"cannot be used ({error})") from error
     except OSError as error:
-        raise VideoError(video.path, f"cannot be read ({error.strerror})") from error
+        raise VideoError(video.path, f"cannot be read ({error.strerror})", True) from error
 
 
-def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[int, str]) -> None:
+def _check_enough_left(
+    dataset: Dataset, decoded: Sequence[int], skipped: Sequence[VideoError]
+) -> None:
     """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
     videos = [dataset.videos[i] for i in decoded]
     splits = {video.split for video in dataset.videos} - {video.split for video in videos}
@@ -292,11 +311,13 @@ def _check_enough_left(dataset: Dataset, decoded: Sequence[int], skipped: dict[i
         if label in lost
     ]
     if lacks:
-        first = min(skipped)
+        first = min(skipped, key=lambda error: not error.transient)
+        cure = "Run `vidnas data check` and replace them."
+        if first.transient:
+            cure = "Run the same command again, which decodes what can be read by then."
         raise UserError(
             f"{dataset.source}: there is {lacks[0]}; {len(skipped)} of {len(dataset.videos)} "
-            f"videos cannot be used, the first is {dataset.videos[first].path} "
-            f"({skipped[first]}). Run `vidnas data check` and replace them."
+            f"videos cannot be used, such as {first.path} ({first.reason}). {cure}"
         )
 
 

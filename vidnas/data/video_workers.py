@@ -7,7 +7,7 @@ from concurrent.futures import Future, as_completed
 from contextlib import suppress
 from typing import TypeVar
 
-from vidnas.core import WorkerLost
+from vidnas.core import WorkerKilled, WorkerLost
 from vidnas.core.process import available_cores
 from vidnas.core.workers import WorkerPool
 from vidnas.data.datasets import Video
@@ -75,4 +75,6 @@ def _outcome(future: Future[_Result], video: Video) -> _Result | VideoError:
     except VideoError as error:
         return error
     except WorkerLost as error:
-        return VideoError(video.path, f"broke the decoder: {error}")
+        return VideoError(
+            video.path, f"broke the decoder: {error}", transient=isinstance(error, WorkerKilled)
+        )

@@ -12,12 +12,17 @@ from vidnas.core import Modality, UserError
 
 
 class VideoError(UserError):
-    """A video that cannot be used: its path, and the reason in a few words."""
+    """A video that cannot be used: its path, and the reason in a few words.
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)  # both in `args`: the error is pickled
+    It is transient where not the video is at fault but the machine or the moment: the next attempt
+    may succeed.
+    """
+
+    def __init__(self, path: Path, reason: str, transient: bool = False) -> None:
+        super().__init__(path, reason, transient)  # all in `args`: the error is pickled
         self.path = path
         self.reason = reason
+        self.transient = transient
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}; replace the video or remove it."
@@ -39,7 +44,9 @@ def naming(path: Path) -> Iterator[None]:
     except av.FFmpegError as error:
         raise VideoError(path, f"cannot be decoded ({error.strerror or error})") from error
     except OSError as error:
-        raise VideoError(path, f"cannot be read ({error.strerror or error})") from error
+        # Without a number it is not the kernel's: the file asks for another one, which is refused.
+        transient = error.errno is not None
+        raise VideoError(path, f"cannot be read ({error.strerror or error})", transient) from error
     except Exception as error:
         what = " ".join(str(error).split())[:100]
         raise VideoError(path, f"cannot be decoded ({type(error).__name__}: {what})") from error

@@ -69,7 +69,7 @@ def packets(container: InputContainer, *streams: av.VideoStream) -> Iterator[Pac
 
 def _open_file(path: Path) -> BinaryIO:
     if not path.is_file():
-        raise VideoError(path, "no such file")
+        raise VideoError(path, "no such file", transient=True)
     file = path.open("rb")
     head = file.read(1024)
     file.seek(0)
