@@ -68,6 +68,7 @@ def test_a_list_of_mmaction2_with_names_of_classes(tmp_path: Path) -> None:
         ("labels.txt", "run,0\nwalk,1\n", ("run", "walk")),
         ("classes.txt", "run\n", ("0", "1")),
         ("classes.txt", "run\nrun\n", ("0", "1")),
+        ("classes.txt", "run,0\nwalk,1\ncrawl,1\n", ("0", "1")),
     ],
 )
 def test_files_that_name_classes(
@@ -75,6 +76,27 @@ def test_files_that_name_classes(
 ) -> None:
     root = write_files(_list(tmp_path, "{video} {i}"), {name: text})
     assert load_dataset(root / "train.csv").classes == classes
+
+
+@pytest.mark.parametrize("line", ["clip {i}.mp4 {label}", "clip {i}.mp4,{label}", "clip {i}.mp4"])
+@pytest.mark.parametrize("name", ["labels.txt", "classes.txt", "class_list.txt"])
+def test_a_list_of_clips_names_no_classes(tmp_path: Path, name: str, line: str) -> None:
+    root = _list(tmp_path, "{video} {i}", "{split}.txt")
+    text = "".join(line.format(i=i, label=i % 2) + "\n" for i in range(12))
+    write_files(root, {name: text})
+    assert load_dataset(root / "train.txt").classes == ("0", "1")
+    if "label" in line:
+        dataset = load_dataset(root / name)
+        assert dataset.classes == ("0", "1")
+        assert len(dataset.videos) == 12
+
+
+def test_a_list_of_frame_folders_names_no_classes(tmp_path: Path) -> None:
+    write_frames(tmp_path, *(f"v{i}" for i in range(12)))
+    rows = "".join(f"v{i} 3 {i % 2}\n" for i in range(12))
+    others = {"classes.txt": "".join(f"v{i}.mp4 {i % 2}\n" for i in range(12))}
+    root = write_files(tmp_path, {"labels.txt": rows, **others})
+    assert load_dataset(root / "labels.txt").classes == ("0", "1")
 
 
 def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:

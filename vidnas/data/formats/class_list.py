@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidnas.core import UserError
-from vidnas.data.formats.annotations import read_json, read_lines
+from vidnas.data.formats.annotations import IsMine, head_of, read_json, read_lines
 from vidnas.data.formats.locating import Row
 
 # A line is `3 name`, `3,name`, `name,3`, or the name of the class whose number is the line's.
@@ -21,16 +21,26 @@ _PLACES = (
 )  # fmt: skip
 
 
-def named_classes(folder: Path, rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+def named_classes(
+    files: Sequence[Path], rows: Sequence[Row], is_list: IsMine
+) -> tuple[list[Row], list[str]]:
     """Return the rows with names for numbers, and what to say of it.
 
-    Numbers stay where no file of names fits: one that has a name for each of them.
+    Numbers stay where no file of names fits: one that has a name for each of them, and is no list
+    of clips, which may be called labels.txt as well.
+
+    Args:
+        files: the lists, beside which names are looked for.
+        rows: what they hold.
+        is_list: whether a file that begins so is such a list.
     """
     numbers = {label for row in rows for label in row.labels}
     if not all(label.isdecimal() for label in numbers):
         return list(rows), []
-    for path in (path for place in _PLACES for path in sorted(folder.glob(place))):
-        names = _names(path, numbers)
+    beside = (path for place in _PLACES for path in sorted(files[0].parent.glob(place)))
+    for path in beside:
+        is_of_clips = path in files or is_list(head_of(path))
+        names = None if is_of_clips else _names(path, numbers)
         if names is not None:
             named = (tuple(names[label] for label in row.labels) for row in rows)
             said = f"{path.name} names the classes."
@@ -65,5 +75,6 @@ def _from_lines(path: Path) -> dict[str, str]:
     for form in (_NUMBER_FIRST, _NUMBER_LAST):
         read = [form.fullmatch(line) for line in lines]
         if all(read):
-            return {str(int(line["number"])): line["name"].strip() for line in read if line}
+            names = {str(int(line["number"])): line["name"].strip() for line in read if line}
+            return names if len(names) == len(lines) else {}
     return {str(number): line for number, line in enumerate(lines)}

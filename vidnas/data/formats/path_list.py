@@ -13,6 +13,7 @@ from pathlib import Path
 from vidnas.core import UserError
 from vidnas.data.formats.annotations import (
     Head,
+    IsMine,
     read_lines,
     recognised_by,
     split_of,
@@ -60,11 +61,12 @@ def read_rows(
     rows: Iterable[Row],
     folder: Path | None,
     *,
+    is_mine: IsMine,
     layout: str,
     remarks: Iterable[str],
 ) -> Reading:
     """Return the entries of lists, with names for the numbers of their classes if there are any."""
-    named, said = named_classes(files[0].parent, list(rows))
+    named, said = named_classes(files, list(rows), lambda head: is_mine(head) or _is_paths(head))
     videos = Videos(files[0], folder)
     return videos.reading(
         source,
@@ -74,6 +76,10 @@ def read_rows(
         remarks=(*remarks, *said),
         multi_label=any(len(row.labels) > 1 for row in named),
     )
+
+
+def _is_paths(head: Head) -> bool:
+    return bool(head) and all(map(_LINE.fullmatch, head))
 
 
 def _is_mine(head: Head) -> bool:
@@ -88,6 +94,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
         files,
         (row for path in files for row in parse(path)),
         folder,
+        is_mine=_is_mine,
         layout=f"lines with a path and a label in {names_of(files)}",
         remarks=remarks,
     )

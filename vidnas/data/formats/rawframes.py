@@ -50,6 +50,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
         files,
         (row for path in files for row in parse(path)),
         folder,
+        is_mine=_is_mine,
         layout=f"lines with a folder, its frames and a label in {names_of(files)}",
         remarks=remarks,
     )
