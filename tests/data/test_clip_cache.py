@@ -92,6 +92,19 @@ def test_the_fingerprint_is_that_of_the_data(
     assert load_dataset(moved).fingerprint() != cache.fingerprint
 
 
+@pytest.mark.usefixtures("here")
+def test_videos_that_show_no_class_are_cached(demo_dataset: Dataset, tmp_path: Path) -> None:
+    videos = tuple(replace(video, labels=()) for video in demo_dataset.videos)
+    dataset = replace(demo_dataset, videos=videos, multi_label=True)
+    cache = build_cache(dataset, size_px=16, directory=tmp_path)
+    assert cache.targets.shape == (24, 3)
+    assert not cache.targets.any()
+    head, arrays = read_index(cache.directory / cache_writer.INDEX)
+    arrays["labels"] = arrays["labels"].reshape(0)  # as earlier programs wrote it
+    write_index(cache.directory / cache_writer.INDEX, head, arrays)
+    assert ClipCache(cache.directory).targets.shape == (24, 3)
+
+
 def test_two_builders_at_once_share_one_cache(demo_dataset: Dataset, tmp_path: Path) -> None:
     builders: set[int] = set()
 

@@ -225,6 +225,7 @@ def _targets(
     labels: NDArray[np.int64], videos: int, classes: int, multi_label: bool
 ) -> NDArray[np.int64] | NDArray[np.float32]:
     """Return the targets of pairs of a video and a class, `(P, 2)`."""
+    labels = labels.reshape(-1, 2)  # earlier programs wrote none as `(0,)`
     if not multi_label:
         return labels[:, 1]
     shown = np.zeros((videos, classes), dtype=np.float32)

@@ -141,10 +141,9 @@ def write_clips(
         "skipped": [(dataset.relative(error.path), error.reason) for error in errors],
         "complete": not transient,
     }
+    labels = [(row, label) for row, video in enumerate(kept) for label in video.labels]
     arrays: Arrays = {
-        "labels": np.array(
-            [(row, label) for row, video in enumerate(kept) for label in video.labels], np.int64
-        ),
+        "labels": np.array(labels, np.int64).reshape(-1, 2),  # also where there are none
         "splits": np.array([SPLITS.index(video.split) for video in kept], np.int8),
     }
     store.finish(head, arrays, [row for row, video in enumerate(kept) if video.split == "train"])
