@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -146,6 +149,18 @@ def test_a_state_that_vanishes_as_it_is_read(evaluator, trained, monkeypatch):
     monkeypatch.setattr(torch, "load", removed_first)
     assert climb(evaluator, 1).status == "ok"
     assert trained == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), MemoryError("no room")]
+)
+def test_a_state_that_the_machine_cannot_read_is_kept(evaluator, trained, monkeypatch, error):
+    climb(evaluator, 0)
+    with monkeypatch.context() as patch, suppress(UserError):
+        patch.setattr(torch, "load", Mock(side_effect=error))
+        assert climb(evaluator, 1).reason == "out of memory"
+    assert climb(evaluator, 1).status == "ok"
+    assert trained == [1, 2, 3]
 
 
 def test_a_full_disk_is_no_fault_of_the_candidate(evaluator):

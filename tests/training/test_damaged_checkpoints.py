@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from vidnas.core import UserError
 from vidnas.training.checkpoint import (
     TrainingState,
     learned_weights,
@@ -88,6 +90,33 @@ def test_a_checkpoint_is_as_large_as_it_looks(checkpoint: Path) -> None:
             archive.writestr(name, part)
     with pytest.raises(UnusableCheckpoint):
         learned_weights(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.EIO, "Input/output error"), UserError),
+        (OSError(errno.EMFILE, "Too many open files"), UserError),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), UserError),
+        (PermissionError(errno.EACCES, "Permission denied"), UserError),
+        (RuntimeError("PytorchStreamReader failed: Too many open files"), UserError),
+        (MemoryError(), MemoryError),
+        (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError),
+    ],
+)
+def test_a_fault_of_the_machine_says_nothing_of_a_checkpoint(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
+) -> None:
+    def fail(*_: object, **__: object):
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(raised) as found:
+        load_checkpoint(checkpoint, IDENTITY)
+    assert not isinstance(found.value, UnusableCheckpoint)
+    if raised is UserError:
+        assert "0.state cannot be read (" in str(found.value)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import signal
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,16 +9,13 @@ from pydantic import Field, model_validator
 
 from vidnas.core.cost import Cost
 from vidnas.core.errors import UserError, WorkerLost
+from vidnas.core.faults import is_out_of_memory, machine_fault
 from vidnas.core.text import escaped
 from vidnas.core.value import Value
 
 Status = Literal["ok", "rejected", "failed"]
 
 _LONGEST_REASON = 300
-# How libraries say that memory ran out: torch on CPU and CUDA, the C++ library, ONNX Runtime.
-_MEMORY_PHRASES = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
-# What a machine fails with, and no network causes: full, broken or read-only disks, too many files.
-_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
 
 
 class Evaluation(Value):
@@ -70,7 +64,7 @@ class Evaluation(Value):
         Raises:
             UserError: the machine failed, and not the candidate.
         """
-        if fault := _machine_fault(error):
+        if fault := machine_fault(error):
             raise UserError(
                 f"The machine failed, and not the candidate that was trained ({fault}); mend that, "
                 "and run the same command again, which goes on from here."
@@ -78,17 +72,6 @@ class Evaluation(Value):
         reason = escaped(" ".join(f"{type(error).__name__}: {error}".split()))[:_LONGEST_REASON]
         if isinstance(error, WorkerLost):
             reason = str(error)
-        if isinstance(error, MemoryError) or any(p in str(error).lower() for p in _MEMORY_PHRASES):
+        if is_out_of_memory(error):
             reason = "out of memory"
         return cls(status="failed", reason=reason, cost=cost)
-
-
-def _machine_fault(error: BaseException) -> str:
-    """Return what is wrong with the machine, if an exception says so."""
-    if isinstance(error, WorkerLost):
-        by_disk = str(error).endswith(f"signal {signal.SIGBUS.value}")
-        return "a file in use was cut off or cannot be read: signal SIGBUS" if by_disk else ""
-    if isinstance(error, OSError) and error.errno in _MACHINE:
-        return str(error)
-    text = str(error)  # libraries in C++ pass on the words only
-    return text if any(os.strerror(code) in text for code in _MACHINE) else ""

@@ -6,6 +6,7 @@ number of steps before it.
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +19,13 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from vidnas.core import UserError
+from vidnas.core.faults import is_out_of_memory, machine_fault
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipSettings
 from vidnas.training.errors import UnusableCheckpoint
 
+# It is gone, or it is damaged and leads to a place before its beginning.
+_OF_THE_FILE = (None, errno.ENOENT, errno.EINVAL)
 _PARTS = {"identity", "state", "network", "optimizer", "average"}
 
 
@@ -92,12 +96,24 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> tuple[TrainingState
 def plain_checkpoint_errors(path: Path) -> Iterator[None]:
     """Say in one sentence that what is in a checkpoint cannot be used, whatever is wrong with it.
 
+    Where memory runs out, nothing is known of the file, and what was raised is raised on.
+
     Raises:
-        UnusableCheckpoint: anything was raised.
+        UnusableCheckpoint: something is wrong with it.
+        UserError: the machine could not read it, so that it may be as good as ever.
     """
     try:
         yield
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        number, cause = None, str(error)
+        if isinstance(error, OSError):
+            number, cause = error.errno, error.strerror or cause
+        if number not in _OF_THE_FILE or machine_fault(error):
+            raise UserError(
+                f"{path} cannot be read ({cause}); mend that, and run the same command again."
+            ) from error
         raise UnusableCheckpoint(
             f"{path} is not a checkpoint that can be read; remove it to start again."
         ) from error
