@@ -8,6 +8,8 @@ import pytest
 from commands import call
 from written_videos import encode
 
+from vidnas.core import UserError
+from vidnas.data.cache import build_cache
 from vidnas.data.check import check_dataset
 from vidnas.data.datasets import load_dataset
 
@@ -90,3 +92,46 @@ def test_imbalanced_classes_are_remarked_once(demo_folder: Path, tmp_path: Path)
     assert not any(
         "are imbalanced" in one for one in check_dataset(load_dataset(demo_folder)).remarks
     )
+
+
+@pytest.fixture
+def several(demo_folder: Path, tmp_path: Path) -> Path:
+    """The demo clips as a table, where one clip alone, to train on and empty, is also rare."""
+    shutil.copytree(demo_folder, tmp_path / "clips")
+    rows = ["path,labels,split"]
+    for number in range(8):
+        split = "val" if number == 6 else "test" if number == 7 else "train"
+        for name in ("left", "right"):
+            also = "|rare" if (name, number) == ("left", 0) else ""
+            rows.append(f"{name}/{name}_{number:03d}.mp4,{name}{also},{split}")
+    (tmp_path / "clips" / "left" / "left_000.mp4").write_bytes(b"")
+    (tmp_path / "clips" / "labels.csv").write_text("\n".join(rows))
+    return tmp_path / "clips" / "labels.csv"
+
+
+LOST = "Classes that no readable clip shows to train on (1): rare."
+
+
+def test_where_videos_show_several_classes_one_may_be_lost(several: Path) -> None:
+    report = check_dataset(load_dataset(several))
+    assert report.multi_label
+    assert report.counts["train"] == (5, 0, 6)
+    assert report.usable
+    assert LOST in report.remarks
+    for name in ("left", "right"):
+        (several.parent / name / f"{name}_006.mp4").write_bytes(b"")
+    assert not check_dataset(load_dataset(several)).usable
+
+
+@pytest.mark.usefixtures("here")
+def test_a_cache_of_several_classes_does_without_a_lost_one(several: Path, tmp_path: Path) -> None:
+    remarks: list[str] = []
+    cache = build_cache(
+        load_dataset(several), size_px=16, directory=tmp_path, on_remark=remarks.append
+    )
+    assert len(cache) == 15
+    assert LOST in remarks
+    for name in ("left", "right"):
+        (several.parent / name / f"{name}_006.mp4").write_bytes(b"")
+    with pytest.raises(UserError, match="no readable clip that shows a class in its val split"):
+        build_cache(load_dataset(several), size_px=16, directory=tmp_path)

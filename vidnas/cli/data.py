@@ -132,9 +132,12 @@ def check(request: CheckRequest, *, json: Json = False) -> None:
 
         write_check(report, request.clips.resolve().name, request.picture)
     if not report.usable:
+        lack = "a split is empty or a class has nothing to train on"
+        if report.multi_label:
+            lack = "no video of a split shows a class"
         raise UserError(
-            f"{request.clips}: after leaving out the unusable videos, a split is empty or a class "
-            "has nothing to train on; replace the videos that are named."
+            f"{request.clips}: after leaving out the unusable videos, {lack}; replace the videos "
+            "that are named."
         )
 
 

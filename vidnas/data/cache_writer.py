@@ -24,6 +24,7 @@ from vidnas.data.datasets import Dataset, Files, Video
 from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
 from vidnas.data.frame_table import Arrays, FrameTable, read_index
 from vidnas.data.headers import decoded_bytes
+from vidnas.data.leftover import lacks, lost_remark
 from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
 from vidnas.data.stored_frames import CacheDamaged, Record, append_frames, is_whole
@@ -116,8 +117,9 @@ def write_clips(
     rows = sorted(store.found)
     errors = [skipped[index] for index in sorted(skipped)]
     transient = [error for error in errors if error.transient]
+    kept = [videos[i] for i in rows]
     try:
-        _check_enough_left(dataset, rows, errors)
+        _require_enough(dataset, kept, errors)
     except UserError:
         if not transient:  # or else the next command goes on from here
             delete_files(folder)
@@ -128,7 +130,8 @@ def write_clips(
             f"{dataset.relative(transient[0].path)} ({transient[0].reason}); the next command "
             "tries them again."
         )
-    kept = [videos[i] for i in rows]
+    if on_remark and (lost := lost_remark(dataset, kept)):
+        on_remark(lost)
     head = {
         "version": VERSION,
         "fingerprint": dataset.fingerprint(files),
@@ -296,30 +299,16 @@ def _append(
         raise VideoError(video.path, f"cannot be read ({error.strerror})", True) from error
 
 
-def _check_enough_left(
-    dataset: Dataset, decoded: Sequence[int], skipped: Sequence[VideoError]
+def _require_enough(
+    dataset: Dataset, usable: Sequence[Video], skipped: Sequence[VideoError]
 ) -> None:
-    """Raise `UserError` if skipping has emptied a split, or left a class nothing to train on."""
-    videos = [dataset.videos[i] for i in decoded]
-    splits = {video.split for video in dataset.videos} - {video.split for video in videos}
-    lost = _trained(dataset.videos) - _trained(videos)
-    lacks = [f"no readable clip in its {split} split" for split in SPLITS if split in splits]
-    lacks += [
-        f"no readable clip of class '{name}' to train on"
-        for label, name in enumerate(dataset.classes)
-        if label in lost
-    ]
-    if lacks:
+    """Raise `UserError` if skipping has left too little to train on."""
+    if missing := lacks(dataset, usable):
         first = min(skipped, key=lambda error: not error.transient)
         cure = "Run `vidnas data check` and replace them."
         if first.transient:
             cure = "Run the same command again, which decodes what can be read by then."
         raise UserError(
-            f"{dataset.source}: there is {lacks[0]}; {len(skipped)} of {len(dataset.videos)} "
+            f"{dataset.source}: there is {missing[0]}; {len(skipped)} of {len(dataset.videos)} "
             f"videos cannot be used, such as {first.path} ({first.reason}). {cure}"
         )
-
-
-def _trained(videos: Iterable[Video]) -> set[int]:
-    """Return the classes that the videos of the training split show."""
-    return {label for video in videos if video.split == "train" for label in video.labels}

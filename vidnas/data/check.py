@@ -15,6 +15,7 @@ from vidnas.data.balance import imbalance_remark
 from vidnas.data.contents import hash_file
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.headers import grid_rate, read_header
+from vidnas.data.leftover import lost_remark
 from vidnas.data.reading import VideoError, damage
 from vidnas.data.splits import SPLITS
 from vidnas.data.spreads import by_name, by_range
@@ -44,11 +45,15 @@ class CheckReport(Value):
     """How many usable videos there are by class, length, frame rate and size of the picture."""
     problems: tuple[Problem, ...]
     remarks: tuple[str, ...]
+    multi_label: bool
+    """Whether a video may show any number of classes, instead of exactly one."""
 
     @property
     def usable(self) -> bool:
-        """Whether every class can be trained on and no split is empty."""
-        return all(self.counts["train"]) and all(map(any, self.counts.values()))
+        """Whether every split shows some class and, unless a video may show several, every class
+        can be trained on."""
+        trained = self.multi_label or all(self.counts["train"])
+        return trained and all(map(any, self.counts.values()))
 
 
 def check_dataset(
@@ -86,14 +91,15 @@ def check_dataset(
             dataset.classes, np.sum([*counts.values()], axis=0).tolist(), looks.values()
         ),
         problems=(*(problems[i] for i in sorted(problems)), *_duplicates(dataset, set(looks))),
-        remarks=_remarks(dataset, counts["train"].tolist()),
+        remarks=_remarks(dataset, counts["train"].tolist(), [dataset.videos[i] for i in looks]),
+        multi_label=dataset.multi_label,
     )
 
 
-def _remarks(dataset: Dataset, training: Sequence[int]) -> tuple[str, ...]:
+def _remarks(dataset: Dataset, training: Sequence[int], usable: Sequence[Video]) -> tuple[str, ...]:
     imbalance = None if dataset.multi_label else imbalance_remark(dataset.classes, training)
     common = grid_rate(dataset)
-    found = (common and common.remark, imbalance)
+    found = (common and common.remark, imbalance, lost_remark(dataset, usable))
     return (*dataset.remarks, *(remark for remark in found if remark))
 
 
