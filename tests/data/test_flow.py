@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vidnas.core import ClipSpec, UserError
 from vidnas.data import sampling
 from vidnas.data.flow import STEP_PX, ZERO, FlowMethod, compute_flow, read_flow, resize_flow
-from vidnas.data.reading import Frames
+from vidnas.data.reading import Frames, VideoError
 from vidnas.data.sampling import clips_of
 
 cv2 = pytest.importorskip("cv2")
@@ -105,6 +105,17 @@ def test_flow_of_a_video_is_computed_at_its_own_size(demo_folder: Path) -> None:
     assert flow.shape == (16, 48, 48, 2)
     moving = in_px(flow)[..., 0]
     assert moving[np.abs(moving) > 0.5].mean() > 0.5
+
+
+def test_flow_that_does_not_fit_into_memory_names_the_video(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("vidnas.data.flow.stream_flow", too_large)
+    with pytest.raises(VideoError, match=r"a\.mp4: needs more memory"):
+        read_flow(tmp_path / "a.mp4")
 
 
 def test_without_opencv_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,12 +49,29 @@ def test_a_worker_that_needs_too_much_memory_names_the_video(tmp_path: Path) -> 
 def _peak_bytes(video: Video) -> int:
     with video.stream(112) as stream:
         assert sum(1 for _ in stream) == 8
+    return _peak()
+
+
+def _peak() -> int:
     status = Path("/proc/self/status").read_text()
     return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])
 
 
 def _read_a_lot(video: Video) -> int:
     return len(read_video(video.path, size_px=9000)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is Linux's")
+def test_the_frames_of_a_video_are_held_once(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", [50, 100] * 4, size=(640, 480))
+    ((_, taken),) = in_workers(_decode_all, [Video(path, (0,), "train")])
+    assert taken < 2 * 8 * 3 * 1920 * 2560
+
+
+def _decode_all(video: Video) -> int:
+    before = _peak()
+    assert video.decode(1920).shape == (8, 1920, 2560, 3)
+    return _peak() - before
 
 
 @pytest.mark.parametrize("size_px", [100_000, 20_000])

@@ -11,6 +11,8 @@ import pytest
 from served import ROOT, httpx, serving, tiny_model
 
 from vidnas.data.demo import write_clips
+from vidnas.data.reading import VideoError
+from vidnas.deploy.serving import decoding
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(ROOT)
@@ -70,3 +72,20 @@ def test_afterwards_all_is_as_before(client: httpx.Client, clip: bytes, uploads:
     assert "vidnas_predictions_in_progress 0" in client.get("/metrics").text
     (folder,) = uploads.glob("vidnas-serve-*")
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_video_that_needs_too_much_memory_cannot_be_scored(
+    tmp_path: Path, clip: bytes, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(decoding, "contract_clips", fail)
+    (tmp_path / "a.mp4").write_bytes(clip)
+    with pytest.raises(VideoError, match="needs more memory than a video may take"):
+        decoding.read_pixels(
+            tmp_path / "a.mp4", tiny_model().contract, max_duration_s=60, timeout_s=60
+        )

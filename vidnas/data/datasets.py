@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from vidnas.core import UserError
 from vidnas.data.cache_folder import contents_table, default_directory
 from vidnas.data.contents import FileContent, hash_files
@@ -62,7 +60,7 @@ class Video:
             VideoError: it cannot be decoded, or shows no motion because it has one frame.
         """
         with self.stream(size_px, rate_fps) as frames:
-            return np.stack(list(frames))
+            return frames.read()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidnas.core import UserError
 from vidnas.data.headers import read_header
 from vidnas.data.reading import Frames, stream_video
+from vidnas.data.reading.errors import naming
 
 FlowMethod = Literal["dis", "tvl1", "farneback"]
 """Kroeger et al. 2016 (preset "medium"); Zach et al. 2007; Farnebäck 2003."""
@@ -136,12 +137,13 @@ def read_flow(
     """Return the flow `(T, H, W, 2)` of a video or its span at once; see `stream_flow`.
 
     Raises:
-        VideoError: the video cannot be decoded.
+        VideoError: the video cannot be decoded, or its flow does not fit into memory.
         UserError: OpenCV, or the method in it, is not installed.
     """
-    return np.stack(
-        list(stream_flow(path, method, rate_fps=rate_fps, start_s=start_s, end_s=end_s))
-    )
+    with naming(Path(path)):
+        return np.stack(
+            list(stream_flow(path, method, rate_fps=rate_fps, start_s=start_s, end_s=end_s))
+        )
 
 
 def stream_flow(

@@ -33,11 +33,11 @@ def naming(path: Path) -> Iterator[None]:
     """Turn whatever is raised while a file is read into a `VideoError` that names it.
 
     Files from outside find every gap in a decoder and in its bindings, so no list of exceptions
-    would be complete.
+    would be complete. What is a sentence for the user already stays as it is.
     """
     try:
         yield
-    except VideoError:
+    except UserError:
         raise
     except MemoryError as error:
         raise VideoError(path, "needs more memory than a video may take") from error

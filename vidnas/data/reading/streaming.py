@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -149,9 +150,15 @@ class VideoStream:
         Raises:
             VideoError: see `stream_video`, or they do not fit into memory.
         """
-        frames = list(self)
         with naming(self._path):
-            return np.stack(frames)
+            first = next(self)  # there is one, or it raises
+            frames = np.empty((self._expected, *first.shape), dtype=np.uint8)
+            count = 0
+            for count, frame in enumerate(chain([first], self), start=1):
+                if count > len(frames):
+                    frames.resize((count + count // 4, *first.shape), refcheck=False)
+                frames[count - 1] = frame
+            return frames[:count]
 
     def _check_bounds(self, size_px: int | None) -> None:
         if not 0 < self.rate_fps <= RATE_MAX_FPS:
@@ -163,6 +170,8 @@ class VideoStream:
         within = times_s[(times_s >= start_s) & (times_s < (end_s or math.inf))]
         shown_s = float(np.minimum(np.diff(within), HOLD_MAX_S).sum())
         check_length(self._path, len(within), shown_s * self.rate_fps, self.rate_fps)
+        # The last frame is shown for as long as one at the video's own rate.
+        self._expected = 1 + round(shown_s * self.rate_fps)
         width, height = scaled_size(*self._source.size, size_px)
         check_bytes(self._path, shown_s * self.rate_fps, 3 * width * height)
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidnas.core.faults import is_out_of_memory
 from vidnas.data.reading import VideoError
 from vidnas.data.reading.source import open_source
 from vidnas.data.sampling import Clips
@@ -32,13 +33,18 @@ def read_pixels(
     """Cut the clips of a video that lasts no longer than it may, and takes no longer.
 
     Raises:
-        VideoError: it does, or cannot be decoded.
+        VideoError: it does, cannot be decoded, or needs more memory than it may take.
     """
     with _within(path, timeout_s):
         lasts_s = open_source(path).duration_s
         if lasts_s > max_duration_s:
             raise VideoError(path, f"lasts {lasts_s:.1f} s, longer than {max_duration_s:g} s")
-        clips = contract_clips(contract, path)
+        try:
+            clips = contract_clips(contract, path)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise VideoError(path, "needs more memory than a video may take") from error
+            raise
     # As they lie in memory, and as arrays: a tensor would travel as a file of shared memory.
     return [clip.permute(0, 2, 3, 4, 1).numpy() for clip in clips]
 
