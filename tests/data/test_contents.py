@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +57,52 @@ def test_files_are_read_once(files: list[Path], read: list[Path], tmp_path: Path
         assert again[files[0]].digest != first[files[0]].digest
         assert again[files[1]] == first[files[1]]
     assert read[2:] == [files[0]] * 2
+
+
+def test_what_was_hashed_before_an_interruption_is_kept(
+    files: list[Path], read: list[Path], tmp_path: Path
+) -> None:
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hash_files(files, tmp_path / "contents.txt", interrupt)
+    assert list(contents._read_table(tmp_path / "contents.txt")) == [str(files[0])]
+    read.clear()
+    hash_files(files, tmp_path / "contents.txt")
+    assert read == [files[1]]
+
+
+@pytest.mark.usefixtures("read")
+def test_what_is_hashed_is_written_now_and_then(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, known = tmp_path / "contents.txt", []
+    monkeypatch.setattr(contents, "_WRITE_EVERY_S", -1)
+    hash_files(files, table, lambda *_: known.append(len(contents._read_table(table))))
+    assert known == [0, 1]
+
+
+def test_a_file_of_the_future_is_read_once(
+    files: list[Path], read: list[Path], tmp_path: Path
+) -> None:
+    os.utime(files[0], (9e9, 9e9))
+    for _ in range(2):
+        hash_files(files, tmp_path / "contents.txt")
+    assert sorted(read) == files
+
+
+def test_what_changed_as_it_was_hashed_is_not_trusted_later(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(time_ns=time.time_ns, monotonic=time.monotonic)
+    monkeypatch.setattr(contents, "time", clock)
+
+    def wait(*_: int) -> None:  # for the other files
+        clock.time_ns = lambda: time.time_ns() + 10**12
+
+    hash_files(files[:1], tmp_path / "contents.txt", wait)
+    assert not contents._read_table(tmp_path / "contents.txt")
 
 
 def test_what_changed_a_moment_ago_is_not_trusted(files: list[Path], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from vidnas.data.checked_text import checked_line, read_line
 _CHUNK_BYTES = 1 << 20
 _SETTLED_NS = 2 * 10**9
 """A file that changed less long ago may change again without a new time stamp."""
+_WRITE_EVERY_S = 60.0
 
 Stamp = tuple[int, ...]
 """Size, times of change and inode of a file, or of all files of a folder: another one means that
@@ -31,6 +32,8 @@ class FileContent(NamedTuple):
     """SHA-256 of all bytes; of the reason if it could not be read."""
     stamp: Stamp
     """Empty if it could not be read."""
+    settled: bool = True
+    """Whether any change since shows in another stamp."""
 
 
 def hash_files(
@@ -54,12 +57,17 @@ def hash_files(
             found[path] = entry
     unknown = [path for path in wanted if path not in found]
     if unknown:
-        with ThreadPoolExecutor(available_cores()) as threads:
+        threads, written = ThreadPoolExecutor(available_cores()), time.monotonic()
+        try:
             for path, content in zip(unknown, threads.map(hash_file, unknown), strict=True):
                 found[path] = content
                 if on_progress:
                     on_progress(len(found), len(wanted))
-        with suppress(OSError):  # a folder that cannot be written: hashed again next time
+                if time.monotonic() - written > _WRITE_EVERY_S:
+                    _write_table(table, found)
+                    written = time.monotonic()
+        finally:  # after Ctrl-C, too: what was hashed is kept, and what is queued not waited for
+            threads.shutdown(cancel_futures=True)
             _write_table(table, found)
     return {path: found[path] for path in wanted}
 
@@ -69,9 +77,12 @@ def hash_file(path: Path) -> FileContent:
 
     The stamp is that of before: a change meanwhile shows as one since.
     """
+    now = time.time_ns()
     try:
         stamp = read_stamp(path)
-        return FileContent(_digest(path), stamp)
+        # Whatever changes a content sets the time of change to now, and no program can set another.
+        settled = max(stamp[2::4], default=0) < now - _SETTLED_NS
+        return FileContent(_digest(path), stamp, settled)
     except OSError as error:
         reason = f"cannot be read: {error.errno}"
         return FileContent(hashlib.sha256(reason.encode()).hexdigest(), ())
@@ -124,13 +135,14 @@ def _read_table(table: Path) -> dict[str, FileContent]:
 
 
 def _write_table(table: Path, found: dict[Path, FileContent]) -> None:
-    latest = time.time_ns() - _SETTLED_NS
     rows = [
         (str(path), content.digest, *content.stamp)
         for path, content in found.items()
-        if content.stamp and max(content.stamp[1::4] + content.stamp[2::4]) < latest
+        if content.stamp and content.settled
     ]
-    if rows:
+    if not rows:
+        return
+    with suppress(OSError):  # a folder that cannot be written: hashed again next time
         table.parent.mkdir(parents=True, exist_ok=True)
         with replacing(table) as temporary:
             temporary.write_text(checked_line(rows), encoding="utf-8")
