@@ -20,6 +20,7 @@ import pytest
 from vidnas.core import UserError
 from vidnas.data import cache_writer, frame_table, stored_frames
 from vidnas.data.cache import ClipCache, build_cache, build_flow
+from vidnas.data.cache_store import Kept, Store
 from vidnas.data.cache_writer import INDEX
 from vidnas.data.checked_files import remember_checked
 from vidnas.data.checked_text import read_line
@@ -116,6 +117,26 @@ def test_damaged_frames_are_decoded_again_and_no_others(
     (remark,) = remarks
     assert f"{decoded} of 24 videos were not what was written" in remark
     assert rebuild(demo_dataset, copy)[1:] == (0, [])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_repair_that_is_killed_goes_on(
+    whole: ClipCache, demo_dataset: Dataset, copy: Path
+) -> None:
+    def add(store: Store, video: int, kept: Kept) -> None:
+        original(store, video, kept)
+        if len(store.found) == 9:
+            raise KeyboardInterrupt
+
+    for path in copy.glob("rgb-*.raw"):
+        zero(path)
+    original = Store.add
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Store, "add", add)
+        build_cache(demo_dataset, size_px=SIZE_PX, directory=copy.parent)
+    cache, decoded, _ = rebuild(demo_dataset, copy)
+    assert decoded == 24 - 9
+    assert_same(cache, whole)
 
 
 @pytest.mark.usefixtures("here")

@@ -37,7 +37,8 @@ class Store:
         self._was_finished, self._before = index.exists(), ""
         try:
             head, arrays = read_index(index)
-            written |= dict(zip(head["contents"], records_of(arrays), strict=True))
+            # A repair that was killed has told the journal alone.
+            written = dict(zip(head["contents"], records_of(arrays), strict=True)) | written
             self._before = _text(head, records_of(arrays))
         except (FileNotFoundError, CacheDamaged):
             pass
