@@ -9,15 +9,14 @@ from pathlib import Path
 
 from typing_extensions import Self
 
-from vidnas.core import UserError
+from vidnas.core import UserError, bounds
+from vidnas.core.bounds import bounded_bytes
 from vidnas.core.files import replacing
-from vidnas.core.quantities import format_bytes
 from vidnas.data.cache import ClipCache
 from vidnas.data.labelled import file_of
 
 _HEAD = "# Videos that this model was trained on, and that chose it (val), by their content.\n"
 _LINE = re.compile("(train|val) ([0-9a-f]+)")
-_MOST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -42,29 +41,35 @@ class SeenVideos:
         return cls(files(cache.videos("train")), files(cache.videos("val")))
 
     def write(self, path: Path) -> None:
-        """Write one line per file, whole or not at all."""
+        """Write one line per file, whole or not at all.
+
+        Raises:
+            UserError: the list would be longer than what is read.
+        """
         lines = [
             f"{split} {file}\n"
             for split, files in (("train", self.trained), ("val", self.validated))
             for file in sorted(files)
         ]
+        text = "".join([_HEAD, *lines])
+        if len(text) > bounds.LISTING.size_bytes:
+            raise UserError(
+                f"{path} would list {len(lines):,} files, more than can be read again; train on "
+                "fewer."
+            )
         with replacing(path) as temporary:
-            temporary.write_text("".join([_HEAD, *lines]), encoding="ascii")
+            temporary.write_text(text, encoding="ascii")
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read what `write` wrote.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or longer than any list.
         """
-        if path.stat().st_size > _MOST_BYTES:
-            raise UserError(
-                f"{path} is larger than {format_bytes(_MOST_BYTES)}, which no list of videos is; "
-                "copy it again."
-            )
+        text = bounded_bytes(path, bounds.LISTING).decode("latin-1")
         found: dict[str, set[str]] = {"train": set(), "val": set()}
-        for number, line in enumerate(path.read_bytes().decode("latin-1").splitlines(), 1):
+        for number, line in enumerate(text.splitlines(), 1):
             if line.startswith("#"):
                 continue
             match = _LINE.fullmatch(line)
