@@ -296,6 +296,18 @@ def test_a_table_in_another_encoding(tmp_path: Path) -> None:
         load_dataset(path)
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "list.txt"])
+def test_a_table_with_a_character_that_no_path_has(tmp_path: Path, name: str) -> None:
+    _table(tmp_path, "")
+    rows = _rows("path,label").replace("3.mp4", "3\0.mp4")
+    if name == "list.txt":
+        rows = rows.partition("\n")[2]
+    (tmp_path / name).write_text(rows)
+    line = 5 if name == "labels.csv" else 4
+    with pytest.raises(UserError, match=rf"{name}, line {line}: a NUL character is no text"):
+        load_dataset(tmp_path / name, format="csv" if name == "labels.csv" else "list")
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no such file or folder; give a folder .* or a CSV"):
         load_dataset(tmp_path / "none")

@@ -35,16 +35,24 @@ def read_text(path: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        UserError: it cannot be read, or is not UTF-8.
+        UserError: it cannot be read, is not UTF-8, or has characters that no path may have.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}: byte {error.start} is not UTF-8 text; save the file in UTF-8."
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    before, found, _ = text.partition("\0")
+    if found:
+        line = before.count("\n") + 1
+        raise UserError(
+            f"{path}, line {line}: a NUL character is no text; remove it, or save the file in "
+            "UTF-8."
+        )
+    return text
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
