@@ -158,7 +158,7 @@ def test_too_little_in_a_folder(
         (_rows("path:label").replace(",", ":"), "separated by commas"),
         (_rows("path,label,label", *["a"] * 12), "appears twice"),
         (_rows("path,label,split", *["trian"] * 12), "line 2: split 'trian' is not a split"),
-        (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 rows have no split"),
+        (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 clips have no split"),
         (_rows("path,label,split", *["val", "test"] * 6), "has 0 clips to train on"),
         (_rows("path,label,start_s", *["soon"] * 12), "start_s 'soon' is not a time"),
         (_rows("path,label,end_s", *["-1"] * 12), "end_s '-1' is not a time"),
@@ -306,6 +306,12 @@ def test_a_table_with_a_character_that_no_path_has(tmp_path: Path, name: str) ->
     line = 5 if name == "labels.csv" else 4
     with pytest.raises(UserError, match=rf"{name}, line {line}: a NUL character is no text"):
         load_dataset(tmp_path / name, format="csv" if name == "labels.csv" else "list")
+
+
+def test_folders_of_classes_take_no_folder_of_videos(make_folder: MakeFolder) -> None:
+    folder = make_folder({"walk": 20, "run": 20})
+    with pytest.raises(UserError, match="is a folder of clips; leave it out"):
+        load_dataset(folder, video_folder=folder)
 
 
 def test_nothing_there(tmp_path: Path) -> None:

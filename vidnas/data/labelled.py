@@ -47,8 +47,8 @@ def load_labelled(
     if None in given and len(given) > 1:
         without = sum(entry.split is None for entry in reading.entries)
         raise UserError(
-            f"{source}: {without} of {len(reading.entries)} rows have no split; fill in the column "
-            "or leave it out."
+            f"{source}: {without} of {len(reading.entries)} clips have no split; give all of them "
+            "one, or none."
         )
     chosen = split if None not in given else None
     if split is None:

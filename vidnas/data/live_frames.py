@@ -51,8 +51,9 @@ class Recent:
 class StreamClock:
     """When the frames of a stream were there to be seen, by the clock of this machine.
 
-    The fastest delivery of the last minute tells how the stamps of the stream relate to that clock:
-    a frame that comes later by its stamp has waited somewhere. A minute, since clocks drift.
+    The fastest delivery of the last 30 to 60 s tells how the stamps of the stream relate to that
+    clock: a frame that comes later by its stamp has waited somewhere. It is forgotten then, since
+    clocks drift.
     """
 
     _SPAN_S = 30.0

@@ -79,8 +79,8 @@ def train_batches(
         cut: turns the chosen views into clips.
 
     Yields:
-        Clips `(N, C, T, H, W)`, uint8, one tensor per spec, and labels `(N,)`. The last batch may
-        be smaller.
+        Clips `(N, C, T, H, W)`, uint8, one tensor per spec, and labels `(N,)`, or `(N,
+        num_classes)` where a video may show several. The last batch may be smaller.
     """
     videos = rng.permutation(cache.videos("train"))
     for first in range(0, len(videos), batch_size):
@@ -125,8 +125,8 @@ def test_batches(
         cut: turns the views into clips.
 
     Yields:
-        Clips `(N, C, T, H, W)`, uint8, one tensor per spec; labels `(N,)`; and the index of each
-        clip's video, `(N,)`.
+        Clips `(N, C, T, H, W)`, uint8, one tensor per spec; labels `(N,)`, or `(N,
+        num_classes)` where a video may show several; and the index of each clip's video, `(N,)`.
     """
     count = clips_per_video * squares
     videos = np.repeat(spread(cache.videos(split), most), count)

@@ -83,8 +83,8 @@ def assign_splits(
     present = set(given)
     if None in present and len(present) > 1:
         raise UserError(
-            f"{source}: {given.count(None)} of {len(given)} rows have no split; give all a "
-            "split, in the column or by folders, or none."
+            f"{source}: {given.count(None)} of {len(given)} clips have no split; give all of them "
+            "one, or none."
         )
     rng = np.random.default_rng(seed)
     splits: NDArray[np.str_] = np.array([split or "train" for split in given])

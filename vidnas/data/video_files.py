@@ -26,8 +26,8 @@ def find_videos(named: Iterable[Path]) -> VideoFiles:
     """Find the videos that are meant by files, by folders at any depth, and by patterns.
 
     A file is taken whatever its name ends in, and a pattern such as `clips/**/*.mp4` only where
-    there is no file of that very name. Hidden files and folders inside of folders are left out. A
-    folder of images, without any video, is the video whose frames they are.
+    there is no file of that very name. What is hidden within folders is left out. A folder of
+    images, without any video, is the video whose frames they are.
     """
     paths: dict[Path, None] = {}
     problems: list[VideoError] = []

@@ -71,7 +71,7 @@ class Metrics(_Judged):
     mean_class: float
     """Mean recall of the classes that are present."""
     confusion: tuple[tuple[int, ...], ...]
-    """Number of clips of true class [row] that were taken for class [column]."""
+    """Number of videos of true class [row] that were taken for class [column]."""
 
     @property
     def balanced_likelihood(self) -> float:

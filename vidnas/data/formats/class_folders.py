@@ -31,7 +31,10 @@ class _Layout:
 
 def _read(root: Folder, kind: str, videos: Path | None) -> Reading:
     if videos is not None:
-        raise UserError(f"--video-folder {videos} is for annotations, but {root.path} is a folder.")
+        raise UserError(
+            f"--video-folder {videos} is for annotations, but {root.path} is a folder of clips; "
+            "leave it out, or give a file of annotations."
+        )
     layout = _layout(root)
     entries = [
         Entry(clip, (label,), split)

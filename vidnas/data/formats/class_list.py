@@ -11,7 +11,7 @@ from vidnas.core import UserError
 from vidnas.data.formats.annotations import IsMine, head_of, read_json, read_lines
 from vidnas.data.formats.locating import Row
 
-# A line is `3 name`, `3,name`, `name,3`, or the name of the class whose number is the line's.
+# A line is `3 name`, `3,name`, `name,3`, or the name alone: its number is the line's, from 0.
 _NUMBER_FIRST = re.compile(r"(?P<number>\d+)[\s,;:]+(?P<name>.*)")
 _NUMBER_LAST = re.compile(r"(?P<name>.*\S)\s*[,;:]\s*(?P<number>\d+)")
 _PLACES = (
@@ -54,7 +54,9 @@ def _names(path: Path, numbers: set[str]) -> dict[str, str] | None:
         names = _from_json(path) if path.suffix == ".json" else _from_lines(path)
     except UserError:
         return None
-    if names and "0" not in names:  # it counts from 1, as UCF101 does; the list may count from 0
+    # If it counts from 1, as UCF101 does, the list may count from 0. Where that has neither 0 nor
+    # the last number, it is not known.
+    if names and "0" not in names:
         if "0" in numbers:
             names = {str(int(number) - 1): name for number, name in names.items()}
         elif str(len(names)) not in numbers:

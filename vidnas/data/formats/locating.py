@@ -34,7 +34,7 @@ class Row:
     video: str
     """The path or the name of the video, as it is published."""
     labels: tuple[str, ...]
-    """None where the makers keep the label of a test video to themselves."""
+    """Empty where the makers keep the label of a test video to themselves."""
     split: Split | None = None
     group: str | None = None
     start_s: float | None = None
