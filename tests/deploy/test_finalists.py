@@ -78,6 +78,13 @@ def test_the_best_have_the_time_and_each_niche_has_one(study):
     assert trained_s(study.trials[0]) == 30
 
 
+def test_the_cool_down_is_a_share_of_all_the_training(study):
+    add(study, 0.9, 900, 10.0, 20.0)
+    (trial,) = study.trials
+    assert Finalist(trial, 270.0).cooldown == pytest.approx(1 / 3)  # 90 of 300 s
+    assert Finalist(trial, 9.0).cooldown == 1
+
+
 def test_where_nobody_climbed_the_niches_are_offered_as_they_are(study):
     add(study, 0.9, 900, 10.0)
     add(study, 0.5, 100, 10.0)
@@ -177,12 +184,12 @@ def test_finalists_go_on_and_cool_down(searched, cache, passes):
     assert ranks == sorted(ranks, reverse=True)
     firsts = [one for one in passes if one.epoch <= 2]
     assert [one.epoch for one in firsts] == [2, 2]  # the first was on the ladder
-    assert all(one.learning_rate < RECIPE.learning_rate for one in firsts)  # cools at once
     assert passes[-1].learning_rate < 0.3 * RECIPE.learning_rate
     for number in (0, 2):
         found = load_model(place(searched, number))
         (run,) = found.card.training_runs
-        assert (run.settings.cooldown, run.settings.budget_s) == (1.0, BUDGET_S)
+        assert run.settings.budget_s == BUDGET_S
+        assert run.settings.cooldown == Finalist(searched.trials[number], BUDGET_S).cooldown
         assert run.settings.recipe == RECIPE.recipe
         assert found.card.epochs > 1
         assert found.card.cost == searched.trials[number].evaluation.cost

@@ -1,4 +1,5 @@
-"""The best candidates of a search, cooled down from where they stand; validation picks the winner.
+"""The best candidates of a search, trained on from where they stand and cooled down; validation
+picks the winner.
 
 Nothing starts again: a finalist goes on from what it learned on the ladder. There is one in each
 niche of the limited cost, so that the user can choose along it; those that may win have most of the
@@ -56,6 +57,13 @@ class Finalist:
 
     trial: Trial
     budget_s: float
+
+    @property
+    def cooldown(self) -> float:
+        """Last share of that time in which the learning rate falls: as much of all the training of
+        the candidate as in a run from scratch."""
+        training_s = trained_s(self.trial) + self.budget_s
+        return min(COOLDOWN * training_s / self.budget_s, 1.0)
 
 
 def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finalist]:
@@ -139,7 +147,12 @@ def train_finalists(
     for one, place in zip(finalists, folders, strict=True):
         architecture = one.trial.architecture
         settings = recipe.model_copy(
-            update={"epochs": None, "budget_s": one.budget_s, "cooldown": 1.0, "validations": 0}
+            update={
+                "epochs": None,
+                "budget_s": one.budget_s,
+                "cooldown": one.cooldown,
+                "validations": 0,
+            }
         )
         run = TrainingRun(
             settings=settings,
