@@ -129,12 +129,12 @@ class Evolution(Strategy):
         A niche of few members has no choice among them, and those of the cheapest may all be at
         chance: of two niches, it is the fitter one that breeds.
         """
-        winners = []
+        winners: list[int] = []
         for niche in {*rng.integers(len(niches), size=_NICHES_DRAWN).tolist()}:
             places = niches[niche]
             tournament = min(cast(int, self.tournament), len(places))
             winners.append(places[select([merits[i] for i in places], tournament, rng)])
-        return max(winners, key=lambda place: merits[place])
+        return max(winners, key=lambda winner: merits[winner])
 
 
 def select(merits: Sequence[Any], tournament: int, rng: np.random.Generator) -> int:
