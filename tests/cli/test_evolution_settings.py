@@ -60,7 +60,7 @@ def test_the_settings_are_those_of_the_family(tmp_path: Path) -> None:
     [
         ({"evaluations": 1}, 1, 1),
         ({"evaluations": 16}, 8, 4),
-        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 3, 1),
+        ({"budget_s": 600.0, "candidate_time_s": 30.0}, 5, 2),
         ({"evaluations": 16, "budget_s": 36000.0}, 8, 4),
         ({"evaluations": 500, "population": 3}, 3, 3),
         ({"evaluations": 2, "population": 30, "tournament": 7}, 30, 7),

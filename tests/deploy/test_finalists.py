@@ -19,7 +19,15 @@ from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.deploy import finalists as room
 from vidnas.deploy import load_model, save_model
-from vidnas.deploy.finalists import Finalist, choose_finalists, train_finalists, trained_s
+from vidnas.deploy.card import ModelCard
+from vidnas.deploy.finalists import (
+    Finalist,
+    choose_finalists,
+    finished_models,
+    ranked_models,
+    train_finalists,
+    trained_s,
+)
 from vidnas.deploy.kept_logits import logits_of
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.executors import InlineExecutor
@@ -282,15 +290,16 @@ def test_one_that_cannot_be_finished_is_left_out(searched, cache, monkeypatch):
 
 
 def test_what_an_earlier_search_finished_may_still_win(searched, cache):
-    (first,) = finish(searched, cache, 1)
-    (other,) = (model for model in finish(searched, cache, 0) if model.card.trial == 0)
-    models = finish(searched, cache, 0)
-    assert {model.card.trial for model in models} == {0, 1}
-    best = max(first, other, key=lambda model: model.card.validation.rank)
-    assert models[0].card == best.card
+    def ranked() -> list[ModelCard]:
+        models = ranked_models(finished_models(searched.folder), cache)
+        return [model.card for model in models]
+
+    (first,), (other,) = finish(searched, cache, 1), finish(searched, cache, 0)
+    found = [first.card, other.card]
+    assert ranked() == sorted(found, key=lambda card: card.validation.rank, reverse=True)
     of_other_clips = first.card.model_copy(update={"data": "others"})
     save_model(replace(first, card=of_other_clips), place(searched, 1))
-    assert [model.card.trial for model in finish(searched, cache, 0)] == [0]
+    assert ranked() == [other.card]
 
 
 def test_one_that_climbed_on_is_finished_from_there(searched, cache, passes):

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import torch
@@ -133,8 +134,7 @@ def train_finalists(
         on_lost: called with each that could not be finished, and why.
 
     Returns:
-        The models by their validation metrics, the best first, with those that an earlier search in
-        this study finished on the same clips; their cards name their trials.
+        The models by their validation metrics, the best first; their cards name their trials.
 
     Raises:
         UserError: not one of them could be trained, or one met what is no candidate's fault, such
@@ -171,14 +171,13 @@ def train_finalists(
             if isinstance(error, UserError):  # the machine's fault, or the user's
                 raise error
             on_lost(one.trial, error)
-    models = [load_model(place) for place in finished_models(folder)]
-    usable = [model for model in models if model.card.data == cache.fingerprint]
-    if not usable:
+    done = [place for place, future in zip(folders, futures, strict=True) if not future.exception()]
+    if not done:
         raise UserError(
             "None of the best candidates could be finished (trial "
             f"{finalists[0].trial.number}: {futures[0].exception()}); run the same command again."
         )
-    return sorted(usable, key=_rank, reverse=True)
+    return ranked_models(done, cache)
 
 
 def train_finalist(
@@ -238,11 +237,6 @@ def _written(file: Path) -> float:
     return file.stat().st_mtime_ns if file.exists() else -math.inf
 
 
-def _rank(model: Model) -> tuple[float, float]:
-    validation = model.card.validation
-    return validation.rank if validation else (-math.inf, 0.0)
-
-
 def finished_folder(study: Path, trial: int) -> Path:
     """Return where a finished network of a study lies."""
     return study / MODELS_FOLDER / f"trial-{trial}"
@@ -251,6 +245,16 @@ def finished_folder(study: Path, trial: int) -> Path:
 def finished_models(study: Path) -> list[Path]:
     """Return the folders of the networks that were finished in a study, each alone."""
     return sorted(path.parent for path in (study / MODELS_FOLDER).glob(f"trial-*/{MODEL_FILE}"))
+
+
+def ranked_models(folders: Sequence[Path], cache: ClipCache) -> list[Model]:
+    """Return the networks in these folders that were judged on these clips, the best first."""
+    judged = [
+        (model.card.validation.rank, model)
+        for model in map(load_model, folders)
+        if model.card.data == cache.fingerprint and model.card.validation is not None
+    ]
+    return [model for _, model in sorted(judged, key=itemgetter(0), reverse=True)]
 
 
 def _trained_epochs(trial: Trial) -> float:

@@ -11,7 +11,12 @@ from vidnas.core import UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.finalists import choose_finalists, train_finalists
+from vidnas.deploy.finalists import (
+    choose_finalists,
+    finished_models,
+    ranked_models,
+    train_finalists,
+)
 from vidnas.deploy.judging import Judging
 from vidnas.deploy.model import Model
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
@@ -117,6 +122,10 @@ class SearchJob:
 
         Args:
             executor: of the search, which is over; it is shut down in the end.
+
+        Returns:
+            All that were finished in this study on these clips, the best first: what an earlier
+            search finished may still win.
         """
         workers = self.request.workers or available_cores()
         if not self.study.fittest(1):
@@ -136,7 +145,7 @@ class SearchJob:
             "validation picks the answer."
         )
         with _on_this_machine(executor, workers) as local:
-            return train_finalists(
+            train_finalists(
                 finalists,
                 self.study,
                 self.cache,
@@ -147,6 +156,7 @@ class SearchJob:
                     f"Trial {trial.number} could not be finished ({error}), and is left out."
                 ),
             )
+        return ranked_models(finished_models(self.study.folder), self.cache)
 
 
 def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:
