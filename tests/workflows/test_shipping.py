@@ -93,7 +93,7 @@ def test_terminal_status_and_page_tell_of_it(found, monkeypatch: pytest.MonkeyPa
     again = call("search", folder / "clips", "--out", folder / "study", *SEARCH)
     assert again.returncode == 0, again.stderr
     said = " ".join(again.stdout.split())
-    assert re.search(r"ships \S+/best/model-int8\.xml: openvino-int8, [\d.]+ kB", said)
+    assert re.search(r"ships \S+/best/model-int8\.xml: openvino-int8, [\d.]+ [kM]B", said)
     assert "layers kept in float32" in said and "test videos" in said
     assert "checked on" not in again.stderr  # it was made once
     status = " ".join(call("status", folder / "study").stdout.split())
