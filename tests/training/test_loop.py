@@ -122,3 +122,12 @@ def test_channels_last_leaves_other_kernels_alone():
     use_channels_last(network)
     assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert network[1].weight.is_contiguous()
+
+
+def test_as_many_videos_validate_as_are_asked_for(cache, fresh):
+    def validation(**asked):
+        return train(fresh(), cache, TrainingSettings(epochs=1, **asked), seed=0).validation
+
+    assert validation().clips == len(cache.videos("val"))
+    assert validation(validated=2).clips == 2
+    assert validation(validations=0) is None
