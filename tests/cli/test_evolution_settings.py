@@ -108,9 +108,21 @@ def test_strategies_by_name(
     assert described.items() >= expected.items()
 
 
-def test_objectives_without_pareto_are_rejected(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="random knows no objectives"):
-        described(tmp_path, evaluations=9, strategy="random", objectives=("accuracy", "macs"))
+@pytest.mark.parametrize(
+    ("strategy", "asked", "sentence"),
+    [
+        ("random", {"objectives": ("accuracy", "macs")}, "random .* --objective; .* pareto"),
+        ("top-k", {"population": 9}, "top-k .* --population; .* --strategy evolution or pareto"),
+        ("pareto", {"discard": "oldest"}, "pareto .* --discard; .* --strategy evolution"),
+        ("local", {"mutation_decay": 9.0}, "local .* --mutation-decay; "),
+        ("random", {"guided": False}, "random .* --no-guided; .* evolution or local or pareto"),
+    ],
+)
+def test_settings_that_a_strategy_does_not_have_are_rejected(
+    tmp_path: Path, strategy: str, asked: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        described(tmp_path, evaluations=9, strategy=strategy, **asked)
 
 
 @pytest.mark.parametrize(("flags", "guided"), [((), True), (("--no-guided",), False)])

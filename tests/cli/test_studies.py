@@ -8,7 +8,8 @@ from pathlib import Path
 from commands import SEARCH, Vidnas
 
 from vidnas.evolution.study import Study
-from vidnas.workflows.request import SearchRequest
+from vidnas.workflows.records import write_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
 
 def test_a_fork_is_searched_with_other_limits_and_strategy(
@@ -29,6 +30,17 @@ def test_a_fork_is_searched_with_other_limits_and_strategy(
     )  # fmt: skip
     assert Study.read(new).trials[: len(taken)] == taken
     assert SearchRequest.read(new).strategy == "pareto"
+
+
+def test_a_fork_leaves_settings_that_its_strategy_does_not_have(
+    vidnas: Vidnas, study: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    asked = SearchRequest.read(study).model_copy(update={"population": 9, "guided": False})
+    write_record(asked, tmp_path / "study" / REQUEST_FILE)
+    vidnas("study", "fork", tmp_path / "study", tmp_path / "new", "--strategy", "local")
+    forked = SearchRequest.read(tmp_path / "new")
+    assert (forked.population, forked.guided) == (None, False)
 
 
 def test_a_fork_does_not_become_a_search_for_streams(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from search_toys import Toy, toy_config
 
-from vidnas.core import Evaluation
+from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
-from vidnas.workflows.recovery import recovery
+from vidnas.workflows.recovery import recovery, timed_otherwise
 
 OK = Evaluation(status="ok", fitness=0.5)
 
@@ -52,3 +52,27 @@ def test_a_resumed_study_says_what_it_found_mended_and_lost(tmp_path: Path) -> N
         "Lost: no candidate; 1 of them have no state any more and are trained up again where they "
         "climb."
     )
+
+
+def timed(runtime: str, threads: int, dtype: str = "float32") -> Evaluation:
+    protocol = LatencyProtocol(
+        device="cpu", runtime=runtime, threads=threads, dtype=dtype, batch=1, warmup=3, repeats=60
+    )
+    latency = Latency(p50_ms=1.0, p90_ms=1.0, spread=0.0, protocol=protocol)
+    cost = Cost(parameters=1, macs=1, activation_bytes=1, latency=latency)
+    return OK.model_copy(update={"cost": cost})
+
+
+def test_candidates_that_were_timed_otherwise_are_counted(tmp_path: Path) -> None:
+    with Study.create_or_resume(tmp_path / "study", toy_config()) as study:
+        assert timed_otherwise(study, "onnxruntime", 1) == ""
+        study.record(Proposal(Toy(widths=(1,))), OK, elapsed_s=0.0)
+        for width in (2, 3):
+            one = Proposal(Toy(widths=(width,)))
+            study.record(one, timed("onnxruntime 1.31.1", 1), elapsed_s=1.0)
+        assert timed_otherwise(study, "onnxruntime", 1) == ""
+        assert timed_otherwise(study, "openvino-int8", 2) == (
+            "2 candidates were timed in onnxruntime 1.31.1, float32, on 1 thread; those to come "
+            "are timed in openvino-int8 on 2 threads, and what is finished is measured again there."
+        )
+        assert timed_otherwise(study, "onnxruntime-int8", 1).startswith("2 candidates were timed")

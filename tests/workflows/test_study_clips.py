@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 from search_toys import toy_config
 
-from vidnas.core import UserError
+from vidnas.core import UserError, bounds
 from vidnas.data.datasets import Dataset, Video
-from vidnas.evolution.study import CONFIG_NAME
+from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.study import CONFIG_NAME, Study
+from vidnas.workflows.listener import Listener
+from vidnas.workflows.records import write_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.studies import merge
 from vidnas.workflows.study_clips import (
     CLIPS_FILE,
     StudyClips,
     changes_since,
+    known_clips,
     record_clips,
     require_same_clips,
 )
@@ -84,3 +90,33 @@ def test_a_study_without_the_list_says_so(dataset: Dataset, study: Path) -> None
     assert f"{study} has no clips.json" in changes_since(study, dataset)
     record_clips(study, dataset, dataset.fingerprint())
     assert (study / CLIPS_FILE).is_file()
+
+
+def test_a_list_that_could_not_be_read_again_is_not_kept(
+    dataset: Dataset, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(bounds.LISTING, groups=5)
+    monkeypatch.setattr("vidnas.workflows.study_clips.LISTING", few)
+    now = replace(dataset, videos=dataset.videos[:3])
+    (study / CLIPS_FILE).unlink()
+    record_clips(study, now, now.fingerprint())
+    assert known_clips(study) == StudyClips.of(now)
+    record_clips(study, now, now.fingerprint())
+    (study / CLIPS_FILE).unlink()
+    record_clips(study, dataset, dataset.fingerprint())
+    assert not (study / CLIPS_FILE).exists()
+    require_same_clips(study, dataset, dataset.fingerprint(), SEED)
+
+
+def test_studies_of_many_videos_are_merged(dataset: Dataset, study: Path, tmp_path: Path) -> None:
+    """Lists are longer than other records may be."""
+    use = dataset.videos[0]
+    many = replace(dataset, videos=(use,) * (bounds.RECORD.groups + 1))
+    (study / CLIPS_FILE).unlink()
+    record_clips(study, many, many.fingerprint())
+    listed = known_clips(study)
+    assert listed and len(listed.videos) == len(many.videos)
+    write_record(SearchRequest(clips=dataset.folder, out=study), study / REQUEST_FILE)
+    with Study.create_or_resume(study, StudyConfig.read(study / CONFIG_NAME)):
+        pass
+    assert merge([study, study], tmp_path / "merged", Listener()) == 0

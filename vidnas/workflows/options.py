@@ -255,7 +255,7 @@ class Request(Value):
             field.kw_only = not field.is_required()
             field.metadata.append(
                 Parameter(
-                    name=cls._option(name),
+                    name=cls.option(name),
                     help=" ".join((field.description or "").split()),
                     negative_iterable=(),
                     show_default=False if field.default == () else None,
@@ -263,7 +263,8 @@ class Request(Value):
             )
 
     @classmethod
-    def _option(cls, name: str) -> str:
+    def option(cls, name: str) -> str:
+        """Return the option of a field on the command line."""
         field = cls.model_fields.get(name)
         is_repeated = field is not None and field.default == ()
         name = name.removesuffix("s") if is_repeated else without_unit(name)
@@ -280,7 +281,7 @@ class Request(Value):
     @classmethod
     def _sentence(cls, problem: ErrorDetails) -> str:
         name, value = str((*problem["loc"], "request")[0]), problem["input"]
-        option = cls._option(name)
+        option = cls.option(name)
         if problem["type"] == "extra_forbidden":
             known = suggest(name, map(without_unit, cls.model_fields))
             return f"There is no option {name}; {known}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from vidnas.core.bounds import CARD, LISTING
+from vidnas.core.bounds import CARD
 from vidnas.core.text import cause_of
 from vidnas.data.splits import SPLITS
 from vidnas.deploy.card import ModelCard
@@ -23,7 +23,7 @@ from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.records import read_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
-from vidnas.workflows.study_clips import CLIPS_FILE, StudyClips
+from vidnas.workflows.study_clips import known_clips
 
 PAGE_FILE = "report.html"
 BEST_FOLDER = "best"
@@ -59,7 +59,7 @@ def write_page(study: Study, title: str, in_browser: InBrowser | None = None) ->
 
 def _count_videos(folder: Path) -> dict[str, dict[str, int]]:
     """Return the numbers of videos by split and class that a study remembers of its clips."""
-    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+    known = known_clips(folder)
     counts: dict[str, Counter[str]] = {}
     for _, _, names, split in known.videos if known else ():
         counts.setdefault(split, Counter())[names] += 1

@@ -13,7 +13,7 @@ from vidnas.core.value import Value
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.ladder import ETA
-from vidnas.evolution.strategies import Strategy, make_strategy, strategy_settings
+from vidnas.evolution.strategies import STRATEGIES, Strategy, make_strategy, strategy_settings
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.profiling.runtimes import engine_of
@@ -233,11 +233,7 @@ def planned_strategy(request: SearchRequest, plan: Plan) -> Strategy:
     Raises:
         UserError: its settings do not go together.
     """
-    if request.objectives and request.strategy != "pareto":
-        raise UserError(
-            f"The strategy {request.strategy} knows no objectives; add --strategy pareto, or leave "
-            "--objective out."
-        )
+    _require_used(request)
     known = {*strategy_settings(request.strategy)}
     settings: dict[str, Any] = {}
     if known >= EvolutionDefaults.model_fields.keys():
@@ -247,6 +243,28 @@ def planned_strategy(request: SearchRequest, plan: Plan) -> Strategy:
     if request.tournament is None and "tournament" in settings:
         settings["tournament"] = min(settings["tournament"], settings["population"])
     return make_strategy(request.strategy, settings)
+
+
+def unused_settings(request: SearchRequest) -> dict[str, Any]:
+    """Return the settings of strategies that were asked for and that this one does not have, each
+    with its default."""
+    known = {name for one in STRATEGIES for name in strategy_settings(one)}
+    known -= {*strategy_settings(request.strategy)}
+    defaults = {
+        name: field.default for name, field in SearchRequest.model_fields.items() if name in known
+    }
+    return {name: one for name, one in defaults.items() if getattr(request, name) != one}
+
+
+def _require_used(request: SearchRequest) -> None:
+    for name, default in unused_settings(request).items():
+        option = SearchRequest.option(name)
+        having = [one for one in STRATEGIES if name in strategy_settings(one)]
+        raise UserError(
+            f"The strategy {request.strategy} has no use for "
+            f"{option.replace('--', '--no-') if default is True else option}; leave it out, or "
+            f"choose --strategy {' or '.join(having)}."
+        )
 
 
 def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:

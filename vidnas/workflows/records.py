@@ -18,7 +18,12 @@ _Record = TypeVar("_Record", bound=Value)
 def write_record(record: Value, path: Path) -> None:
     """Write a record as JSON, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(record_text(record), encoding="utf-8")
+
+
+def record_text(record: Value) -> str:
+    """Return what `write_record` writes."""
+    return record.model_dump_json(indent=2) + "\n"
 
 
 def read_record(kind: type[_Record], path: Path, bounds: TextBounds = RECORD) -> _Record | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vidnas.deploy.finalists import finished_models
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study
+from vidnas.profiling.runtimes import measured_in
 
 
 def recovery(study: Study) -> Iterator[str]:
@@ -33,6 +34,25 @@ def recovery(study: Study) -> Iterator[str]:
         )
     else:
         yield "Lost: nothing."
+
+
+def timed_otherwise(study: Study, runtime: str, threads: int) -> str:
+    """Return a sentence on candidates that were timed in another runtime than those to come, or on
+    other threads; nothing where there are none."""
+    costs = (trial.evaluation.cost for trial in study.trials)
+    protocols = [cost.latency.protocol for cost in costs if cost and cost.latency]
+    others = [one for one in protocols if not measured_in(one, runtime, threads)]
+    if not others:
+        return ""
+    return (
+        f"{len(others)} candidates were timed in {others[-1].runtime}, {others[-1].dtype}, on "
+        f"{_threads(others[-1].threads)}; those to come are timed in {runtime} on "
+        f"{_threads(threads)}, and what is finished is measured again there."
+    )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -13,10 +13,10 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.study import Study
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.plan import Plan, planned_strategy
-from vidnas.workflows.records import read_record, write_record
+from vidnas.workflows.plan import Plan, planned_strategy, unused_settings
+from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
-from vidnas.workflows.study_clips import CLIPS_FILE, StudyClips
+from vidnas.workflows.study_clips import known_clips
 
 
 def fork(
@@ -51,7 +51,7 @@ def fork(
     if limits:
         asked["limits"], config["limits"] = tuple(limits), _same_kind(limits, source.config.limits)
     if strategy is not None:
-        asked |= {"strategy": strategy, "objectives": ()}
+        asked["strategy"] = strategy
     if clips is not None:
         dataset = load_dataset(
             clips,
@@ -67,6 +67,7 @@ def fork(
         )
     request = previous.model_copy(update=asked)
     if strategy is not None:
+        request = request.model_copy(update=unused_settings(request))
         # The study says how far its rungs train, whatever the number of clips.
         plan = Plan.of(request, clips=1, workers=request.workers or available_cores())
         config["strategy"] = planned_strategy(request, plan).describe()
@@ -111,7 +112,7 @@ def merge(studies: Sequence[Path], out: Path, listener: Listener) -> int:
 
 
 def _require_same_clips(one: Path, other: Path) -> None:
-    clips, others = (read_record(StudyClips, folder / CLIPS_FILE) for folder in (one, other))
+    clips, others = known_clips(one), known_clips(other)
     if clips and others and clips.fingerprint != others.fingerprint:
         raise UserError(
             f"{one} was searched on other clips than {other} ({others.changes(clips)}); merge "

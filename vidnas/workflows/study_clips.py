@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from typing_extensions import Self
 
 from vidnas.core import UserError
-from vidnas.core.bounds import LISTING
+from vidnas.core.bounds import LISTING, require_within
 from vidnas.core.value import Value
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import CONFIG_NAME
-from vidnas.workflows.records import read_record, write_record
+from vidnas.workflows.records import read_record, record_text, write_record
 
 CLIPS_FILE = "clips.json"
 _SHOWN = 3
@@ -74,9 +74,18 @@ def _named(what: str, paths: list[str]) -> str:
     return f"{len(paths)} {verb} {what} ({', '.join(paths[:_SHOWN])}{more})"
 
 
+def known_clips(folder: Path) -> StudyClips | None:
+    """Return the clips that the study in a folder was searched on; None where it has no list.
+
+    Raises:
+        UserError: the list is damaged.
+    """
+    return read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+
+
 def changes_since(folder: Path, dataset: Dataset) -> str:
     """Return how the clips differ from those that the study in a folder was searched on."""
-    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
+    known = known_clips(folder)
     if known is None:
         return f"which ones differ is not known, because {folder} has no {CLIPS_FILE}"
     return known.changes(StudyClips.of(dataset))
@@ -120,7 +129,14 @@ def recorded_flow(folder: Path) -> FlowMethod | None:
 
 
 def record_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
-    """Remember the clips of a study in its folder."""
-    known = read_record(StudyClips, folder / CLIPS_FILE, LISTING)
-    if known is None or known.fingerprint != fingerprint:
-        write_record(StudyClips.of(dataset), folder / CLIPS_FILE)
+    """Remember the clips of a study in its folder, unless the list is too long to be read again."""
+    known = known_clips(folder)
+    if known is not None and known.fingerprint == fingerprint:
+        return
+    clips = StudyClips.of(dataset)
+    try:
+        require_within(record_text(clips).encode(), CLIPS_FILE, LISTING)
+    except UserError:
+        (folder / CLIPS_FILE).unlink(missing_ok=True)
+    else:
+        write_record(clips, folder / CLIPS_FILE)
