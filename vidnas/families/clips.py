@@ -190,9 +190,23 @@ def change_clip(
     *,
     reach: int | None = None,
 ) -> Change | None:
-    """Redraw one of `CLIP_GENES` or the normalisation; see `redraw`."""
+    """Redraw one of `CLIP_GENES` or the normalisation; see `redraw`.
+
+    The stride gives way where more frames would span too much, also that of a uniform clip: it
+    does not matter there, and must not stand in the way.
+    """
     values, label = getattr(bounds, gene), CLIP_GENES.get(gene, gene)
-    return redraw(genes, gene, values, rng, label=label, reach=reach)
+    change = redraw(genes, gene, values, rng, label=label, reach=reach)
+    if change is None or gene != "frames":
+        return change
+    changed, phrase = change
+    stride = genes.frame_stride
+    fitting = nearest(bounds.strides(changed["frames"]) or bounds.frame_stride, stride)
+    if fitting == stride:
+        return change
+    if genes.neutral_clip["frame_stride"] == stride:
+        phrase = f"{phrase}, frame stride {stride} -> {fitting}"
+    return {**changed, "frame_stride": fitting}, phrase
 
 
 def video_modalities(modalities: Sequence[Modality]) -> tuple[VideoModality, ...]:
