@@ -70,6 +70,19 @@ def test_weights_are_bounded() -> None:
     assert balanced_weights(clips(5, 5)).tolist() == [1, 1]
 
 
+def test_weights_do_not_say_how_sure_to_be() -> None:
+    """The same answers are the best ones with weights and without, also where labels are mixed."""
+    uneven = clips(900, 50, 40)
+    settings = TrainingSettings(epochs=1, class_weights="balanced", label_smoothing=0.1)
+    loss = TrainingLoss(task_of(uneven, "balanced"), settings, uneven)
+    targets = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0.25, 0.75]])
+    logits = (0.9 * targets + 0.1 / 3).log().requires_grad_()
+    loss(logits, targets).backward()
+    assert logits.grad.abs().max() < 1e-6
+    worse = loss(logits.detach().roll(1, 0), targets)
+    assert worse > loss(logits, targets)
+
+
 def test_training_weighs_imbalanced_classes_by_itself() -> None:
     uneven = clips(40, 10)
     settings = TrainingSettings(epochs=1)

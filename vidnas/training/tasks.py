@@ -94,8 +94,10 @@ class SingleLabel(Task):
     def loss(
         self, logits: Tensor, targets: Tensor, *, smoothing: float, weights: Tensor | None
     ) -> Tensor:
-        """Return the cross-entropy."""
-        return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+        """Return the cross-entropy; weights are those of videos: given to torch, they would also
+        weigh the smoothing, which asked more of rare classes than of the right one."""
+        losses = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        return losses.mean() if weights is None else (losses * (targets @ weights)).mean()
 
     def answers(self, scores: Tensor) -> Tensor:
         """Return the most probable class, `(N,)`."""
