@@ -49,7 +49,7 @@ def changed(evaluator: ClipEvaluator, inherit: bool = True, **training: object) 
 def test_a_child_starts_from_its_parents_weights(evaluator):
     evaluator = changed(evaluator, epochs=1, learning_rate=1e-9)
     first = evaluator.evaluate(PARENT, seed=1, deadline_s=None)
-    heir = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
+    heir = replace(evaluator, parent=PARENT).evaluate(CHILD, seed=2, deadline_s=None)
     assert (first.status, heir.status) == ("ok", "ok")
     assert first.metrics["inherited"] == 0.0
     parent, child = (
@@ -69,14 +69,14 @@ def spoil(file: Path) -> None:
 def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
     evaluator.evaluate(PARENT, seed=1, deadline_s=None)
     accident(evaluator.states.file(PARENT.digest))
-    orphan = replace(evaluator, parent=PARENT.digest).evaluate(CHILD, seed=2, deadline_s=None)
+    orphan = replace(evaluator, parent=PARENT).evaluate(CHILD, seed=2, deadline_s=None)
     assert (orphan.status, orphan.metrics["inherited"]) == ("ok", 0.0)
 
 
 def test_a_candidate_that_climbs_keeps_what_it_learned_itself(evaluator):
     evaluator = changed(evaluator, epochs=1)
     evaluator.evaluate(PARENT, seed=1, deadline_s=None)
-    heir = replace(evaluator, parent=PARENT.digest)
+    heir = replace(evaluator, parent=PARENT)
     heir.evaluate(CHILD, seed=2, deadline_s=None)
     before = evaluator.states.weights(CHILD.digest)
     climbed = heir.at_rung(1).evaluate(CHILD, seed=2, deadline_s=None)
@@ -141,5 +141,5 @@ def test_a_study_is_not_resumed_with_another_switch(tmp_path):
 
 def test_adapting_names_the_parent(evaluator):
     parent = Trial(0, Proposal(PARENT), Evaluation(status="ok", fitness=0.0), 0.0)
-    assert evaluator.for_candidate(Proposal(CHILD, parent=0), [parent]).parent == PARENT.digest
+    assert evaluator.for_candidate(Proposal(CHILD, parent=0), [parent]).parent == PARENT
     assert evaluator.for_candidate(Proposal(CHILD), [parent]).parent is None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from vidnas.layers.causal import OverPast
+from vidnas.layers.convolution import SameConv2d
+from vidnas.layers.itgm import ITGMConv
 from vidnas.training import TrainingSettings, train
 from vidnas.training.inheritance import inherit
 
@@ -30,6 +34,43 @@ def test_a_wider_network_computes_what_its_parent_did():
     assert torch.equal(child[0].weight[4:], fresh)  # new filters are there to learn
     child(clips).sum().backward()
     assert child[1].weight.grad[:, 4:].abs().sum() > 0
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(3, 2), (2, 3), (5, 4), (4, 5), (7, 3), (1, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_kernels_of_other_sizes_see_the_same_places(ours: int, theirs: int, stride: int):
+    """SAME padding puts an even kernel half a place off the middle."""
+    parent, child = (SameConv2d(2, 3, (k, k), (stride, stride)) for k in (theirs, ours))
+    inherit(child, parent.state_dict())
+    clips = torch.rand(1, 2, 12, 12)
+    if ours > theirs:
+        assert torch.allclose(child(clips), parent(clips), atol=1e-5)
+        return
+    seen = torch.zeros_like(parent.weight)  # what is left of the parent's kernel
+    first = max(theirs - stride, 0) // 2 - max(ours - stride, 0) // 2
+    kept = slice(first, first + ours)
+    seen[:, :, kept, kept] = parent.weight.detach()[:, :, kept, kept]
+    parent.weight.data = seen
+    assert torch.allclose(child(clips), parent(clips), atol=1e-5)
+
+
+def test_kernels_that_look_back_end_with_the_same_frame():
+    frames = torch.rand(6, 2, 1, 1)
+    parent, child = (
+        nn.ModuleList([OverPast(SameConv2d(2, 3, (k, 1), padded=False), length=k, stride=1)])
+        for k in (3, 5)
+    )
+    inherit(child, parent.state_dict())
+    assert torch.allclose(child[0](frames, 6)[0], parent[0](frames, 6)[0], atol=1e-5)
+
+
+def test_mixtures_of_profiles_keep_their_inputs():
+    size, stride = (3, 3, 3), (1, 1, 1)
+    parent, child = (ITGMConv(channels, 4, size, stride) for channels in (2, 5))
+    inherit(child, parent.state_dict())
+    assert torch.equal(child.mixture[:, :, :2], parent.mixture)
+    assert torch.allclose(child.kernel()[:, :2], parent.kernel(), atol=1e-6)
+    assert child.kernel()[:, 2:].abs().max() == 0
 
 
 def test_a_narrower_network_keeps_its_part():

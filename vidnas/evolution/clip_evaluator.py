@@ -102,8 +102,8 @@ class ClipEvaluator:
     states: StateFolder | None = None
     """What candidates have learned."""
     rung: int = 0
-    parent: str | None = None
-    """Digest of the candidate's parent."""
+    parent: Architecture | None = None
+    """Of the candidate."""
 
     def __post_init__(self) -> None:
         if self.settings.inherit and self.states is None:
@@ -132,7 +132,7 @@ class ClipEvaluator:
 
     def for_candidate(self, proposal: Proposal, trials: Sequence[Trial]) -> ClipEvaluator:
         """Return the evaluator with the candidate's parent."""
-        parent = None if proposal.parent is None else trials[proposal.parent].architecture.digest
+        parent = None if proposal.parent is None else trials[proposal.parent].architecture
         return replace(self, parent=parent)
 
     def evaluate(
@@ -255,7 +255,11 @@ class ClipEvaluator:
     def _inherit(self, network: Network) -> dict[str, float]:
         if not self.settings.inherit or self.states is None:
             return {}
-        learned = self.states.weights(self.parent) if self.parent else {}
+        learned = self.states.weights(self.parent.digest) if self.parent else {}
+        if self.parent and learned:
+            with torch.device("meta"):  # for the names alone
+                parent = create_network(self.parent, network.num_classes)
+            learned = parent.lineage(learned)
         return {"inherited": inherit(network, learned)}
 
 

@@ -98,7 +98,7 @@ class ClusterClipEvaluator:
         if evaluator.states is None:
             return evaluator.evaluate(architecture, seed, deadline_s)
         digest = architecture.digest
-        needed = [one for one in (digest, evaluator.parent) if one is not None]
+        needed = [digest, *([evaluator.parent.digest] if evaluator.parent else [])]
         with states_here(evaluator.states, self.source.node, needed, digest) as states:
             return replace(evaluator, states=states).evaluate(architecture, seed, deadline_s)
 

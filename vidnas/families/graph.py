@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor
 
 Edge = tuple[str, str]
 """Names of its source and its target."""
@@ -71,3 +73,27 @@ class Graph:
 def edge_name(source: str, target: str) -> str:
     """What an edge is called wherever it is named."""
     return f"{source}->{target}"
+
+
+def named_state(
+    state: Mapping[str, Tensor], nodes: Sequence[str], sources: Sequence[Sequence[str]]
+) -> dict[str, Tensor]:
+    """Tensors of a network by the names of nodes and edges, which stay when others come and go.
+
+    Args:
+        state: by the names of modules; `nodes.3.fusion.logits` has a weight for each source of the
+            fourth node.
+        nodes: the names of `nodes.0`, `nodes.1`, ...
+        sources: the names of what each takes; of stems, nothing.
+    """
+    found = {}
+    for key, tensor in state.items():
+        place, _, rest = key.removeprefix("nodes.").partition(".")
+        if not key.startswith("nodes."):
+            found[key] = tensor
+        elif rest == "fusion.logits":
+            for index, source in enumerate(sources[int(place)]):
+                found[edge_name(source, nodes[int(place)])] = tensor[index : index + 1]
+        else:
+            found[f"nodes.{nodes[int(place)]}.{rest}"] = tensor
+    return found

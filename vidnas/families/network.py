@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -72,3 +73,8 @@ class Network(nn.Module, ABC):
         """Learned weights of the architecture's connections, `source->target` by the names of the
         diagram's boxes; empty where a family has none."""
         return {}
+
+    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of the network's state under the names by which children know them: the same
+        wherever places do not change along a lineage. They share their memory."""
+        return dict(state)

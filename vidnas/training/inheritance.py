@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import chain
 
-import torch
 from torch import Tensor, nn
 
-from vidnas.families.network import Normalization
+from vidnas.families.network import Network, Normalization
+from vidnas.layers.causal import OverPast
+
+_Before = Callable[[int, int], int]
+"""How many places of a kernel of this size lie before its output, along this axis."""
 
 
-def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> float:
+def inherit(network: nn.Module, learned: Mapping[str, Tensor]) -> float:
     """Copy into a network what another one has learned in tensors of the same name.
 
     Layers keep their weights, as in Real et al., Large-Scale Evolution of Image Classifiers, ICML
@@ -21,29 +25,56 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> float:
 
     Args:
         network: a freshly built one; what is not inherited keeps its random weights.
-        weights: the parent's `state_dict`, on any device and of any floating-point type.
+        learned: the parent's state, as its `lineage` names it, on any device and of any
+            floating-point type.
 
     Returns:
         The share of the network's parameters that were inherited.
     """
+    lineage = network.lineage if isinstance(network, Network) else dict
+    modules = dict(network.named_modules())
+    causal = tuple(f"{path}." for path, one in modules.items() if isinstance(one, OverPast))
     inherited = everything = 0
-    for path, module in network.named_modules():
+    for path, module in modules.items():
         if isinstance(module, Normalization):
             continue
         parameters = module.named_parameters(path, recurse=False)
         buffers = module.named_buffers(path, recurse=False)
-        for name, tensor in chain(parameters, buffers):
+        for place, tensor in chain(parameters, buffers):
             size = tensor.numel() if isinstance(tensor, nn.Parameter) else 0
             everything += size
-            if name in weights and weights[name].ndim == tensor.ndim:
-                shared = _graft(tensor, weights[name])
-                inherited += min(shared, size)
+            before = _before(module, place) if not place.startswith(causal) else _newest
+            for name, own in lineage({place: tensor.detach()}).items():
+                if name in learned and learned[name].ndim == own.ndim:
+                    inherited += min(_graft(own, learned[name], before), size)
     return inherited / max(everything, 1)
 
 
-@torch.no_grad()
-def _graft(own: Tensor, parent: Tensor) -> int:
-    """Copy what two tensors share: the first channels, and the middle of kernels.
+def _before(module: nn.Module, name: str) -> _Before:
+    """Return where the kernels of a tensor lie; where there are none, all begin at the same place,
+    as channels do."""
+    stride = getattr(module, "stride", None)
+    if isinstance(stride, tuple) and name.endswith("weight"):
+        return partial(_same, stride)
+    return _nothing
+
+
+def _same(stride: tuple[int, ...], size: int, axis: int) -> int:
+    """Return it for SAME padding of what the stride divides: half of the padding, or less."""
+    return max(size - stride[axis], 0) // 2
+
+
+def _newest(size: int, axis: int) -> int:
+    """Return it for kernels that look back."""
+    return size - 1
+
+
+def _nothing(size: int, axis: int) -> int:
+    return 0
+
+
+def _graft(own: Tensor, parent: Tensor, before: _Before) -> int:
+    """Copy what two tensors share: the first channels, and what kernels see of the same places.
 
     An inherited filter does not see what it did not know, further inputs or places of the kernel,
     so that it computes what it did (Chen et al., Net2Net, arXiv 1511.05641); new filters stay
@@ -52,12 +83,14 @@ def _graft(own: Tensor, parent: Tensor) -> int:
     Returns:
         The number of entries that were copied.
     """
-    places = []
+    here, there = [], []
     for axis, (mine, theirs) in enumerate(zip(own.shape, parent.shape, strict=True)):
-        shared = min(mine, theirs)
-        begins = [(size - shared) // 2 if axis > 1 else 0 for size in (mine, theirs)]
-        places.append([slice(begin, begin + shared) for begin in begins])
-    here, there = ([both[side] for both in places] for side in (0, 1))
+        # Axes are counted from the end: strides are those of the last ones.
+        ahead = before(mine, axis - own.ndim) - before(theirs, axis - own.ndim) if axis > 1 else 0
+        begin, other = max(ahead, 0), max(-ahead, 0)
+        shared = max(min(mine - begin, theirs - other), 0)
+        here.append(slice(begin, begin + shared))
+        there.append(slice(other, other + shared))
     own[tuple(here[:1])] = 0
     own[tuple(here)] = parent[tuple(there)].to(own)
     return own[tuple(here)].numel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from vidnas.families.assemblenet.architecture import LEVEL_WIDTHS, AssembleNet, 
 from vidnas.families.assemblenet.attention import PeerAttention, SelfAttention
 from vidnas.families.assemblenet.inverted import InvertedBottleneck, SpaceThenTime
 from vidnas.families.assemblenet.modules import Bottleneck, ClipStem, ObjectStem
-from vidnas.families.graph import edge_name
+from vidnas.families.graph import edge_name, named_state
 from vidnas.families.network import Network
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import clip_to_frames, mean_over_space, use_channels_last
@@ -157,6 +157,15 @@ class AssembleNetwork(Network):
             for source, value in zip(block.inputs, values, strict=True):
                 weights[edge_name(names[source], names[node])] = float(value)
         return weights
+
+    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors by the names of blocks and connections."""
+        names = self.architecture.node_names
+        taken = {node: [names[source] for source in block.inputs] for node, block in self.blocks()}
+        built = self.architecture.built
+        return named_state(
+            state, [names[node] for node in built], [taken.get(node, []) for node in built]
+        )
 
     def blocks(self) -> Iterator[tuple[int, FusedBlock]]:
         """Built blocks by their nodes."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from torch import Tensor, nn
 
-from vidnas.families.graph import edge_name
+from vidnas.families.graph import edge_name, named_state
 from vidnas.families.network import Network
 from vidnas.families.tinystreams.architecture import TinyStreams
 from vidnas.families.tinyvideonet.network import TinyVideoUnit
@@ -80,3 +80,12 @@ class TinyStreamsNetwork(Network):
             for source, weight in zip(node.inputs, learned, strict=True):
                 weights[edge_name(names[source], node.name)] = weight
         return weights
+
+    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors by the names of nodes and connections."""
+        names, nodes = self.built.node_names, self.built.nodes
+        return named_state(
+            state,
+            [node.name for node in nodes],
+            [[names[source] for source in node.inputs] for node in nodes],
+        )
