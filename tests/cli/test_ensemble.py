@@ -10,7 +10,10 @@ import pytest
 from commands import Vidnas, read_json
 
 from vidnas.core import UserError
+from vidnas.deploy.model import load_card
+from vidnas.profiling.remote import TargetFailure
 from vidnas.workflows.ensemble import ensemble_studies
+from vidnas.workflows.listener import Listener
 
 ENSEMBLE = ("--votes", 3, "--pool", 3)
 
@@ -114,3 +117,18 @@ def test_clips_that_are_not_those_of_the_study(vidnas: Vidnas, stranger: Path) -
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "other clips" in done.stderr
     assert not (stranger / "ensemble").exists()
+
+
+def test_an_ensemble_that_the_target_cannot_run_is_saved_nevertheless(
+    voting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TargetFailure("on the target pi: out of memory")
+
+    heard: list[str] = []
+    listener = Listener()
+    monkeypatch.setattr("vidnas.workflows.ensemble.measure_cost", fail)
+    monkeypatch.setattr(listener, "remark", heard.append)
+    found = ensemble_studies([voting], votes=3, pool=3, out=tmp_path / "vote", listener=listener)
+    assert load_card(found.folder).cost.latency is None
+    assert "The ensemble could not be timed on the target pi: out of memory." in heard

@@ -102,6 +102,23 @@ def test_of_large_splits_some_videos_check_a_file(
         assert real.agreement == 1.0 and real.lost == 0.0
 
 
+def test_a_file_is_checked_on_the_clips_that_its_model_looks_at(
+    model: Model, cache: ClipCache
+) -> None:
+    seen = replace(model, card=model.card.model_copy(update={"clips_per_video": 2, "squares": 3}))
+    answers = Answers.of(seen, cache, "val")
+    videos = len(cache.videos("val"))
+    assert answers.logits.shape == (6 * videos, len(CLASSES)) == (len([*answers.clips]), 3)
+    asked = iter([model.network(torch.from_numpy(clips[0])) for clips in answers.clips])
+    check = answers.compare(lambda _: next(asked).detach().numpy())
+    assert (check.videos, check.clips, check.agreement) == (videos, 6 * videos, 1.0)
+    told = [answers.rightness(index, logits[None]) for index, logits in enumerate(answers.logits)]
+    right = [
+        int(logits.argmax()) == answers.targets[i // 6] for i, logits in enumerate(answers.logits)
+    ]
+    assert told == right
+
+
 @pytest.mark.parametrize("suffix", [s for s, one in FORMATS.items() if one.predict])
 def test_int8_is_told_by_its_file(
     model: Model, cache: ClipCache, tmp_path: Path, suffix: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import errno
 import resource
 from collections.abc import Callable
@@ -217,14 +218,30 @@ def test_how_long_a_rung_takes_is_known_where_time_ends_it(cache):
 
 
 def test_states_are_removed_from_the_least_promising_on(tmp_path):
-    folder = StateFolder(tmp_path, most_bytes=25)
+    folder = StateFolder(tmp_path, most_bytes=35)
     for name in ("best", "good", "gone", "bad", "worst", "training"):
         folder.file(name).write_bytes(b"x" * 10)
     folder.file("gone").unlink()
-    folder.make_room(["best", "gone", "good", "bad", "worst"])
+    folder.make_room(["best", "gone", "good", "bad", "worst"], began_s=0)
     assert {file.stem for file in tmp_path.iterdir()} == {"best", "good", "training"}
-    folder.make_room(["best", "good"])
+    folder.make_room(["best", "good"], began_s=0)
     assert {file.stem for file in tmp_path.iterdir()} == {"best", "good", "training"}
+
+
+def test_states_that_a_stop_left_in_training_go_first(tmp_path):
+    folder = StateFolder(tmp_path, most_bytes=25)
+    for name, changed_s in (("best", 1), ("good", 2), ("stopped", 3), ("training", 9)):
+        folder.file(name).write_bytes(b"x" * 10)
+        os.utime(folder.file(name), (changed_s, changed_s))
+    folder.make_room(["best", "good"], began_s=5)
+    assert {file.stem for file in tmp_path.iterdir()} == {"best", "training"}
+
+
+def test_nobody_is_asked_who_is_promising_while_there_is_room(tmp_path):
+    """The digests of thousands of candidates take seconds."""
+    folder = StateFolder(tmp_path, most_bytes=25)
+    folder.file("one").write_bytes(b"x" * 10)
+    folder.make_room((pytest.fail("asked") for _ in range(1)), began_s=0)
 
 
 def test_the_folder_of_states_may_be_on_another_path_in_a_copy(evaluator, tmp_path):

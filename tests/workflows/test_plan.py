@@ -158,12 +158,24 @@ def test_a_search_needs_an_end(tmp_path: Path) -> None:
 def test_a_plan_is_told_in_words(tmp_path: Path) -> None:
     told = str(plan(tmp_path, budget="6m", evaluations=9))
     assert told == (
-        "3m 00s of search (about 9 candidates on 3 rungs), 2m 42s to finish the best, about 18.0s "
-        "for start-up, testing and export"
+        "3m 00s of search (about 9 candidates on 3 rungs, the first of 5 epochs or 10.0s), 2m 42s "
+        "to finish the best, about 18.0s for start-up, testing and export"
     )
-    assert str(plan(tmp_path, evaluations=9, strategy="top-k")).startswith(
-        "9 candidates on one rung, "
+    assert str(plan(tmp_path, evaluations=9, strategy="top-k", candidate_epochs=3)).startswith(
+        "9 candidates on one rung of 3 epochs, "
     )
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "top-k"])
+@pytest.mark.parametrize("workers", [1, 16, 64])
+@pytest.mark.parametrize(("clips", "budget"), [(10_000, "15m"), (100_000, "1h")])
+def test_more_workers_do_not_need_more_time(
+    tmp_path: Path, strategy: str, workers: int, clips: int, budget: str
+) -> None:
+    request = SearchRequest(clips=tmp_path, out=tmp_path / "s", budget=budget, strategy=strategy)
+    times = Plan.of(request, clips, workers)
+    assert times.rung_s is not None and times.search_s is not None
+    assert 2 * times.rung_s < times.search_s
 
 
 def test_short_videos_are_taken_for_trimmed_actions() -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.core.clip import Squares
 from vidnas.data.cache import ClipCache
 from vidnas.data.sampling import test_batches
 from vidnas.data.splits import SPLITS, Split
@@ -34,6 +34,7 @@ class Answers:
     cache: ClipCache
     split: Split
     clips_per_video: int
+    squares: Squares
     most: int | None
     """How many videos, evenly spread over the split; None for all."""
     targets: Tensor
@@ -48,19 +49,29 @@ class Answers:
         cache: ClipCache,
         split: Split,
         *,
-        clips_per_video: int = CLIPS_PER_VIDEO,
+        clips_per_video: int | None = None,
         most: int | None = None,
     ) -> Answers:
         """Ask the model in torch, many clips at a time: several times as fast as one by one.
 
+        Args:
+            model: to be asked.
+            cache: with the clips.
+            split: to look at.
+            clips_per_video: of one square each; None for what the model looks at.
+            most: see the field.
+
         Raises:
             NotFinite: the model predicts numbers that are not finite.
         """
+        count, squares = clips_per_video or model.card.clips_per_video, model.card.squares
+        if clips_per_video is not None:
+            squares = 1
         asked = predict_logits(
-            model.network, cache, split, clips_per_video=clips_per_video, most=most
+            model.network, cache, split, clips_per_video=count, squares=squares, most=most
         )
         targets, logits = labels_of(cache, split, most), asked.flatten(0, 1).numpy()
-        return cls(model, cache, split, clips_per_video, most, targets, logits)
+        return cls(model, cache, split, count, squares, most, targets, logits)
 
     @property
     def clips(self) -> Iterator[Clips]:
@@ -77,6 +88,7 @@ class Answers:
             self.cache,
             self.split,
             clips_per_video=self.clips_per_video,
+            squares=self.squares,
             most=self.most,
             first=first,
         )
@@ -101,14 +113,18 @@ class Answers:
 
     def rightness(self, index: int, logits: NDArray[np.float32]) -> float:
         """Return how much of a clip's labels these logits `(1, classes)` tell, from 0 to 1."""
-        task, label = self.model.card.task, self.targets[index // self.clips_per_video]
+        task, label = self.model.card.task, self.targets[index // self._views]
         told = task.answers(task.scores(torch.from_numpy(logits)))[0]
         return float((told == label).float().mean())
+
+    @property
+    def _views(self) -> int:
+        return self.clips_per_video * self.squares
 
     def _measure(self, logits: NDArray[np.float32]) -> AnyMetrics:
         task = self.model.card.task
         scores = task.scores(torch.from_numpy(logits))
-        pooled = task.pooled(scores.view(-1, self.clips_per_video, scores.shape[1]))
+        pooled = task.pooled(scores.view(-1, self._views, scores.shape[1]))
         return task.measure(pooled, self.targets)
 
     def _answers(self, logits: NDArray[np.float32]) -> NDArray[np.bool_ | np.int64]:
@@ -129,6 +145,7 @@ def real_clips(
     split: Split,
     *,
     clips_per_video: int = 1,
+    squares: Squares = 1,
     most: int | None = None,
     first: int = 0,
 ) -> Iterator[Clips]:
@@ -140,6 +157,7 @@ def real_clips(
         model.architecture.inputs,
         batch_size=1,
         clips_per_video=clips_per_video,
+        squares=squares,
         most=most,
         first=first,
     )

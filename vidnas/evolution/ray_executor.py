@@ -203,9 +203,12 @@ def _run(
 
 
 def _gpu_memory_used() -> float:
-    """Return the largest share of the GPU's memory that this worker needed since the last call."""
+    """Return the largest share of the GPU's memory that this worker needed since the last call;
+    zero where it never used the GPU, as for a candidate that is too slow to be trained."""
     import torch
 
+    if not torch.cuda.max_memory_reserved():
+        return 0.0
     needed = torch.cuda.max_memory_reserved() + _CONTEXT_BYTES
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,18 +39,38 @@ class StateFolder:
         except (OSError, UserError):
             return {}
 
-    def make_room(self, digests: Iterable[str]) -> None:
+    def make_room(self, digests: Iterable[str], began_s: float) -> None:
         """Remove the states that the folder has no room for.
 
         Args:
-            digests: the recorded candidates, the most promising first; states of others, which are
-                being trained, stay.
+            digests: the recorded candidates, the most promising first; nobody is asked for them
+                while there is room.
+            began_s: when the search was started or resumed, in seconds since the epoch. States of
+                others that were written since are of candidates in training, and stay; older ones
+                were in training when it was stopped, and go first.
         """
         if self.path.is_symlink():  # nothing there is ours
             return
-        left = self.most_bytes
-        for digest in digests:
+        states = self._states()
+        left = self.most_bytes - sum(state.st_size for state in states.values())
+        if left >= 0:
+            return
+        ranked = dict.fromkeys(name for digest in digests if (name := self.file(digest)) in states)
+        stopped = [
+            file
+            for file, state in states.items()
+            if file not in ranked and state.st_mtime < began_s
+        ]
+        for file in (*stopped, *reversed(ranked)):
+            if left >= 0:
+                return
             with suppress(OSError):
-                left -= self.file(digest).stat().st_size
-                if left < 0:
-                    self.file(digest).unlink()
+                file.unlink()
+                left += states[file].st_size
+
+    def _states(self) -> dict[Path, os.stat_result]:
+        found = {}
+        for file in self.path.glob(f"*{_SUFFIX}"):
+            with suppress(OSError):
+                found[file] = file.stat()
+        return found

@@ -118,6 +118,11 @@ def calibrate_model(
         )
     temperature = fit_temperature(*chosen_by, task)
     validation = _judged(*chosen_by, task, temperature)
+    if validation.before.metrics.headline_share == 1:
+        listener.remark(
+            f"The model is right about all {len(chosen_by[1])} videos that choose the temperature, "
+            "so that how sure it may be follows from their number alone."
+        )
     tested = _tested(opened, listener)
     test = None if tested is None else _judged(*logits_of(tested), task, temperature)
     card = plain.card.model_copy(

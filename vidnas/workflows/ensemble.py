@@ -22,7 +22,9 @@ from vidnas.evolution.trial import Trial
 from vidnas.families import Network
 from vidnas.families.ensemble import Ensemble
 from vidnas.profiling.cost import measure_cost
+from vidnas.profiling.counting import count_cost
 from vidnas.profiling.latency import Reference
+from vidnas.profiling.remote import TargetFailure
 from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, TopByAccuracy
 from vidnas.training import AnyMetrics
 from vidnas.workflows.clips import open_clips
@@ -109,7 +111,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
             threads=search.latency_threads,
             target=search.target,
         )
-        model, report = _select(candidates, search, request.votes, reference)
+        model, report = _select(candidates, search, request.votes, reference, listener)
         save_model(model, out)
         write_record(report, out / _RECORD_NAME)
         for study, search in zip(studies, searches, strict=True):
@@ -191,7 +193,11 @@ def _budget_s(card: ModelCard) -> float:
 
 
 def _select(
-    candidates: Sequence[Candidate], request: SearchRequest, top: int, reference: Reference
+    candidates: Sequence[Candidate],
+    request: SearchRequest,
+    top: int,
+    reference: Reference,
+    listener: Listener,
 ) -> tuple[Model, EnsembleReport]:
     """Choose on the validation clips, then look at the test clips once."""
     validation = Predictions.of(candidates, "val")
@@ -205,15 +211,19 @@ def _select(
 
     model = assemble(candidates, votes)
 
-    def cost_at_rest(network: Network) -> Cost:
-        return measure_cost(
-            network,
-            runtime=request.runtime,
-            threads=request.latency_threads,
-            reference=reference,
-        )
+    def cost_at_rest(name: str, network: Network) -> Cost:
+        try:
+            return measure_cost(
+                network,
+                runtime=request.runtime,
+                threads=request.latency_threads,
+                reference=reference,
+            )
+        except TargetFailure as error:  # it may be too large there
+            listener.remark(f"{name.capitalize()} could not be timed {error}.")
+            return count_cost(network.architecture, network.num_classes)
 
-    cost, names = cost_at_rest(model.network), _names(candidates)
+    cost, names = cost_at_rest("the ensemble", model.network), _names(candidates)
     reached = [validation.score(votes[:step]) for step in range(1, top + 1)]
     report = EnsembleReport(
         members=tuple(
@@ -223,7 +233,7 @@ def _select(
                 weight=votes.count(index),
                 validation_share=validation.score([index]).headline_share,
                 test_share=tested([index]).headline_share,
-                cost=cost_at_rest(candidates[index].model.network),
+                cost=cost_at_rest(names[index], candidates[index].model.network),
             )
             for index in members
         ),

@@ -128,7 +128,10 @@ class Plan(Value):
     def __str__(self) -> str:
         finish = f"{format_duration(self.finish_s)} to finish the best"
         rest = f"about {format_duration(self.rest_s)} for start-up, testing and export"
-        ladder = f"{self.rungs} rungs" if self.rungs > 1 else "one rung"
+        first = [f"{self.epochs:.3g} epochs"] if self.epochs else []
+        first += [format_duration(self.rung_s)] if self.rung_s else []
+        ladder = f"{self.rungs} rungs, the first" if self.rungs > 1 else "one rung"
+        ladder = f"{ladder} of {' or '.join(first)}"
         if self.search_s is None:
             return f"{self.evaluations} candidates on {ladder}, {finish}, {rest}"
         return (
@@ -194,9 +197,8 @@ def _fewest(request: SearchRequest, workers: int) -> float:
 
     More workers train more of them: they do not shorten the way of one to the top.
     """
-    if request.strategy == "top-k":
-        return _TOP_K
-    return _FEWEST_BORN * max(workers / 2, 1.0)
+    least = _TOP_K if request.strategy == "top-k" else _FEWEST_BORN
+    return least * max(workers / 2, 1.0)
 
 
 def _cost(rungs: int) -> float:

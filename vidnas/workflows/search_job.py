@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from vidnas.core import UserError
@@ -77,10 +79,12 @@ class SearchJob:
             for one in listeners:
                 one.opened(self.study.history)
 
+            began_s = time.time()
+            digests: dict[int, str] = {}
+
             def tell(event: Event) -> None:
                 if event.trial is not None:
-                    ranked = sorted(self.study.trials, key=lambda one: one.rank, reverse=True)
-                    self.states.make_room(one.architecture.digest for one in ranked)
+                    self.states.make_room(self._promising(digests), began_s)
                 for one in listeners:
                     one.searched(event)
 
@@ -95,6 +99,15 @@ class SearchJob:
                 deadline_s=deadline_s,
                 on_event=tell,
             )
+
+    def _promising(self, known: dict[int, str]) -> Iterator[str]:
+        """Yield the digests of candidates that may have a state, the most promising first; those
+        that are known by number are not computed again."""
+        for one in sorted(self.study.trials, key=attrgetter("rank"), reverse=True):
+            if one.evaluation.status != "rejected" or one.rung:
+                if one.number not in known:
+                    known[one.number] = one.architecture.digest
+                yield known[one.number]
 
     def _calibrated(self, evaluator: ClipEvaluator) -> Evaluator:
         """Return the evaluator as workers take it; none is started yet: the machine is at rest."""
