@@ -84,16 +84,20 @@ RUNTIME = WebRuntime("export const here = 1;", b"\0asm")
 
 def test_a_page_with_its_network(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_browser, "web_runtime", lambda: RUNTIME)
-    assert call("page", finished, "--with-runtime").returncode == 0
-    text = (finished / "report.html").read_text(encoding="utf-8")
+    done = call("page", finished, "--with-runtime")
+    path = finished / "report-with-runtime.html"
+    assert (done.returncode, done.stdout.strip()) == (0, str(path))
+    text = path.read_text(encoding="utf-8")
     packed = dict(re.findall(r'id="packed-(network|clips)">([^<]+)<', text))
     network, clips = (gzip.decompress(base64.b64decode(packed[name])) for name in packed)
     assert network == (finished / "best" / "model.onnx").read_bytes()
     clips = json.loads(clips)
     assert len(clips["classes"]) == 3 and clips["activation"] == "softmax"
     assert "Try it here" in text
-    assert call("page", finished).returncode == 0
+    assert not (finished / "report.html").exists()
+    assert call("page", finished).returncode == 0  # which replaces its own page only
     assert "packed-network" not in (finished / "report.html").read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
 
 
 def test_a_search_that_is_not_finished_has_no_network(finished: Path) -> None:

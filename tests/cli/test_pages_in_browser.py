@@ -56,6 +56,17 @@ def test_the_live_page_grows_with_the_study(
         page.close()  # which asks for news, as long as there is somebody to answer
 
 
+def test_the_live_page_notices_what_came_before_it_first_asked(
+    growing: Path, visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_POLL_MS", 3_000)
+    with serving(growing, 0) as address:
+        page = visit(address)
+        grow(growing)
+        page.wait_for_function(VISIBLE)
+        page.close()
+
+
 def test_the_live_page_waits_for_whoever_reads_it(growing: Path, visit: Any) -> None:
     with serving(growing, 0) as address:
         page = visit(address)
@@ -93,7 +104,7 @@ def test_the_page_runs_its_network(
         pytest.skip("ONNX Runtime for browsers is not here")
     folder = Path(shutil.copytree(study, tmp_path / "study"))
     assert call("page", folder, "--with-runtime").returncode == 0
-    page = visit((folder / "report.html").as_uri(), offline=True)
+    page = visit((folder / "report-with-runtime.html").as_uri(), offline=True)
     video = next(iter(sorted(clips.rglob("*.mp4"))))
     page.set_input_files("#try-file", video)
     page.wait_for_function("/clips in/.test(document.getElementById('try-said').textContent)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from commands import call
 
 from vidnas.core import UserError
 from vidnas.workflows import watching
@@ -46,10 +48,11 @@ def touch(folder: Path) -> None:
 
 
 def test_the_same_page_as_in_the_folder(finished: Path) -> None:
+    assert call("page", finished).returncode == 0
+    written = (finished / "report.html").read_bytes()
     with serving(finished, 0) as address:
         assert address.startswith("http://127.0.0.1:")
         status, page = ask(address, "/")
-        written = (finished / "report.html").read_bytes()
         assert status == 200
         assert page.startswith(written.rpartition(b"</body>")[0])
         assert page.count(b"</body>") == written.count(b"</body>")
@@ -58,6 +61,38 @@ def test_the_same_page_as_in_the_folder(finished: Path) -> None:
         assert ask(address, "/../request.json")[0] == 404
         first = json.loads(ask(address, "/version")[1])
         assert first == {"version": version_of(finished)}
+        assert f'version === "{first["version"]}"'.encode() in page  # that which it shows
+
+
+def test_watching_writes_no_file(finished: Path) -> None:
+    """A page with a runtime, say, stays what it is."""
+
+    def files() -> dict[Path, int]:
+        return {one: one.stat().st_mtime_ns for one in finished.rglob("*") if one.is_file()}
+
+    (finished / "report.html").write_text("mine", encoding="utf-8")
+    before = files()
+    with serving(finished, 0) as address:
+        assert b"Test accuracy" in ask(address, "/")[1]
+    assert files() == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "study.db", "study.db-wal", "request.json", "clips.json", "ensemble/ensemble.json",
+        "best/model.json", "best/mistakes.json", "best/blocks.json", "models/trial-99/model.json",
+    ],
+)  # fmt: skip
+def test_whatever_the_page_shows_is_noticed(finished: Path, name: str) -> None:
+    """Also what is written after the answer, and networks that are finished before it."""
+    before = version_of(finished)
+    assert version_of(finished) == before
+    (finished / name).parent.mkdir(exist_ok=True)
+    (finished / name).touch()
+    moment = time.time_ns() + 1_000_000_000
+    os.utime(finished / name, ns=(moment, moment))
+    assert version_of(finished) != before
 
 
 def test_only_this_machine_by_its_own_name(finished: Path) -> None:
@@ -78,13 +113,13 @@ def test_it_is_made_anew_when_something_is_new_and_not_too_often(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Path] = []
-    original = watching.rewrite_page
+    original = watching.render_page
 
-    def rewrite(folder: Path) -> Path:
+    def render(folder: Path) -> str:
         made.append(folder)
         return original(folder)
 
-    monkeypatch.setattr(watching, "rewrite_page", rewrite)
+    monkeypatch.setattr(watching, "render_page", render)
     page = LivePage(finished)
     page.html(), page.html()
     assert len(made) == 1
@@ -112,6 +147,23 @@ def test_a_folder_that_is_no_study_and_one_that_breaks(
         status, said = ask(address, "/")
         assert status == 503
         assert b"study.db" in said
+
+
+def test_a_file_that_cannot_be_read_is_said(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """To the browser, and without a traceback on the terminal."""
+
+    def fail(folder: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with serving(finished, 0) as address:
+        monkeypatch.setattr(watching, "render_page", fail)
+        monkeypatch.setattr(watching, "_LEAST_S", 0.0)
+        monkeypatch.setattr(watching, "_CALM", 0)
+        touch(finished)
+        assert ask(address, "/") == (503, b"Input/output error")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_terminal_shows_the_state(finished: Path) -> None:

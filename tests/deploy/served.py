@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ with pytest.MonkeyPatch.context() as patch:
 
 from vidnas.deploy.serving.app import create_app  # noqa: E402
 from vidnas.deploy.serving.limits import ServingLimits  # noqa: E402
-from vidnas.deploy.serving.server import Server  # noqa: E402
+from vidnas.deploy.serving.server import Server, known_names, listen, url_of  # noqa: E402
 
 LIMITS = ServingLimits(max_upload_bytes=300_000, max_duration_s=5, timeout_s=2, concurrency=4)
 
@@ -38,17 +37,18 @@ def tiny_model(*classes: str) -> Model:
 
 
 @contextmanager
-def serving(model: Model, limits: ServingLimits = LIMITS) -> Iterator[httpx.Client]:
+def serving(
+    model: Model, limits: ServingLimits = LIMITS, host: str = "127.0.0.1"
+) -> Iterator[httpx.Client]:
     """Serve a model in this process, to a client of it."""
     ready = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(create_app(model, limits, ("127.0.0.1",)), ready.set)
+    with closing(listen(host, 0)) as listening:
+        server = Server(create_app(model, limits, known_names(host, listening)), ready.set)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
             assert ready.wait(60), "the server does not start"
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            with httpx.Client(base_url=url_of(listening), timeout=30, trust_env=False) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -21,9 +21,10 @@ import pytest
 from commands import call
 from served import LIMITS, httpx, serving, tiny_model
 
+from vidnas.core import UserError
 from vidnas.data.demo import write_clips
 from vidnas.deploy import predict_video, save_model
-from vidnas.deploy.serving.server import is_loopback, listen
+from vidnas.deploy.serving.server import is_loopback, known_names, listen
 
 MODEL = tiny_model("left", "päuse <b>", "half \ud83d")
 
@@ -141,8 +142,34 @@ def test_more_than_it_takes_on_is_told_to_come_back(clip: Path) -> None:
         assert send(client, content).status_code == 200
 
 
-def test_another_site_cannot_have_its_own_name_lead_here(client: httpx.Client) -> None:
-    assert client.get("/model", headers={"Host": "evil.example"}).status_code == 400
+@pytest.mark.parametrize("path", ["/", "/model", "/openapi.json", "/nowhere"])
+def test_another_site_cannot_have_its_own_name_lead_here(client: httpx.Client, path: str) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::1", ""):
+        answer = client.get(path, headers={"Host": host})
+        assert answer.status_code == 400
+        said = answer.json()["detail"]
+        assert said.startswith(f"The host {host!r} does not belong here; ask for localhost or ")
+    for host in ("LOCALHOST:80", "[::1]", "127.0.0.1"):
+        assert client.get("/model", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "::1"])
+def test_the_address_that_it_listens_on_belongs_there(host: str) -> None:
+    try:
+        listen(host, 0).close()
+    except UserError as error:
+        pytest.skip(str(error))
+    with serving(MODEL, host=host) as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/health", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_a_machine_that_others_reach_has_names_that_it_does_not_know() -> None:
+    with closing(listen("0.0.0.0", 0)) as listening:
+        assert known_names("0.0.0.0", listening) is None
+
+
+def test_what_is_loopback() -> None:
     assert is_loopback("127.0.0.1") and is_loopback("::1") and is_loopback("localhost")
     assert not is_loopback("0.0.0.0") and not is_loopback("evil.example")
 

@@ -17,16 +17,19 @@ from vidnas.families import (
     Network,
     architecture_from_json,
     create_network,
+    families,
     find_architecture,
 )
 from vidnas.families.assemblenet import AssembleNet
 from vidnas.families.assemblenet.designs import DESIGNS as ASSEMBLENETS
 from vidnas.families.ensemble import Ensemble, Member
 from vidnas.families.evanet.designs import INCEPTION_DESIGNS
+from vidnas.layers.window import CannotStream
 from vidnas.profiling.onnx import export_step
 from vidnas.profiling.onnx_stream import OnnxStream
 from vidnas.profiling.streaming import StreamingStep
 
+SEARCHED = [name for name, family in families().items() if family.space is not None]
 TVN = """{"family": "tinyvideonet", "size_px": 32, "frames": 12, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "skip": true,
    "temporal_type": "1d", "temporal_kernel": 3, "repeats": 3},
@@ -275,6 +278,32 @@ def spread() -> Network:
 def test_what_cannot_stream_says_why(network: Callable[[], Network], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         StreamingNetwork(network())
+
+
+def test_streams_that_do_not_move_on_together_are_said() -> None:
+    """A stride of 3 beside one of 2 would take two frames at once, of which one is ahead."""
+    network = of_text(STREAMS.replace('"frame_stride": 8', '"frame_stride": 3'))
+    with pytest.raises(UserError, match=r"its clips of strides \[3, 2\] do not move on together"):
+        StreamingNetwork(network)
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_what_a_search_for_streams_draws_can_stream(name: str) -> None:
+    build = families()[name].space
+    assert build is not None
+    space = build(max_size_px=32, max_frames=16).for_streams()
+    rng = np.random.default_rng(0)
+    able = sum(can_stream(of(space.random(rng))) for _ in range(10))
+    assert able >= 5
+    assert any(can_stream(of(design)) for design in space.designs())
+
+
+def can_stream(network: Network) -> bool:
+    try:
+        StreamingStep(network)
+    except CannotStream:
+        return False
+    return all(spec.frames > 1 for spec in network.architecture.inputs)
 
 
 def test_windows_that_share_nothing_are_said() -> None:

@@ -15,7 +15,8 @@ import torch
 from commands import call
 
 from vidnas.core import UserError
-from vidnas.data.reading import read_video
+from vidnas.data.cache import ClipSettings
+from vidnas.data.reading import VideoError, bounds, read_video
 from vidnas.data.sampling import clips_of
 from vidnas.deploy import Model, save_model, windows
 from vidnas.deploy.prediction import predict_video
@@ -35,6 +36,25 @@ def write_levels(path: Path, levels: list[int]) -> Path:
             image = np.full((48, 64, 3), level, dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
+    return path
+
+
+def write_still(path: Path, size: tuple[int, int], seconds: int) -> Path:
+    """A video that shows one picture a second, always the same."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        grey = av.VideoFrame.from_ndarray(
+            np.full((size[1], size[0], 3), DARK, dtype=np.uint8), format="rgb24"
+        )
+        (picture,) = [*stream.encode(grey), *stream.encode()]
+        for second in range(seconds):
+            packet = av.Packet(bytes(picture))
+            packet.stream, packet.is_keyframe = stream, True
+            packet.pts = packet.dts = second
+            packet.duration, packet.time_base = 1, Fraction(1)
+            container.mux(packet)
     return path
 
 
@@ -145,6 +165,25 @@ def test_which_videos_are_long(model: Model, flash: Path, tmp_path: Path) -> Non
     assert not is_long(Model(model.network, model.classes, minute), flash)
 
 
+def test_a_match_in_full_hd_is_long(model: Model, tmp_path: Path) -> None:
+    """At 25 frames a second, 150 GB in its own size."""
+    video = write_still(tmp_path / "match.mp4", (1920, 1080), seconds=16 * 60)
+    card = model.card.model_copy(update={"clips": ClipSettings(size_px=32, rate_fps=25)})
+    assert is_long(replace(model, card=card), video)
+    with pytest.raises(VideoError, match="would take 149 GB decoded"):
+        read_video(video, rate_fps=25)
+
+
+def test_what_is_never_held_may_be_of_any_size(
+    model: Model, flash: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "_BYTES_MAX", 1 << 20)
+    with pytest.raises(VideoError, match=r"more than the 1\.05 MB that a video may take"):
+        read_video(flash, size_px=32)
+    assert is_long(model, flash)
+    assert len(predict_timeline(model, flash).times_s) > 100
+
+
 def test_memory_does_not_grow_with_the_video(
     model: Model, flash: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +215,7 @@ def timeline() -> Timeline:
 def test_files_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
     folder = TimelineFolder(tmp_path / "out")
     for video in ("a/clip.mp4", "b/clip.avi", "b/CLIP.mp4"):
-        folder.write(Path(video), timeline())
+        folder.files_of(Path(video)).write(timeline())
     names = {path.stem for path in (tmp_path / "out").iterdir()}
     assert names == {"clip", "clip-2", "CLIP-3"}
     with (tmp_path / "out" / "clip.csv").open(newline="") as file:

@@ -6,7 +6,7 @@ import pytest
 from search_toys import Toy
 
 from vidnas.core import Evaluation
-from vidnas.evolution.accounting import Accounting
+from vidnas.evolution.accounting import Accounting, most_at_once
 from vidnas.evolution.gain import Gain
 from vidnas.evolution.trial import Proposal, Trial
 
@@ -39,6 +39,23 @@ def test_a_climb_that_was_killed_and_resumed_is_no_more_than_it_took() -> None:
     """The run counts what it trained before the kill, too; the search time does not."""
     spent = Accounting.of([trial(0, ok(0.5, seconds=2, training_s=10))], set(), 1, search_s=3)
     assert (spent.training_s, spent.besides_s, spent.idle_s) == (2, 0, 1)
+
+
+def climbed(number: int, began_s: float, ended_s: float) -> Trial:
+    evaluation = ok(0.5, seconds=ended_s - began_s, training_s=ended_s - began_s)
+    return Trial(number, Proposal(Toy(widths=(number + 1,))), evaluation, ended_s)
+
+
+def test_there_were_at_least_as_many_workers_as_climbed_at_once() -> None:
+    """Of a search that was resumed with fewer: 3 workers for 10 s, then 1."""
+    history = [climbed(n, 0.0, 10.0 + n / 100) for n in range(3)]
+    history += [climbed(3, 9.8, 20.0), climbed(4, 20.0, 30.0)]  # begun as one ended
+    spent = Accounting.of(history, set(), workers=1, search_s=30)
+    assert (spent.workers, spent.total_s) == (3, 90)
+    assert spent.idle_s == pytest.approx(90 - 30 - 20.2, abs=0.1)
+    assert Accounting.of(history, set(), workers=8, search_s=30).workers == 8
+    assert most_at_once(history[3:]) == 1
+    assert most_at_once([]) == 0
 
 
 DESIGNS = [

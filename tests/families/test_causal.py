@@ -105,6 +105,16 @@ def test_it_costs_the_same_and_inherits() -> None:
     assert count_cost(one.architecture, 3).macs == count_cost(other.architecture, 3).macs
 
 
+@pytest.mark.parametrize("frames", [2, 3])
+def test_kernels_that_look_back_beyond_the_clip_are_the_same(frames: int) -> None:
+    longer = [net(frames, temporal_kernel=kernel) for kernel in (3, 5)]
+    assert longer[0].units == longer[1].units
+    assert longer[0].digest == longer[1].digest
+    assert net(8, temporal_kernel=3).digest != net(8, temporal_kernel=5).digest
+    seen_around = [net(frames, temporal_kernel=kernel, causal=False) for kernel in (3, 5)]
+    assert seen_around[0].digest != seen_around[1].digest
+
+
 def test_only_a_search_for_streams_chooses() -> None:
     usual = space(max_size_px=64, max_frames=30)
     streams = usual.for_streams()

@@ -110,7 +110,7 @@ def test_over_ssh(sshd: int, network: Network, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_wrong_over_ssh_is_said(sshd: int, tmp_path: Path) -> None:
     me = f"ssh://{getpass.getuser()}@127.0.0.1"
-    with pytest.raises(TargetLost, match=r"does not answer .*(nosuchpython|not found|No such)"):
+    with pytest.raises(UserError, match=r"could not be started .*(nosuchpython|not found|No such)"):
         calibrate_target(f"{me}:{sshd}/nosuchpython")
     with pytest.raises(TargetLost, match=r"does not answer .*Permission denied"):
         calibrate_target(f"ssh://nobody@127.0.0.1:{sshd}")

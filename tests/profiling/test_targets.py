@@ -265,7 +265,8 @@ def test_only_one_network_runs_there_at_a_time(network: Network, tmp_path: Path)
     "name",
     [
         "robot", "ssh://", "ssh://-oProxyCommand=x", "ssh://pi@-x", "http://robot", "tcp://a/b",
-        "ssh://pi@robot/usr/bin/py thon", "ssh://pi@robot:port", "tcp://me@robot:7070",
+        "ssh://pi@robot/usr/bin/py\tthon", "ssh://pi@robot:port", "tcp://me@robot:7070",
+        "ssh://pi@robot/ python", "ssh://pi@robot/usr/bin/python ",
     ],
 )  # fmt: skip
 def test_bad_names(name: str) -> None:
@@ -279,6 +280,16 @@ def test_good_names() -> None:
     assert found.python == "/home/pi/venv/bin/python"
     assert Target.parse("tcp://[::1]:7070").host == "::1"
     assert Target.parse("ssh://robot").python == "python3"
+    assert Target.parse("ssh://pi@robot/").python == "python3"
+    assert Target.parse("tcp://robot:7070/").port == 7070
+    assert Target.parse("ssh://robot/my venv/bin/python").python == "/my venv/bin/python"
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_is_none(port: int) -> None:
+    for scheme in ("ssh", "tcp"):
+        with pytest.raises(UserError, match=f"has port {port}, and ports are from 1 to 65535"):
+            Target.parse(f"{scheme}://robot:{port}")
 
 
 def test_on_a_target_networks_run_in_onnxruntime() -> None:

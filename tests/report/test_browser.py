@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_toys import EVIL, TEST, TRIALS, cost, report, trial
+from page_toys import EVIL, TEST, TRIALS, cost, ok, report, trial
 
 from vidnas.core import Evaluation
 from vidnas.deploy import ModelCard
@@ -115,6 +115,28 @@ def test_the_slider_changes_the_network(opened, draw_all) -> None:
     assert page.locator("#plot-confusion-0 .main-svg").count() >= 1
     page.keyboard.press("End")
     assert "models/trial-0" not in page.locator(".choice:visible").inner_text()
+
+
+def test_the_slider_starts_at_the_answer(visit, tmp_path) -> None:
+    """Though a dearer network validates better, and another one breaks the limit."""
+    better = TEST.model_copy(update={"loss": 0.1})
+    answer, dearer, slow = (
+        ModelCard(trial=number, cost=cost(ms), validation=metrics, test=TEST)
+        for number, ms, metrics in ((0, 4.0, TEST), (3, 8.0, better), (5, 12.0, better))
+    )
+    cheap = ModelCard(trial=7, cost=cost(1.0), validation=TEST.model_copy(update={"loss": 0.9}))
+    history = [*study().history, trial(7, ok(0.4, 1.0))]
+    found = study(history=history, models=[answer, dearer, slow, cheap], winner=answer)
+    page = visit(write_report(found, tmp_path / "report.html").as_uri(), offline=True)
+    said = page.locator("#limit-said")
+    assert "within 4 ms: trial 0" in said.inner_text()
+    assert "the answer" in page.locator(".choice:visible").inner_text()
+    assert float(page.locator("#limit").input_value()) == pytest.approx(60, abs=1)
+    page.locator("#limit").focus()
+    page.keyboard.press("End")
+    assert "within 10 ms: trial 3" in said.inner_text()
+    page.keyboard.press("Home")
+    assert "within 1 ms: trial 7" in said.inner_text()
 
 
 @pytest.mark.parametrize(
@@ -222,3 +244,21 @@ def test_what_nobody_looks_at_is_not_drawn(opened) -> None:
     page.locator("#plot-tree").scroll_into_view_if_needed()
     page.wait_for_selector("#plot-tree .main-svg")
     assert page.evaluate(drawn) > before
+
+
+def test_all_plots_are_drawn_before_they_are_printed(opened) -> None:
+    """Printed otherwise, one that was never in sight says why it is blank."""
+    page = opened()
+    page.emulate_media(media="print")
+    said = "getComputedStyle(document.getElementById('plot-tree'), '::after').content"
+    assert "Not drawn yet" in page.evaluate(said)
+    blank = (
+        "[...document.querySelectorAll('.plot')]"
+        ".filter((one) => one.offsetParent && !one.querySelector('.main-svg')).length"
+    )
+    assert page.evaluate(blank) > 0
+    page.evaluate(f"window.print = () => {{ window.blank = {blank}; }}")
+    page.keyboard.press("Control+p")
+    page.wait_for_function("window.blank !== undefined")
+    assert page.evaluate("window.blank") == 0
+    assert "Not drawn yet" not in page.evaluate(said)

@@ -231,6 +231,18 @@ def test_lineage_and_rejections_are_told() -> None:
     assert "3 candidates trained, 2 rejected, 1 failed in 3m 00s" in text
 
 
+def test_an_ancestor_without_a_fitness_has_its_outcome() -> None:
+    """One that a fork under tighter limits judged anew, or that failed where it climbed on."""
+    rejected = Evaluation(status="rejected", broken_limit="latency", reason="latency 9 ms > 8 ms")
+    failed = Evaluation(status="failed", reason="out of memory")
+    history = [trial(0, ok(0.5, 9.0)).climbed(rejected, 40.0), trial(1, ok(0.5, 4.0), 0)]
+    history = [history[0], history[1].climbed(failed, 90.0), trial(2, ok(0.7, 4.0), 1)]
+    html = render(report(history=history, winner=ModelCard(trial=2)))
+    text = " ".join(Page(html).text.split())
+    assert "trial 0 rejected random trial 1 failed from 0 : trial 2 0.7 from 1 :" in text
+    assert "-inf" not in text
+
+
 @pytest.mark.parametrize("trials", [[], TRIALS[1:3], TRIALS])
 def test_an_unfinished_study_says_so(trials) -> None:
     page = Page(render(report(history=trials, winner=None)))

@@ -16,7 +16,7 @@ from vidnas.report.choices import choices_of
 from vidnas.report.edges import genes_at_edge
 from vidnas.report.page import render
 from vidnas.report.verdict import warnings
-from vidnas.training import Metrics
+from vidnas.training import Metrics, MultiLabelMetrics
 
 NAMES = ("a", "b", "c")
 
@@ -70,6 +70,15 @@ def test_imbalance_and_broken_limits_are_told() -> None:
     assert "keeps the limits" in warnings(answered(GOOD, winner=broken))[0]
 
 
+def test_of_several_labels_no_imbalance_is_told() -> None:
+    """What is counted are combinations of labels there."""
+    videos = {"train": {"a": 90, "a, b": 2, "": 1}}
+    answer = ModelCard(trial=3, multi_label=True, cost=cost(8.0))
+    assert "imbalanced" not in " ".join(warnings(answered(GOOD, winner=answer, videos=videos)))
+    single = answer.model_copy(update={"multi_label": False})
+    assert "imbalanced" in " ".join(warnings(answered(GOOD, winner=single, videos=videos)))
+
+
 def test_the_edge_of_the_space_is_told() -> None:
     genes = report().shown[0]
     space = {"size_px": [32, 64, genes.size_px], "frames": [1, 2, 3, 999], "max_blocks": 99}
@@ -116,6 +125,85 @@ def test_the_slider_leads_along_networks_that_are_best_within_their_cost() -> No
     assert html.count('class="choice"') == 3 and html.count("hidden>") == 2
     free = answered(GOOD, history=HISTORY, models=CARDS, winner=CARDS[3], limits=Limits())
     assert choices_of(free).most == 8.0
+
+
+def test_the_slider_offers_nothing_that_breaks_the_limits() -> None:
+    """However well it validates: neither what was found too slow at rest nor what breaks another
+    limit; and it ends at the limit."""
+    history = [*HISTORY, trial(4, ok(0.6, 9.0)), trial(5, ok(0.6, 9.5))]
+    slow, large = finished(4, 12.0, 95), finished(5, 9.5, 99)
+    large = large.model_copy(update={"within_limits": False})
+    cards = [*CARDS, slow, large]
+    choices = choices_of(answered(GOOD, history=history, models=cards, winner=CARDS[3]))
+    assert [one.card.trial for one in choices.found] == [0, 2, 3]
+    assert (choices.chosen, choices.most) == (2, 10.0)
+    broken = slow.model_copy(update={"within_limits": False})
+    choices = choices_of(answered(GOOD, history=history, models=cards, winner=broken))
+    assert [one.card.trial for one in choices.found] == [0, 2, 3, 4]
+    assert (choices.chosen, choices.most) == (3, 12.0)  # the answer in any case
+
+
+def streaming(card: ModelCard, frame_ms: float) -> ModelCard:
+    frame = at(frame_ms).latency
+    return card.model_copy(update={"cost": card.cost.model_copy(update={"frame_latency": frame})})
+
+
+def test_a_limit_on_new_frames_is_judged_and_compared_along() -> None:
+    """The dearest by clip is the cheapest by frame."""
+    frames = (4.0, 3.0, 2.0, 6.0)
+    cards = [streaming(card, ms) for card, ms in zip(CARDS, frames, strict=True)]
+    history = [
+        trial(n, one.evaluation.model_copy(update={"cost": card.cost}))
+        for n, (one, card) in enumerate(zip(HISTORY, cards, strict=True))
+    ]
+    limits = Limits(frame_latency_ms=5)
+    study = answered(GOOD, history=history, models=cards, winner=cards[2], limits=limits)
+    choices = choices_of(study)
+    assert (choices.quantity, choices.most) == ("Latency per new frame", 5.0)
+    assert [(one.card.trial, one.cost) for one in choices.found] == [(2, 2.0)]
+    assert choices.found[0].said.startswith("trial 2, 2 ms a frame, ")
+    text = text_of(study)
+    assert "Latency per new frame 2 ms ✓ met , limit 5 ms median of 60" in text
+    assert "Latency per new frame: ✓ met , limit 5 ms" in text
+    figure = plots.accuracy_against_cost(study)
+    assert figure.layout.xaxis2.title.text == "Latency per new frame, ms (logarithmic)"
+    assert figure.layout.shapes[0].x0 == 5
+    assert list(next(one for one in figure.data if one.name == "candidate").x) == [*frames]
+    broken = answered(GOOD, history=history, models=cards, winner=cards[3], limits=limits)
+    assert "Latency per new frame 6 ms ✗ not met , limit 5 ms" in text_of(broken)
+    both = Limits(frame_latency_ms=5, latency_ms=10)
+    study = answered(GOOD, history=history, models=cards, winner=cards[2], limits=both)
+    assert choices_of(study).quantity == "Latency per clip"
+
+
+def test_a_limit_on_new_frames_that_nobody_measured_is_said() -> None:
+    limits = Limits(frame_latency_ms=5)
+    text = text_of(answered(GOOD, history=HISTORY, models=CARDS, winner=CARDS[3], limits=limits))
+    assert "Latency per new frame none not measured, limit 5 ms" in text
+    assert "new frame" not in text_of(answered(GOOD))
+
+
+def test_only_top1_is_told_as_a_share_of_the_clips() -> None:
+    alike = [
+        card.model_copy(
+            update={"validation": card.validation.model_copy(update={"headline": "mean_class"})}
+        )
+        for card in CARDS
+    ]
+    said = answered(GOOD, history=HISTORY, models=alike, winner=alike[3]).choosing
+    assert "96.7% mean class accuracy on 300 validation clips" in said
+    several = [
+        card.model_copy(
+            update={
+                "validation": MultiLabelMetrics(
+                    clips=10, loss=0.3, map=share, average_precision=(share,), positives=(5,)
+                )
+            }
+        )
+        for card, share in zip(CARDS, (0.1, 0.2, 0.3, 0.625), strict=True)
+    ]
+    said = answered(GOOD, history=HISTORY, models=several, winner=several[3]).choosing
+    assert "62.5% mAP on 10 validation clips" in said
 
 
 def test_headline_tables_and_plot_agree() -> None:

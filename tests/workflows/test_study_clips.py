@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from search_toys import toy_config
 
 from vidnas.core import UserError, bounds
-from vidnas.data.datasets import Dataset, Video
+from vidnas.data.cache import build_cache
+from vidnas.data.datasets import Dataset, Video, load_dataset
+from vidnas.data.demo import write_clips
+from vidnas.data.splits import SPLITS
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import CONFIG_NAME, Study
 from vidnas.workflows.listener import Listener
@@ -92,10 +96,47 @@ def test_a_study_without_the_list_says_so(dataset: Dataset, study: Path) -> None
     assert (study / CLIPS_FILE).is_file()
 
 
+def test_what_could_not_be_used_is_not_counted(study: Path, tmp_path: Path) -> None:
+    """A list of an earlier program, which does not know it, is written anew."""
+    folder = tmp_path / "videos"
+    write_clips(folder, classes=("left", "right"), clips_per_class=10, size_px=16)
+    broken = next(one for one in load_dataset(folder).videos if one.split == "train")
+    broken.path.write_bytes(b"no video")
+    dataset = load_dataset(folder)
+    record_clips(study, dataset, dataset.fingerprint())
+    known = known_clips(study)
+    assert known and sum(known.counts["train"].values()) == 14 and not known.skipped
+    earlier = known.model_dump_json(exclude={"skipped"})
+    (study / CLIPS_FILE).write_text(earlier, encoding="utf-8")
+    cache = build_cache(dataset, size_px=16, directory=tmp_path / "cache")
+    record_clips(study, dataset, cache.fingerprint, cache)
+    known = known_clips(study)
+    assert known and [known.videos[place][0] for place in known.skipped] == [
+        dataset.relative(broken.path)
+    ]
+    assert known.counts["train"] == {"left": 6, "right": 7}
+    assert {split: sum(counts.values()) for split, counts in known.counts.items()} == {
+        split: len(cache.videos(split)) for split in SPLITS
+    }
+    written = (study / CLIPS_FILE).stat().st_mtime_ns
+    record_clips(study, dataset, cache.fingerprint, cache)
+    assert (study / CLIPS_FILE).stat().st_mtime_ns == written
+
+
+def test_spans_of_one_file_are_counted_one_by_one(dataset: Dataset) -> None:
+    """One that is listed twice, of which the cache holds one, counts once."""
+    path = dataset.videos[0].path
+    spans = [Video(path, (0,), "train", start_s=s, end_s=s + 1) for s in (0.0, 1.0, 0.0)]
+    listed = replace(dataset, videos=tuple(spans))
+    contents = listed.contents()
+    held = SimpleNamespace(paths=("0.mp4",) * 2, contents=(contents[0], contents[1]))
+    assert StudyClips.of(listed, held).skipped == (2,)  # type: ignore[arg-type]
+
+
 def test_a_list_that_could_not_be_read_again_is_not_kept(
     dataset: Dataset, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(bounds.LISTING, groups=5)
+    few = replace(bounds.LISTING, groups=6)
     monkeypatch.setattr("vidnas.workflows.study_clips.LISTING", few)
     now = replace(dataset, videos=dataset.videos[:3])
     (study / CLIPS_FILE).unlink()

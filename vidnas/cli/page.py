@@ -14,9 +14,9 @@ class PageRequest(Request):
     study: Path
     """Folder of a study; a search may be running in it."""
     with_runtime: bool = False
-    """Put the network and ONNX Runtime for browsers into the page, which then classifies videos
-    that are dropped on it, and what the camera sees, without sending anything anywhere. The runtime
-    is downloaded once, 33 MB, and makes the page 6 MB larger."""
+    """Write report-with-runtime.html, which holds the network and ONNX Runtime for browsers, too:
+    it classifies videos that are dropped on it, and what the camera sees, without sending anything
+    anywhere. The runtime is downloaded once, 33 MB, and makes the page 6 MB larger."""
 
 
 def command(request: PageRequest) -> None:

@@ -15,6 +15,9 @@ from vidnas.core import NotFinite, UserError
 
 if TYPE_CHECKING:
     from vidnas.deploy import Model as Trained
+    from vidnas.deploy.timeline import Timeline
+
+Scores = dict[str, float]
 
 
 def command(request: PredictRequest, *, json: Json = False) -> None:
@@ -54,6 +57,7 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
     from vidnas.data.reading import VideoError
     from vidnas.data.video_files import find_videos
     from vidnas.deploy import load_model
+    from vidnas.deploy.timeline_files import NotOurs
 
     model, files = load_model(request.model), find_videos(map(Path, request.videos))
     failed: list[Exception] = []
@@ -65,20 +69,23 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
             say(("Failed: ", "red"), str(error))
 
     total = len(files.paths) + len(files.problems)
-    printing = json_entries() if json else nullcontext(_show)
-    with Display() as display, printing as tell:
+    printing = json_entries() if json else nullcontext(None)
+    with Display() as display, printing as entry:
         predict = _predictor(request, model, display)
         for problem in files.problems:
             fail(problem)
         for done, video in enumerate(files.paths, start=1):
             try:
                 found = predict(video)
-            except VideoError as error:
+            except (VideoError, NotOurs) as error:
                 fail(error)
             except NotFinite as error:
                 fail(UserError(f"{video}: {error}"))
             else:
-                tell(str(video), found)
+                if entry:
+                    entry(str(video), _record(found))
+                else:
+                    _show(str(video), found)
             if total > 1 and not results.is_terminal:  # there, the results show how far it is
                 display.progress("Predicting", done, len(files.paths))
     if failed:
@@ -89,16 +96,17 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
 
 def _predictor(
     request: PredictRequest, model: Trained, display: Display
-) -> Callable[[Path], dict[str, Any]]:
-    """Return what finds the classes of a video with their scores, or the record of its timeline."""
+) -> Callable[[Path], Scores | Timeline]:
+    """Return what finds the classes of a video with their scores, or its timeline."""
     from vidnas.deploy import predict_video
-    from vidnas.deploy.timeline_files import TimelineFolder, timeline_record
+    from vidnas.deploy.timeline_files import TimelineFolder
     from vidnas.deploy.windows import is_long, predict_timeline
 
     folder = None if request.out is None else TimelineFolder(request.out)
 
-    def predict(video: Path) -> dict[str, Any]:
-        if folder is None and not is_long(model, video):
+    def predict(video: Path) -> Scores | Timeline:
+        files = None if folder is None else folder.files_of(video)
+        if files is None and not is_long(model, video):
             return chosen(predict_video(model, video), request, model.card.multi_label)
         timeline = predict_timeline(
             model,
@@ -107,22 +115,31 @@ def _predictor(
             threshold=request.threshold,
             on_progress=partial(display.progress, f"Predicting {video.name}"),
         )
-        if folder is not None:
-            folder.write(video, timeline)
-        return timeline_record(timeline)
+        if files is not None:
+            files.write(timeline)
+        return timeline
 
     return predict
 
 
-def _show(video: str, found: dict[str, Any]) -> None:
+def _record(found: Scores | Timeline) -> dict[str, Any]:
+    """Return what was found as JSON has it."""
+    from vidnas.deploy.timeline_files import timeline_record
+
+    return found if isinstance(found, dict) else timeline_record(found)
+
+
+def _show(video: str, found: Scores | Timeline) -> None:
     show((video, "bold"))
-    if "events" in found:
-        for event in found["events"]:
-            show_event(event)
-        if not found["events"]:
-            show("  no class reaches the threshold at any time")
+    if isinstance(found, dict):
+        for name, score in found.items():
+            show(f"  {score:6.1%}  {name}")
+        if not found:
+            show("  no class reaches the threshold")
         return
-    if not found:
-        show("  no class reaches the threshold")
-    for name, score in found.items():
-        show(f"  {score:6.1%}  {name}")
+    from vidnas.deploy.timeline_files import event_record
+
+    for event in found.events:
+        show_event(event_record(event))
+    if not found.events:
+        show("  no class reaches the threshold at any time")

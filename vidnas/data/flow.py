@@ -166,7 +166,7 @@ def stream_flow(
     header = read_header(Path(path))  # without one, decoding says what is wrong
     size_px = estimation_size_px(header.short_px if header else 0)
     with stream_video(
-        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s
+        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s, held=False
     ) as frames:
         yield from _levels(frames, method)
 

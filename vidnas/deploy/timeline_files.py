@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,18 @@ from vidnas.core.text import escaped
 from vidnas.deploy.timeline import Event, Timeline
 
 _TIME_DIGITS, _SCORE_DIGITS = 3, 4
+_HEAD_CHARACTERS = 1 << 20
+_CLOCK = r"\d{2,}:\d\d:\d\d,\d{3}"
+_OWN = {
+    ".csv": re.compile(r"time_s,.*?\n\d+\.\d{3}(,\d\.\d{4})+\n", re.DOTALL),
+    ".json": re.compile(r'\{"duration_s": [\d.]+, "window_s": [\d.]+, "smoothing_s": '),
+    ".srt": re.compile(rf"\Z|1\n{_CLOCK} --> {_CLOCK}\n.* \d{{1,3}}%\n"),
+}
+"""How the files begin that an earlier run wrote, by what their names end in."""
+
+
+class NotOurs(UserError):
+    """A file in the place of one that is to be written, which somebody else wrote."""
 
 
 class TimelineFolder:
@@ -32,24 +46,49 @@ class TimelineFolder:
         self._folder = folder
         self._taken: set[str] = set()
 
-    def write(self, video: Path, timeline: Timeline) -> None:
-        """Write NAME.csv, NAME.json and NAME.srt, replacing those of an earlier run.
+    def files_of(self, video: Path) -> TimelineFiles:
+        """Return the place of a video's files, where there may be those of an earlier run.
 
         Videos of one name, of several folders, are numbered.
+
+        Raises:
+            NotOurs: somebody else's file is there.
         """
-        name = video.stem or video.name
+        name = _name_of(video)
         number, wanted = 1, name.casefold()
         while wanted in self._taken:
             number += 1
             wanted = f"{name}-{number}".casefold()
         self._taken.add(wanted)
-        name = name if number == 1 else f"{name}-{number}"
-        with replacing(self._folder / f"{name}.csv") as path:
+        files = TimelineFiles(self._folder, name if number == 1 else f"{name}-{number}")
+        for path in map(files.path, _OWN):
+            if (path.exists() or path.is_symlink()) and not _is_own(path):
+                raise NotOurs(
+                    f"{video}: its timeline would replace {path}, which vidnas did not write; "
+                    "choose another folder for --out, or move that file."
+                )
+        return files
+
+
+@dataclass(frozen=True)
+class TimelineFiles:
+    """The three files of a video: NAME.csv, NAME.json and NAME.srt."""
+
+    folder: Path
+    name: str
+
+    def path(self, suffix: str) -> Path:
+        """Return the file whose name ends in this."""
+        return self.folder / f"{self.name}{suffix}"
+
+    def write(self, timeline: Timeline) -> None:
+        """Write them."""
+        with replacing(self.path(".csv")) as path:
             _write_csv(path, timeline)
-        with replacing(self._folder / f"{name}.json") as path:
+        with replacing(self.path(".json")) as path:
             text = json.dumps(timeline_record(timeline)) + "\n"
             path.write_text(text, encoding="utf-8")
-        with replacing(self._folder / f"{name}.srt") as path:
+        with replacing(self.path(".srt")) as path:
             path.write_text(subtitles(timeline.events), encoding="utf-8", newline="\n")
 
 
@@ -82,6 +121,23 @@ def subtitles(events: Iterable[Event]) -> str:
         f"{escaped(event.name)} {event.score:.0%}\n"
         for number, event in enumerate(events, start=1)
     )
+
+
+def _name_of(video: Path) -> str:
+    """Return what the files of a video are called; what follows a dot belongs to the name of a
+    folder of images."""
+    if not video.is_dir():
+        return video.stem
+    return video.name if video.name.strip(".") else video.resolve().name
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether an earlier run wrote a file: it begins as ours do, and is no link."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return _OWN[path.suffix].match(file.read(_HEAD_CHARACTERS)) is not None
+    return False
 
 
 def _write_csv(path: Path, timeline: Timeline) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidnas.core.clip import SMOOTHING_S, THRESHOLD
 from vidnas.data.flow import Shown, resize_flow, stream_flow
-from vidnas.data.reading import Frames, stream_video
+from vidnas.data.reading import Frames, VideoStream, stream_video
 from vidnas.data.sampling import Clips, clips_of
 from vidnas.deploy.contract import Contract
 from vidnas.deploy.model import Model
@@ -46,7 +46,7 @@ def is_long(model: Model, path: Path | str) -> bool:
     Raises:
         VideoError: the video is missing, or is none.
     """
-    with stream_video(path, rate_fps=model.contract.rate_fps) as stream:
+    with _stream(model.contract, path) as stream:
         typical_s = (model.card.typical_frames or 0) / stream.rate_fps
         return stream.duration_s > max(LONG_S, _LONG_TYPICAL * typical_s)
 
@@ -77,9 +77,7 @@ def predict_timeline(
     window, hop = window_of(contract)
     places: list[int] = []
     rows: list[Tensor] = []
-    with stream_video(
-        path, size_px=contract.stored_px, rate_fps=contract.rate_fps, frames_min=2
-    ) as stream:
+    with _stream(contract, path) as stream:
         rate_fps, expected_s = stream.rate_fps, stream.duration_s
         seen = _Counted(stream)
         for starts, clips in _batches(_clips(seen, path, contract, window, hop)):
@@ -114,6 +112,17 @@ def window_scores(model: Model, network: Callable[..., Tensor], clips: Clips) ->
     with torch.inference_mode():
         scores = predict_scores(network, clips, torch.device("cpu"), task)
     return task.pooled(scores.view(-1, model.contract.squares, scores.shape[1]))
+
+
+def _stream(contract: Contract, path: Path | str) -> VideoStream:
+    """Read a video as a model sees it; no more of it is held than a window."""
+    return stream_video(
+        path,
+        size_px=contract.stored_px,
+        rate_fps=contract.rate_fps,
+        frames_min=2,
+        held=False,
+    )
 
 
 class _Counted:

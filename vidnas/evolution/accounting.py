@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 from typing_extensions import Self
 
 from vidnas.core.value import Value
 from vidnas.evolution.trial import Trial
 
+_RECORDING_S = 0.5
+"""By so much one climb may seem to begin before the last one of its worker was recorded."""
+
 
 class Accounting(Value):
     """The core-seconds of a search by use: those of all workers while candidates climbed."""
 
     workers: int
+    """The most that there were: of an earlier part of the search, as many as climbed at once."""
     finished_s: float
     """Training, with its validation, of candidates that ended as finished networks."""
     training_s: float
@@ -21,7 +26,8 @@ class Accounting(Value):
     besides_s: float
     """Measuring costs; loading clips and states, and writing these."""
     idle_s: float
-    """Nothing was climbing: starting workers, deciding, recording, and waiting for the end."""
+    """Nothing was climbing: starting workers, deciding, recording, and waiting for the end; or
+    there were fewer workers for a while."""
 
     @classmethod
     def of(
@@ -32,9 +38,10 @@ class Accounting(Value):
         Args:
             history: of its study: each trial as it was after each event.
             finished: numbers of the candidates that ended as finished networks.
-            workers: how many candidates climbed at the same time.
+            workers: how many candidates climbed at the same time, when it was last resumed.
             search_s: the time of the search.
         """
+        workers = max(workers, most_at_once(history))
         finished_s = training_s = worked_s = 0.0
         for trial in history:
             trained_s = _training_s(trial)
@@ -65,6 +72,17 @@ class Accounting(Value):
             "measuring, loading and saving": self.besides_s,
             "idle": self.idle_s,
         }
+
+
+def most_at_once(history: Sequence[Trial]) -> int:
+    """Return how many candidates climbed at the same time at most, as far as it follows from when
+    each evaluation was recorded and how long it took."""
+    changes: list[tuple[float, int]] = []
+    for trial in history:
+        began_s = max(trial.elapsed_s - trial.evaluation.seconds, 0.0) + _RECORDING_S
+        if began_s < trial.elapsed_s:
+            changes += [(began_s, 1), (trial.elapsed_s, -1)]
+    return max(accumulate(change for _, change in sorted(changes)), default=0)
 
 
 def _training_s(trial: Trial) -> float:

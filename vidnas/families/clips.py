@@ -150,8 +150,11 @@ class ClipBounds(Value):
         return [stride for stride in self.frame_stride if (frames - 1) * stride < self.max_frames]
 
     def for_streams(self) -> Self:
-        """The bounds without what only a whole clip says of itself."""
-        return self.model_copy(update={"sampling": ("dense",), "normalization": ("data",)})
+        """The bounds without what only a whole clip says of itself, and without single frames,
+        which have nothing to keep for the next step."""
+        frames = tuple(count for count in self.frames if count > 1) or self.frames
+        changed = {"sampling": ("dense",), "normalization": ("data",), "frames": frames}
+        return self.model_copy(update=changed)
 
     def nearest_clip(self, genes: ClipGenes) -> dict[str, Any]:
         """The genes of a clip within the bounds: each as large as wanted, or as large as can be."""

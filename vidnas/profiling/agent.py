@@ -30,6 +30,7 @@ from vidnas.profiling.wire import BEAT_S, GREETING, MOST_BYTES, Link, LinkLost
 
 TOKEN_VARIABLE = "VIDNAS_TARGET_TOKEN"
 DEFAULT_PORT = 7070
+MOST_PORT = 65535
 _UNKNOWN_MOST_BYTES = 4096
 _MOST_CONNECTIONS = 64
 
@@ -72,6 +73,7 @@ class Timer:
                 return {"failed": f"the process that timed it ended with {how}"}
             except LinkLost:
                 self._process.kill()  # nobody waits for it any more
+                self._process.join()  # or the next one would ask it
                 raise
         return answer
 
@@ -206,8 +208,8 @@ def serve(link: Link, timer: Timer, token: str) -> None:
 def _listen(host: str, port: int) -> None:
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(16)
     timer, free = Timer(), threading.BoundedSemaphore(_MOST_CONNECTIONS)
-    with socket.create_server((host, port)) as server:
-        print(f"Listening on {host}:{server.getsockname()[1]}; ", end="")
+    with _server(host, port) as server:
+        print(f"Listening on {_address(host, server.getsockname()[1])}; ", end="")
         print(f"on the other machine, set {TOKEN_VARIABLE}={token}", flush=True)
         while True:
             connection, _ = server.accept()
@@ -216,6 +218,28 @@ def _listen(host: str, port: int) -> None:
                 threading.Thread(target=_converse, args=arguments, daemon=True).start()
             else:
                 connection.close()
+
+
+def _server(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; end with one sentence where nobody can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        cause = str(getattr(error, "strerror", None) or error).partition(" (while ")[0]
+        sentence = f"{_address(host, port)} cannot be listened on ({cause}); choose another "
+        print(f"{sentence}--host or --port, or --port 0 for one that is free.", file=sys.stderr)
+        sys.exit(2)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 6 and int(text) <= MOST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give one from 0 to {MOST_PORT}")
+    return int(text)
 
 
 def _converse(
@@ -236,7 +260,7 @@ def main() -> None:
     """Answer on a port, or, where the connection is there already, on standard input and output."""
     parser = argparse.ArgumentParser(description="Times networks for vidnas on this machine.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port to listen on")
     parser.add_argument("--stdio", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     with contextlib.suppress(LinkLost, KeyboardInterrupt):

@@ -43,6 +43,9 @@ class StreamingStep(nn.Module):
         specs = network.architecture.inputs
         self.hop = hop or min(spec.frame_stride for spec in specs)
         """By how many frames of the video clips move."""
+        strides = [spec.frame_stride for spec in specs]
+        if hop is None and any(stride % self.hop for stride in strides):
+            raise CannotStream(f"its clips of strides {strides} do not move on together", "")
         self._spans = [_span(spec, self.hop) for spec in specs]
         self.takes = tuple(
             (1, spec.channels, span.count, spec.size_px, spec.size_px)

@@ -15,23 +15,29 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from vidnas.core import UserError
-from vidnas.profiling.agent import DEFAULT_PORT, TOKEN_VARIABLE, proof
+from vidnas.profiling.agent import DEFAULT_PORT, MOST_PORT, TOKEN_VARIABLE, proof
 from vidnas.profiling.wire import SILENCE_S, Link, LinkLost
 
 _NAME = re.compile(
     r"(?P<scheme>ssh|tcp)://((?P<user>\w[\w.-]*)@)?(?P<host>\w[\w.-]*|\[[0-9a-fA-F:.]+\])"
-    r"(:(?P<port>\d{1,5}))?(?P<python>/[^\s'\"]*)?"
+    r"(:(?P<port>\d{1,5}))?(/|(?P<python>/[^\s'\"]+( +[^\s'\"]+)*))?"
 )
 _PARTS = ("pairing.py", "wire.py", "agent.py")
 _NO_MODULE = "No module named "
 _ORDINARY_PYTHON = "python3"
 _MOST_COMPLAINT_BYTES = 1 << 16
 Answer = TypeVar("Answer")
+_OLDEST_PYTHON = (3, 9)
+_SSH_FAILED = 255
+"""With what ssh exits where it, and not the program there, went wrong."""
 _START_S = 60.0
 """What a login and the import of onnxruntime take on a slow board."""
-# Reads no byte more than the program from standard input: what follows is for the program.
+# Reads no byte more than the program from standard input: what follows is for the program. Old
+# Pythons understand it, too.
 _BOOTSTRAP = (
     "import os, sys\n"
+    f"if sys.version_info < {_OLDEST_PYTHON}:\n"
+    "    sys.exit('it is Python %d.%d' % sys.version_info[:2])\n"
     "left, parts = int(sys.argv.pop(1)), []\n"
     "while left:\n"
     "    part = os.read(0, left)\n"
@@ -73,7 +79,7 @@ class Target:
         """Read `ssh://user@host:port/path/of/python` or `tcp://host:port`.
 
         Raises:
-            UserError: it is neither.
+            UserError: it is neither, or there is no such port.
         """
         found = _NAME.fullmatch(text)
         if found is None or (found["scheme"] == "tcp" and (found["user"] or found["python"])):
@@ -82,6 +88,11 @@ class Target:
                 "Python than python3 write ssh://user@host/path/of/python."
             )
         port = int(found["port"]) if found["port"] else None
+        if port is not None and not 0 < port <= MOST_PORT:
+            raise UserError(
+                f"The target {text!r} has port {port}, and ports are from 1 to {MOST_PORT}; give "
+                "the one on which it listens."
+            )
         python = found["python"] or _ORDINARY_PYTHON
         return cls(text, found["scheme"], found["host"].strip("[]"), found["user"], port, python)
 
@@ -135,8 +146,8 @@ class Target:
         try:
             place = (self.host, self.port or DEFAULT_PORT)
             opened = socket.create_connection(place, timeout=SILENCE_S)
-        except OSError as error:
-            raise LinkLost(error.strerror or str(error)) from error
+        except (OSError, UnicodeError) as error:
+            raise LinkLost(getattr(error, "strerror", None) or str(error)) from error
         opened.settimeout(None)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message is two writes
         return Connection(Link(opened.fileno(), opened.fileno()), opened)
@@ -159,11 +170,13 @@ class Connection:
 
         Raises:
             LinkLost: nobody answers.
-            UserError: the token is wrong, or numpy or onnxruntime is missing there.
+            UserError: the token is wrong, or Python, numpy or onnxruntime is missing there.
         """
         self.link.patience_s = _START_S if target.scheme == "ssh" else SILENCE_S
+        greeted = False
         try:
             self.link.await_greeting()
+            greeted = True
             challenge, _ = self.link.receive()
             token = os.environ.get(TOKEN_VARIABLE, "") if challenge.get("challenge") else ""
             answer = self.request({"proof": proof(token, str(challenge.get("challenge")))})
@@ -171,6 +184,8 @@ class Connection:
             complaint = self._complaint()
             if _NO_MODULE in complaint:
                 raise _lacking(target, complaint.partition(_NO_MODULE)[2]) from error
+            if not greeted and self._has_ended_there():
+                raise _not_started(target, complaint) from error
             raise LinkLost(complaint or str(error)) from error
         self.link.patience_s = SILENCE_S
         if "refused" in answer:
@@ -207,6 +222,13 @@ class Connection:
                 with suppress(OSError):
                     pipe.close()
 
+    def _has_ended_there(self) -> bool:
+        """Return whether ssh reached the other machine, and what it started there has ended."""
+        if isinstance(self.carrier, socket.socket):
+            return False
+        code = self.carrier.poll()
+        return code is not None and 0 <= code < _SSH_FAILED
+
     def _complaint(self) -> str:
         """Return the last line of what went wrong on the way, once the way is closed."""
         if isinstance(self.carrier, socket.socket) or self.complaints is None:
@@ -222,6 +244,15 @@ def _lacking(target: Target, what: str) -> UserError:
     return UserError(
         f"The target {target.name} lacks {what.strip()}; install numpy and onnxruntime there, or "
         "name a Python that has them: ssh://user@host/path/of/python."
+    )
+
+
+def _not_started(target: Target, why: str) -> UserError:
+    oldest = ".".join(map(str, _OLDEST_PYTHON))
+    return UserError(
+        f"On the target {target.name} Python could not be started "
+        f"({why or 'it ended without a word'}); name another Python there, {oldest} or newer: "
+        "ssh://user@host/path/of/python."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from vidnas.report.drawing import FONT, QUIET, add, add_text
 from vidnas.report.layout import DETAIL_PX, HEADING_PX, MARGIN, TITLE_PX
-from vidnas.report.texts import text_width
+from vidnas.report.texts import shortened, text_width
 
 _BAR_PX, _ROW_PX, _LONGEST_PX = 13.0, 19.0, 420.0
 _MOST_TEXT_PX = 300.0
@@ -31,7 +31,8 @@ def draw_bars(title: str, groups: Mapping[str, Mapping[str, int]]) -> str:
         most = max(bars.values(), default=0) or 1
         for name, count in bars.items():
             baseline = y + 0.8 * _BAR_PX
-            add_text(svg, name, left - 8, baseline, DETAIL_PX, anchor="end")
+            shown = shortened(name, DETAIL_PX, _MOST_TEXT_PX)
+            add_text(svg, shown, left - 8, baseline, DETAIL_PX, anchor="end")
             length = _LONGEST_PX * count / most
             add(svg, "rect", x=left, y=y, width=length, height=_BAR_PX, rx=3, fill=_COLOUR)
             add_text(svg, f"{count:,}", left + length + 8, baseline, DETAIL_PX, colour=QUIET)

@@ -123,6 +123,11 @@ class Comparison:
         """What is compared, as people call it."""
         return f"validation {format_metric(self.headline)}" if self.headline else "fitness"
 
+    @property
+    def value_title(self) -> str:
+        """The same at the beginning of a sentence; the name of a metric keeps its capitals."""
+        return self.value_name[0].upper() + self.value_name[1:]
+
     def value_of(self, trial: Trial) -> float:
         """Return what a candidate is compared by: its headline or its fitness."""
         share = trial.evaluation.headline_share if self.headline else None

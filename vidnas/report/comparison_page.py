@@ -98,8 +98,7 @@ def _hover(one: Spread, studies: int, comparison: Comparison) -> str:
 
 
 def _styled(figure: go.Figure, comparison: Comparison) -> go.Figure:
-    name = comparison.value_name
     figure.update_yaxes(
-        title=name[0].upper() + name[1:], tickformat=".0%" if comparison.headline else ""
+        title=comparison.value_title, tickformat=".0%" if comparison.headline else ""
     )
     return styled(figure, height=420)

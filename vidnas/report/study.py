@@ -229,9 +229,8 @@ class StudyReport:
         own, rival = self.winner.validation, others[0].validation
         assert rival is not None
         said = (
-            f"Validation chose {self.winner.name}: {format_percent(own.headline_share)} of "
-            f"{own.clips} validation clips, the next best of the others being "
-            f"{others[0].name} with {format_percent(rival.headline_share)}."
+            f"Validation chose {self.winner.name}: {_reached(own)} validation clips, the next best "
+            f"of the others being {others[0].name} with {format_percent(rival.headline_share)}."
         )
         if self.winner.voters:
             return (
@@ -303,6 +302,15 @@ class StudyReport:
             line.append(by_number[current])
             current = by_number[current].proposal.parent
         return line[::-1]
+
+
+def _reached(metrics: AnyMetrics) -> str:
+    """Return a headline with what it is of: only top-1 is a share of the clips."""
+    share = format_percent(metrics.headline_share)
+    if metrics.headline == "top1":
+        return f"{share} of {metrics.clips}"
+    accuracy = " accuracy" if metrics.headline == "mean_class" else ""
+    return f"{share} {metrics.headline_name}{accuracy} on {metrics.clips}"
 
 
 def _validated(card: ModelCard) -> tuple[float, float]:

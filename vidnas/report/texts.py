@@ -27,6 +27,16 @@ def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
     return ems * size_px * (_BOLD if bold else 1.0)
 
 
+def shortened(text: str, size_px: float, width_px: float) -> str:
+    """Return a text that fits in a width: its beginning, where it is longer."""
+    if text_width(text, size_px) <= width_px:
+        return text
+    length = 0
+    while length < len(text) and text_width(f"{text[: length + 1]}…", size_px) <= width_px:
+        length += 1
+    return f"{text[:length]}…"
+
+
 @lru_cache(_KEPT)
 def wrap(text: str, size_px: float, width_px: float, *, bold: bool = False) -> tuple[str, ...]:
     """Break each line of a text, at commas where it can be, into lines of at most that width.

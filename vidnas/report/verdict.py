@@ -87,6 +87,8 @@ def _lost_classes(test: Metrics, classes: tuple[str, ...]) -> Iterator[str]:
 
 
 def _imbalance(report: StudyReport) -> Iterator[str]:
+    if report.winner is not None and report.winner.multi_label:
+        return  # what is counted are combinations of classes, and mAP is a mean over classes
     counts = {name: n for name, n in report.videos.get("train", {}).items() if n}
     if len(counts) < 2:
         return

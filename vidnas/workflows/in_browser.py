@@ -10,16 +10,20 @@ from vidnas.deploy.model import load_architecture
 from vidnas.deploy.shipping import ONNX_FILE
 from vidnas.evolution.study import Study
 from vidnas.report.in_browser import InBrowser
-from vidnas.workflows.page import BEST_FOLDER, read_winner, write_page
+from vidnas.report.page import write_report
+from vidnas.workflows.page import BEST_FOLDER, read_report, read_winner
 from vidnas.workflows.request import SearchRequest
 from vidnas.workflows.web_runtime import web_runtime
 
+RUNTIME_PAGE_FILE = "report-with-runtime.html"
+"""Not `report.html`, which every search in the folder and `vidnas page` replace."""
 _USUAL_RATE_FPS = 25.0
 """Where videos are read at their own rate, which no browser tells."""
 
 
 def write_page_with_runtime(folder: Path) -> Path:
-    """Write the page of a study anew, with its network and what runs it in a browser.
+    """Write `report-with-runtime.html`: the page of a study as it is now, with its network and what
+    runs it in a browser.
 
     Raises:
         UserError: the study is not finished, its network takes more than frames, or the runtime
@@ -45,6 +49,5 @@ def write_page_with_runtime(folder: Path) -> Path:
         "clips_per_video": CLIPS_PER_VIDEO,
         "activation": card.task.activation,
     }
-    return write_page(
-        study, title, InBrowser(network.read_bytes(), runtime.script, runtime.wasm, clips)
-    )
+    in_browser = InBrowser(network.read_bytes(), runtime.script, runtime.wasm, clips)
+    return write_report(read_report(study, title, in_browser), folder / RUNTIME_PAGE_FILE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from vidnas.core.bounds import CARD
 from vidnas.core.text import cause_of
-from vidnas.data.splits import SPLITS
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, load_card
@@ -17,7 +15,7 @@ from vidnas.evolution.study import Study
 from vidnas.profiling.blocks import BlockTimes
 from vidnas.report.in_browser import InBrowser
 from vidnas.report.mistakes import Mistakes
-from vidnas.report.page import write_report
+from vidnas.report.page import render, write_report
 from vidnas.report.study import EnsembleReport, StudyReport
 from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
 from vidnas.workflows.listener import Listener
@@ -30,13 +28,23 @@ BEST_FOLDER = "best"
 ENSEMBLE_FILE = "ensemble/ensemble.json"
 
 
-def write_page(study: Study, title: str, in_browser: InBrowser | None = None) -> Path:
+def write_page(study: Study, title: str) -> Path:
     """Write `report.html`; without a winner it says that the search is unfinished.
 
     Raises:
         UserError: a record in the folder is damaged.
     """
-    report = StudyReport(
+    return write_report(read_report(study, title), study.folder / PAGE_FILE)
+
+
+def read_report(study: Study, title: str, in_browser: InBrowser | None = None) -> StudyReport:
+    """Return what the page of a study shows.
+
+    Raises:
+        UserError: a record in the folder is damaged.
+    """
+    clips = known_clips(study.folder)
+    return StudyReport(
         title=title,
         folder=str(study.folder),
         history=study.history,
@@ -49,21 +57,11 @@ def write_page(study: Study, title: str, in_browser: InBrowser | None = None) ->
         models=read_models(study.folder),
         accounting=read_accounting(study),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE, CARD),
-        videos=_count_videos(study.folder),
+        videos=clips.counts if clips else {},
         mistakes=read_record(Mistakes, study.folder / BEST_FOLDER / MISTAKES_FILE, CARD),
         blocks=read_record(BlockTimes, study.folder / BEST_FOLDER / BLOCKS_FILE),
         in_browser=in_browser,
     )
-    return write_report(report, study.folder / PAGE_FILE)
-
-
-def _count_videos(folder: Path) -> dict[str, dict[str, int]]:
-    """Return the numbers of videos by split and class that a study remembers of its clips."""
-    known = known_clips(folder)
-    counts: dict[str, Counter[str]] = {}
-    for _, _, names, split in known.videos if known else ():
-        counts.setdefault(split, Counter())[names] += 1
-    return {split: dict(counts[split]) for split in SPLITS if split in counts}
 
 
 def try_page(study: Study, title: str, listener: Listener) -> Path | None:
@@ -85,6 +83,15 @@ def rewrite_page(folder: Path) -> Path:
         UserError: the folder is not a study of `vidnas search`, or something in it is damaged.
     """
     return write_page(Study.read(folder), SearchRequest.read(folder).title)
+
+
+def render_page(folder: Path) -> str:
+    """Return what `rewrite_page` would write, and write nothing.
+
+    Raises:
+        UserError: as `rewrite_page`.
+    """
+    return render(read_report(Study.read(folder), SearchRequest.read(folder).title))
 
 
 def read_winner(folder: Path) -> ModelCard | None:

@@ -177,7 +177,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         }
         asked = request.model_copy(update=known)
         write_record(asked, request.out / REQUEST_FILE)
-        record_clips(request.out, dataset, cache.fingerprint)
+        record_clips(request.out, dataset, cache.fingerprint, cache)
         job = SearchJob(request, plan, study, cache, listener)
         with _pausing():
             with executor:

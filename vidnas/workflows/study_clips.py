@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from typing_extensions import Self
 from vidnas.core import UserError
 from vidnas.core.bounds import LISTING, require_within
 from vidnas.core.value import Value
+from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
+from vidnas.data.splits import SPLITS
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import CONFIG_NAME
@@ -30,16 +33,29 @@ class StudyClips(Value):
     fingerprint: str
     videos: tuple[tuple[str, str, str, str], ...]
     """Path, content, classes and split of each."""
+    skipped: tuple[int, ...] = ()
+    """Places in `videos` of those that could not be used; empty in lists that do not say it."""
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Self:
-        """Return what a study remembers of its clips."""
+    def of(cls, dataset: Dataset, cache: ClipCache | None = None) -> Self:
+        """Return what a study remembers of its clips; the cache knows which of them are used."""
         files = dataset.files()
         videos = tuple(
             (dataset.relative(video.path), content, dataset.names(video.labels), video.split)
             for video, content in zip(dataset.videos, dataset.contents(files), strict=True)
         )
-        return cls(fingerprint=dataset.fingerprint(files), videos=videos)
+        skipped = () if cache is None else _skipped(videos, cache)
+        return cls(fingerprint=dataset.fingerprint(files), videos=videos, skipped=skipped)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The numbers of videos that are used, by split and class."""
+        found: dict[str, Counter[str]] = {}
+        skipped = {*self.skipped}
+        for place, (_, _, names, split) in enumerate(self.videos):
+            if place not in skipped:
+                found.setdefault(split, Counter())[names] += 1
+        return {split: dict(found[split]) for split in SPLITS if split in found}
 
     def changes(self, now: StudyClips) -> str:
         """Return what differs now, for people: "2 were added (a.mp4, b.mp4)"."""
@@ -60,6 +76,18 @@ class StudyClips(Value):
         for path, *use in self.videos:  # spans of one file have one path
             found.setdefault(path, set()).add((use[0], use[1], use[2]))
         return found
+
+
+def _skipped(videos: Iterable[tuple[str, str, str, str]], cache: ClipCache) -> tuple[int, ...]:
+    """Return the places of the videos that a cache does not hold, which has them in this order."""
+    left = Counter(zip(cache.paths, cache.contents, strict=True))
+    skipped = []
+    for place, (path, content, *_) in enumerate(videos):
+        if left[path, content]:
+            left[path, content] -= 1
+        else:
+            skipped.append(place)
+    return tuple(skipped)
 
 
 def _contents(uses: Iterable[_Use]) -> set[str]:
@@ -128,12 +156,23 @@ def recorded_flow(folder: Path) -> FlowMethod | None:
         return None
 
 
-def record_clips(folder: Path, dataset: Dataset, fingerprint: str) -> None:
-    """Remember the clips of a study in its folder, unless the list is too long to be read again."""
+def record_clips(
+    folder: Path, dataset: Dataset, fingerprint: str, cache: ClipCache | None = None
+) -> None:
+    """Remember the clips of a study in its folder, unless the list is too long to be read again.
+
+    Args:
+        folder: of the study.
+        dataset: its clips.
+        fingerprint: of the data set.
+        cache: knows which clips could not be used; None where nobody looked.
+    """
     known = known_clips(folder)
     if known is not None and known.fingerprint == fingerprint:
-        return
-    clips = StudyClips.of(dataset)
+        used = len(known.videos) - len(known.skipped)
+        if cache is None or used == len(cache):
+            return
+    clips = StudyClips.of(dataset, cache)
     try:
         require_within(record_text(clips).encode(), CLIPS_FILE, LISTING)
     except UserError:

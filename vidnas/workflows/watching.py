@@ -1,7 +1,8 @@
-"""The page of a study on this machine's own address, written anew while a search runs in it."""
+"""The page of a study on this machine's own address, made anew while a search runs in it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -14,9 +15,13 @@ from pathlib import Path
 
 from vidnas.core import UserError
 from vidnas.core.text import cause_of
+from vidnas.deploy.finalists import MODELS_FOLDER
 from vidnas.deploy.model import MODEL_FILE
 from vidnas.evolution.storage import DATABASE_NAME
-from vidnas.workflows.page import BEST_FOLDER, ENSEMBLE_FILE, rewrite_page
+from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
+from vidnas.workflows.page import BEST_FOLDER, ENSEMBLE_FILE, render_page
+from vidnas.workflows.request import REQUEST_FILE
+from vidnas.workflows.study_clips import CLIPS_FILE
 
 _HOST = "127.0.0.1"
 _POLL_MS = 5_000
@@ -29,15 +34,24 @@ _SERVER_S = 30.0
 
 
 def version_of(folder: Path) -> str:
-    """Return a text that changes when something in the study does, without reading it."""
-    names = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{BEST_FOLDER}/{MODEL_FILE}", ENSEMBLE_FILE)
+    """Return a text that changes when something that the page shows does, without reading it."""
     found = []
-    for name in names:
+    for path in _shown_files(folder):
         with suppress(OSError):
-            found.append(f"{name} {(folder / name).stat().st_mtime_ns}")
+            found.append(f"{path} {path.stat().st_mtime_ns}")
     if not (folder / DATABASE_NAME).exists():
         found.append(str(time.time() // _SERVER_S))
-    return "; ".join(found)
+    # Names from outside do not come into the page that carries its version.
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def _shown_files(folder: Path) -> Iterator[Path]:
+    """Yield what the page is made from, in the order of its names; some may not be there yet."""
+    trials = (DATABASE_NAME, f"{DATABASE_NAME}-wal")
+    yield from (folder / name for name in (*trials, REQUEST_FILE, CLIPS_FILE, ENSEMBLE_FILE))
+    yield from (folder / BEST_FOLDER / name for name in (MODEL_FILE, MISTAKES_FILE, BLOCKS_FILE))
+    with suppress(OSError):
+        yield from sorted((folder / MODELS_FOLDER).glob(f"*/{MODEL_FILE}"))
 
 
 class LivePage:
@@ -47,7 +61,7 @@ class LivePage:
         self._folder = folder
         self._lock = threading.Lock()
         self._version, self._html = "", b""
-        self._made, self._took_s = 0.0, 0.0
+        self._made, self._took_s = float("-inf"), 0.0
         script = (files("vidnas.report") / "templates" / "live.js").read_text(encoding="utf-8")
         self._script = f"<script>{script.replace('POLL_MS', str(_POLL_MS))}</script></body>"
 
@@ -63,14 +77,15 @@ class LivePage:
 
         Raises:
             UserError: it cannot be made.
+            OSError: a file went away or cannot be read.
         """
         with self._lock:
             version = self.version
             if version != self._version or not self._html:
                 began = time.monotonic()
-                page = rewrite_page(self._folder).read_text(encoding="utf-8")
-                before, _, after = page.rpartition("</body>")
-                self._html = (before + self._script + after).encode()
+                before, _, after = render_page(self._folder).rpartition("</body>")
+                script = self._script.replace("PAGE_VERSION", version)
+                self._html = (before + script + after).encode()
                 self._version, self._made = version, time.monotonic()
                 self._took_s = self._made - began
             return self._html
@@ -135,8 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _show_page(self) -> None:
         try:
             html, status = self.server.page.html(), HTTPStatus.OK
-        except UserError as error:  # a file that a search is writing is whole a moment later
-            html, status = str(error).encode(errors="replace"), HTTPStatus.SERVICE_UNAVAILABLE
+        except (UserError, OSError) as error:  # what a search is writing is whole a moment later
+            said = cause_of(error) if isinstance(error, OSError) else str(error)
+            html, status = said.encode(errors="replace"), HTTPStatus.SERVICE_UNAVAILABLE
         kind = "text/html" if status == HTTPStatus.OK else "text/plain"
         self._answer(status, html, f"{kind}; charset=utf-8")
 
@@ -146,8 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
-        self.end_headers()
         with suppress(ConnectionError):  # whoever asked has gone
+            self.end_headers()
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:

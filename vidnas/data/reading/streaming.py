@@ -56,6 +56,7 @@ def stream_video(
     end_s: float | None = None,
     images_fps: float = IMAGES_FPS,
     frames_min: int = 1,
+    held: bool = True,
 ) -> VideoStream:
     """Decode a video, or the span [start_s, end_s) of it, frame by frame, on a grid of one rate.
 
@@ -73,6 +74,8 @@ def stream_video(
         end_s: end of the span in seconds.
         images_fps: the rate at which a folder of images was recorded.
         frames_min: fewer frames than this are an error.
+        held: whether all of its frames are held, in memory or on a disk; what they take in all is
+            then bounded.
 
     Raises:
         VideoError: missing, not a video, or larger than the bounds. The stream raises it, too, when
@@ -88,6 +91,7 @@ def stream_video(
             rate_fps=rate_fps,
             span_s=(start_s or 0.0, end_s),
             frames_min=frames_min,
+            held=held,
         )
 
 
@@ -107,6 +111,7 @@ class VideoStream:
         rate_fps: float | None,
         span_s: tuple[float, float | None],
         frames_min: int,
+        held: bool,
     ) -> None:
         """Stream a video; see `stream_video`."""
         self._path, self._source = path, source
@@ -120,7 +125,7 @@ class VideoStream:
         """The rate of the grid."""
         self._span_s = span_s
         self._share = Share(source.times_s, source.missing_s, source.rate_fps, span_s)
-        self._check_bounds(size_px)
+        self._check_bounds(size_px, held=held)
         self._frames = self._decode(size_px, frames_min)
 
     @property
@@ -160,7 +165,7 @@ class VideoStream:
                 frames[count - 1] = frame
             return frames[:count]
 
-    def _check_bounds(self, size_px: int | None) -> None:
+    def _check_bounds(self, size_px: int | None, *, held: bool) -> None:
         if not 0 < self.rate_fps <= RATE_MAX_FPS:
             raise VideoError(
                 self._path, f"no usable frame rate ({self.rate_fps:g} frames per second)"
@@ -172,8 +177,9 @@ class VideoStream:
         check_length(self._path, len(within), shown_s * self.rate_fps, self.rate_fps)
         # The last frame is shown for as long as one at the video's own rate.
         self._expected = 1 + round(shown_s * self.rate_fps)
-        width, height = scaled_size(*self._source.size, size_px)
-        check_bytes(self._path, shown_s * self.rate_fps, 3 * width * height)
+        if held:
+            width, height = scaled_size(*self._source.size, size_px)
+            check_bytes(self._path, shown_s * self.rate_fps, 3 * width * height)
 
     def _decode(self, size_px: int | None, frames_min: int) -> Generator[Frames]:
         to_array = Converter(size_px)

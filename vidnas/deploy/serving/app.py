@@ -11,12 +11,12 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from vidnas.core import NotFinite
 from vidnas.core.version import VERSION
 from vidnas.deploy.model import Model
 from vidnas.deploy.serving.answers import ClassScore, Health, Prediction, Refusal, ServedModel
+from vidnas.deploy.serving.hosts import KnownHosts
 from vidnas.deploy.serving.limits import ServingLimits
 from vidnas.deploy.serving.metrics import CountRequests, Metrics
 from vidnas.deploy.serving.predictor import Answer, Predictor, Unusable
@@ -40,10 +40,11 @@ _FORM: dict[str, Any] = {
         }
     },
 }
+_STRANGER = "The host has a name that does not belong here"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Refusal, "description": meaning}
     for code, meaning in {
-        400: "The form is malformed, or the connection ended",
+        400: f"The form is malformed, or the connection ended. {_STRANGER}",
         408: "The video took too long to arrive",
         413: "The request is too large",
         415: "The request is no form",
@@ -81,14 +82,16 @@ class _Turns:
             self._left += 1
 
 
-def create_app(model: Model, limits: ServingLimits, hosts: tuple[str, ...] = ("*",)) -> FastAPI:
+def create_app(
+    model: Model, limits: ServingLimits, hosts: tuple[str, ...] | None = None
+) -> FastAPI:
     """Return the application that serves a model.
 
     Args:
         model: what scores the videos.
         limits: what is refused.
-        hosts: the names under which it may be asked for; another site that had its own name lead
-            here is refused.
+        hosts: the names under which it may be asked for, None for any; another site that had its
+            own name lead here is refused.
 
     Raises:
         UserError: the network takes what cannot be computed from a video here.
@@ -104,7 +107,14 @@ def create_app(model: Model, limits: ServingLimits, hosts: tuple[str, ...] = ("*
             yield
 
     # The documentation pages that FastAPI has load scripts from elsewhere.
-    app = FastAPI(title="vidnas", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="vidnas",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={400: {"model": Refusal, "description": _STRANGER}},
+    )
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -152,7 +162,8 @@ def create_app(model: Model, limits: ServingLimits, hosts: tuple[str, ...] = ("*
         )
 
     paths = frozenset(getattr(route, "path", "") for route in app.routes)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    if hosts is not None:
+        app.add_middleware(KnownHosts, names=hosts)
     app.add_middleware(CountRequests, metrics=metrics, paths=paths)
     return app
 

@@ -14,6 +14,7 @@ from vidnas.core import UserError
 from vidnas.core.text import cause_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.serving.app import create_app
+from vidnas.deploy.serving.hosts import host_in_url
 from vidnas.deploy.serving.limits import ServingLimits
 from vidnas.deploy.serving.punctual import PunctualProtocol
 
@@ -46,8 +47,19 @@ def serve(
             video here.
     """
     with closing(listen(host, port)) as listening:
-        app = create_app(model, limits, _LOOPBACK if is_loopback(host) else ("*",))
-        Server(app, lambda: on_ready(_url(listening))).run(sockets=[listening])
+        app = create_app(model, limits, known_names(host, listening))
+        Server(app, lambda: on_ready(url_of(listening))).run(sockets=[listening])
+
+
+def known_names(host: str, listening: socket.socket) -> tuple[str, ...] | None:
+    """Return under which names a server may be asked for that listens on this host.
+
+    None for any: a machine that others reach has names that it does not know itself.
+    """
+    address = listening.getsockname()[0]
+    if not is_loopback(address):
+        return None
+    return tuple(dict.fromkeys((*_LOOPBACK, host_in_url(address), host_in_url(host))))
 
 
 def is_loopback(host: str) -> bool:
@@ -98,7 +110,7 @@ def listen(host: str, port: int) -> socket.socket:
         # body of an answer waits until its head is acknowledged, which takes clients 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         cause = cause_of(error).partition(" (while ")[0]  # Python repeats the address
         raise UserError(
             f"{host} port {port} cannot be listened on ({cause}); choose another --host or --port, "
@@ -106,6 +118,7 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _url(listening: socket.socket) -> str:
+def url_of(listening: socket.socket) -> str:
+    """Return the address of a server that listens."""
     host, port = listening.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{host_in_url(host)}:{port}"

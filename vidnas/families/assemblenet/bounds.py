@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
+from typing_extensions import Self
 
 from vidnas.families.assemblenet.architecture import (
     DEPTHS,
@@ -78,6 +79,12 @@ class AssembleNetBounds(Bounds):
             "width": self.widths,
             "attention": self.attentions,
         }
+
+    def for_streams(self) -> Self:
+        """The bounds without flow that is computed inside, which needs whole clips: its stems take
+        frames."""
+        stems = tuple("rgb" if kind == "flow" else kind for kind in self.stems)
+        return super().for_streams().model_copy(update={"stems": stems})
 
     def hold(self, architecture: AssembleNet) -> bool:
         """Whether the architecture lies within the bounds."""

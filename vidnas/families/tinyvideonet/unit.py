@@ -184,7 +184,10 @@ def canonical_block(block: Block, entry: Extent, rules: Rules, *, causal: bool =
     A gene cannot matter where its neutral value resolves to the same layers.
     """
     units = block_units(block, 0, entry, rules, causal=causal)
-    for genes in _neutral_genes(block):
+    genes_to_try = [*_neutral_genes(block)]
+    if causal and 1 < entry.frames < block.temporal_kernel:  # it has no more to look back to
+        genes_to_try.append({"temporal_kernel": entry.frames})
+    for genes in genes_to_try:
         neutral = block.model_copy(update=genes)
         same = block_units(neutral, 0, entry, rules, causal=causal) == units
         if neutral != block and same:

@@ -8,9 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from vidnas.core import Cost
 from vidnas.deploy.card import ModelCard
 from vidnas.evolution.trial import Trial
+from vidnas.report.cost_kinds import CostKind, compared
 from vidnas.report.plots.style import (
     BLUE,
     GREY,
@@ -36,11 +36,11 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
     """Plot every candidate by its cost, and the finished networks by what they became; the rejected
     ones in a strip below, the limit as a line."""
     ok = report.of_status("ok")
-    cost_of = _latency_ms if any(_latency_ms(one.evaluation.cost) for one in ok) else _macs
+    kind = compared(report.limits, [one.evaluation.cost for one in ok], any)
     worth = share if (by_share := shows_shares(report)) else _fitness
-    trained = _by_cost(ok, report, cost_of)
-    rejected = _by_cost(report.of_status("rejected"), report, cost_of)
-    finished = _finished(report, trained, cost_of) if by_share else []
+    trained = _by_cost(ok, report, kind)
+    rejected = _by_cost(report.of_status("rejected"), report, kind)
+    finished = _finished(report, trained, kind) if by_share else []
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.87, 0.13], vertical_spacing=0.03
     )
@@ -63,7 +63,7 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
     _add_finished(figure, report, finished, trained, worth)
     bar = {"color": GREY, "size": 13, "symbol": "line-ns-open", "line": {"width": 1.5}}
     add(2, "rejected, not trained", rejected, mode="markers", marker=bar)
-    limit = report.limits.latency_ms if cost_of is _latency_ms else report.limits.macs
+    limit = kind.limit(report.limits)
     if limit is not None:
         dashed = {"color": RED, "width": 1.5, "dash": "dash"}
         figure.add_vline(x=limit, line=dashed)
@@ -72,10 +72,8 @@ def accuracy_against_cost(report: StudyReport) -> go.Figure:
         )
     shown = [cost for _, cost in (*trained, *rejected)]
     figure.update_xaxes(**cost_axis(shown if limit is None else [*shown, limit]))
-    by_latency = cost_of is _latency_ms
-    figure.update_xaxes(tickformat="~g" if by_latency else "~s")
-    title = "Latency, ms (logarithmic)" if by_latency else "MACs (logarithmic)"
-    figure.update_xaxes(title=title, row=2, col=1)
+    figure.update_xaxes(tickformat=kind.tickformat)
+    figure.update_xaxes(title=kind.axis, row=2, col=1)
     if by_share:
         shares = [share(one) for one, _ in trained] + [y for _, y, _ in finished]
         figure.update_yaxes(**share_axis(report.headline, shares), row=1, col=1)
@@ -104,9 +102,7 @@ def _fitness(trial: Trial) -> float:
     return trial.fitness
 
 
-def _finished(
-    report: StudyReport, trained: Sequence[_Placed], cost_of: Callable[[Cost | None], float | None]
-) -> list[_Finished]:
+def _finished(report: StudyReport, trained: Sequence[_Placed], kind: CostKind) -> list[_Finished]:
     """Return the finished networks with what validation says of them, and where they came from; a
     vote has the cost of all its voters."""
     placed = {one.number: (one, cost) for one, cost in trained}
@@ -114,7 +110,7 @@ def _finished(
     for card in report.finished:
         if card.validation and card.trial in placed:
             trial, cost = placed[card.trial]
-            together = cost_of(card.cost) if card.voters else None
+            together = kind.of(card.cost) if card.voters else None
             place = (trial, together or cost)
             found.append((card, card.validation.headline_share, place))
     return found
@@ -169,20 +165,10 @@ def _became(card: ModelCard, trial: Trial) -> str:
     return f"{hover(trial)}<br><b>{said}</b>"
 
 
-def _by_cost(
-    trials: Sequence[Trial], report: StudyReport, cost_of: Callable[[Cost | None], float | None]
-) -> list[_Placed]:
+def _by_cost(trials: Sequence[Trial], report: StudyReport, kind: CostKind) -> list[_Placed]:
     """Return the trials whose cost is known, with that cost."""
-    costs = ((trial, cost_of(report.cost_of(trial))) for trial in trials)
+    costs = ((trial, kind.of(report.cost_of(trial))) for trial in trials)
     return [(trial, cost) for trial, cost in costs if cost is not None]
-
-
-def _latency_ms(cost: Cost | None) -> float | None:
-    return cost.latency.p50_ms if cost and cost.latency else None
-
-
-def _macs(cost: Cost | None) -> float | None:
-    return cost.macs if cost else None
 
 
 def _front(trained: Sequence[_Placed], worth: Callable[[Trial], float]) -> list[_Placed]:

@@ -1,7 +1,7 @@
 // The page of a search that runs: shown anew when there is something new, but not under the hands of
 // somebody who reads it.
 (() => {
-  let busy = false, seen = null;
+  let busy = false;
   for (const kind of ["pointerdown", "keydown", "input"]) addEventListener(kind, () => busy = true);
   const note = document.createElement("button");
   note.type = "button";
@@ -14,8 +14,7 @@
     if (document.hidden) return;
     try {
       const { version } = await (await fetch("version")).json();
-      seen ??= version;
-      if (version === seen) return;
+      if (version === "PAGE_VERSION") return;
       if (busy) document.body.append(note); else location.reload();
     } catch { /* the watch has ended: the page stays as it is */ }
   }, POLL_MS);

@@ -1,23 +1,27 @@
 // Glue: the page of a study, below its plots.
 
 // The limit: of the finished networks, the cheapest first and each better than those before it, the
-// last one within what the slider says is shown. The slider is logarithmic.
+// last one within what the slider says is shown. The slider is logarithmic, and starts at the answer.
 const slider = document.getElementById("limit");
 if (slider) {
   const choices = [...document.querySelectorAll(".choice")];
   const costs = choices.map((one) => Number(one.dataset.cost));
   const most = Number(slider.dataset.most), least = costs[0];
   const unit = slider.labels[0].textContent.startsWith("Latency") ? " ms" : " MACs";
-  const choose = () => {
-    const within = least * (most / least) ** (slider.value / slider.max) * (1 + 1e-9);
-    const index = costs.findLastIndex((cost) => cost <= within);
+  const show = (index, within) => {
     choices.forEach((one, at) => { one.hidden = at !== index; });
     const said = `within ${Number(within.toPrecision(3)).toLocaleString("en")}${unit}: ${choices[index].dataset.said}`;
     slider.setAttribute("aria-valuetext", said);
     document.getElementById("limit-said").textContent = said;
   };
-  slider.addEventListener("input", choose);
-  choose();
+  slider.addEventListener("input", () => {
+    const within = least * (most / least) ** (slider.value / slider.max) * (1 + 1e-9);
+    show(costs.findLastIndex((cost) => cost <= within), within);
+  });
+  const answer = choices.findIndex((one) => !one.hidden);
+  const start = answer === choices.length - 1 ? most : costs[answer];
+  if (most > least) slider.value = slider.max * Math.log(start / least) / Math.log(most / least);
+  show(answer, start);
 }
 
 // A candidate: opened by a link, a click on a plot, or the address of the page.

@@ -30,9 +30,12 @@ const theme = () => {
     },
   };
 };
-const draw = async (place) => {
-  if (place.dataset.drawn) return;
-  place.dataset.drawn = "yes";
+const drawn = new Map();
+const draw = (place) => {
+  if (!drawn.has(place)) drawn.set(place, drawNow(place));
+  return drawn.get(place);
+};
+const drawNow = async (place) => {
   const [library, packed] = await Promise.all([plotly(), unpack(`packed-${place.id}`)]);
   const figure = JSON.parse(packed);
   const layout = {...figure.layout, template: theme()};
@@ -67,12 +70,21 @@ const redraw = (more) => places.filter((one) => one.layout)
   .forEach((one) => window.Plotly.relayout(one, {template: theme(), ...more}));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw({}));
 // Plots are drawn for the width of the window: draw them again for the width of the paper.
+const visible = () => places.filter((one) => one.offsetParent);
 addEventListener("beforeprint", () => {
   document.documentElement.classList.add("paper");
-  places.forEach(draw);
+  visible().forEach(draw);
   redraw({width: 660});
 });
 addEventListener("afterprint", () => {
   document.documentElement.classList.remove("paper");
   redraw({autosize: true});
+});
+// What nobody has scrolled to is drawn first: the browser waits for nothing once it prints. Printed
+// from a menu, such a plot says on the paper why it is blank.
+addEventListener("keydown", async (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "p") return;
+  event.preventDefault();
+  await Promise.allSettled(visible().map(draw));
+  print();
 });
