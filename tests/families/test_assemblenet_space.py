@@ -290,7 +290,9 @@ def test_each_other_mutation_changes_its_gene(name: str, default: AssembleNetSpa
             assert pair[0] == pair[1].model_copy(update={"dilation": pair[0].dilation})
         else:
             assert child != parent
-            assert child.model_copy(update={name: getattr(parent, name)}) == parent
+            own = (name, "frame_stride") if name == "frames" else (name,)  # it gives way
+            restored = {gene: getattr(parent, gene) for gene in own}
+            assert child.model_copy(update=restored) == parent
         assert " -> " in phrase
 
 

@@ -141,7 +141,8 @@ def test_each_mutation_outside_the_modules_changes_its_gene(name: str) -> None:
     change = NETWORK_MUTATIONS[name](parent, rng, default.bounds)
     assert change is not None
     genes, phrase = change
-    assert set(genes) == {name} and genes[name] != getattr(parent, name)
+    assert {name} <= genes.keys() <= {name, "frame_stride"}  # which gives way to more frames
+    assert genes[name] != getattr(parent, name)
     assert " -> " in phrase
 
 

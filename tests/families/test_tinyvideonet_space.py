@@ -82,7 +82,9 @@ def test_each_mutation_changes_its_gene_and_nothing_else(
             }
             assert differing == {name}
         elif name in TinyVideoNet.model_fields:
-            assert child.model_copy(update={name: getattr(parent, name)}) == parent
+            own = (name, "frame_stride") if name == "frames" else (name,)  # it gives way
+            restored = {gene: getattr(parent, gene) for gene in own}
+            assert child.model_copy(update=restored) == parent
         else:
             added = 1 if name == "add_block" else -1
             assert len(child.blocks) == len(parent.blocks) + added
