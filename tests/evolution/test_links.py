@@ -72,5 +72,5 @@ def test_states_behind_a_link_are_nobodys_to_remove(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "states", most_bytes=5)
     for digest in ("best", "worst"):
         folder.file(digest).write_bytes(b"precious")
-    folder.make_room(["best", "worst"])
+    folder.make_room(["best", "worst"], began_s=0)
     assert len(list((tmp_path / "elsewhere").iterdir())) == 2
