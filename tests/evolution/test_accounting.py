@@ -80,9 +80,14 @@ def test_the_gain_is_taken_on_the_highest_rung_that_both_reached() -> None:
 def test_a_head_start_is_said() -> None:
     first = ok(0.3)
     heir = first.model_copy(update={"metrics": {**first.metrics, "inherited": 0.98}})
-    child = trial(3, heir).climbed(ok(0.8), 2.0)
-    said = str(Gain.of(child, [*DESIGNS, child]))
-    assert said.endswith("It started with 98.0% of its parameters as its parent had learned them.")
+    child = trial(3, heir)
+    gain = Gain.of(child, [*DESIGNS, child])
+    assert gain is not None  # its parent's training counts: it is compared with all of the design's
+    assert (gain.climbed, gain.fitness) == ((0, 1), (0.3, 0.6))
+    assert str(gain).endswith(
+        "where they stood after the search, on rungs 0 and 1. It started with 98.0% of its "
+        "parameters as its parent had learned them."
+    )
 
 
 def test_a_loss_is_said_as_well() -> None:

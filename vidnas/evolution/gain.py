@@ -12,7 +12,9 @@ from vidnas.evolution.trial import Trial
 
 
 class Gain(Value):
-    """A candidate beside the best design of its study, on the highest rung that both reached."""
+    """A candidate beside the best design of its study, on the highest rung that both reached; one
+    that began with what its parent had learned, whose rungs say less than it was trained, where
+    both stand."""
 
     number: int
     """Of the candidate."""
@@ -21,7 +23,7 @@ class Gain(Value):
     climbed: tuple[int, int]
     """The highest rung that each reached, the candidate first."""
     fitness: tuple[float, float]
-    """On the rung that both reached, the candidate's first."""
+    """There, the candidate's first."""
     headline: str
     """The metric that people are shown first."""
     shares: tuple[float, float] | None
@@ -38,18 +40,20 @@ class Gain(Value):
         if not designs:
             return None
         best = max(designs, key=lambda one: one.rank)
-        rung = min(trial.rung, best.rung)
-        mine, other = trial.evaluations[rung], best.evaluations[rung]
+        inherited = trial.evaluations[0].metrics.get("inherited", 0.0)
+        rungs = (trial.rung, best.rung)
+        rung, other_rung = rungs if inherited else (min(rungs),) * 2
+        mine, other = trial.evaluations[rung], best.evaluations[other_rung]
         assert mine.fitness is not None and other.fitness is not None  # they are ok
         share, others = mine.headline_share, other.metrics.get(mine.headline)
         return cls(
             number=trial.number,
             design=best.number,
-            climbed=(trial.rung, best.rung),
+            climbed=rungs,
             fitness=(mine.fitness, other.fitness),
             headline=mine.headline,
             shares=None if share is None or others is None else (share, others),
-            inherited=trial.evaluations[0].metrics.get("inherited", 0.0),
+            inherited=inherited,
         )
 
     def __str__(self) -> str:
@@ -69,12 +73,15 @@ class Gain(Value):
         found = ", ".join(
             f"{change} ({fact})" for change, fact in zip(differences, facts, strict=True)
         )
-        start = ""
+        where = f"on rung {min(self.climbed)}, the highest that both reached."
         if self.inherited:
-            share = format_percent(self.inherited)
-            start = f" It started with {share} of its parameters as its parent had learned them."
+            mine_on, other_on = self.climbed
+            where = (
+                f"where they stood after the search, on rungs {mine_on} and {other_on}. It started "
+                f"with {format_percent(self.inherited)} of its parameters as its parent had "
+                "learned them."
+            )
         return (
             f"Trial {self.number} against trial {self.design}, the best design that the search "
-            f"started from: {found} on rung {min(self.climbed)}, the highest that both reached."
-            f"{start}"
+            f"started from: {found} {where}"
         )
