@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -11,7 +12,7 @@ from pydantic import NonNegativeInt
 from vidnas.cli.console import say, show
 from vidnas.cli.live import Display
 from vidnas.workflows.options import Limits, RecordedRequest, Storage
-from vidnas.workflows.request import StrategyName
+from vidnas.workflows.request import SearchRequest, StrategyName
 
 app = App(
     name="study",
@@ -96,4 +97,10 @@ def merge(request: MergeRequest) -> None:
 
 def _tell(folder: Path, count: int) -> None:
     show(f"{folder} starts with {count} trials")
-    say(f"Continue with: vidnas search CLIPS --out {folder} --evaluations TOTAL ...")
+    asked, said = SearchRequest.read(folder), []
+    for name in ("family", "strategy", "runtime", "seed"):
+        if (value := getattr(asked, name)) != SearchRequest.model_fields[name].default:
+            said.append(f"{SearchRequest.option(name)} {value}")
+    said += [f"--limit {limit}" for limit in asked.limits]
+    words = ["vidnas search", quote(str(asked.clips)), "--out", quote(str(folder)), *said]
+    say(f"Continue with: {' '.join(words)} --evaluations TOTAL ...")

@@ -38,9 +38,13 @@ class Judging:
         Where several have the same time to be finished, it is taken for a vote of the two fittest.
         """
         fittest = sorted(trials, key=lambda one: one.rank, reverse=True)[: min(workers, 2)]
-        finished_s = self._asked_when_finished * sum(map(self._clip_s, trials))
         answer_s = self._asked_of_answer * sum(map(self._clip_s, fittest))
-        return finished_s / workers + answer_s + _PAGE_S
+        return self.finished_s(trials, workers) + answer_s + _PAGE_S
+
+    def finished_s(self, trials: Sequence[Trial], workers: int) -> float:
+        """Return how long it takes to judge these once they are finished, each by one worker."""
+        clips_s = [self._clip_s(trial) for trial in trials]
+        return self._asked_when_finished * max(sum(clips_s) / workers, *clips_s, 0.0)
 
     @property
     def _asked_when_finished(self) -> int:

@@ -209,7 +209,7 @@ class Comparison:
             "failed": statuses.count("failed"),
             "search_s": study.history[-1].elapsed_s if study.history else 0.0,
             "metric": test.headline if test else self.headline,
-            "validation": None if best is None or not self.headline else self.value_of(best),
+            "validation": self._validation(best, card),
             "fitness": best and best.fitness,
             "gain_over_design": shares and shares[0] - shares[1],
             "test": test and test.headline_share,
@@ -222,6 +222,13 @@ class Comparison:
             "macs": cost and cost.macs,
             "within_limits": card and card.within_limits,
         }
+
+    def _validation(self, best: Trial | None, card: ModelCard | None) -> float | None:
+        """Return the validation metric of the network that is the answer, or of the best candidate
+        where none is finished."""
+        if card is not None and card.validation is not None:
+            return card.validation.headline_share
+        return None if best is None or not self.headline else self.value_of(best)
 
     @property
     def notes(self) -> list[str]:

@@ -160,15 +160,17 @@ def _finish(
     train_s: float | None,
     listener: Listener,
 ) -> list[Candidate]:
-    """Finish trials as their study's finalists were; those that are finished stay as they are,
-    unless another time is asked for.
+    """Finish trials as their study's finalists were, or in another time; those that are finished
+    stay as they are.
 
     Raises:
         UserError: the search has not ended, or none of them could be finished.
     """
     times = {card.trial: _budget_s(card) for card in map(load_card, finished_models(study.folder))}
     longest_s = max(times.values(), default=_budget_s(load_card(study.folder)))
-    finalists = [Finalist(trial, train_s or times.get(trial.number, longest_s)) for trial in trials]
+    finalists = [
+        Finalist(trial, times.get(trial.number) or train_s or longest_s) for trial in trials
+    ]
     if not finalists:
         return []
     total_s = sum(one.budget_s for one in finalists) / executor.slots
@@ -180,7 +182,7 @@ def _finish(
         cache,
         ClipEvaluation.of_study(study.config).training,
         executor,
-        on_tick=clock(listener, "Finishing", total_s),
+        on_tick=clock(listener, {"Finishing": total_s, "Testing": 0.0}),
     )
     finished = {model.card.trial for model in models}
     for lost in (trial.number for trial in trials if trial.number not in finished):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,12 +42,20 @@ class Listener:
         """Take how a training run stands after an epoch."""
 
 
-def clock(listener: Listener, task: str, total_s: float | None) -> Callable[[], None]:
-    """Return a function that tells the listener how much of a timed task has passed by now."""
+def clock(listener: Listener, tasks: Mapping[str, float]) -> Callable[[], None]:
+    """Return a function that tells the listener how much of timed tasks has passed by now.
+
+    They follow each other. Where the last takes longer than expected, its end is unknown.
+    """
     began = time.monotonic()
 
     def tick() -> None:
         passed_s = time.monotonic() - began
-        listener.progress(task, passed_s if total_s is None else min(passed_s, total_s), total_s)
+        for task, total_s in tasks.items():
+            if passed_s < total_s:
+                listener.progress(task, passed_s, total_s)
+                return
+            passed_s -= total_s
+        listener.progress(task, passed_s, None)
 
     return tick

@@ -25,7 +25,7 @@ def open_model_clips(
 
     Args:
         model: the model.
-        folder: it comes from, of a model or of a study.
+        folder: it comes from, of a model, also one within its study, or of a study.
         clips: what `load_dataset` reads; None for those of the study, if it is one.
         listener: is told of the decoding, and why there are no clips.
 
@@ -36,7 +36,8 @@ def open_model_clips(
     Raises:
         UserError: the clips that are given cannot be used, or have other classes than the model.
     """
-    asked = SearchRequest.read(folder) if (folder / REQUEST_FILE).is_file() else None
+    study = _study_of(folder)
+    asked = SearchRequest.read(study) if study is not None else None
     if clips is not None:
         return _open(model, load_dataset(clips, seed=asked.seed if asked else 0), listener)
     if asked is None:
@@ -53,6 +54,13 @@ def open_model_clips(
             f"with --clips. {error}"
         )
         return None
+
+
+def _study_of(folder: Path) -> Path | None:
+    """Return the study that a folder is or lies in, as `best` and `models/trial-17` do."""
+    folder = folder.resolve()
+    places = folder, *folder.parents[:2]
+    return next((place for place in places if (place / REQUEST_FILE).is_file()), None)
 
 
 def _open(model: Model, dataset: Dataset, listener: Listener) -> ClipCache:

@@ -253,12 +253,13 @@ class Request(Value):
         """Tell Cyclopts which fields are options, and their names."""
         for name, field in cls.model_fields.items():
             field.kw_only = not field.is_required()
+            hidden: dict[str, Any] = {"show_default": False} if field.default == () else {}
             field.metadata.append(
                 Parameter(
                     name=cls.option(name),
                     help=" ".join((field.description or "").split()),
                     negative_iterable=(),
-                    show_default=False if field.default == () else None,
+                    **hidden,
                 )
             )
 

@@ -13,7 +13,9 @@ from vidnas.core.value import Value
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.ladder import ETA
+from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import STRATEGIES, Strategy, make_strategy, strategy_settings
+from vidnas.evolution.strategies.pareto import OBJECTIVES
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
 from vidnas.profiling.runtimes import engine_of
@@ -125,6 +127,16 @@ class Plan(Value):
         left_s += self.rest_s - _STARTING_S - judging_s
         return min(max(left_s, self.finish_s / 2), 2 * self.finish_s)
 
+    def overrun(self, total_s: float) -> str | None:
+        """Return a sentence on a search that takes longer than its budget; None if it does not."""
+        if self.budget_s is None or total_s <= (1 + _REST_SHARE) * self.budget_s:
+            return None
+        return (
+            f"The search is going to take about {format_duration(total_s)} in all, longer than its "
+            f"budget of {format_duration(self.budget_s)}: so long it takes to ask what is finished "
+            "about all videos of the validation and the test split."
+        )
+
     def __str__(self) -> str:
         finish = f"{format_duration(self.finish_s)} to finish the best"
         rest = f"about {format_duration(self.rest_s)} for start-up, testing and export"
@@ -219,9 +231,8 @@ def _require_enough(request: SearchRequest, search_s: float, rung_s: float) -> N
     needed_s = _STARTING_S + 2 * rung_s
     if search_s >= needed_s:
         return
-    least_s = _LEAST_REST_S + (
-        needed_s + request.train_time_s if request.train_time_s else needed_s / (1 - _OF_WORK)
-    )
+    work_s = needed_s + request.train_time_s if request.train_time_s else needed_s / (1 - _OF_WORK)
+    least_s = max(work_s + _LEAST_REST_S, work_s / (1 - _REST_SHARE))
     raise UserError(
         f"--budget {format_duration(request.budget_s or 0)} leaves "
         f"{format_duration(max(search_s, 0))} to search, and a first round of candidates needs "
@@ -349,6 +360,27 @@ def require_streaming(request: SearchRequest) -> None:
         raise UserError(
             "The limit frame_latency is measured in ONNX Runtime on this machine; leave "
             "--target and --runtime out, or limit latency instead."
+        )
+
+
+def require_reproducible(request: SearchRequest, limits: Limits) -> None:
+    """Reject a deterministic search in which timings decide.
+
+    Raises:
+        UserError: its limits are of latencies, or it trades them off.
+    """
+    traded = (request.objectives or OBJECTIVES) if request.strategy == "pareto" else ()
+    if not request.deterministic:
+        return
+    if limits.latency_ms or limits.frame_latency_ms:
+        raise UserError(
+            "A deterministic search cannot keep a limit on latency, because timings vary; limit "
+            "macs or parameters instead."
+        )
+    if "latency" in traded:
+        raise UserError(
+            "A deterministic search cannot trade off latency, because timings vary; give "
+            "--objective accuracy --objective macs."
         )
 
 

@@ -34,6 +34,7 @@ from vidnas.workflows.plan import (
     planned_sampling,
     planned_space,
     planned_strategy,
+    require_reproducible,
     require_streaming,
     rung_training,
     searched_family,
@@ -118,6 +119,7 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
     )
     limits = Limits.parse(request.limits)
+    require_reproducible(request, limits)
     if limits.frame_latency_ms is not None:
         require_streaming(request)
     if request.target is not None:

@@ -14,6 +14,7 @@ from vidnas.core.durations import format_duration
 from vidnas.core.process import available_cores
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.finalists import (
+    Finalist,
     choose_finalists,
     finished_models,
     ranked_models,
@@ -146,16 +147,11 @@ class SearchJob:
                 f"None of {len(self.study.trials)} candidates could be trained; see "
                 f"{self.request.out} for why each failed, and give more time or a higher limit."
             )
-        finish_s = self.plan.finish_s
-        finalists = choose_finalists(self.study, finish_s, workers)
-        if self.request.train_time_s is None:
-            judging_s = Judging.of(self.cache).expected_s([one.trial for one in finalists], workers)
-            finish_s = self.plan.finish_after(self.study.history[-1].elapsed_s, judging_s)
-            finalists = choose_finalists(self.study, finish_s, workers)
+        finalists, tasks = self._finalists(workers)
         names = ", ".join(str(one.trial.number) for one in finalists)
         self.listener.say(
-            f"Finishing trials {names} from where they stand, {format_duration(finish_s)}; "
-            "validation picks the answer."
+            f"Finishing trials {names} from where they stand, "
+            f"{format_duration(tasks['Finishing'])}; validation picks the answer."
         )
         with _on_this_machine(executor, workers) as local:
             train_finalists(
@@ -164,12 +160,30 @@ class SearchJob:
                 self.cache,
                 ClipEvaluation.of_study(self.study.config).training,
                 local,
-                on_tick=clock(self.listener, "Finishing", finish_s),
+                on_tick=clock(self.listener, tasks),
                 on_lost=lambda trial, error: self.listener.remark(
                     f"Trial {trial.number} could not be finished ({error}), and is left out."
                 ),
             )
         return ranked_models(finished_models(self.study.folder), self.cache)
+
+    def _finalists(self, workers: int) -> tuple[list[Finalist], dict[str, float]]:
+        """Return who is to be finished, and how long it takes to finish and to test them; say so if
+        that is beyond the budget."""
+        finish_s, searched_s = self.plan.finish_s, self.study.history[-1].elapsed_s
+        finalists, judging = choose_finalists(self.study, finish_s, workers), Judging.of(self.cache)
+        if self.request.train_time_s is None:
+            judging_s = judging.expected_s([one.trial for one in finalists], workers)
+            finish_s = self.plan.finish_after(searched_s, judging_s)
+            finalists = choose_finalists(self.study, finish_s, workers)
+        trials = [one.trial for one in finalists]
+        total_s = searched_s + finish_s + judging.expected_s(trials, workers)
+        if remark := self.plan.overrun(total_s):
+            self.listener.remark(remark)
+        return finalists, {
+            "Finishing": finish_s,
+            "Testing": judging.finished_s(trials, workers),
+        }
 
 
 def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:

@@ -60,7 +60,7 @@ class StudyStatus(Value):
     """Search time, over all resumptions, at which something was last recorded."""
     since_last_trial_s: float | None
     remaining_s: float | None
-    """Estimate of the search time left after the last trial."""
+    """Estimate of the time that is left until the answer; None where nobody knows."""
     candidates_per_minute: float
     accounting: Accounting | None
     """Where the core-seconds went; None while a search runs, and for one started from Python."""
@@ -93,6 +93,8 @@ def read_status(folder: Path) -> StudyStatus:
     last, searching = study.last_recorded, study.is_being_searched()
     # A search stops starting candidates a little before its time is up.
     ended = winner is not None and not searching
+    since_s = max((datetime.now() - last).total_seconds(), 0.0) if last else None
+    passed_s = since_s or 0.0 if searching else 0.0
     answer = tally.best if winner is None or winner.trial is None else study.trials[winner.trial]
     rungs = Counter(trial.rung for trial in study.trials if trial.evaluation.status == "ok")
     return StudyStatus(
@@ -114,11 +116,24 @@ def read_status(folder: Path) -> StudyStatus:
         best=TrialFacts.of(tally.best),
         gain=None if answer is None else Gain.of(answer, study.trials),
         elapsed_s=elapsed_s,
-        since_last_trial_s=max((datetime.now() - last).total_seconds(), 0.0) if last else None,
-        remaining_s=0.0 if ended else tally.remaining_s(elapsed_s),
+        since_last_trial_s=since_s,
+        remaining_s=0.0 if ended else _remaining_s(request, tally, elapsed_s, passed_s),
         candidates_per_minute=per_minute(tally.evaluated, elapsed_s),
         accounting=None if searching else read_accounting(study),
         winner=winner,
         chance=None if test is None else describe_chance(test, classes),
         warning=None if test is None else chance_warning(test, classes),
     )
+
+
+def _remaining_s(
+    request: SearchRequest | None, tally: Tally, elapsed_s: float, passed_s: float
+) -> float | None:
+    """Estimate how long it takes until the answer, some time after the last trial; what is not
+    searched of a budget is for finishing and testing."""
+    left_s = tally.remaining_s(elapsed_s)
+    if left_s is None:
+        return None
+    if request is not None and request.budget_s is not None and tally.budget_s is not None:
+        left_s += request.budget_s - tally.budget_s
+    return max(left_s - passed_s, 0.0)
