@@ -295,3 +295,47 @@ def test_a_rung_is_expected_to_take_a_candidate_what_the_last_one_did(took_s, ha
     one = Trial(0, Proposal(Toy(widths=(1,))), evaluation, 0.0)
     assert time.has_room_to_climb(75.0, one) is has_room
     assert not time.has_room_to_climb(100.0, one)
+
+
+def heir(number: int, fitness: float, parent: int, inherited: float = 0.9) -> Trial:
+    """A child that begins with what its parent has learned."""
+    proposal = Proposal(Toy(widths=(number + 1,)), parent)
+    found = ok(fitness).model_copy(update={"metrics": {"inherited": inherited}})
+    return Trial(number, proposal, found, 0.0)
+
+
+def test_a_child_that_does_not_reach_what_its_parent_had_is_held() -> None:
+    parent = born(0, 0.3)
+    ladder = ladder_of([parent, born(1, 0.1), born(2, 0.1), up(parent, 0.6)], rungs=4)
+    child = heir(3, 0.5, parent=0)
+    ladder.observe(child)
+    assert numbers(ladder.earned(set())) == [3]  # on the lowest rung it has had no time
+    ladder.observe(up(child, 0.55))
+    assert numbers(ladder.leaders({0}))[0] == 3  # rather than that a worker idles
+
+
+def test_who_is_held_takes_no_place_from_others() -> None:
+    first = [born(n, 0.5) for n in range(4)]
+    above = [up(one, fitness) for one, fitness in zip(first, (0.9, 0.7, 0.2, 0.1), strict=True)]
+    heirs = [heir(n, 0.6, parent=0) for n in (4, 5)]
+    behind, ahead = (up(one, fitness) for one, fitness in zip(heirs, (0.8, 0.95), strict=True))
+    ladder = ladder_of([*first, *above, *heirs, behind, ahead], rungs=4)
+    assert numbers(ladder.earned(set())) == [5]
+    assert numbers(ladder.earned({5})) == [0]  # of six two climb
+    for n in (6, 7, 8):
+        one = born(n, 0.5)
+        ladder.observe(one)
+        ladder.observe(up(one, 0.1))
+    assert numbers(ladder.earned({5, 0})) == [1]  # of nine three, and 4 has more than 1
+
+
+def test_who_began_at_random_is_not_held_to_a_parent() -> None:
+    first = [born(n, 0.5) for n in range(3)]
+    above = [up(one, fitness) for one, fitness in zip(first, (0.9, 0.2, 0.1), strict=True)]
+    child = heir(3, 0.6, parent=0, inherited=0.0)
+    ladder = ladder_of([*first, *above, child, up(child, 0.8)], rungs=4)
+    ladder.observe(up(above[0], 0.95))
+    others = [born(n, 0.5) for n in (4, 5)]
+    for one in (*others, *(up(one, 0.1) for one in others)):
+        ladder.observe(one)
+    assert 3 in numbers(ladder.earned(set()))

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from vidnas.families import Network, create_network, families
+from vidnas.families.tinyvideonet.alignment import aligned
+from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.training.inheritance import inherit
 
 GRAPHS = ["assemblenet", "tinystreams"]
@@ -33,7 +35,7 @@ def test_connections_keep_their_weights(name: str) -> None:
         before = learned(parent)
         child = create_network(space.mutate(architecture, rng)[0], 3)
         fresh = child.connection_weights()
-        inherit(child, parent.lineage(parent.state_dict()))
+        inherit(child, parent.state_dict(), parent)
         for edge, weight in child.connection_weights().items():
             known = before.get(edge)
             if 1.0 in (known, fresh[edge]):  # of a node with one input: no weight
@@ -50,8 +52,60 @@ def test_a_network_inherits_all_of_itself(name: str) -> None:
     rng = np.random.default_rng(1)
     architecture = build(max_size_px=32, max_frames=8).random(rng)
     parent, child = create_network(architecture, 3), create_network(architecture, 3)
-    assert inherit(child, parent.lineage(parent.state_dict())) == 1.0
+    assert inherit(child, parent.state_dict(), parent) == 1.0
     for (key, own), other in zip(
         child.state_dict().items(), parent.state_dict().values(), strict=True
     ):
         assert torch.equal(own, other) or key.startswith("normalizations"), key
+
+
+def deeper(design: int, **genes: int) -> tuple[Network, Network]:
+    """A design of Tiny Video Networks, trained as it were, and a child with other blocks."""
+    parent = DESIGNS[design].model_copy(update={"size_px": 32})
+    first, second, *rest = parent.blocks
+    changed = second.model_copy(update=genes)
+    child = parent.model_copy(update={"blocks": (first, changed, *rest)})
+    return create_network(parent, 3).eval(), create_network(child, 3).eval()
+
+
+def test_a_further_repeat_changes_nothing_until_it_has_learned() -> None:
+    torch.manual_seed(0)
+    repeats = DESIGNS[0].blocks[1].repeats
+    parent, child = deeper(0, repeats=repeats + 1)
+    inherit(child, parent.state_dict(), parent)
+    clip = torch.rand(1, *parent.architecture.inputs[0].shape()[1:])
+    assert torch.allclose(child(clip), parent(clip), atol=1e-5)
+    child.train()(torch.cat([clip, 1 - clip])).sum().backward()
+    new = child.get_submodule(f"units.{DESIGNS[0].blocks[0].repeats + repeats}")
+    assert any(one.grad is not None and one.grad.any() for one in new.parameters())
+
+
+def test_blocks_behind_a_new_one_keep_what_they_learned() -> None:
+    torch.manual_seed(0)
+    architecture = DESIGNS[0].model_copy(update={"size_px": 32})
+    first, second, *rest = architecture.blocks
+    again = {"repeats": 1, "spatial_stride": 1, "temporal_stride": 1, "skip": True}
+    new = first.model_copy(update=again)
+    changed = architecture.model_copy(update={"blocks": (first, new, second, *rest)})
+    parent, child = (create_network(one, 3).eval() for one in (architecture, changed))
+    inherit(child, parent.state_dict(), parent)
+    clip = torch.rand(1, *architecture.inputs[0].shape()[1:])
+    assert torch.allclose(child(clip), parent(clip), atol=1e-5)
+    again = create_network(architecture, 3).eval()
+    inherit(again, child.state_dict(), child)
+    assert torch.allclose(again(clip), parent(clip), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "places"),
+    [
+        ("abc", "abc", [0, 1, 2]),
+        ("abc", "xyz", [0, 1, 2]),
+        ("abc", "axbc", [0, None, 1, 2]),
+        ("abc", "xabc", [None, 0, 1, 2]),
+        ("abc", "ac", [0, 2]),
+        ("abc", "axby", [0, None, 1, 2]),
+    ],
+)
+def test_blocks_are_found_again(parent: str, child: str, places: list[int | None]) -> None:
+    assert aligned(parent, child) == places

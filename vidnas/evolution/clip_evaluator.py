@@ -256,11 +256,11 @@ class ClipEvaluator:
         if not self.settings.inherit or self.states is None:
             return {}
         learned = self.states.weights(self.parent.digest) if self.parent else {}
-        if self.parent and learned:
-            with torch.device("meta"):  # for the names alone
-                parent = create_network(self.parent, network.num_classes)
-            learned = parent.lineage(learned)
-        return {"inherited": inherit(network, learned)}
+        if self.parent is None or not learned:
+            return {"inherited": 0.0}
+        with torch.device("meta"):  # for the names alone
+            parent = create_network(self.parent, network.num_classes)
+        return {"inherited": inherit(network, learned, parent)}
 
 
 def _climb(rung: int) -> int:

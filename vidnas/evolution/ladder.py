@@ -36,7 +36,7 @@ class _Rung:
     """One rung, of one group."""
 
     reached: list[_Place] = field(default_factory=list)
-    """All that were ok here, also those that went on."""
+    """All that were ok here, also those that went on; those that are held are the last."""
     paused: list[_Place] = field(default_factory=list)
     """Those that wait here and may climb."""
 
@@ -60,17 +60,25 @@ class Ladder:
         """By group and rung."""
         self._paused: dict[int, Trial] = {}
         """By number."""
+        self._hurdles: dict[int, float] = {}
+        """What a child that inherited has to reach, by number."""
+        self._fitness: dict[int, float] = {}
+        """Of all that were ok, where they stand, by number."""
+        self._held: set[int] = set()
+        """Numbers of those that are not as fit as their hurdle asks."""
 
     def observe(self, trial: Trial) -> None:
         """Take a candidate to the rung that it climbed, or off the ladder."""
         before = self._paused.pop(trial.number, None)
+        self._hold(trial)
         for group in self._groups_of(trial):
             if before is not None:
                 paused = self._rungs[group, before.rung].paused
                 del paused[bisect_left(paused, _place(before))]
             if trial.evaluation.status == "ok":
                 rung = self._rungs[group, trial.rung]
-                insort(rung.reached, _place(trial))
+                held = trial.number in self._held
+                insort(rung.reached, (math.inf, trial.number) if held else _place(trial))
                 if trial.rung < self.top:
                     insort(rung.paused, _place(trial))
         if trial.evaluation.status == "ok" and trial.rung < self.top:
@@ -89,7 +97,7 @@ class Ladder:
         """
         earned = [
             one
-            for one in self._heads(busy)
+            for one in self._heads(busy | self._held)
             if any(
                 self._rungs[group, one.rung].has_earned(_place(one))
                 for group in self._groups_of(one)
@@ -97,6 +105,24 @@ class Ladder:
             or self._keeps_up(one, busy)
         ]
         return sorted(earned, key=lambda one: (-one.rung, *_place(one)))
+
+    def _hold(self, trial: Trial) -> None:
+        """Hold a child back that began with what its parent had learned, has climbed a rung since,
+        and is still less fit than its parent was when it was first judged.
+
+        On low rungs such children are ahead of all that began at random, whatever they are worth,
+        and would take every place. The lowest rung alone is too short for what is new in them.
+        """
+        parent, evaluation = trial.proposal.parent, trial.evaluation
+        if not trial.earlier and parent is not None and evaluation.metrics.get("inherited"):
+            self._hurdles[trial.number] = self._fitness.get(parent, -math.inf)
+        if evaluation.status == "ok":
+            self._fitness[trial.number] = trial.fitness
+        behind = trial.fitness < self._hurdles.get(trial.number, -math.inf)
+        if behind and 0 < trial.rung < self.top:
+            self._held.add(trial.number)
+        else:
+            self._held.discard(trial.number)
 
     def _keeps_up(self, one: Trial, busy: Set[int]) -> bool:
         """Return whether a candidate is the first of those that normalise clips as it does to climb

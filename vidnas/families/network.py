@@ -74,7 +74,14 @@ class Network(nn.Module, ABC):
         diagram's boxes; empty where a family has none."""
         return {}
 
-    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
         """Tensors of the network's state under the names by which children know them: the same
-        wherever places do not change along a lineage. They share their memory."""
+        wherever places do not change along a lineage. They share their memory.
+
+        Args:
+            state: tensors by their names in the network.
+            parent: from whose names theirs are taken where places have moved since.
+        """
         return dict(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -15,24 +16,38 @@ _Before = Callable[[int, int], int]
 """How many places of a kernel of this size lie before its output, along this axis."""
 
 
-def inherit(network: nn.Module, learned: Mapping[str, Tensor]) -> float:
+@runtime_checkable
+class Passing(Protocol):
+    """Layers that a skip connection may lead around."""
+
+    def pass_through(self) -> None:
+        """Begin as the identity, where the skip connection allows it."""
+
+
+def inherit(
+    network: nn.Module, learned: Mapping[str, Tensor], parent: Network | None = None
+) -> float:
     """Copy into a network what another one has learned in tensors of the same name.
 
     Layers keep their weights, as in Real et al., Large-Scale Evolution of Image Classifiers, ICML
     2017 ("Weight inheritance"); of those that mutation made wider, narrower or of another kernel
-    size, the part that both have. The statistics of the input clips stay the network's own: they
-    belong to the data.
+    size, the part that both have. New layers beside a skip connection begin as the identity. The
+    statistics of the input clips stay the network's own: they belong to the data.
 
     Args:
         network: a freshly built one; what is not inherited keeps its random weights.
-        learned: the parent's state, as its `lineage` names it, on any device and of any
-            floating-point type.
+        learned: the parent's state, on any device and of any floating-point type.
+        parent: whose state it is; its weights do not matter. Where unset, tensors go by the names
+            that they have.
 
     Returns:
         The share of the network's parameters that were inherited.
     """
-    lineage = network.lineage if isinstance(network, Network) else dict
+    lineage: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    if parent is not None and isinstance(network, Network):
+        lineage, learned = partial(network.lineage, parent=parent), parent.lineage(learned)
     modules = dict(network.named_modules())
+    known: set[str] = set()
     causal = tuple(f"{path}." for path, one in modules.items() if isinstance(one, OverPast))
     inherited = everything = 0
     for path, module in modules.items():
@@ -47,6 +62,11 @@ def inherit(network: nn.Module, learned: Mapping[str, Tensor]) -> float:
             for name, own in lineage({place: tensor.detach()}).items():
                 if name in learned and learned[name].ndim == own.ndim:
                     inherited += min(_graft(own, learned[name], before), size)
+                    known.add(path)
+    for path, module in modules.items():
+        is_new = not any(one == path or one.startswith(f"{path}.") for one in known)
+        if known and is_new and isinstance(module, Passing):
+            module.pass_through()
     return inherited / max(everything, 1)
 
 

@@ -283,8 +283,8 @@ def _require_used(request: SearchRequest) -> None:
 def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
     """Return what holds unless other settings are asked for: the study's, or the family's.
 
-    At least half of the evaluations are left to children, and a tournament stays the same share of
-    a population that is smaller for it.
+    At least half of the evaluations are left to children. Of a population that is smaller for it, a
+    tournament stays the same share, and children get fewer mutations, and sooner one alone.
     """
     config = _config_of(request)
     if config is not None:
@@ -292,8 +292,13 @@ def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
         return EvolutionDefaults(**{name: config.strategy[name] for name in names})
     defaults = searched_family(request.family).evolution
     population = max(min(defaults.population, plan.evaluations // 2), 1)
-    tournament = max(defaults.tournament * population // defaults.population, 1)
-    return defaults.model_copy(update={"population": population, "tournament": tournament})
+    share = population / defaults.population
+    return EvolutionDefaults(
+        population=population,
+        tournament=max(int(defaults.tournament * share), 1),
+        mutations=max(round(defaults.mutations * share), 1),
+        mutation_decay=max(defaults.mutation_decay * share, 1.0),
+    )
 
 
 def planned_inheritance(request: SearchRequest) -> bool:

@@ -16,7 +16,7 @@ from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import EvolutionDefaults, Space
 
 _DEFAULTS = EvolutionDefaults()
-_NICHES_DRAWN = 2
+_NICHES_DRAWN = 4
 _DRAWS = 3  # of a parent, until its child is new
 _FURTHER = 10  # mutations that a child may get because it was tried before
 
@@ -25,8 +25,9 @@ _FURTHER = 10  # mutations that a child may get because it was tried before
 class Evolution(Strategy):
     """Mutates the winners of tournaments among the members of a population.
 
-    The population starts with the space's designs and random architectures. Then, each time, two
-    of the niches that have members are drawn, perhaps the same, and `tournament` members of each;
+    The population starts with the space's designs and random architectures. Then, each time, four
+    of the niches that have members are drawn, some of them perhaps the same, and `tournament`
+    members of each;
     the best of them is mutated. When the population outgrows its size, a member of the largest
     niche leaves. A sub-class says which members are better and which one leaves.
 
@@ -127,7 +128,7 @@ class Evolution(Strategy):
         """Return the place of the next parent.
 
         A niche of few members has no choice among them, and those of the cheapest may all be at
-        chance: of two niches, it is the fitter one that breeds.
+        chance: of the niches that are drawn, it is the fittest that breeds.
         """
         winners: list[int] = []
         for niche in {*rng.integers(len(niches), size=_NICHES_DRAWN).tolist()}:

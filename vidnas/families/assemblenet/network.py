@@ -158,7 +158,9 @@ class AssembleNetwork(Network):
                 weights[edge_name(names[source], names[node])] = float(value)
         return weights
 
-    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
         """Tensors by the names of blocks and connections."""
         names = self.architecture.node_names
         taken = {node: [names[source] for source in block.inputs] for node, block in self.blocks()}

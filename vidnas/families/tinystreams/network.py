@@ -81,7 +81,9 @@ class TinyStreamsNetwork(Network):
                 weights[edge_name(names[source], node.name)] = weight
         return weights
 
-    def lineage(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
         """Tensors by the names of nodes and connections."""
         names, nodes = self.built.node_names, self.built.nodes
         return named_state(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from vidnas.families.network import Network
+from vidnas.families.tinyvideonet.alignment import aligned
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Operation, Unit
 from vidnas.layers.activation import activate
@@ -47,6 +50,19 @@ class TinyVideoUnit(nn.Module):
             space = unit.skip_stride[1]
             self.skip = ConvNorm(unit.entry.channels, unit.exit.channels, stride=(space, space))
         self.non_local = NonLocal(unit.exit.channels, unit.non_local) if unit.non_local else None
+
+    def pass_through(self) -> None:
+        """Begin as the identity, where what enters is added to what leaves."""
+        layers = [self.spatial, self.temporal, self.expand, self.narrow]
+        norms = [
+            one.norm
+            for layer in layers
+            if layer is not None
+            for one in layer.modules()
+            if isinstance(one, ConvNorm)
+        ]
+        if self.unit.skip == "identity" and norms:
+            nn.init.zeros_(norms[-1].weight)  # all that follows keeps zeros as they are
 
     def forward(self, x: Tensor, frames: int) -> tuple[Tensor, int]:
         """`(N * T, C, H, W)` to `(N * T', C', H', W')` and `T'`."""
@@ -92,6 +108,27 @@ class TinyVideoNetwork(Network):
     def carries_past(self) -> bool:
         """Whether it is causal."""
         return self.architecture.looks_back
+
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
+        """Tensors by block and repeat; blocks behind one that was added or removed go by the places
+        that the parent has them at."""
+        blocks = self.architecture.blocks
+        places: list[int | str] = [*range(len(blocks))]
+        if isinstance(parent, TinyVideoNetwork):
+            found = aligned(parent.architecture.blocks, blocks)
+            places = [f"new {i}" if place is None else place for i, place in enumerate(found)]
+        repeats = [
+            f"{place}, {repeat}"
+            for place, block in zip(places, blocks, strict=True)
+            for repeat in range(block.repeats)
+        ]
+        named = {}
+        for key, tensor in state.items():
+            first, *rest = key.split(".", 2)
+            named[f"{repeats[int(rest[0])]}.{rest[1]}" if first == "units" else key] = tensor
+        return named
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

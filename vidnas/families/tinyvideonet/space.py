@@ -26,6 +26,10 @@ GENES = genes_of(Block)
 REACH = 2
 """Numbers move by up to so many values of their list."""
 _FIRST_WIDTH = 64
+_CONTINUING = 0.5
+"""How often a new block continues the one before, whose features it leaves as they are until it has
+learned something: a deeper network then knows what its parent did."""
+_CONTINUED = {"repeats": 1, "spatial_stride": 1, "temporal_stride": 1, "skip": True}
 
 
 class BlockBounds(Value):
@@ -222,6 +226,9 @@ def _add_block(
         return None
     index = int(rng.integers(len(parent.blocks) + 1))
     block = random_block(rng, bounds, index)
+    if index and chance(rng, _CONTINUING):
+        again = parent.blocks[index - 1].model_copy(update=_CONTINUED)
+        block = again if bounds.hold_block(again) else block
     phrase = f"block {index + 1}: added ({block.spatial_type}, {block.width} wide)"
     return _with_blocks(parent, index, 0, [block]), phrase
 
