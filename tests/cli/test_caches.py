@@ -38,7 +38,8 @@ def test_clips_that_changed_are_named_and_the_trials_go_on(
     assert refused.returncode == 2
     assert f"1 was added ({first.parent.name}/added.mp4)" in refused.stderr
     assert f"`vidnas study fork {old} NEW --clips {more}`" in refused.stderr
-    vidnas("study", "fork", old, new, "--clips", more)
+    said = vidnas("study", "fork", old, new, "--clips", more).stderr
+    assert f"Continue with: vidnas search {more} --out {new} --limit " in " ".join(said.split())
     before = Study.read(old).trials
     assert [one.evaluation for one in Study.read(new).trials] == [one.evaluation for one in before]
     vidnas(*search, "--out", new)

@@ -53,3 +53,8 @@ def test_one_that_has_the_time_of_one_worker_to_itself_answers_alone() -> None:
 def test_of_what_was_never_validated_the_page_alone_is_expected() -> None:
     unknown = Trial(1, Proposal(Toy(widths=(1,))), Evaluation(status="ok", fitness=0.5), 0.0)
     assert Judging(validation=0, test=10).expected_s([unknown], 1) == 12
+
+
+def test_one_network_is_judged_by_one_worker_however_many_there_are() -> None:
+    trials = [trial(1, 0.5, 4.0), trial(2, 0.9, 2.0)]
+    assert Judging(validation=100, test=0).finished_s(trials, 8) == pytest.approx(3 * 4)

@@ -41,15 +41,16 @@ def check(network: Network, *, int8: bool) -> None:
         expected = network(*clips).numpy()
     values = [clip.numpy() for clip in clips]
     graph = export_onnx(network, inputs)
+    converted = openvino_model(graph)
     runs: dict[str, tuple[Predict, float]] = {
         "onnxruntime": (in_onnxruntime(graph, 1), FLOAT_DIFFERENCE),
-        "openvino": (in_openvino(openvino_model(graph), 1), FLOAT_DIFFERENCE),
-        "bf16": (in_openvino(openvino_model(graph), 1, precision="bf16"), BF16_DIFFERENCE),
+        "openvino": (in_openvino(converted, 1), FLOAT_DIFFERENCE),
+        "bf16": (in_openvino(converted, 1, precision="bf16"), BF16_DIFFERENCE),
     }
     if int8:
         names = input_names(inputs)
         proto = quantize(onnx.load_from_string(graph), names, [values], for_time=True)
-        model = quantize(openvino_model(graph), names, [values], for_time=True)
+        model = quantize(converted, names, [values], for_time=True)
         runs["onnxruntime int8"] = in_onnxruntime(proto.SerializeToString(), 1), INT8_DIFFERENCE
         runs["openvino int8"] = in_openvino(model, 1), INT8_DIFFERENCE
     scale = float(np.abs(expected).max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.training import TrainingSettings
 from vidnas.workflows import search_job
-from vidnas.workflows.listener import Listener
-from vidnas.workflows.plan import Plan, planned_sampling, require_streaming
+from vidnas.workflows.listener import Listener, clock
+from vidnas.workflows.plan import Plan, planned_sampling, require_reproducible, require_streaming
 from vidnas.workflows.request import SearchRequest
 
 
@@ -222,3 +223,69 @@ def test_a_search_for_streams_visits_what_can_stream(
     assert streams["causal"] == [True, False] and "causal" not in usual
     assert (streams["sampling"], streams["normalization"]) == (["dense"], ["data"])
     assert usual["sampling"] == ["uniform", "dense"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"budget": "10s"},
+        {"budget": "20m30s", "train_time": "20m"},
+        {"budget": "5m", "candidate_time": "3m"},
+    ],
+)
+def test_the_budget_that_is_advised_is_enough(asked: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(UserError) as refused:
+        plan(tmp_path, **asked)
+    advised = re.search(r"give --budget (\d+s) or more", str(refused.value))
+    assert advised is not None
+    plan(tmp_path, **{**asked, "budget": advised[1]})
+
+
+def test_a_search_that_testing_makes_longer_than_its_budget_says_so(tmp_path: Path) -> None:
+    times = plan(tmp_path, budget="10m")
+    assert times.overrun(600) is None
+    assert times.overrun(610) is None  # what it takes is estimated
+    assert "about 33m 20s in all, longer than its budget of 10m" in (times.overrun(2000) or "")
+    assert plan(tmp_path, evaluations=9).overrun(1e6) is None
+
+
+def test_the_clock_of_two_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [100.0], []
+
+    class Told(Listener):
+        def progress(self, task: str, done: float, total: float | None) -> None:
+            told.append((task, done, total))
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    tick = clock(Told(), {"Finishing": 60.0, "Testing": 10.0})
+    for passed_s in (0.0, 59.0, 61.0, 75.0):
+        now[0] = 100 + passed_s
+        tick()
+    assert told == [
+        ("Finishing", 0, 60), ("Finishing", 59, 60), ("Testing", 1, 10), ("Testing", 5, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"limits": ("latency=10ms",)},
+        {"limits": ("frame_latency=10ms",)},
+        {"strategy": "pareto"},
+        {"strategy": "pareto", "objectives": ("accuracy", "latency")},
+    ],
+)
+def test_timings_decide_nothing_in_a_deterministic_search(
+    asked: dict[str, Any], tmp_path: Path
+) -> None:
+    request = SearchRequest(clips=tmp_path, deterministic=True, **asked)
+    with pytest.raises(UserError, match="because timings vary"):
+        require_reproducible(request, Limits.parse(request.limits))
+    free = request.model_copy(update={"deterministic": False})
+    require_reproducible(free, Limits.parse(free.limits))
+
+
+def test_a_deterministic_search_may_go_by_what_is_counted(tmp_path: Path) -> None:
+    asked = {"deterministic": True, "strategy": "pareto", "objectives": ("accuracy", "macs")}
+    request = SearchRequest(clips=tmp_path, limits=("macs=1G",), **asked)
+    require_reproducible(request, Limits.parse(request.limits))

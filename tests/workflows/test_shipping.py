@@ -87,6 +87,15 @@ def test_the_file_answers_as_the_card_says(found, monkeypatch: pytest.MonkeyPatc
         assert check.largest_difference > 1e-3 * check.largest_logit  # it is int8
 
 
+def test_a_model_in_a_study_knows_its_clips(found, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = found
+    monkeypatch.setenv("VIDNAS_CACHE", str(folder / "cache"))
+    finished = next((folder / "study" / "models").iterdir())
+    for place in (folder / "study" / "best", finished):
+        cache = open_model_clips(vidnas.load(place), place, None, Listener())
+        assert cache is not None and len(cache.videos("train"))
+
+
 def test_terminal_status_and_page_tell_of_it(found, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = found
     monkeypatch.setenv("VIDNAS_CACHE", str(folder / "cache"))

@@ -16,7 +16,7 @@ from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import EvolutionDefaults, Space
 
 _DEFAULTS = EvolutionDefaults()
-_NICHES_DRAWN = 4
+_FEWEST_NICHES = 2
 _DRAWS = 3  # of a parent, until its child is new
 _FURTHER = 10  # mutations that a child may get because it was tried before
 
@@ -25,9 +25,9 @@ _FURTHER = 10  # mutations that a child may get because it was tried before
 class Evolution(Strategy):
     """Mutates the winners of tournaments among the members of a population.
 
-    The population starts with the space's designs and random architectures. Then, each time, four
-    of the niches that have members are drawn, some of them perhaps the same, and `tournament`
-    members of each;
+    The population starts with the space's designs and random architectures. Then, each time, so
+    many draws are made among the niches that have members, one fewer than there are but at least
+    two, and `tournament` members are drawn of each niche that came up;
     the best of them is mutated. When the population outgrows its size, a member of the largest
     niche leaves. A sub-class says which members are better and which one leaves.
 
@@ -131,7 +131,8 @@ class Evolution(Strategy):
         chance: of the niches that are drawn, it is the fittest that breeds.
         """
         winners: list[int] = []
-        for niche in {*rng.integers(len(niches), size=_NICHES_DRAWN).tolist()}:
+        draws = max(len(niches) - 1, _FEWEST_NICHES)
+        for niche in {*rng.integers(len(niches), size=draws).tolist()}:
             places = niches[niche]
             tournament = min(cast(int, self.tournament), len(places))
             winners.append(places[select([merits[i] for i in places], tournament, rng)])
