@@ -26,6 +26,7 @@ from vidnas.profiling.engines import in_onnxruntime
 from vidnas.profiling.int8_layers import int8_layers
 from vidnas.profiling.onnx import export_onnx
 from vidnas.profiling.quantizing import Guard, quantize
+from vidnas.training.metrics import score
 
 CLASSES = ("left", "right", "growing")
 NEEDS = {".xml": "openvino", ".tflite": "litert_torch"}
@@ -163,13 +164,14 @@ def test_a_clip_is_the_same_alone(model: Model, cache: ClipCache) -> None:
 
 
 def test_layers_that_cost_too_much_stay_in_float(model: Model, cache: ClipCache) -> None:
-    """Every deviation counts as wrong: int8 costs all of the accuracy, and is given up."""
+    """Any deviation costs all of the metric, if no clip's own answer: int8 is given up."""
     pytest.importorskip("nncf")
     answers = Answers.of(model, cache, "val", clips_per_video=1)
     guard = Guard(
         len(answers.logits),
         answers.clip,
-        lambda index, logits: float(np.allclose(logits[0], answers.logits[index], atol=1e-4)),
+        lambda index, logits: 1.0,
+        lambda indices, logits: float(np.allclose(logits, answers.logits[indices], atol=1e-4)),
         lambda graph: in_onnxruntime(graph.SerializeToString()),
     )
     graph = onnx.load_from_string(export_onnx(model.network, model.architecture.inputs))
@@ -180,6 +182,30 @@ def test_layers_that_cost_too_much_stay_in_float(model: Model, cache: ClipCache)
     assert layers.in_float == layers.count == int8_layers(graph).count > 1
     kept = answers.compare(guard.open(given_up))
     assert kept.largest_difference < 1e-4 < whole.largest_difference
+
+
+@pytest.mark.parametrize("task", ["balanced", "several"])
+def test_int8_is_guarded_by_the_metric_that_ranks_the_model(
+    model: Model, cache: ClipCache, task: str
+) -> None:
+    """All that the model told of a class of two videos among twenty is lost."""
+    labels = torch.zeros(20, dtype=torch.long)
+    labels[:2] = 1
+    shown = torch.nn.functional.one_hot(labels, 3)
+    told = (2 * shown - 1).numpy().astype(np.float32)
+    lost = told.copy()
+    lost[:2] = [2, -2, -1]
+    told_of: dict[str, object] = {"multi_label": True}
+    if task == "balanced":
+        told_of = {"validation": score(shown.float(), labels, headline="mean_class")}
+    answers = replace(
+        Answers.of(model, cache, "val", clips_per_video=1),
+        model=replace(model, card=model.card.model_copy(update=told_of)),
+        targets=labels if task == "balanced" else shown,
+    )
+    assert answers.headline(range(20), told) == 1.0
+    assert answers.headline(range(20), lost) < 0.8
+    assert answers.headline(range(2, 20), lost[2:]) == 1.0
 
 
 def test_differences_agreement_and_accuracy_are_those_of_the_answers(

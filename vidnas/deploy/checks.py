@@ -117,6 +117,12 @@ class Answers:
         told = task.answers(task.scores(torch.from_numpy(logits)))[0]
         return float((told == label).float().mean())
 
+    def headline(self, indices: Sequence[int], logits: NDArray[np.float32]) -> float:
+        """Return the metric that ranks the model, of these logits `(clips, classes)` for the clips
+        of these indices, each taken for a video of its own."""
+        task, labels = self.model.card.task, self.targets[[i // self._views for i in indices]]
+        return task.measure(task.scores(torch.from_numpy(logits)), labels).headline_share
+
     @property
     def _views(self) -> int:
         return self.clips_per_video * self.squares

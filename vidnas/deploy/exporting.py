@@ -89,7 +89,7 @@ def write_file(
         model: the model.
         path: the file.
         precision: "int8" quantises to what the training clips need; layers that cost more than one
-            point of the validation accuracy together stay in float32.
+            point of the model's metric on validation clips together stay in float32.
         cache: clips with a training split, for int8, and a validation split, to guard its accuracy.
 
     Raises:
@@ -138,6 +138,8 @@ def _quantized(model: Model, graph: object, fmt: Format, cache: ClipCache) -> ob
     guard = None
     if len(cache.videos("val")) and fmt.predict:
         answers = Answers.of(model, cache, "val", clips_per_video=1)
-        guard = Guard(len(answers.logits), answers.clip, answers.rightness, fmt.predict)
+        guard = Guard(
+            len(answers.logits), answers.clip, answers.rightness, answers.headline, fmt.predict
+        )
     names = input_names(model.architecture.inputs)
     return quantize(graph, names, calibration_clips(model, cache), guard)

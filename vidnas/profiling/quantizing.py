@@ -17,7 +17,8 @@ from vidnas.core import UserError
 from vidnas.profiling.engines import Clips, Predict
 
 MOST_LOST = 0.01
-"""The share of right answers that int8 may cost; where it costs more, layers stay in float."""
+"""What int8 may cost of the metric that ranks a network; where it costs more, layers stay in
+float."""
 
 
 class CannotQuantize(UserError):
@@ -33,7 +34,10 @@ class Guard:
     clip: Callable[[int], Clips]
     """Reads the clip of an index, of a batch of one: all may be more than fit into memory."""
     rightness: Callable[[int, NDArray[np.float32]], float]
-    """How right the logits of the clip of this index are, from 0 to 1."""
+    """How right the logits of the clip of this index are, from 0 to 1: tells NNCF which clips show
+    what a layer costs."""
+    headline: Callable[[Sequence[int], NDArray[np.float32]], float]
+    """The metric that must stay, of the logits `(clips, classes)` of the clips of these indices."""
     open: Callable[[Any], Predict]
     """Opens a graph."""
 
@@ -53,7 +57,7 @@ def quantize(
         names: of its inputs.
         clips: for calibration, of a batch of one each.
         guard: where given, the layers that cost most stay in float until at most `MOST_LOST` of the
-            right answers is lost.
+            guard's metric is lost.
         for_time: whether only the time of a run matters: biases are not corrected, which takes most
             of the work.
 
@@ -101,8 +105,10 @@ def quantize(
 def _validation(guard: Guard) -> Callable[[Any, Any], tuple[float, list[float]]]:
     def validate(model: Any, items: Any) -> tuple[float, list[float]]:
         predict = guard.open(model)
-        values = [guard.rightness(index, predict(guard.clip(index))) for index in items]
-        return float(np.mean(values)), values
+        indices = [*items]
+        rows = [predict(guard.clip(index)) for index in indices]
+        values = [guard.rightness(*one) for one in zip(indices, rows, strict=True)]
+        return guard.headline(indices, np.concatenate(rows)), values
 
     return validate
 
