@@ -156,6 +156,21 @@ def test_int8_does_not_hold_the_validation_clips(
     assert max(held) == 1
 
 
+def test_of_large_splits_some_videos_guard_int8(
+    model: Model, cache: ClipCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guards: list[Guard] = []
+
+    def quantized(graph: object, names: object, clips: object, guard: Guard) -> object:
+        guards.append(guard)
+        return graph
+
+    monkeypatch.setattr(exporting, "MOST_GUARDING", 2)
+    monkeypatch.setattr(exporting, "quantize", quantized)
+    write_file(model, tmp_path / "model.onnx", precision="int8", cache=cache)
+    assert guards[0].count == 2 < len(cache.videos("val"))
+
+
 def test_a_clip_is_the_same_alone(model: Model, cache: ClipCache) -> None:
     answers = Answers.of(model, cache, "val", clips_per_video=2, most=2)
     for index, clips in enumerate(answers.clips):

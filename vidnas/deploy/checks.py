@@ -23,6 +23,9 @@ from vidnas.training.evaluation import labels_of, predict_logits, to_input
 _MOST_CALIBRATING = 128
 MOST_CHECKED = 256
 """Videos of a split on which a file is compared with torch, since a file answers clip by clip."""
+MOST_GUARDING = 512
+"""Validation videos that guard int8, all of which are asked again for each layer that is put back
+into float32."""
 _CPU = torch.device("cpu")
 
 

@@ -12,7 +12,7 @@ import onnx
 from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.checks import Answers, calibration_clips, real_checks
+from vidnas.deploy.checks import MOST_GUARDING, Answers, calibration_clips, real_checks
 from vidnas.deploy.export import ExportCheck, check_answers, export_model
 from vidnas.deploy.formats import FORMATS, Format, format_of
 from vidnas.deploy.model import Model
@@ -137,7 +137,7 @@ def _require_possible(
 def _quantized(model: Model, graph: object, fmt: Format, cache: ClipCache) -> object:
     guard = None
     if len(cache.videos("val")) and fmt.predict:
-        answers = Answers.of(model, cache, "val", clips_per_video=1)
+        answers = Answers.of(model, cache, "val", clips_per_video=1, most=MOST_GUARDING)
         guard = Guard(
             len(answers.logits), answers.clip, answers.rightness, answers.headline, fmt.predict
         )
