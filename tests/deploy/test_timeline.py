@@ -27,14 +27,17 @@ from vidnas.deploy.windows import is_long, predict_timeline
 RATE, DARK, BRIGHT = 10, 20, 235
 
 
-def write_levels(path: Path, levels: list[int]) -> Path:
-    """A video of one grey level a frame."""
+def write_levels(path: Path, levels: list[int], pause: tuple[int, int] = (0, 0)) -> Path:
+    """A video of one grey level a frame; the pause is before which frame, and how many long."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(RATE), options={"crf": "1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for level in levels:
+        before, paused = pause
+        for index, level in enumerate(levels):
             image = np.full((48, 64, 3), level, dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = index + (paused if index >= before else 0)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 
@@ -128,6 +131,19 @@ def test_events_begin_and_end_where_the_video_changes(seeing: Model, flash: Path
         assert event.end_s == pytest.approx(end_s, abs=0.3)
         assert event.score > 0.9
     assert found.events[-1].end_s == pytest.approx(40)
+
+
+def test_events_after_a_long_pause_are_where_the_video_has_them(
+    seeing: Model, tmp_path: Path
+) -> None:
+    """Two seconds, a pause up to 62 s, and two seconds, of which the second is bright."""
+    levels = [DARK] * 30 + [BRIGHT] * 10
+    video = write_levels(tmp_path / "pause.mp4", levels, pause=(20, 600))
+    found = predict_timeline(seeing, video)
+    (bright,) = [event for event in found.events if event.name == "right"]
+    assert (bright.start_s, bright.end_s) == pytest.approx((63, 64), abs=0.3)
+    assert found.duration_s == pytest.approx(64)
+    assert len(found.times_s) < 60  # the pause itself is shown for ten seconds
 
 
 def test_smoothing_removes_what_is_shorter(seeing: Model, tmp_path: Path) -> None:

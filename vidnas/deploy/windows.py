@@ -75,26 +75,24 @@ def predict_timeline(
     """
     contract = model.contract
     window, hop = window_of(contract)
-    places: list[int] = []
+    middles_s: list[float] = []
     rows: list[Tensor] = []
     with _stream(contract, path) as stream:
-        rate_fps, expected_s = stream.rate_fps, stream.duration_s
-        seen = _Counted(stream)
-        for starts, clips in _batches(_clips(seen, path, contract, window, hop)):
-            places += starts
+        expected_s = stream.duration_s
+        newest = _Newest(stream, window)
+        for middles, clips in _batches(_clips(newest, path, contract, window, hop)):
+            middles_s += middles
             rows.append(window_scores(model, model.network.eval(), clips))
             if on_progress:
-                on_progress(min(seen.count / rate_fps, expected_s), expected_s)
-    duration_s = seen.count / rate_fps
-    window_s = min(window, seen.count) / rate_fps
-    times_s = np.array(places) / rate_fps + window_s / 2
+                on_progress(min(newest.end_s, expected_s), expected_s)
+    times_s = np.array(middles_s)
     scores = torch.cat(rows).double().numpy()
     return Timeline(
         classes=model.classes,
         times_s=times_s,
         scores=smoothed(times_s, scores, smoothing_s),
-        duration_s=duration_s,
-        window_s=window_s,
+        duration_s=newest.end_s,
+        window_s=len(newest.points) / stream.rate_fps,
         smoothing_s=smoothing_s,
         threshold=threshold,
     )
@@ -125,32 +123,42 @@ def _stream(contract: Contract, path: Path | str) -> VideoStream:
     )
 
 
-class _Counted:
-    """Passes frames on and counts them."""
+class _Newest:
+    """Passes the frames of a video on, and knows where in it those of the newest window are."""
 
-    def __init__(self, frames: Iterable[Frames]) -> None:
-        self._frames, self.count = frames, 0
+    def __init__(self, stream: VideoStream, window: int) -> None:
+        self._stream = stream
+        self.points: deque[int] = deque(maxlen=window)
 
     def __iter__(self) -> Iterator[Frames]:
-        for frame in self._frames:
-            self.count += 1
+        for frame in self._stream:
+            self.points.append(self._stream.point)
             yield frame
+
+    @property
+    def end_s(self) -> float:
+        """When the newest frame ends."""
+        return (self.points[-1] + 1) / self._stream.rate_fps
+
+    @property
+    def middle_s(self) -> float:
+        """The middle of the window; frames alone do not tell it, since gaps are shortened."""
+        return (self.points[0] / self._stream.rate_fps + self.end_s) / 2
 
 
 def _clips(
-    frames: Iterable[Frames], path: Path | str, contract: Contract, window: int, hop: int
-) -> Iterator[tuple[int, Clips]]:
-    """Yield where each window starts, and its clips; the last one ends where the video does."""
+    newest: _Newest, path: Path | str, contract: Contract, window: int, hop: int
+) -> Iterator[tuple[float, Clips]]:
+    """Yield the middle of each window, and its clips; the last one ends where the video does."""
     recent: deque[Shown] = deque(maxlen=window)
-    done = count = start = 0
-    for count, pair in enumerate(_with_flow(frames, path, contract), start=1):
+    done = count = 0
+    for count, pair in enumerate(_with_flow(newest, path, contract), start=1):
         recent.append(pair)
-        start = count - window
-        if start >= 0 and start % hop == 0:
+        if count >= window and (count - window) % hop == 0:
             done = count
-            yield start, window_clips(recent, contract)
+            yield newest.middle_s, window_clips(recent, contract)
     if recent and done < count:
-        yield max(start, 0), window_clips(recent, contract)
+        yield newest.middle_s, window_clips(recent, contract)
 
 
 def _with_flow(frames: Iterable[Frames], path: Path | str, contract: Contract) -> Iterable[Shown]:
@@ -170,18 +178,18 @@ def window_clips(recent: Iterable[Shown], contract: Contract) -> Clips:
     return clips_of(frames, contract.inputs, squares=contract.squares, flow=flow)
 
 
-def _batches(clips: Iterable[tuple[int, Clips]]) -> Iterator[tuple[list[int], Clips]]:
+def _batches(clips: Iterable[tuple[float, Clips]]) -> Iterator[tuple[list[float], Clips]]:
     """Put the clips of several windows into one batch."""
-    starts: list[int] = []
+    middles_s: list[float] = []
     waiting: list[Clips] = []
-    for start, one in clips:
-        starts.append(start)
+    for middle_s, one in clips:
+        middles_s.append(middle_s)
         waiting.append(one)
         if len(waiting) == _BATCH:
-            yield starts, _together(waiting)
-            starts, waiting = [], []
+            yield middles_s, _together(waiting)
+            middles_s, waiting = [], []
     if waiting:
-        yield starts, _together(waiting)
+        yield middles_s, _together(waiting)
 
 
 def _together(clips: list[Clips]) -> Clips:

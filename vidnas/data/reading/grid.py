@@ -65,8 +65,8 @@ def on_grid(
     own_fps: float,
     first: int,
     last: int | None,
-) -> Iterator[VideoFrame]:
-    """Yield the frame shown at each grid point of [first, last).
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield each grid point of [first, last) and the frame that is shown there.
 
     A frame is shown until the next one, the first also before its time, the last for one frame's
     time at the video's own rate; but none for longer than a bound: the rest of a gap is left out.
@@ -80,13 +80,13 @@ def on_grid(
         if shown is None:
             position = max(first, index - hold)
         else:
-            for _ in range(position, min(index, max(first, shown_from) + hold, last)):
-                yield shown
+            for point in range(position, min(index, max(first, shown_from) + hold, last)):
+                yield point, shown
             position = max(position, index)
             if position >= last:
                 return
         shown, shown_from = frame, index
         end = grid_point(time_s + 1 / own_fps, rate_fps, own_fps)
     if shown is not None:
-        for _ in range(position, min(end, max(first, shown_from) + hold, last)):
-            yield shown
+        for point in range(position, min(end, max(first, shown_from) + hold, last)):
+            yield point, shown

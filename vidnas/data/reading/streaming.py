@@ -123,6 +123,9 @@ class VideoStream:
         alike = abs(grid_fps / source.rate_fps - 1) <= RATE_TOLERANCE
         self.rate_fps: float = source.rate_fps if alike else grid_fps
         """The rate of the grid."""
+        self.point = 0
+        """The point of the grid, counted from the start of the video, that the newest frame is
+        for: more than frames have come, where the rest of a gap was left out."""
         self._span_s = span_s
         self._share = Share(source.times_s, source.missing_s, source.rate_fps, span_s)
         self._check_bounds(size_px, held=held)
@@ -193,7 +196,8 @@ class VideoStream:
                 first=first,
                 last=last,
             )
-            for frame in shown:
+            for point, frame in shown:
+                self.point = point
                 count += 1
                 yield to_array(frame)
         self._share.check(self._path)
