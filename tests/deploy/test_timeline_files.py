@@ -82,6 +82,14 @@ def test_the_files_of_a_folder_have_its_whole_name(
     assert out.files_of(Path()).name == "2024.05.01-2"
 
 
+def test_long_names_are_cut_at_a_whole_character(tmp_path: Path) -> None:
+    out = TimelineFolder(tmp_path)
+    for end in ("a", "b"):
+        out.files_of(Path(f"x{'ä' * 124}{end}.mp4")).write(timeline("run"))
+    kept = f"x{'ä' * 99}"
+    assert {path.stem for path in tmp_path.iterdir()} == {kept, f"{kept}-2"}
+
+
 def test_a_class_may_be_called_as_a_field_of_the_record(
     model: Model, video: Path, tmp_path: Path
 ) -> None:

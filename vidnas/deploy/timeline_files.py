@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +19,8 @@ from vidnas.deploy.timeline import Event, Timeline
 
 _TIME_DIGITS, _SCORE_DIGITS = 3, 4
 _HEAD_CHARACTERS = 1 << 20
+_NAME_BYTES = 200
+"""File systems take 255, of which numbers, suffixes and temporary names need some."""
 _CLOCK = r"\d{2,}:\d\d:\d\d,\d{3}"
 _OWN = {
     ".csv": re.compile(r"time_s,.*?\n\d+\.\d{3}(,\d\.\d{4})+\n", re.DOTALL),
@@ -49,7 +52,7 @@ class TimelineFolder:
     def files_of(self, video: Path) -> TimelineFiles:
         """Return the place of a video's files, where there may be those of an earlier run.
 
-        Videos of one name, of several folders, are numbered.
+        Videos of one name, of several folders, or of long names that begin alike, are numbered.
 
         Raises:
             NotOurs: somebody else's file is there.
@@ -124,11 +127,15 @@ def subtitles(events: Iterable[Event]) -> str:
 
 
 def _name_of(video: Path) -> str:
-    """Return what the files of a video are called; what follows a dot belongs to the name of a
-    folder of images."""
+    """Return what the files of a video are called, as far as there is room for it; what follows a
+    dot belongs to the name of a folder of images."""
     if not video.is_dir():
-        return video.stem
-    return video.name if video.name.strip(".") else video.resolve().name
+        name = video.stem
+    else:
+        name = video.name if video.name.strip(".") else video.resolve().name
+    while len(os.fsencode(name)) > _NAME_BYTES:
+        name = name[:-1]
+    return name
 
 
 def _is_own(path: Path) -> bool:
