@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from commands import call
 from vidnas.cli.console import results
 from vidnas.core import UserError
 from vidnas.data.demo import write_clips
-from vidnas.deploy import Model, save_model
+from vidnas.deploy import Model, load_model, save_model
 from vidnas.deploy.card import ModelCard
+from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import architecture_from_json, create_network
 from vidnas.profiling import runtimes
 from vidnas.workflows import bench as room
@@ -75,6 +78,35 @@ def test_a_row_for_each_network_in_each_runtime(few: None, folder: Path) -> None
         read = list(csv.DictReader(file))
     assert [(row["network"], row["runtime"]) for row in read] == list(table)
     assert float(read[1]["p50_ms"]) == table[names[0], "onnxruntime"].latency.p50_ms
+
+
+class Remarks(Listener):
+    """Keeps what the user is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def remark(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
+def test_int8_that_nothing_calibrated_has_no_accuracy(
+    few: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model that has seen none of the clips."""
+    pytest.importorskip("nncf")
+    runtimes.RUNTIMES["onnxruntime-int8"] = partial(runtimes._prepare_onnxruntime, int8=True)
+    monkeypatch.setattr(room, "TABLE_RUNTIMES", ("onnxruntime", "onnxruntime-int8"))
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=3, size_px=24)
+    path, told = folder / "model", Remarks()
+    model = load_model(path)
+    save_model(replace(model, seen=SeenVideos(frozenset("a"), frozenset("b"))), path)
+    whole, int8 = bench_all([str(path)], told, clips=folder / "clips", repeats=2)
+    assert (whole.status, int8.status) == ("ok", "ok")
+    assert whole.accuracy is not None and whole.lost == 0.0
+    assert (int8.metric, int8.accuracy, int8.lost) == (None, None, None)
+    assert int8.latency is not None and int8.size_bytes
+    assert any("accuracy in int8 is left out" in sentence for sentence in told.said)
 
 
 def test_the_command_shows_and_writes_the_table(
