@@ -281,6 +281,33 @@ def test_frames_of_a_stream_have_the_flow_that_they_have_in_a_file(
         np.testing.assert_array_equal(level, expected)
 
 
+def test_a_stream_goes_on_where_its_stamps_jump_back(tmp_path: Path) -> None:
+    """As after a restart of its encoder, while the decoder still holds frames of before."""
+    video = tmp_path / "restarted.ts"
+    video.write_bytes(b"".join(stamped(tmp_path / "part.ts", from_s) for from_s in (30, 0)))
+    with LiveFrames(LiveSource(f"file://{video}"), size_px=32, rate_fps=25, keep=100) as live:
+        assert live.wait(21) is None
+        newest = live.wait(18)
+    assert newest is not None
+    assert newest.time_s == pytest.approx(0.76, abs=0.13)
+    assert len({picture.tobytes() for picture, _ in newest.frames}) > 9
+
+
+def stamped(path: Path, from_s: int) -> bytes:
+    """Ten pictures with B-frames between them, whose stamps begin at this time."""
+    rng = np.random.default_rng(from_s)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "3", "b_strategy": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(10):
+            noise = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
+            frame.pts = 25 * from_s + number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
 def test_a_stream_that_ends_before_a_window_is_full_has_no_answer(video: Path) -> None:
     with LiveFrames(LiveSource(f"file://{video}"), size_px=32, rate_fps=None, keep=30) as live:
         assert live.wait(30) is None

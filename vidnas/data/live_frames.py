@@ -195,6 +195,7 @@ class LiveFrames:
                     self._undecoded += 1
                 continue
             skips, decoded_s = False, now_s
+            stamps.put(packet)
             yield packet
         yield None  # what the decoder still holds
 
@@ -242,11 +243,20 @@ class _Stamps:
             self.clock.saw(self._latest_s, now_s)
         return self._latest_s
 
+    def put(self, packet: Packet) -> None:
+        """Let the stamps of the packet that has just arrived tell its time, and so those of its
+        frames: when these leave the decoder, the stamps of the stream may have begun anew."""
+        if self.counted:
+            return
+        origin = round((self._origin_s or 0.0) / self._tick_s)
+        packet.pts = None if packet.pts is None else packet.pts - origin
+        packet.dts = None if packet.dts is None else packet.dts - origin
+
     def time_of(self, frame: VideoFrame) -> float:
         """Return the time of a frame that was decoded."""
         if self.counted or frame.pts is None:
             return self._latest_s
-        return frame.pts * self._tick_s - (self._origin_s or 0.0)
+        return frame.pts * self._tick_s
 
 
 def _demuxed(container: InputContainer, stream: av.VideoStream) -> Iterator[Packet]:
