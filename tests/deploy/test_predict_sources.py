@@ -235,6 +235,23 @@ def test_a_causal_network_watches_a_stream(causal: Model, video: Path) -> None:
     assert answers[-1].dropped == 0
 
 
+def test_a_causal_network_on_spread_frames_watches_clip_by_clip(model: Model, video: Path) -> None:
+    from dataclasses import replace
+
+    from vidnas.families import create_network
+
+    genes = {"causal": True, "sampling": "uniform"}
+    network = create_network(model.architecture.model_copy(update=genes), 3).eval()
+    card = model.card.model_copy(update={"typical_frames": 10})
+    spread = replace(model, network=network, card=card)
+    frames, _ = read_video(video, size_px=32)
+    found, _ = onlooker_of(spread).look(recent(frames, 20, 10))
+    (clip,) = clips_of(frames[10:], network.architecture.inputs)
+    with torch.inference_mode():
+        expected = network(clip.float() / 255).softmax(1)[0].numpy()
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_slow_reader_sees_the_newest_frames_and_none_is_queued(video: Path) -> None:
     source = LiveSource(f"file://{video}")
     with LiveFrames(source, size_px=32, rate_fps=None, keep=4) as live:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
+from vidnas.core import UserError
 from vidnas.data.flow import Shown, no_motion
 from vidnas.data.live_frames import Recent
 from vidnas.deploy.model import Model
@@ -32,12 +34,14 @@ def onlooker_of(model: Model) -> Onlooker:
     """Return what looks at a stream for a model.
 
     A network that carries its past takes every frame once, where it looks at one square. All others
-    compute whole clips: in torch, steps would save them no time.
+    compute whole clips: in torch, steps would save them no time. So do those that cannot stream,
+    such as causal ones on frames that are spread over whole videos.
     """
     model.network.eval()
     contract = model.contract
     if model.network.carries_past and len(contract.inputs) == 1 and contract.squares == 1:
-        return StepByStep(model)
+        with suppress(UserError):
+            return StepByStep(model)
     return ClipByClip(model)
 
 
