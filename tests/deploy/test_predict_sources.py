@@ -94,13 +94,14 @@ def test_what_is_a_file(text: str) -> None:
     assert live_source(text) is None
 
 
-def test_a_file_named_as_a_camera_is_a_file(
+def test_a_file_or_folder_named_as_a_camera_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert live_source("0") is not None
+    assert live_source("0") is not None and live_source("1") is not None
     Path("0").touch()
-    assert live_source("0") is None
+    Path("1").mkdir()
+    assert live_source("0") is None and live_source("1") is None
 
 
 @pytest.mark.parametrize(

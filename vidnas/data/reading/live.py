@@ -70,12 +70,12 @@ class LiveSource:
 def live_source(text: str) -> LiveSource | None:
     """Return the camera or stream that a text names, or None where it names a file or folder.
 
-    A camera is a number, such as 0, where no file has that name, or a device; a stream an address,
-    such as rtsp://host/path; file://clip.mp4 plays a file as a camera would.
+    A camera is a number, such as 0, where no file or folder has that name, or a device; a stream an
+    address, such as rtsp://host/path; file://clip.mp4 plays a file as a camera would.
     """
     if _ADDRESS.match(text):
         return LiveSource(text)
-    if _CAMERA.fullmatch(text) and not Path(text).is_file():
+    if _CAMERA.fullmatch(text) and not (Path(text).is_file() or Path(text).is_dir()):
         return LiveSource(text)
     return None
 
