@@ -253,6 +253,9 @@ def test_the_command_shows_and_writes_timelines(model: Model, flash: Path, tmp_p
     record = json.loads(call("predict", tmp_path / "model", flash, "--json").stdout)[str(flash)]
     assert len(record["times_s"]) == len(record["scores"])
     assert len(record["scores"][0]) == len(record["classes"])
+    rough = call("predict", tmp_path / "model", flash, "--json", "--smoothing", 0)
+    assert json.loads(rough.stdout)[str(flash)]["smoothing_s"] == 0
+    assert "--smoothing" in call("predict", tmp_path / "model", flash, "--smoothing", "-1s").stderr
     out = tmp_path / "out"
     assert call("predict", tmp_path / "model", flash, short, "--out", out).returncode == 0
     assert {path.name for path in out.iterdir()} == {

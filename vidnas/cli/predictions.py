@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from vidnas.cli.console import say, show
 from vidnas.core.clip import SMOOTHING_S, THRESHOLD
 from vidnas.core.durations import format_moment
-from vidnas.workflows.options import Model, Request, Seconds
+from vidnas.workflows.options import Model, Request, SecondsFromZero
 
 if TYPE_CHECKING:
     from vidnas.deploy import Model as Trained
@@ -35,8 +35,9 @@ class PredictRequest(Request):
     several."""
     threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
     """Least score of a class that is shown, where a video may show several, and of an event."""
-    smoothing_s: Seconds = SMOOTHING_S
-    """Time over which scores are averaged, of videos longer than half a minute and of streams."""
+    smoothing_s: SecondsFromZero = SMOOTHING_S
+    """Time over which scores are averaged, of videos longer than half a minute and of streams; 0
+    leaves them as they are."""
     out: Path | None = None
     """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
     as subtitles, NAME.srt."""

@@ -66,6 +66,10 @@ def _read_seconds(value: object) -> object:
         raise ValueError(str(error).rstrip(".")) from error
 
 
+def _read_seconds_from_zero(value: object) -> object:
+    return 0.0 if value in ("0", "0s") else _read_seconds(value)
+
+
 def _read_bytes(value: object) -> object:
     try:
         return parse_bytes(value) if isinstance(value, str) else value
@@ -103,6 +107,11 @@ def _require(path: Path, info: ValidationInfo) -> Path:
 
 Seconds = Annotated[float, BeforeValidator(_read_seconds), Field(gt=0), Parameter(metavar="TIME")]
 """A duration: text with a unit, such as "1h30m", or a number of seconds."""
+
+SecondsFromZero = Annotated[
+    float, BeforeValidator(_read_seconds_from_zero), Field(ge=0), Parameter(metavar="TIME")
+]
+"""A duration that may be 0, which needs no unit."""
 
 Bytes = Annotated[PositiveInt, BeforeValidator(_read_bytes), Parameter(metavar="SIZE")]
 """A size: text with a unit, such as "100MB", or a number of bytes."""
