@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -241,6 +242,18 @@ def test_a_network_that_kills_its_timer_fails_and_no_other(
         with pytest.raises(TargetFailure, match="the process that timed it ended with signal 9"):
             measure_on_target(network, reference, repeats=100_000)
         assert measure_on_target(network, reference, repeats=REPEATS).p50_ms > 0
+
+
+def test_a_target_that_is_not_as_it_was_calibrated_is_refused(
+    network: Network, tmp_path: Path
+) -> None:
+    with agent(tmp_path) as (_, port):
+        reference = calibrate_target(f"tcp://127.0.0.1:{port}")
+        for was in ({"device": "cpu (Z80)"}, {"runtime": "onnxruntime 0.1"}):
+            protocol = reference.protocol.model_copy(update=was)
+            (name,) = was.values()
+            with pytest.raises(UserError, match=rf"calibrated on .*{re.escape(name)}.*; start an"):
+                measure_on_target(network, reference.model_copy(update={"protocol": protocol}))
 
 
 def test_only_one_network_runs_there_at_a_time(network: Network, tmp_path: Path) -> None:

@@ -109,10 +109,13 @@ def measure_on_target(
     }
 
     def question(connection: Connection) -> Latency:
-        if connection.device != reference.protocol.device:
+        now, then = (
+            f"{place.device} in {place.runtime}" for place in (connection, reference.protocol)
+        )
+        if now != then:
             raise UserError(
-                f"The target {reference.target} is now {connection.device}, and latencies were "
-                f"calibrated on {reference.protocol.device}; start another study for it."
+                f"The target {reference.target} is now {now}, and latencies were calibrated on "
+                f"{then}; start another study for it."
             )
         answer = _answer(connection, asked, graph + _reference_graph())
         series = Series(_nothing, Stopwatch(one_thread=threads == 1), warmup=answer["warmup"])
