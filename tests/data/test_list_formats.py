@@ -59,6 +59,27 @@ def test_a_list_of_mmaction2_with_names_of_classes(tmp_path: Path) -> None:
     assert len(dataset.videos) == 12
 
 
+def test_lists_of_splits_that_name_their_videos_alike(tmp_path: Path) -> None:
+    """As mmaction2 lays them out, with a prefix of the paths for each split."""
+    files = {}
+    for split, count in LIST.items():
+        files[f"{split}.txt"] = "".join(f"{i:04d}.mp4 {i % 2}\n" for i in range(count))
+        write_videos(tmp_path, *(f"videos_{split}/{i:04d}.mp4" for i in range(count)))
+    dataset = load_dataset(write_files(tmp_path, files))
+    held_out = {v.path for v in dataset.videos if v.split == "test"}
+    assert held_out == {tmp_path / "videos_val" / f"{i:04d}.mp4" for i in range(LIST["val"])}
+    assert len({video.path for video in dataset.videos}) == 12
+
+
+def test_a_video_in_the_folder_of_another_split_is_taken_last(tmp_path: Path) -> None:
+    root = _list(tmp_path, "{video} {i}", video="train/{i}.mp4")
+    for path in root.glob("*.csv"):
+        path.write_text(path.read_text().replace("train/", ""))
+    dataset = load_dataset(root)
+    assert len(dataset.videos) == 12
+    assert {video.path.parent.name for video in dataset.videos} == {"train"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "classes"),
     [

@@ -201,6 +201,17 @@ def test_lists_of_frames_with_labels(tmp_path: Path) -> None:
     assert {dataset.names(v.labels) for v in dataset.videos} == {"c000, c012", "c000, c147"}
 
 
+def test_folders_of_frames_that_splits_number_alike(tmp_path: Path) -> None:
+    files = {}
+    for split, numbers in (("train", range(8)), ("validation", range(4))):
+        files[f"labels/jester-v1-{split}.csv"] = "".join(f"{i};{'ab'[i % 2]}\n" for i in numbers)
+        write_frames(tmp_path / split, *(f"{i}" for i in numbers))
+    dataset = load_dataset(write_files(tmp_path, files) / "labels", video_folder=tmp_path)
+    held_out = {v.path for v in dataset.videos if v.split == "test"}
+    assert held_out == {tmp_path / "validation" / str(i) for i in range(4)}
+    assert len({video.path for video in dataset.videos}) == 12
+
+
 def test_something_something(tmp_path: Path) -> None:
     templates = ["Holding [something] next to [something]", "Pushing [something] (and [part])"]
     items: dict[str, list[dict[str, object]]] = {"train": [], "validation": []}

@@ -82,7 +82,9 @@ def _read(source: Path, folder: Path | None) -> Reading:
     return videos.reading(
         source,
         parse(files[0]),
-        lambda row: videos.called(row.video) or videos.called(f"v_{row.video}"),
+        lambda row: (
+            videos.called(row.video, row.split) or videos.called(f"v_{row.video}", row.split)
+        ),
         layout=f"a database of videos with annotations in {files[0].name}",
         remarks=remarks,
     )

@@ -67,7 +67,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
     return videos.reading(
         source,
         (named(row, names) for row in rows),
-        lambda row: videos.called(row.video),
+        lambda row: videos.called(row.video, row.split),
         layout=f"the columns {', '.join(_COLUMNS)} in {names_of(files)}; a video shows several "
         "classes, whenever in it",
         remarks=remarks,

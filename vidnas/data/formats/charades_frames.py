@@ -63,7 +63,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
     return videos.reading(
         source,
         (named(row, names) for row in rows),
-        lambda row: videos.at(row.video),
+        lambda row: videos.at(row.video, row.split),
         layout=f"lists of frames and their labels, {names_of(files)}",
         remarks=remarks,
         multi_label=True,

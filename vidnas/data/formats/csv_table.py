@@ -98,7 +98,7 @@ def _located(
     return videos.reading(
         source,
         rows,
-        lambda row: videos.at(row.video),
+        lambda row: videos.at(row.video, row.split),
         layout="a table with the columns "
         + ", ".join(_REQUIRED if not multi_label else (_REQUIRED[0], _SEVERAL)),
         remarks=remarks,

@@ -83,7 +83,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
     return videos.reading(
         source,
         filter(None, rows),
-        lambda row: videos.at(row.video),
+        lambda row: videos.at(row.video, row.split),
         layout=f"{len(files)} files <class>_test_split{number}.txt",
         remarks=remarks,
     )

@@ -52,7 +52,7 @@ JESTER = Format(
     read=reader_of(
         _is_mine,
         parse,
-        lambda videos, row: videos.called(row.video),
+        lambda videos, row: videos.called(row.video, row.split),
         "lines id;label in",
     ),
     published=True,

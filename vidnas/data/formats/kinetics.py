@@ -52,7 +52,7 @@ KINETICS = Format(
     read=reader_of(
         _is_mine,
         parse,
-        lambda videos, row: videos.called(row.video, *row.labels),
+        lambda videos, row: videos.called(row.video, row.split, *row.labels),
         f"the columns {', '.join(_COLUMNS)} in",
     ),
     published=True,

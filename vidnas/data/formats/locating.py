@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.core.text import escaped
 from vidnas.data.formats.base import FEW, Entry, Reading
 from vidnas.data.formats.tree import scan
-from vidnas.data.splits import Split
+from vidnas.data.splits import Split, split_named
 
 # Folders beside annotations that usually hold the videos, and folders of annotations alone.
 _VIDEO_PLACES = re.compile(
@@ -45,6 +46,13 @@ class Row:
         return Entry(path, self.labels, self.split, self.group, self.start_s, self.end_s)
 
 
+class _Found(NamedTuple):
+    """A video, and the split that the folders around it name."""
+
+    path: Path
+    split: Split | None
+
+
 class Videos:
     """The folders that the videos of some annotations may be in."""
 
@@ -65,43 +73,55 @@ class Videos:
             self._folders += _usual(home)
             if _ANNOTATION_PLACES.search(home.resolve().name):
                 self._folders += [home.parent, *_usual(home.parent)]
-        self._named: dict[str, list[Path]] | None = None
+        self._splits = {folder: split_named(folder.name) for folder in self._folders}
+        self._named: dict[str, list[_Found]] | None = None
 
-    def at(self, path: str) -> Path | None:
-        """Return the file, or the folder of frames, with this relative or absolute path."""
-        for position, folder in enumerate(self._folders):
+    def at(self, path: str, split: Split | None) -> Path | None:
+        """Return the file, or the folder of frames, with this relative or absolute path.
+
+        Videos of two splits may have the same name: folders of another split are tried last.
+        """
+        for folder in sorted(self._folders, key=lambda one: _is_other(self._splits[one], split)):
             found = folder / path
             if os.access(found, os.F_OK):  # unlike `exists`, takes names that are too long
-                self._folders.insert(0, self._folders.pop(position))
+                self._folders.remove(folder)
+                self._folders.insert(0, folder)
                 return found
         return None
 
-    def called(self, name: str, folder: str = "") -> Path | None:
+    def called(self, name: str, split: Split | None, folder: str = "") -> Path | None:
         """Return the video with this name, whatever its suffix and wherever it lies.
 
         Args:
             name: of a file without its suffix, or of a folder of frames.
-            folder: name of the folder in which it is wanted, if there are several.
+            split: in which it is wanted, if there are several.
+            folder: name of the folder in which it is wanted, if there are several in that split.
         """
         if self._named is None:
             self._named = self._index()
-        found = self._named.get(name, [])
         wanted = folder.replace(" ", "_")
-        beside = [path for path in found if path.parent.name.replace(" ", "_") == wanted]
-        return next(iter([*beside, *found]), None)
 
-    def _index(self) -> dict[str, list[Path]]:
+        def rank(found: _Found) -> tuple[bool, bool]:
+            beside = found.path.parent.name.replace(" ", "_") == wanted
+            return _is_other(found.split, split), not beside
+
+        best = min(self._named.get(name, []), key=rank, default=None)
+        return best and best.path
+
+    def _index(self) -> dict[str, list[_Found]]:
         """Return the videos and folders of frames by name, from the first folder with any."""
-        named: dict[str, list[Path]] = defaultdict(list)
+        named: dict[str, list[_Found]] = defaultdict(list)
         home, *others = self._folders
         for folder in (home, *(other for other in others if other.parent != home)):
             if folder == home.parent:
                 continue  # others are its usual sub-folders
             for sub in scan(folder).walk():
+                # The name of the home itself says nothing: everything is in it.
+                split = _split_of(sub.path.relative_to(home if folder == home else folder.parent))
                 if sub.images >= 2:
-                    named[sub.name].append(sub.path)
+                    named[sub.name].append(_Found(sub.path, split))
                 for clip in sub.clips:
-                    named[clip.stem].append(clip)
+                    named[clip.stem].append(_Found(clip, split))
             if folder == home and named:
                 break
         return dict(named)
@@ -148,6 +168,16 @@ class Videos:
             )
         lost = frozenset(label for row in missing for label in row.labels)
         return Reading(tuple(entries), tuple(said), multi_label, layout, lost)
+
+
+def _is_other(own: Split | None, split: Split | None) -> bool:
+    """Return whether a folder belongs to another split than the one that is wanted."""
+    return None not in (own, split) and own != split
+
+
+def _split_of(folder: Path) -> Split | None:
+    """Return the split that the outermost folder names: those within may be classes."""
+    return next(filter(None, map(split_named, folder.parts)), None)
 
 
 def _usual(home: Path) -> list[Path]:

@@ -60,7 +60,7 @@ MOMENTS = Format(
     read=reader_of(
         _is_mine,
         parse,
-        lambda videos, row: videos.at(row.video),
+        lambda videos, row: videos.at(row.video, row.split),
         "lines class/file,class in",
     ),
     published=True,

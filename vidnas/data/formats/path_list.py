@@ -71,7 +71,7 @@ def read_rows(
     return videos.reading(
         source,
         named,
-        lambda row: videos.at(row.video),
+        lambda row: videos.at(row.video, row.split),
         layout=layout,
         remarks=(*remarks, *said),
         multi_label=any(len(row.labels) > 1 for row in named),

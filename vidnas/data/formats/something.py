@@ -52,7 +52,7 @@ SOMETHING = Format(
     read=reader_of(
         _is_mine,
         parse,
-        lambda videos, row: videos.called(row.video),
+        lambda videos, row: videos.called(row.video, row.split),
         "JSON lists of videos with an id and a template,",
     ),
     published=True,

@@ -71,7 +71,7 @@ def _read(source: Path, folder: Path | None) -> Reading:
     return videos.reading(
         source,
         (row for path in files for row in parse(path)),
-        lambda row: videos.at(row.video),
+        lambda row: videos.at(row.video, row.split),
         layout=f"the lists {names_of(files)}",
         remarks=remarks,
     )
