@@ -282,6 +282,27 @@ def test_a_class_called_like_a_split_in_a_table_is_said(tmp_path: Path) -> None:
     assert any("called like a split: train" in remark for remark in dataset.remarks)
 
 
+def test_a_row_for_each_class_of_a_clip_is_said(tmp_path: Path) -> None:
+    """As Charades and AVA are often written down, which no classifier can learn."""
+    rows = "path,label,start_s,end_s\n" + "".join(f"{i}.mp4,walk,0,2\n" for i in range(12))
+    rows += "".join(f"{i}.mp4,talk,0,2\n{i}.mp4,talk,2,4\n" for i in range(3))
+    dataset = load_dataset(_table(tmp_path, rows))
+    assert len(dataset.videos) == 18
+    (said,) = [one for one in dataset.remarks if "different classes" in one]
+    assert "(3): the first is 0.mp4, as walk and talk" in said
+    assert "in a column labels (walk|talk)" in said
+    assert not any("more than once" in one for one in dataset.remarks)
+
+
+def test_rows_that_are_there_twice_are_said(tmp_path: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to("3.mp4")
+    again = "2.mp4,a\nlink.mp4,b\n./2.mp4,a\n"
+    dataset = load_dataset(_table(tmp_path, _rows("path,label") + again))
+    (said,) = [one for one in dataset.remarks if "more than once" in one]
+    assert "count as often (2): the first is 2.mp4" in said
+    assert not any("different classes" in one for one in dataset.remarks)
+
+
 def test_a_table_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _table(tmp_path, _rows("path,label"))
     monkeypatch.setattr("os.access", lambda path, mode: False)

@@ -19,6 +19,7 @@ from vidnas.data.formats.recognition import (
     without_emptied_classes,
 )
 from vidnas.data.reading import Frames, VideoStream, stream_video
+from vidnas.data.repeats import remarks_on_repeats
 from vidnas.data.splits import Split, assign_splits
 
 Files = Mapping[Path, FileContent]
@@ -159,6 +160,7 @@ def load_dataset(
             if classes
             else f"{source}: no clip has a class; give labels."
         )
+    files = identify_files(entry.path for entry in entries)
     number = {name: index for index, name in enumerate(classes)}
     labels = [tuple(sorted(number[label] for label in entry.labels)) for entry in entries]
     splits, split_remarks = assign_splits(
@@ -167,7 +169,7 @@ def load_dataset(
         labels,
         given=[entry.split for entry in entries],
         groups=[entry.group for entry in entries],
-        files=identify_files(entry.path for entry in entries),
+        files=files,
         seed=seed,
         multi_label=reading.multi_label,
     )
@@ -175,7 +177,12 @@ def load_dataset(
         Video(entry.path, own, split, entry.group, entry.start_s, entry.end_s)
         for entry, own, split in zip(entries, labels, splits, strict=True)
     )
-    remarks = (*reading.remarks, *remarks_on_classes(classes), *split_remarks)
+    remarks = (
+        *reading.remarks,
+        *remarks_on_classes(classes),
+        *remarks_on_repeats(entries, files),
+        *split_remarks,
+    )
     return Dataset(source, classes, clips, remarks, reading.multi_label)
 
 
