@@ -115,7 +115,13 @@ def test_a_rare_class_among_several_is_a_remark() -> None:
     splits, remarks = _assign(labels, multi_label=True)
     assert splits[0] == "train"
     assert any("fewer than 3 clips to train on (1): c2" in said for said in remarks)
-    with pytest.raises(UserError, match="class 'c2' has 1 clip"):
+    with pytest.raises(UserError, match=r"too few are of 'c2' \(1\);"):
+        _assign(labels)
+
+
+def test_all_classes_that_are_too_rare_are_named() -> None:
+    labels = [(i % 4,) for i in range(40)] + [(4,), (5,), (5,)]
+    with pytest.raises(UserError, match=r"3 or more clips .* of 'c4' \(1\) and 'c5' \(2\); add"):
         _assign(labels)
 
 

@@ -132,21 +132,20 @@ def _check_training(
     videos_needed: int,
     multi_label: bool,
 ) -> list[str]:
-    """Reject a class that is too rare, or say so where the others are of use without it."""
+    """Reject classes that are too rare, or say so where the others are of use without it."""
     shown = [label for own in training for label in own]
     counts = np.bincount(np.asarray(shown, dtype=int), minlength=len(classes))
-    rare = np.flatnonzero(counts < videos_needed)
+    rare = np.flatnonzero(counts < videos_needed).tolist()
     if multi_label and len(rare) < len(classes):
-        names = listed([classes[label] for label in rare.tolist()])
+        names = listed([classes[label] for label in rare])
         needed = f"fewer than {videos_needed} clips to train on"
-        return [f"Classes with {needed} ({len(rare):,}): {names}."] if len(rare) else []
-    rarest = int(counts.argmin())
-    if counts[rarest] < videos_needed:
-        clips = "1 clip" if counts[rarest] == 1 else f"{counts[rarest]} clips"
+        return [f"Classes with {needed} ({len(rare):,}): {names}."] if rare else []
+    if rare:
+        few = listed([f"'{classes[label]}' ({counts[label]})" for label in rare])
         raise UserError(
-            f"{source}: class '{classes[rarest]}' has {clips} to train on and needs "
-            f"{videos_needed} or more (one for each split that is drawn from them); add clips or "
-            "remove the class."
+            f"{source}: every class needs {videos_needed} or more clips to train on (one for each "
+            f"split that is drawn from them), and too few are of {few}; add clips, or remove "
+            "what has too few."
         )
     return []
 
