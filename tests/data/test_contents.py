@@ -59,6 +59,26 @@ def test_files_are_read_once(files: list[Path], read: list[Path], tmp_path: Path
     assert read[2:] == [files[0]] * 2
 
 
+def test_a_file_is_known_however_its_path_is_typed(
+    files: list[Path], read: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "contents.txt"
+    hash_files(files, table)
+    monkeypatch.chdir(tmp_path)
+    typed = [Path("a.mp4"), Path("../") / tmp_path.name / "b.mp4"]
+    found = hash_files(typed, table)
+    assert list(found) == typed
+    assert sorted(read) == files
+
+
+def test_what_is_not_asked_for_is_not_forgotten(
+    files: list[Path], read: list[Path], tmp_path: Path
+) -> None:
+    for asked in (files[:1], files[1:], files):
+        hash_files(asked, tmp_path / "contents.txt")
+    assert read == files
+
+
 def test_what_was_hashed_before_an_interruption_is_kept(
     files: list[Path], read: list[Path], tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -52,7 +52,7 @@ def hash_files(
     known = _read_table(table)
     found: dict[Path, FileContent] = {}
     for path in wanted:
-        stamp, entry = stamp_or_none(path), known.get(str(path))
+        stamp, entry = stamp_or_none(path), known.get(_key(path))
         if entry is not None and entry.stamp == stamp:
             found[path] = entry
     unknown = [path for path in wanted if path not in found]
@@ -64,11 +64,11 @@ def hash_files(
                 if on_progress:
                     on_progress(len(found), len(wanted))
                 if time.monotonic() - written > _WRITE_EVERY_S:
-                    _write_table(table, found)
+                    _write_table(table, known, found)
                     written = time.monotonic()
         finally:  # after Ctrl-C, too: what was hashed is kept, and what is queued not waited for
             threads.shutdown(cancel_futures=True)
-            _write_table(table, found)
+            _write_table(table, known, found)
     return {path: found[path] for path in wanted}
 
 
@@ -134,10 +134,19 @@ def _read_table(table: Path) -> dict[str, FileContent]:
         return {}
 
 
-def _write_table(table: Path, found: dict[Path, FileContent]) -> None:
+def _key(path: Path) -> str:
+    """Return what a file is remembered by, from whichever folder its path was typed."""
+    return os.path.abspath(path)  # noqa: PTH100 - `resolve` follows links, file by file
+
+
+def _write_table(
+    table: Path, known: Mapping[str, FileContent], found: Mapping[Path, FileContent]
+) -> None:
+    """Remember what was found, and what is known of files that were not asked for this time."""
+    merged = {**known, **{_key(path): content for path, content in found.items()}}
     rows = [
-        (str(path), content.digest, *content.stamp)
-        for path, content in found.items()
+        (path, content.digest, *content.stamp)
+        for path, content in merged.items()
         if content.stamp and content.settled
     ]
     if not rows:
