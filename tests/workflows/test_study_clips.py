@@ -10,15 +10,18 @@ import pytest
 from search_toys import toy_config
 
 from vidnas.core import UserError, bounds
-from vidnas.data.cache import build_cache
+from vidnas.data.cache import ClipSettings, build_cache
 from vidnas.data.datasets import Dataset, Video, load_dataset
 from vidnas.data.demo import write_clips
 from vidnas.data.splits import SPLITS
+from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import CONFIG_NAME, Study
+from vidnas.training import TrainingSettings
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.records import write_record
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.search_clips import search_clips
 from vidnas.workflows.studies import merge
 from vidnas.workflows.study_clips import (
     CLIPS_FILE,
@@ -54,14 +57,14 @@ def study(dataset: Dataset, tmp_path: Path) -> Path:
 
 
 def test_the_same_clips_are_accepted(dataset: Dataset, study: Path, tmp_path: Path) -> None:
-    require_same_clips(study, dataset, dataset.fingerprint(), SEED)
-    require_same_clips(tmp_path / "no study yet", dataset, "anything", SEED)
+    require_same_clips(study, dataset, SEED)
+    require_same_clips(tmp_path / "no study yet", dataset, SEED)
 
 
 def test_another_seed_draws_other_splits(dataset: Dataset, study: Path) -> None:
     now = replace(dataset, videos=tuple(replace(one, split="val") for one in dataset.videos))
     with pytest.raises(UserError, match=f"it has seed {SEED}, .* give --seed {SEED} to resume"):
-        require_same_clips(study, now, now.fingerprint(), SEED + 1)
+        require_same_clips(study, now, SEED + 1)
 
 
 def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -> None:
@@ -72,7 +75,7 @@ def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -
     moved = replace(third, split="val")
     now = replace(dataset, videos=(new, first, moved, *rest[:1]))
     with pytest.raises(UserError) as error:
-        require_same_clips(study, now, now.fingerprint(), SEED)
+        require_same_clips(study, now, SEED)
     assert str(error.value) == (
         f"The clips in {dataset.source} are not those that {study} was searched on: 1 was added "
         "(new.mp4), 5 were removed (1.mp4, 4.mp4, 5.mp4 and 2 more), 1 was changed (0.mp4), 1 was "
@@ -80,6 +83,25 @@ def test_what_changed_is_named_and_how_to_go_on(dataset: Dataset, study: Path) -
         f"along to the clips as they are now with `vidnas study fork {study} NEW --clips "
         f"{dataset.source}`."
     )
+
+
+def test_other_clips_are_refused_before_any_is_decoded(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object, **__: object) -> None:
+        pytest.fail("the clips are decoded")
+
+    monkeypatch.setattr("vidnas.workflows.search_clips.open_clips", decode)
+    evaluation = ClipEvaluation(training=TrainingSettings(epochs=1), clips=ClipSettings(size_px=16))
+    config = toy_config(evaluator=evaluation.model_dump(mode="json"))
+    config.write(study / CONFIG_NAME)
+    folder = tmp_path / "others"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            (folder / name / f"{number}.mp4").write_bytes(b"x")
+    with pytest.raises(UserError, match=f"are not those that {study} was searched on: 8 were add"):
+        search_clips(folder, out=study, seed=SEED, evaluations=1)
 
 
 def test_spans_of_one_file_are_told_apart(dataset: Dataset) -> None:
@@ -146,7 +168,7 @@ def test_a_list_that_could_not_be_read_again_is_not_kept(
     (study / CLIPS_FILE).unlink()
     record_clips(study, dataset, dataset.fingerprint())
     assert not (study / CLIPS_FILE).exists()
-    require_same_clips(study, dataset, dataset.fingerprint(), SEED)
+    require_same_clips(study, dataset, SEED)
 
 
 def test_studies_of_many_videos_are_merged(dataset: Dataset, study: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
+    reading = partial(listener.progress, "Reading")
+    require_same_clips(request.out, dataset, request.seed, reading)  # before any is decoded
     cache = open_clips(
         dataset,
         listener,
@@ -149,7 +152,6 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     if limits.frame_latency_ms is not None:
         space = space.for_streams()
     evaluator = _evaluator(request, plan, cache, limits)
-    require_same_clips(request.out, dataset, cache.fingerprint, request.seed)
     study = open_study(
         request.out,
         space,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -119,8 +119,19 @@ def changes_since(folder: Path, dataset: Dataset) -> str:
     return known.changes(StudyClips.of(dataset))
 
 
-def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str, seed: int) -> None:
+def require_same_clips(
+    folder: Path,
+    dataset: Dataset,
+    seed: int,
+    on_reading: Callable[[int, int], None] | None = None,
+) -> None:
     """Reject other clips than those that the study in a folder was searched on, if there is one.
+
+    Args:
+        folder: of the study.
+        dataset: the clips as they are now.
+        seed: draws their splits.
+        on_reading: called with the numbers of files hashed and in all, if any must be read.
 
     Raises:
         UserError: clips were added, removed or changed; some are named, and how to go on. Or the
@@ -129,7 +140,7 @@ def require_same_clips(folder: Path, dataset: Dataset, fingerprint: str, seed: i
     if not (folder / CONFIG_NAME).is_file():
         return
     config = StudyConfig.read(folder / CONFIG_NAME)
-    if config.data_fingerprint == fingerprint:
+    if config.data_fingerprint == dataset.fingerprint(dataset.files(on_progress=on_reading)):
         return
     if config.seed != seed:
         raise UserError(
