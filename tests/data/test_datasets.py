@@ -166,6 +166,7 @@ def test_too_little_in_a_folder(
         (_rows("path,label,start_s", *["soon"] * 12), "start_s 'soon' is not a time"),
         (_rows("path,label,end_s", *["-1"] * 12), "end_s '-1' is not a time"),
         (_rows("path,label,end_s", *["nan"] * 12), "end_s 'nan' is not a time"),
+        (_rows("path,label,images_fps", *["0"] * 12), "images_fps '0' is not a rate"),
         (_rows("path,label,start_s,end_s", *["2,1"] * 12), "end_s 1 is not after start_s 2"),
         (_rows("path,label").replace("3.mp4,b", "3.mp4,"), "line 5: label is empty"),
         (_rows("path,label").replace(",b", ",a"), "one class, 'a'"),

@@ -264,7 +264,12 @@ def _keep_or_estimate(
 
     def levels() -> Iterator[Frames]:
         flow = stream_flow(
-            video.path, method, rate_fps=rate_fps, start_s=video.start_s, end_s=video.end_s
+            video.path,
+            method,
+            rate_fps=rate_fps,
+            start_s=video.start_s,
+            end_s=video.end_s,
+            images_fps=video.images_fps,
         )
         count = 0
         for level in flow:

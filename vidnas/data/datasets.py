@@ -18,7 +18,7 @@ from vidnas.data.formats.recognition import (
     recognise,
     without_emptied_classes,
 )
-from vidnas.data.reading import Frames, VideoStream, stream_video
+from vidnas.data.reading import IMAGES_FPS, Frames, VideoStream, stream_video
 from vidnas.data.repeats import remarks_on_repeats
 from vidnas.data.splits import Split, assign_splits
 
@@ -37,6 +37,8 @@ class Video:
     """What must not be in two splits: a person, a place, a source video."""
     start_s: float | None = None
     end_s: float | None = None
+    images_fps: float = IMAGES_FPS
+    """The rate at which it was recorded, if it is a folder of images."""
 
     def stream(self, size_px: int, rate_fps: float | None = None) -> VideoStream:
         """Decode the video or its span frame by frame; see `stream_video`.
@@ -51,6 +53,7 @@ class Video:
             rate_fps=rate_fps,
             start_s=self.start_s,
             end_s=self.end_s,
+            images_fps=self.images_fps,
             frames_min=2,
         )
 
@@ -112,7 +115,7 @@ class Dataset:
 
     def contents(self, files: Files | None = None) -> list[str]:
         """Identify what each video shows, wherever its file lies: by its hash, and `:` and the span
-        where it is one.
+        or the rate of its images where one is given.
 
         Args:
             files: what `files` returned; None to ask it.
@@ -122,9 +125,10 @@ class Dataset:
 
 
 def _span(video: Video) -> str:
-    if video.start_s is None and video.end_s is None:
-        return ""
-    return f":{video.start_s}-{video.end_s}"
+    whole = video.start_s is None and video.end_s is None
+    span = "" if whole else f":{video.start_s}-{video.end_s}"
+    # Only where it is another than that of all: caches and studies from before stay what they are.
+    return span if video.images_fps == IMAGES_FPS else f"{span}:{video.images_fps}fps"
 
 
 def load_dataset(
@@ -174,7 +178,15 @@ def load_dataset(
         multi_label=reading.multi_label,
     )
     clips = tuple(
-        Video(entry.path, own, split, entry.group, entry.start_s, entry.end_s)
+        Video(
+            entry.path,
+            own,
+            split,
+            entry.group,
+            entry.start_s,
+            entry.end_s,
+            entry.images_fps or IMAGES_FPS,
+        )
         for entry, own, split in zip(entries, labels, splits, strict=True)
     )
     remarks = (

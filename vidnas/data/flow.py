@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidnas.core import UserError
 from vidnas.data.headers import read_header
-from vidnas.data.reading import Frames, stream_video
+from vidnas.data.reading import IMAGES_FPS, Frames, stream_video
 from vidnas.data.reading.errors import naming
 
 FlowMethod = Literal["dis", "tvl1", "farneback"]
@@ -153,6 +153,7 @@ def stream_flow(
     rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    images_fps: float = IMAGES_FPS,
 ) -> Iterator[Frames]:
     """Yield the flow `(H, W, 2)` of a video or its span, at its own size up to 256 px.
 
@@ -166,7 +167,13 @@ def stream_flow(
     header = read_header(Path(path))  # without one, decoding says what is wrong
     size_px = estimation_size_px(header.short_px if header else 0)
     with stream_video(
-        path, size_px=size_px, rate_fps=rate_fps, start_s=start_s, end_s=end_s, held=False
+        path,
+        size_px=size_px,
+        rate_fps=rate_fps,
+        start_s=start_s,
+        end_s=end_s,
+        images_fps=images_fps,
+        held=False,
     ) as frames:
         yield from _levels(frames, method)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vidnas.data.datasets import Dataset, Video
-from vidnas.data.reading import RATE_TOLERANCE, VideoError
+from vidnas.data.reading import IMAGES_FPS, RATE_TOLERANCE, VideoError
 from vidnas.data.reading.source import open_source
 
 _PROBED_VIDEOS = 64
@@ -42,10 +42,15 @@ class GridRate(NamedTuple):
         )
 
 
-def read_header(path: Path) -> Header | None:
-    """Return what a video is like; None if it cannot be read."""
+def read_header(path: Path, images_fps: float = IMAGES_FPS) -> Header | None:
+    """Return what a video is like; None if it cannot be read.
+
+    Args:
+        path: a file or a folder of images.
+        images_fps: the rate at which a folder of images was recorded.
+    """
     try:
-        source = open_source(path, packets_max=_PROBED_PACKETS)
+        source = open_source(path, images_fps=images_fps, packets_max=_PROBED_PACKETS)
     except VideoError:
         return None
     sides = sorted(source.size)
@@ -54,7 +59,7 @@ def read_header(path: Path) -> Header | None:
 
 def native_size_px(dataset: Dataset) -> int | None:
     """Return the typical short side of the videos; None if none can be read."""
-    headers = (read_header(video.path) for video in _sample(dataset))
+    headers = (read_header(video.path, video.images_fps) for video in _sample(dataset))
     sides = [header.short_px for header in headers if header]
     return int(np.median(sides)) if sides else None
 
@@ -64,7 +69,7 @@ def grid_rate(dataset: Dataset) -> GridRate | None:
 
     A clip's stride then means the same time in all of them.
     """
-    headers = (read_header(video.path) for video in _sample(dataset))
+    headers = (read_header(video.path, video.images_fps) for video in _sample(dataset))
     rates = sorted(round(header.rate_fps, 3) for header in headers if header)
     # A rate that videos have, so that these keep their frames: not a mean of two.
     return GridRate(rates[(len(rates) - 1) // 2], rates[0], rates[-1]) if rates else None
@@ -89,7 +94,7 @@ def _sample(dataset: Dataset) -> tuple[Video, ...]:
 
 
 def _decoded_bytes(video: Video, size_px: int, rate_fps: float | None) -> float | None:
-    header = read_header(video.path)
+    header = read_header(video.path, video.images_fps)
     if header is None:
         return None
     end_s = header.duration_s if video.end_s is None else min(video.end_s, header.duration_s)

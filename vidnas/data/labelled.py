@@ -9,6 +9,7 @@ from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.datasets import Dataset, Video, read_source
 from vidnas.data.formats import Entry
+from vidnas.data.reading import IMAGES_FPS
 from vidnas.data.splits import SPLITS, Split
 
 
@@ -75,6 +76,7 @@ def load_labelled(
             one.group,
             one.start_s,
             one.end_s,
+            one.images_fps or IMAGES_FPS,
         )
         for one in entries
     )

@@ -26,6 +26,8 @@ class Entry:
     group: str | None = None
     start_s: float | None = None
     end_s: float | None = None
+    images_fps: float | None = None
+    """The rate at which a folder of images was recorded, if the source says it."""
 
 
 @dataclass(frozen=True)

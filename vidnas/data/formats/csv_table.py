@@ -1,6 +1,7 @@
-"""A CSV with the columns `path,label[,split,group,start_s,end_s]`, paths relative to it.
+"""A CSV with the columns `path,label[,split,group,start_s,end_s,images_fps]`.
 
-With a column `labels` instead of `label`, a video may show any number of classes: `run|jump`.
+Paths are relative to it. With a column `labels` instead of `label`, a video may show any number of
+classes: `run|jump`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from vidnas.data.splits import SPLITS, split_named
 
 _REQUIRED = ("path", "label")
 _SEVERAL = "labels"
-_OPTIONAL = ("split", "group", "start_s", "end_s")
+_OPTIONAL = ("split", "group", "start_s", "end_s", "images_fps")
 _SEPARATOR = "|"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _TIME = "is not a time; give seconds from the start of the video, such as 1.5"
@@ -39,6 +40,7 @@ _CURES = {
     "split": f"is not a split; use {', '.join(SPLITS)} or leave the cell empty",
     "start_s": _TIME,
     "end_s": _TIME,
+    "images_fps": "is not a rate; give images per second, such as 30, or leave the cell empty",
 }
 _Parsed = TypeVar("_Parsed")
 
@@ -184,6 +186,7 @@ def _read_row(source: Path, line: int, row: dict[str, str]) -> Row:
         group=cell("group", str),
         start_s=cell("start_s", _seconds),
         end_s=cell("end_s", _seconds),
+        images_fps=cell("images_fps", lambda text: _seconds(text) or None),
     )
     if entry.end_s is not None and entry.end_s <= (entry.start_s or 0):
         raise UserError(

@@ -40,10 +40,19 @@ class Row:
     group: str | None = None
     start_s: float | None = None
     end_s: float | None = None
+    images_fps: float | None = None
 
     def at(self, path: Path) -> Entry:
         """Return the entry, with its video at this path."""
-        return Entry(path, self.labels, self.split, self.group, self.start_s, self.end_s)
+        return Entry(
+            path,
+            self.labels,
+            self.split,
+            self.group,
+            self.start_s,
+            self.end_s,
+            self.images_fps,
+        )
 
 
 class _Found(NamedTuple):

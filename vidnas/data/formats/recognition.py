@@ -12,8 +12,9 @@ from vidnas.core import UserError
 from vidnas.core.names import listed, suggest
 from vidnas.core.paths import is_there
 from vidnas.core.text import escaped
-from vidnas.data.formats.base import FEW, Format, Reading
+from vidnas.data.formats.base import FEW, Entry, Format, Reading
 from vidnas.data.formats.names import check_classes, normal, path_flaw
+from vidnas.data.reading import IMAGES_FPS
 
 
 def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Format:
@@ -78,6 +79,7 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
             entries.append(replace(entry, labels=_normal(entry.labels)))
     if flaws:
         remarks.append(f"Left out clips ({len(flaws):,}): {listed(flaws, FEW)}.")
+    remarks += _remarks_on_times(entries)
     if not entries:
         because = f" ({' '.join(remarks)})" if remarks else ""
         raise UserError(f"{source}: no clips were found{because}; give {format.description}.")
@@ -87,6 +89,18 @@ def checked(source: Path, format: Format, videos: Path | None) -> Reading:
         remarks=tuple(remarks),
         lost=frozenset(map(normal, lost)),
     )
+
+
+def _remarks_on_times(entries: Iterable[Entry]) -> list[str]:
+    """Say at which rate times in folders of images are counted, where the source does not."""
+    timed = (one for one in entries if (one.start_s, one.end_s) != (None, None))
+    count = sum(one.images_fps is None and one.path.is_dir() for one in timed)
+    if not count:
+        return []
+    return [
+        f"Times in folders of images are counted at {IMAGES_FPS:g} images per second ({count:,}); "
+        "if they were recorded at another rate, give it in a column images_fps of a CSV."
+    ]
 
 
 def without_emptied_classes(reading: Reading) -> Reading:
