@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from written_annotations import said, splits_of, write_files, write_frames, writ
 from vidnas.core import UserError
 from vidnas.data.datasets import load_dataset, read_source
 from vidnas.data.formats import FORMATS, hmdb51, kinetics, ucf101
+from vidnas.data.labelled import load_labelled
 
 CLASSES = ("abseiling", "dancing macarena")
 
@@ -62,6 +64,14 @@ def test_classes_that_lost_too_many_videos_are_left_out(tmp_path: Path) -> None:
     assert said(dataset, "16 of 34 files do not exist")
     assert said(dataset, "classes of which too few videos are there (1): zumba")
     assert ("zumba",) in {entry.labels for entry in read_source(root).entries}
+    labelled, _ = load_labelled(root, dataset.classes)
+    assert len(labelled.videos) == 8
+    assert said(labelled, "Left out clips", "the model does not know (1): zumba.")
+    with pytest.raises(UserError, match="has clips of abseiling, which the model does not know"):
+        load_labelled(root, ("dancing macarena",))
+    shutil.rmtree(root / "val")
+    with pytest.raises(UserError, match="has clips of zumba, which the model does not know"):
+        load_labelled(root, dataset.classes)
 
 
 def test_videos_elsewhere_are_named_by_an_option(tmp_path: Path) -> None:

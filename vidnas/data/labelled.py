@@ -8,7 +8,7 @@ from pathlib import Path
 from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.datasets import Dataset, Video, read_source
-from vidnas.data.formats import Entry
+from vidnas.data.formats import Entry, Reading
 from vidnas.data.reading import IMAGES_FPS
 from vidnas.data.splits import SPLITS, Split
 
@@ -61,6 +61,7 @@ def load_labelled(
     if not entries:
         there = listed([one for one in SPLITS if one in given])
         raise UserError(f"{source} has no videos in the split {chosen}; there is {there}.")
+    entries, remarks = _without_lost(reading, entries, classes)
     _require_known(source, entries, classes)
     if not multi_label and any(len(one.labels) != 1 for one in entries):
         raise UserError(
@@ -80,12 +81,31 @@ def load_labelled(
         )
         for one in entries
     )
-    return Dataset(source, tuple(classes), videos, reading.remarks, multi_label), chosen
+    return Dataset(
+        source, tuple(classes), videos, (*reading.remarks, *remarks), multi_label
+    ), chosen
 
 
 def file_of(content: str) -> str:
     """Return what identifies the file of a video, given what identifies the video or its span."""
     return content.partition(":")[0]
+
+
+def _without_lost(
+    reading: Reading, entries: list[Entry], classes: Sequence[str]
+) -> tuple[list[Entry], list[str]]:
+    """Leave out, and say so, what the model does not know because training left the class out: it
+    does that where too few videos of a class are there. Where nothing else is left, nothing is.
+    """
+    unknown = reading.lost - set(classes)
+    kept = [one for one in entries if unknown.isdisjoint(one.labels)]
+    if reading.multi_label or len(kept) in (0, len(entries)):
+        return entries, []
+    names = listed(sorted({*unknown} & {label for one in entries for label in one.labels}))
+    return kept, [
+        f"Left out clips of classes of which videos are missing and that the model does not know "
+        f"({len(entries) - len(kept):,}): {names}."
+    ]
 
 
 def _require_known(source: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
