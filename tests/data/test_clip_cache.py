@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import shutil
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from vidnas.core import UserError
-from vidnas.data import cache_folder, cache_writer
+from vidnas.data import cache_folder, cache_writer, video_workers
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.cache_folder import default_directory
 from vidnas.data.datasets import Dataset, Video, load_dataset
@@ -200,6 +201,21 @@ def _crash(video: Video, size_px: int) -> int:
     if video.labels == (2,):
         os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
     return size_px
+
+
+_calls = itertools.count()
+
+
+def _call_number(_: Video) -> int:
+    return next(_calls)
+
+
+def test_spans_of_one_file_are_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker then reads the index of the file once."""
+    monkeypatch.setattr(video_workers, "available_cores", lambda: 1)
+    videos = [Video(Path(name), (0,), "train", start_s=i) for i, name in enumerate("abacba")]
+    numbers = dict(in_workers(_call_number, videos))
+    assert sorted(numbers, key=numbers.__getitem__) == [0, 2, 5, 1, 4, 3]
 
 
 def test_a_crash_of_the_decoder_concerns_one_video() -> None:

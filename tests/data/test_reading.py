@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from written_videos import encode, levels_of
 
-from vidnas.data.reading import VideoError, read_video, stream_video
+from vidnas.data.reading import VideoError, decoding, read_video, stream_video
 
 RAMP = list(range(0, 200, 10))  # 20 frames
 
@@ -34,6 +34,22 @@ def test_every_frame_of_a_constant_rate_appears_once(
     assert frames.dtype == np.uint8
     assert fps == rate
     assert levels_of(frames) == RAMP
+
+
+def test_all_spans_of_a_file_take_one_reading_of_its_stamps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    original = decoding.read_stamps
+    monkeypatch.setattr(decoding, "read_stamps", lambda *args: read.append(args) or original(*args))
+    video = encode(tmp_path / "a.mp4", RAMP, rate=10)
+    for start in range(4):
+        with stream_video(video, start_s=start / 10, end_s=start / 10 + 0.5) as stream:
+            assert levels_of(stream.read()) == RAMP[start : start + 5]
+    assert len(read) == 1
+    encode(video, RAMP[::-1], rate=10)
+    assert levels_of(read_video(video)[0]) == RAMP[::-1]
+    assert len(read) == 2
 
 
 def test_a_variable_rate_repeats_the_frame_that_is_shown(tmp_path: Path) -> None:

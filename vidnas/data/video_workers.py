@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from vidnas.core import WorkerKilled, WorkerLost
@@ -40,6 +41,7 @@ def in_workers(
     Yields:
         The index of a video and its outcome.
     """
+    calls = list(zip(videos, *arguments, strict=True))
     pool = WorkerPool(
         min(available_cores(), len(videos)),
         timeout_s=_timeout_s(videos) if bounded else None,
@@ -47,8 +49,7 @@ def in_workers(
     )
     try:
         futures: dict[Future[_Result], int] = {
-            pool.submit(work, *call): index
-            for index, call in enumerate(zip(videos, *arguments, strict=True))
+            pool.submit(work, *calls[index]): index for index in _file_by_file(videos)
         }
         for done, future in enumerate(as_completed(futures), start=1):
             index = futures.pop(future)
@@ -58,6 +59,15 @@ def in_workers(
                 on_progress(done, len(videos))
     finally:  # after Ctrl-C, too: what is still queued is not waited for
         pool.shutdown()
+
+
+def _file_by_file(videos: Sequence[Video]) -> list[int]:
+    """Return the places of the videos, with spans of one file next to each other: a worker then
+    reads the index of the file once."""
+    first: dict[Path, int] = {}
+    for place, video in enumerate(videos):
+        first.setdefault(video.path, place)
+    return sorted(range(len(videos)), key=lambda place: first[videos[place].path])
 
 
 def _timeout_s(videos: Sequence[Video]) -> float:

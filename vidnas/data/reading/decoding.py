@@ -6,22 +6,33 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
+from vidnas.data.contents import Stamp, stamp_or_none
 from vidnas.data.reading.bounds import DecodeBudget
 from vidnas.data.reading.errors import VideoError
 from vidnas.data.reading.opening import Packet, open_video, packets
-from vidnas.data.reading.stamps import own_stamp, read_stamps
+from vidnas.data.reading.stamps import Stamps, own_stamp, read_stamps
 
 _REORDER_DEPTH = 4
 
 TimedFrames = Iterator[tuple[float, VideoFrame]]
+
+
+class _Index(NamedTuple):
+    """What the packets of a file tell before anything is decoded."""
+
+    stamps: Stamps
+    size: tuple[int, int]
+    seekable: bool
 
 
 class VideoFile:
@@ -37,16 +48,10 @@ class VideoFile:
             VideoError: the file cannot be opened, or holds nothing of a video.
         """
         self._path = path
-        with open_video(path) as (container, stream):
-            stamps = read_stamps(container, stream, packets_max)
-            self.size = stream.width, stream.height
-            # Without stamps of display, the place of a key frame among B-frames is not known.
-            self._seekable = stamps is not None and not (
-                stamps.restarts or (stamps.ordered and stream.codec_context.has_b_frames)
-            )
-        if stamps is None:
-            raise VideoError(path, "has no frames")
-        self._stamps = stamps
+        self._stamps, self.size, self._seekable = _read_index(
+            path, stamp_or_none(path), packets_max
+        )
+        stamps = self._stamps
         self.rate_fps = stamps.rate_fps
         self.times_s = stamps.times_s
         self.missing_s = stamps.missing_s
@@ -123,6 +128,19 @@ class VideoFile:
                 yield heapq.heappop(times_s), waiting.popleft()
         while waiting:
             yield heapq.heappop(times_s), waiting.popleft()
+
+
+# A long file has many spans, and all of it is read for its index: workers keep the last ones.
+@lru_cache(maxsize=4)
+def _read_index(path: Path, _stamp: Stamp | None, packets_max: int) -> _Index:
+    """Read the index of a file; it is read again where its stamp is another."""
+    with open_video(path) as (container, stream):
+        stamps = read_stamps(container, stream, packets_max)
+        if stamps is None:
+            raise VideoError(path, "has no frames")
+        # Without stamps of display, the place of a key frame among B-frames is not known.
+        seekable = not (stamps.restarts or (stamps.ordered and stream.codec_context.has_b_frames))
+        return _Index(stamps, (stream.width, stream.height), seekable)
 
 
 def _decode_packet(stream: av.VideoStream, packet: Packet | None) -> list[VideoFrame]:
