@@ -11,10 +11,12 @@ import av
 import numpy as np
 import pytest
 from commands import call
+from written_videos import encode, levels_of
 
 from vidnas.core import ClipSpec
+from vidnas.data import preview
 from vidnas.data.augmentation import Augmentation
-from vidnas.data.datasets import load_dataset
+from vidnas.data.datasets import Video, load_dataset
 from vidnas.data.preview import preview_clips
 from vidnas.data.spreads import by_name, by_range
 from vidnas.report.bars import draw_bars
@@ -61,6 +63,25 @@ def test_clips_of_all_classes_and_only_training_clips_vary(demo_folder: Path) ->
     assert {"train", "val"} <= {split_of[path] for path in plain}
     for path, frames in plain.items():
         assert np.array_equal(frames, varied[path]) == (split_of[path] != "train")
+
+
+def test_few_frames_of_a_long_video_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    original = preview.clips_of
+    monkeypatch.setattr(
+        preview, "clips_of", lambda frames, specs: held.append(frames) or original(frames, specs)
+    )
+    path = encode(tmp_path / "a.mp4", [20 * (i // 20) for i in range(200)])
+    spec = ClipSpec(frames=5, frame_stride=1, size_px=32, sampling="uniform")
+    for video in (Video(path, (0,), "test"), Video(path, (0,), "test", start_s=10.0)):
+        clips = []
+        for most in (10_000, 40):
+            monkeypatch.setattr(preview, "_FRAMES_MAX", most)
+            clips.append(levels_of(preview._cut(video, 0, spec, Augmentation())))
+        assert clips[0] == clips[1]
+    assert [len(frames) for frames in held] == [200, 40, 100, 40]
 
 
 def test_the_sheet_is_a_picture(demo_folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from vidnas.data.reading import Frames, VideoError
 from vidnas.data.sampling import clips_of, random_clip
 from vidnas.data.video_workers import in_workers
 
+_FRAMES_MAX = 4096
+"""How many frames of a video are held, which the memory of a worker bounds."""
+
 
 @dataclass(frozen=True)
 class Preview:
@@ -39,7 +42,7 @@ def preview_clips(
 
     Args:
         dataset: labelled videos.
-        spec: which clips; RGB.
+        spec: which clips; RGB, spread evenly over the video.
         count: how many videos, if there are as many.
         augmentation: how much the clips of the training split change, as in training.
         rng: chooses the videos and varies the clips.
@@ -80,9 +83,19 @@ def _choose(dataset: Dataset, count: int, rng: np.random.Generator) -> Sequence[
     return sorted(chosen, key=lambda video: (video.labels, str(video.path)))
 
 
+def _frames(video: Video, size_px: int) -> Frames:
+    """Return the frames of a video, fewer per second where it is long: few of them are shown."""
+    with video.stream(size_px) as stream:
+        end_s = min(video.end_s or stream.duration_s, stream.duration_s)
+        count = (end_s - (video.start_s or 0.0)) * stream.rate_fps
+        if count <= _FRAMES_MAX:
+            return stream.read()
+    return video.decode(size_px, stream.rate_fps * _FRAMES_MAX / count)
+
+
 def _cut(video: Video, seed: int, spec: ClipSpec, augmentation: Augmentation) -> Frames:
     """Return a clip of a video; runs in a worker."""
-    frames, rng = video.decode(spec.size_px), np.random.default_rng(seed)
+    frames, rng = _frames(video, spec.size_px), np.random.default_rng(seed)
     if video.split != "train":
         (clip,) = clips_of(frames, [spec])
     else:
