@@ -168,6 +168,27 @@ def test_too_few_readable_videos_leave_nothing_behind(
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
+@pytest.mark.usefixtures("here")
+def test_the_last_broken_video_of_a_class_ends_the_decoding(
+    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(demo_folder, clips)
+    first = [v for v in load_dataset(clips).videos if v.split == "train" and v.labels == (0,)]
+    for video in first:
+        video.path.write_bytes(b"no video")
+    opened: list[Path] = []
+    stream = Video.stream
+    monkeypatch.setattr(
+        Video, "stream", lambda video, *args: opened.append(video.path) or stream(video, *args)
+    )
+    with pytest.raises(UserError, match=rf"class '\w+' to train on; {len(first)} of .* were read"):
+        build_cache(load_dataset(clips), size_px=16, directory=tmp_path / "cache")
+    assert opened[-1] == first[-1].path
+    assert len(opened) <= 8
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
 def test_a_disk_that_is_too_small(
     demo_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +25,7 @@ from vidnas.data.datasets import Dataset, Files, Video
 from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
 from vidnas.data.frame_table import Arrays, FrameTable, read_index
 from vidnas.data.headers import decoded_bytes
-from vidnas.data.leftover import lacks, lost_remark
+from vidnas.data.leftover import TrainingLeft, lacks, lost_remark
 from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
 from vidnas.data.stored_frames import CacheDamaged, Record, append_frames, is_whole
@@ -102,28 +103,32 @@ def write_clips(
     stamps = [files[video.path].stamp for video in videos]
     skipped: dict[int, VideoError] = {}
     damaged: list[Video] = []
-    for index, outcome in in_workers(work, videos, stamps, store.known, on_progress=on_progress):
-        if isinstance(outcome, VideoError):
+    training = TrainingLeft(dataset)
+    outcomes = in_workers(work, videos, stamps, store.known, on_progress=on_progress)
+    with closing(outcomes):
+        for index, outcome in outcomes:
+            if not isinstance(outcome, VideoError):
+                store.add(index, outcome)
+                damaged += [videos[index]] if outcome.damaged else []
+                continue
             skipped[index] = outcome
-        else:
-            store.add(index, outcome)
-            damaged += [videos[index]] if outcome.damaged else []
+            if not outcome.transient and training.loses_a_class(videos[index]):
+                break  # whatever the other videos are like, and decoding them may take hours
+    kept = [video for index, video in enumerate(videos) if index not in skipped]
+    errors = [skipped[index] for index in sorted(skipped)]
+    transient = [error for error in errors if error.transient]
+    try:
+        _require_enough(dataset, kept, errors, read=len(store.found) + len(skipped))
+    except UserError:
+        if not transient:  # or else the next command goes on from here
+            delete_files(folder)
+        raise
     store.tell_what_was_lost(on_remark)
     if damaged and on_remark:
         on_remark(
             f"Of {len(damaged)} videos, some frames cannot be decoded and are left out, first of "
             f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
         )
-    rows = sorted(store.found)
-    errors = [skipped[index] for index in sorted(skipped)]
-    transient = [error for error in errors if error.transient]
-    kept = [videos[i] for i in rows]
-    try:
-        _require_enough(dataset, kept, errors)
-    except UserError:
-        if not transient:  # or else the next command goes on from here
-            delete_files(folder)
-        raise
     if transient and on_remark:
         on_remark(
             f"{len(transient)} of {len(videos)} videos are skipped for what may not last, first "
@@ -139,7 +144,7 @@ def write_clips(
         "rate_fps": rate_fps,
         "classes": dataset.classes,
         "multi_label": dataset.multi_label,
-        "numbers": rows,
+        "numbers": sorted(store.found),
         "paths": [dataset.relative(video.path) for video in kept],
         "skipped": [(dataset.relative(error.path), error.reason) for error in errors],
         "complete": not transient,
@@ -305,15 +310,15 @@ def _append(
 
 
 def _require_enough(
-    dataset: Dataset, usable: Sequence[Video], skipped: Sequence[VideoError]
+    dataset: Dataset, usable: Sequence[Video], skipped: Sequence[VideoError], *, read: int
 ) -> None:
-    """Raise `UserError` if skipping has left too little to train on."""
+    """Raise `UserError` if too little to train on is left of the videos that were read."""
     if missing := lacks(dataset, usable):
         first = min(skipped, key=lambda error: not error.transient)
         cure = "Run `vidnas data check` and replace them."
         if first.transient:
             cure = "Run the same command again, which decodes what can be read by then."
         raise UserError(
-            f"{dataset.source}: there is {missing[0]}; {len(skipped)} of {len(dataset.videos)} "
-            f"videos cannot be used, such as {first.path} ({first.reason}). {cure}"
+            f"{dataset.source}: there is {missing[0]}; {len(skipped)} of {read} videos that "
+            f"were read cannot be used, such as {first.path} ({first.reason}). {cure}"
         )

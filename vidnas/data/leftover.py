@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from vidnas.core.names import listed
 from vidnas.data.datasets import Dataset, Video
 from vidnas.data.splits import SPLITS, Split
+
+
+class TrainingLeft:
+    """How many videos of each class are left to train on, while others turn out to be broken."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        """Count those of a data set."""
+        self._every_class = not dataset.multi_label
+        self._left = Counter(_training_labels(dataset.videos))
+
+    def loses_a_class(self, broken: Video) -> bool:
+        """Take a broken video out; return whether there is none left of a class that needs one."""
+        lost = _training_labels([broken])
+        self._left.subtract(lost)
+        return self._every_class and any(not self._left[label] for label in lost)
 
 
 def lacks(dataset: Dataset, usable: Sequence[Video]) -> list[str]:
@@ -38,9 +54,9 @@ def _splits(dataset: Dataset, videos: Iterable[Video]) -> set[Split]:
 
 def _lost(dataset: Dataset, usable: Sequence[Video]) -> list[str]:
     """Return the classes that only other videos of the training split show."""
-    lost = _trained(dataset.videos) - _trained(usable)
+    lost = {*_training_labels(dataset.videos)} - {*_training_labels(usable)}
     return [name for label, name in enumerate(dataset.classes) if label in lost]
 
 
-def _trained(videos: Iterable[Video]) -> set[int]:
-    return {label for video in videos if video.split == "train" for label in video.labels}
+def _training_labels(videos: Iterable[Video]) -> list[int]:
+    return [label for video in videos if video.split == "train" for label in video.labels]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +26,7 @@ def in_workers(
     *arguments: Iterable[object],
     on_progress: Callable[[int, int], None] | None = None,
     bounded: bool = True,
-) -> Iterator[tuple[int, _Result | VideoError]]:
+) -> Generator[tuple[int, _Result | VideoError]]:
     """Call `work(video, *arguments)` as `map` does, in processes; yield results as they finish.
 
     Errors of a video, and a decoder that crashes or hangs on it, are yielded in its place.
