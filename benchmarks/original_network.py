@@ -13,16 +13,14 @@ import time
 import types
 from typing import Any
 
-tf: Any = importlib.import_module("tensorflow.compat.v1")  # which the checkers do not have
-
-
 def main() -> None:
     code, name = sys.argv[1:]
+    tf: Any = importlib.import_module("tensorflow.compat.v1")
     tf.disable_v2_behavior()
-    _stand_in_for_contrib()
+    _stand_in_for_contrib(tf)
     sys.path.insert(0, code)
     found = importlib.import_module("tiny_video_nets.found_tvns")
-    run, clip = _prepare(getattr(found, name.upper()))
+    run, clip = _prepare(tf, getattr(found, name.upper()))
     print("ready", flush=True)
     for _ in sys.stdin:
         run(clip)
@@ -31,7 +29,7 @@ def main() -> None:
         print(1000 * (time.process_time() - started), flush=True)
 
 
-def _stand_in_for_contrib() -> None:
+def _stand_in_for_contrib(tf: Any) -> None:
     """Provide what the code takes from tf.contrib, which TensorFlow 2 has under other names."""
 
     def initializer(factor: float, mode: str, uniform: bool) -> Any:
@@ -44,7 +42,7 @@ def _stand_in_for_contrib() -> None:
     sys.modules["tensorflow.contrib"] = contrib
 
 
-def _prepare(model: dict[str, Any]) -> tuple[Any, Any]:
+def _prepare(tf: Any, model: dict[str, Any]) -> tuple[Any, Any]:
     """Return what runs the network on one thread, and a random clip."""
     build = importlib.import_module("tiny_video_nets.tiny_video_net").tiny_video_net
     frames, size_px = model["num_frames"], model["image_size"]

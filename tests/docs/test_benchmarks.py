@@ -21,6 +21,7 @@ SHARED = {
     "fidelity_ladder",
     "hostile",
     "hostile_requests",
+    "original_network",
     "results",
     "searching",
     "serving_user",
