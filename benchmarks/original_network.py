@@ -13,6 +13,7 @@ import time
 import types
 from typing import Any
 
+
 def main() -> None:
     code, name = sys.argv[1:]
     tf: Any = importlib.import_module("tensorflow.compat.v1")
