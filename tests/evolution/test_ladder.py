@@ -329,10 +329,11 @@ def test_who_is_held_takes_no_place_from_others() -> None:
     assert numbers(ladder.earned({5, 0})) == [1]  # of nine three, and 4 has more than 1
 
 
-def test_who_began_at_random_is_not_held_to_a_parent() -> None:
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_who_inherited_little_is_not_held_to_a_parent(share: float) -> None:
     first = [born(n, 0.5) for n in range(3)]
     above = [up(one, fitness) for one, fitness in zip(first, (0.9, 0.2, 0.1), strict=True)]
-    child = heir(3, 0.6, parent=0, inherited=0.0)
+    child = heir(3, 0.6, parent=0, inherited=share)
     ladder = ladder_of([*first, *above, child, up(child, 0.8)], rungs=4)
     ladder.observe(up(above[0], 0.95))
     others = [born(n, 0.5) for n in (4, 5)]

@@ -25,6 +25,8 @@ together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 160
 
 _KEEPING_UP = 0.5
 """Share of the others' fitness below which a way to normalise clips is given up."""
+_HEIR = 0.5
+"""Share of its parameters from which on a child that inherited is compared with its parent."""
 _Group = tuple[str, int]
 """What candidates have in common, and its value."""
 _Place = tuple[float, int]
@@ -107,14 +109,15 @@ class Ladder:
         return sorted(earned, key=lambda one: (-one.rung, *_place(one)))
 
     def _hold(self, trial: Trial) -> None:
-        """Hold a child back that began with what its parent had learned, has climbed a rung since,
-        and is still less fit than its parent was when it was first judged.
+        """Hold a child back that began with most of what its parent had learned, has climbed a rung
+        since, and is still less fit than its parent was when it was first judged.
 
         On low rungs such children are ahead of all that began at random, whatever they are worth,
         and would take every place. The lowest rung alone is too short for what is new in them.
         """
         parent, evaluation = trial.proposal.parent, trial.evaluation
-        if not trial.earlier and parent is not None and evaluation.metrics.get("inherited"):
+        share = evaluation.metrics.get("inherited") or 0.0
+        if not trial.earlier and parent is not None and share >= _HEIR:
             self._hurdles[trial.number] = self._fitness.get(parent, -math.inf)
         if evaluation.status == "ok":
             self._fitness[trial.number] = trial.fitness
