@@ -5,9 +5,14 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Test processes run side by side: the threads of one, waiting for each other, hold up the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 pytest.register_assert_rewrite("vidnas.testing")
 
