@@ -17,8 +17,9 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.limits import Limits
 from vidnas.training import TrainingSettings
 from vidnas.workflows import search_job
+from vidnas.workflows.combinations import require_reproducible, require_streaming
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.plan import Plan, planned_sampling, require_reproducible, require_streaming
+from vidnas.workflows.plan import Plan, planned_sampling
 from vidnas.workflows.request import SearchRequest
 
 

@@ -13,12 +13,9 @@ from vidnas.core.value import Value
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.ladder import ETA
-from vidnas.evolution.limits import Limits
 from vidnas.evolution.strategies import STRATEGIES, Strategy, make_strategy, strategy_settings
-from vidnas.evolution.strategies.pareto import OBJECTIVES
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.families import EvolutionDefaults, Family, Space, families
-from vidnas.profiling.runtimes import engine_of
 from vidnas.training import TrainingSettings
 from vidnas.training.settings import AUGMENTATION
 from vidnas.workflows.request import SearchRequest
@@ -353,40 +350,6 @@ def planned_space(request: SearchRequest, **extent: Any) -> Space:
     make = searched_family(request.family).space
     assert make is not None  # excluded above
     return make(**extent, modalities=request.input)
-
-
-def require_streaming(request: SearchRequest) -> None:
-    """Reject what the latency of a frame cannot be measured with.
-
-    Raises:
-        UserError: another runtime or another machine was asked for.
-    """
-    if request.target is not None or engine_of(request.runtime) != "onnxruntime":
-        raise UserError(
-            "The limit frame_latency is measured in ONNX Runtime on this machine; leave "
-            "--target and --runtime out, or limit latency instead."
-        )
-
-
-def require_reproducible(request: SearchRequest, limits: Limits) -> None:
-    """Reject a deterministic search in which timings decide.
-
-    Raises:
-        UserError: its limits are of latencies, or it trades them off.
-    """
-    traded = (request.objectives or OBJECTIVES) if request.strategy == "pareto" else ()
-    if not request.deterministic:
-        return
-    if limits.latency_ms or limits.frame_latency_ms:
-        raise UserError(
-            "A deterministic search cannot keep a limit on latency, because timings vary; limit "
-            "macs or parameters instead."
-        )
-    if "latency" in traded:
-        raise UserError(
-            "A deterministic search cannot trade off latency, because timings vary; give "
-            "--objective accuracy --objective macs."
-        )
 
 
 def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:

@@ -26,6 +26,7 @@ from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
+from vidnas.workflows.combinations import require_reproducible, require_streaming
 from vidnas.workflows.delivery import Delivery
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER, try_page
@@ -35,8 +36,6 @@ from vidnas.workflows.plan import (
     planned_sampling,
     planned_space,
     planned_strategy,
-    require_reproducible,
-    require_streaming,
     rung_training,
     searched_family,
 )
