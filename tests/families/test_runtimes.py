@@ -1,7 +1,7 @@
 """Every published network and samples of every space load, run and agree in every runtime.
 
 int8, which takes most of the time, is tried on samples and on one published network; on all of them
-where VIDNAS_QUANTISE_ALL is set, which takes a quarter of an hour.
+where VIDNAS_QUANTISE_ALL is set, which takes some minutes more.
 """
 
 from __future__ import annotations
