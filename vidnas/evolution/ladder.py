@@ -110,7 +110,7 @@ class Ladder:
 
     def _hold(self, trial: Trial) -> None:
         """Hold a child back that began with most of what its parent had learned, has climbed a rung
-        since, and is still less fit than its parent was when it was first judged.
+        since, and is still less fit than its parent was when the child was first judged.
 
         On low rungs such children are ahead of all that began at random, whatever they are worth,
         and would take every place. The lowest rung alone is too short for what is new in them.

@@ -63,9 +63,9 @@ def inherit(
                 if name in learned and learned[name].ndim == own.ndim:
                     inherited += min(_graft(own, learned[name], before), size)
                     known.add(path)
-    for path, module in modules.items():
-        is_new = not any(one == path or one.startswith(f"{path}.") for one in known)
-        if known and is_new and isinstance(module, Passing):
+    passing = {path: one for path, one in modules.items() if isinstance(one, Passing)}
+    for path, module in passing.items():
+        if known and not any(one.startswith(f"{path}.") for one in known):
             module.pass_through()
     return inherited / max(everything, 1)
 
