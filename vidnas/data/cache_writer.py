@@ -25,7 +25,7 @@ from vidnas.data.datasets import Dataset, Files, Video
 from vidnas.data.flow import FlowMethod, estimator, resize_flow, stream_flow
 from vidnas.data.frame_table import Arrays, FrameTable, read_index
 from vidnas.data.headers import decoded_bytes
-from vidnas.data.leftover import TrainingLeft, lacks, lost_remark
+from vidnas.data.leftover import Readable, lacks, lost_remark
 from vidnas.data.reading import Frames, VideoError
 from vidnas.data.splits import SPLITS
 from vidnas.data.stored_frames import CacheDamaged, Record, append_frames, is_whole
@@ -103,7 +103,7 @@ def write_clips(
     stamps = [files[video.path].stamp for video in videos]
     skipped: dict[int, VideoError] = {}
     damaged: list[Video] = []
-    training = TrainingLeft(dataset)
+    readable = Readable(dataset)
     outcomes = in_workers(work, videos, stamps, store.known, on_progress=on_progress)
     with closing(outcomes):
         for index, outcome in outcomes:
@@ -112,7 +112,7 @@ def write_clips(
                 damaged += [videos[index]] if outcome.damaged else []
                 continue
             skipped[index] = outcome
-            if not outcome.transient and training.loses_a_class(videos[index]):
+            if not outcome.transient and readable.runs_out(videos[index]):
                 break  # whatever the other videos are like, and decoding them may take hours
     kept = [video for index, video in enumerate(videos) if index not in skipped]
     errors = [skipped[index] for index in sorted(skipped)]

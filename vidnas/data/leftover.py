@@ -10,19 +10,26 @@ from vidnas.data.datasets import Dataset, Video
 from vidnas.data.splits import SPLITS, Split
 
 
-class TrainingLeft:
-    """How many videos of each class are left to train on, while others turn out to be broken."""
+class Readable:
+    """How many videos are left of each split, and of each class to train on, while others turn out
+    to be broken."""
 
     def __init__(self, dataset: Dataset) -> None:
         """Count those of a data set."""
-        self._every_class = not dataset.multi_label
-        self._left = Counter(_training_labels(dataset.videos))
+        self._multi_label = dataset.multi_label
+        self._left = Counter(need for video in dataset.videos for need in self._needs(video))
 
-    def loses_a_class(self, broken: Video) -> bool:
-        """Take a broken video out; return whether there is none left of a class that needs one."""
-        lost = _training_labels([broken])
-        self._left.subtract(lost)
-        return self._every_class and any(not self._left[label] for label in lost)
+    def runs_out(self, broken: Video) -> bool:
+        """Take a broken video out; return whether it was the last of something that is needed."""
+        needs = self._needs(broken)
+        self._left.subtract(needs)
+        return not all(self._left[need] for need in needs)
+
+    def _needs(self, video: Video) -> list[Split | int]:
+        """Return what a video is of use for; see `lacks`."""
+        if self._multi_label:
+            return [video.split] if video.labels else []
+        return [video.split, *_training_labels([video])]
 
 
 def lacks(dataset: Dataset, usable: Sequence[Video]) -> list[str]:
