@@ -28,11 +28,9 @@ from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import RUNTIMES
 from vidnas.training.evaluation import labels_of
 from vidnas.workflows import delivery as room
-from vidnas.workflows import reference as references
 from vidnas.workflows.delivery import Delivery
 from vidnas.workflows.examination import MISTAKES_FILE
 from vidnas.workflows.listener import Listener
-from vidnas.workflows.reference import study_reference
 
 TINY = """{"family": "tinyvideonet", "size_px": 16, "frames": 2, "frame_stride": 2, "blocks": [
   {"filters": 8, "spatial_type": "std", "spatial_kernel": 3, "spatial_stride": 2, "repeats": 1}]}"""
@@ -298,19 +296,3 @@ def test_one_that_cannot_be_quantised_is_passed_over(
     card, _ = answer(alone, cache, finished(alone, cache, 3))
     assert (card.shipped, card.within_limits) == (None, False)
     assert (alone / "best" / ONNX_FILE).is_file()
-
-
-def test_a_study_keeps_its_calibration(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[int] = []
-    really = references.calibrate
-
-    def calibrate(*, runtime: str, threads: int) -> Reference:
-        made.append(threads)
-        return really(runtime=runtime, threads=threads)
-
-    monkeypatch.setattr(references, "calibrate", calibrate)
-    first = study_reference(tmp_path, runtime="onnxruntime", threads=1)
-    assert study_reference(tmp_path, runtime="onnxruntime-int8", threads=1) == first
-    assert made == [1]
-    study_reference(tmp_path, runtime="onnxruntime", threads=2)
-    assert made == [1, 2]

@@ -149,7 +149,11 @@ class Delivery:
         """Return the cost of what ships, and whether it streams, where a limit asks for that."""
         request, threads = self.request, self.request.latency_threads
         reference = study_reference(
-            self.study.folder, runtime=request.runtime, threads=threads, target=request.target
+            self.study.folder,
+            self.listener.remark,
+            runtime=request.runtime,
+            threads=threads,
+            target=request.target,
         )
         cost = measure_cost(
             model.network,

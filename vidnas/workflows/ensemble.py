@@ -107,6 +107,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
         search = searches[0]
         reference = study_reference(
             folders[0],
+            listener.remark,
             runtime=search.runtime,
             threads=search.latency_threads,
             target=search.target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vidnas.core import UserError
@@ -13,10 +14,22 @@ REFERENCE_FILE = "latency-reference.json"
 
 
 def study_reference(
-    folder: Path, *, runtime: str, threads: int, target: str | None = None
+    folder: Path,
+    on_remark: Callable[[str], None],
+    *,
+    runtime: str,
+    threads: int,
+    target: str | None = None,
 ) -> Reference:
     """Return the study's calibration; it is made, at rest, where there is none of this machine, or
-    of the target where there is one.
+    of the target where there is one, as it is now.
+
+    Args:
+        folder: of the study.
+        on_remark: is told that a calibration was replaced: latencies no longer compare as they did.
+        runtime: that candidates are timed in.
+        threads: on which they are timed.
+        target: the machine where; None for this one.
 
     Raises:
         UserError: the runtime cannot be used, the target does not answer or is another one than
@@ -29,13 +42,27 @@ def study_reference(
             f"The candidates in {folder} were timed on {known.target or 'this machine'}, not on "
             f"{target or 'this machine'}; give the same --target, or another folder for --out."
         )
-    if target is not None:
-        if known is not None and is_of_target(known, target, threads=threads):
-            return known
-        reference = calibrate_target(target, runtime=runtime, threads=threads)
-    elif known is not None and known.fits(runtime=runtime, threads=threads):
+    if known is not None and _holds(known, runtime, threads):
         return known
-    else:
+    if target is None:
         reference = calibrate(runtime=runtime, threads=threads)
+    else:
+        reference = calibrate_target(target, runtime=runtime, threads=threads)
+    if known is not None:
+        on_remark(
+            f"{folder} was calibrated on {_place(known)}, and is now on {_place(reference)}: "
+            "latencies of earlier candidates compare only roughly with those to come."
+        )
     write_record(reference, path)
     return reference
+
+
+def _holds(known: Reference, runtime: str, threads: int) -> bool:
+    if known.target is None:
+        return known.fits(runtime=runtime, threads=threads)
+    return is_of_target(known, known.target, threads=threads)
+
+
+def _place(reference: Reference) -> str:
+    protocol = reference.protocol
+    return f"{protocol.device} in {protocol.runtime}, {protocol.threads} thread(s)"

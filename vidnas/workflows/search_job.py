@@ -115,6 +115,7 @@ class SearchJob:
         request = self.request
         reference = study_reference(
             self.study.folder,
+            self.listener.remark,
             runtime=request.runtime,
             threads=request.latency_threads,
             target=request.target,
