@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -71,6 +73,20 @@ def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
     accident(evaluator.states.file(PARENT.digest))
     orphan = replace(evaluator, parent=PARENT).evaluate(CHILD, seed=2, deadline_s=None)
     assert (orphan.status, orphan.metrics["inherited"]) == ("ok", 0.0)
+    assert evaluator.states.clear_aside() == (accident is not Path.unlink)  # to be said, once
+    assert evaluator.states.clear_aside() == 0
+    assert [file.stem for file in evaluator.states.path.iterdir()] == [CHILD.digest]
+
+
+def test_weights_that_the_machine_cannot_read_are_kept(evaluator, monkeypatch):
+    evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    error = OSError(errno.EMFILE, "Too many open files")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", Mock(side_effect=error))
+        with pytest.raises(UserError, match="Too many open files"):
+            replace(evaluator, parent=PARENT).evaluate(CHILD, seed=2, deadline_s=None)
+    assert evaluator.states.weights(PARENT.digest)
+    assert evaluator.states.aside() == []
 
 
 def test_a_candidate_that_climbs_keeps_what_it_learned_itself(evaluator):

@@ -73,4 +73,6 @@ def test_states_behind_a_link_are_nobodys_to_remove(tmp_path: Path) -> None:
     for digest in ("best", "worst"):
         folder.file(digest).write_bytes(b"precious")
     folder.make_room(["best", "worst"], began_s=0)
+    folder.set_aside("worst")
+    assert folder.clear_aside() == 0
     assert len(list((tmp_path / "elsewhere").iterdir())) == 2

@@ -355,6 +355,20 @@ def test_children_inherit_from_a_parent_of_another_node(nodes, cache, tmp_path):
     assert 0 < outcome.metrics["inherited"] < 1
 
 
+def test_a_damaged_state_is_set_aside_at_home(nodes, cache, tmp_path):
+    parent, child = Toy(widths=(8, 4)), Toy(widths=(8, 6))
+    evaluator = climber(cache, tmp_path / "states", inherit=True)
+    states = evaluator.evaluator.states
+    states.path.mkdir()
+    states.file(parent.digest).write_bytes(b"damaged")
+    born = Evaluation(status="ok", fitness=0.5)
+    family = [Trial(0, Proposal(parent), born, 0.0)]
+    heir = evaluator.for_candidate(Proposal(child, parent=0), family)
+    outcome, _ = climb_on(nodes.ids[1], heir, child)
+    assert outcome.metrics["inherited"] == 0
+    assert states.aside() == [parent.digest]
+
+
 def test_a_state_that_cannot_go_home_ends_the_search(nodes, cache, tmp_path):
     (tmp_path / "file").touch()
     evaluator = climber(cache, tmp_path / "file" / "states")

@@ -128,6 +128,8 @@ def test_a_candidate_without_a_usable_state_is_trained_up_again(
     trained.clear()
     assert learned(climb(evaluator, rung)) == expected
     assert trained == [1] if rung == 0 else [1, 2, 3]
+    assert evaluator.states is not None
+    assert evaluator.states.clear_aside() == (accident is not Path.unlink)  # to be said, once
     assert learned(climb(evaluator, rung)) == expected  # and has a state again
     assert len(trained) == 3**rung
 

@@ -10,7 +10,7 @@ from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
-from vidnas.workflows.recovery import recovery, timed_otherwise
+from vidnas.workflows.recovery import recovery, timed_otherwise, unusable_states
 
 OK = Evaluation(status="ok", fitness=0.5)
 
@@ -76,3 +76,15 @@ def test_candidates_that_were_timed_otherwise_are_counted(tmp_path: Path) -> Non
             "are timed in openvino-int8 on 2 threads, and what is finished is measured again there."
         )
         assert timed_otherwise(study, "onnxruntime-int8", 1).startswith("2 candidates were timed")
+
+
+def test_states_that_could_not_be_used_are_said_once(tmp_path: Path) -> None:
+    states = StateFolder(tmp_path)
+    assert unusable_states(states) == ""
+    for digest in ("good", "bad", "worse"):
+        states.file(digest).touch()
+    for digest in ("bad", "worse", "gone"):
+        states.set_aside(digest)
+    assert unusable_states(states).startswith(f"2 state(s) in {tmp_path} could not be used and")
+    assert unusable_states(states) == ""
+    assert list(tmp_path.iterdir()) == [states.file("good")]

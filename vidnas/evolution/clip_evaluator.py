@@ -215,8 +215,8 @@ class ClipEvaluator:
                 checkpoint=file,
             )
         except UnusableCheckpoint:
-            assert file is not None  # what it is about
-            file.unlink(missing_ok=True)
+            assert self.states is not None  # what it is about
+            self.states.set_aside(network.architecture.digest)
             torch.manual_seed(seed)
             anew = create_network(network.architecture, network.num_classes)
             return self._train(anew, clips, seed, deadline)

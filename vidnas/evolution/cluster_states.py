@@ -36,9 +36,9 @@ def states_here(
         yield home
         return
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    read, write = (
+    read, write, set_aside = (
         ray.remote(function).options(num_cpus=0, scheduling_strategy=there)
-        for function in (_read, _write)
+        for function in (_read, _write, _set_aside)
     )
     with tempfile.TemporaryDirectory() as folder:
         here = StateFolder(Path(folder))
@@ -53,6 +53,7 @@ def states_here(
                 "and run the same command again."
             ) from error
         yield here
+        ray.get([set_aside.remote(home, digest) for digest in here.aside()])
         if here.file(changed).exists():
             try:
                 ray.get(write.remote(home.file(changed), here.file(changed).read_bytes()))
@@ -68,6 +69,10 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:  # the search removes states that it has no room for, at any time
         return None
+
+
+def _set_aside(home: StateFolder, digest: str) -> None:
+    home.set_aside(digest)
 
 
 def _write(path: Path, state: bytes) -> None:

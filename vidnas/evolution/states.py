@@ -10,10 +10,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vidnas.core import UserError
 from vidnas.training.checkpoint import learned_weights
+from vidnas.training.errors import UnusableCheckpoint
 
-_SUFFIX = ".state"
+_SUFFIX, _ASIDE = ".state", ".unusable"
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,35 @@ class StateFolder:
         return self.path / f"{digest}{_SUFFIX}"
 
     def weights(self, digest: str) -> dict[str, Tensor]:
-        """Return what a candidate learned, by name; nothing where none can be used."""
+        """Return what a candidate learned, by name; nothing where that is gone, or cannot be used
+        and is set aside.
+
+        Raises:
+            UserError: the machine could not read it, so that it may be as good as ever.
+        """
         try:
             return learned_weights(self.file(digest))
-        except (OSError, UserError):
+        except UnusableCheckpoint:
+            self.set_aside(digest)
             return {}
+
+    def set_aside(self, digest: str) -> None:
+        """Take a state that cannot be used out of the way; it stays until the search says so."""
+        with suppress(FileNotFoundError):  # the search removes states at any time
+            self.file(digest).replace(self.path / f"{digest}{_ASIDE}")
+
+    def aside(self) -> list[str]:
+        """Return the digests of the candidates whose states were set aside."""
+        return [file.stem for file in self.path.glob(f"*{_ASIDE}")]
+
+    def clear_aside(self) -> int:
+        """Remove what was set aside; return how many states that were."""
+        if self.path.is_symlink():  # nothing there is ours
+            return 0
+        found = self.aside()
+        for digest in found:
+            (self.path / f"{digest}{_ASIDE}").unlink(missing_ok=True)
+        return len(found)
 
     def make_room(self, digests: Iterable[str], began_s: float) -> None:
         """Remove the states that the folder has no room for.

@@ -51,6 +51,18 @@ def timed_otherwise(study: Study, runtime: str, threads: int) -> str:
     )
 
 
+def unusable_states(states: StateFolder) -> str:
+    """Return a sentence on states that workers set aside, and remove them; nothing where there are
+    none."""
+    count = states.clear_aside()
+    if not count:
+        return ""
+    return (
+        f"{count} state(s) in {states.path} could not be used and were removed; their candidates "
+        "are trained up again where they climb, and children of theirs start from scratch."
+    )
+
+
 def _threads(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 

@@ -34,6 +34,7 @@ from vidnas.families import Space
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.plan import Plan
+from vidnas.workflows.recovery import unusable_states
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
 from vidnas.workflows.tensorboard_log import TensorBoardLog
@@ -86,6 +87,8 @@ class SearchJob:
             def tell(event: Event) -> None:
                 if event.trial is not None:
                     self.states.make_room(self._promising(digests), began_s)
+                    if remark := unusable_states(self.states):
+                        self.listener.remark(remark)
                 for one in listeners:
                     one.searched(event)
 
