@@ -46,6 +46,15 @@ def test_images_have_the_rate_that_is_given(folder: Path) -> None:
         assert levels_of(stream.read()) == RAMP[6:12]
 
 
+def test_images_have_the_rate_at_which_they_are_read_where_none_is_given(folder: Path) -> None:
+    with stream_video(folder, rate_fps=6) as stream:
+        assert (stream.own_rate_fps, stream.duration_s) == (6, len(RAMP) / 6)
+        assert levels_of(stream.read()) == RAMP
+    assert len(list(stream_flow(folder, rate_fps=6))) == len(RAMP)
+    with stream_video(folder) as stream:
+        assert stream.own_rate_fps == 25
+
+
 def _table(folder: Path, columns: str, rate: str) -> Path:
     """Spans of half a second, two in each split."""
     rows = [

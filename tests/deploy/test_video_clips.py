@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,9 @@ from vidnas.core import UserError
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.sampling import test_batches as even_batches
+from vidnas.data.splits import SPLITS
 from vidnas.deploy import Model, load_model, predict_video, save_model, video_clips
+from vidnas.deploy.windows import predict_timeline
 from vidnas.training import SingleLabel, evaluate
 from vidnas.workflows.evaluate import evaluate_model
 from vidnas.workflows.listener import Listener
@@ -70,6 +73,31 @@ def test_a_video_becomes_the_clips_of_its_cache(
     for (clips,), _, videos in batches:
         (found,) = video_clips(trained, folder / cache.paths[videos[0]])
         assert torch.equal(found, clips)
+
+
+def test_images_of_a_folder_are_seen_as_in_training(model: Model, tmp_path: Path) -> None:
+    """They were recorded at 10 frames per second, which only the table of the training says."""
+    rng = np.random.default_rng(0)
+    rows = ["path,label,split,images_fps"]
+    for number in range(6):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for frame in range(9):
+            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            cv2.imwrite(str(folder / f"{frame}.png"), pixels)
+        rows.append(f"{number},{'ab'[number % 2]},{SPLITS[number // 2]},10")
+    (tmp_path / "clips.csv").write_text("\n".join(rows))
+    cache = build_cache(
+        load_dataset(tmp_path / "clips.csv"), size_px=32, rate_fps=10, directory=tmp_path / "cache"
+    )
+    card = model.card.model_copy(update={"clips": cache.settings(["rgb"])})
+    trained = replace(model, card=card, classes=cache.classes)
+    for (clips,), _, videos in even_batches(
+        cache, "test", trained.architecture.inputs, batch_size=2, clips_per_video=2
+    ):
+        (found,) = video_clips(trained, tmp_path / cache.paths[videos[0]], clips_per_video=2)
+        assert torch.equal(found, clips)
+    assert predict_timeline(trained, tmp_path / "0").duration_s == pytest.approx(0.9)
 
 
 def test_predictions_and_tests_score_as_training_did(

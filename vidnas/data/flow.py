@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidnas.core import UserError
 from vidnas.data.headers import read_header
-from vidnas.data.reading import IMAGES_FPS, Frames, stream_video
+from vidnas.data.reading import Frames, stream_video
 from vidnas.data.reading.errors import naming
 
 FlowMethod = Literal["dis", "tvl1", "farneback"]
@@ -153,7 +153,7 @@ def stream_flow(
     rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    images_fps: float = IMAGES_FPS,
+    images_fps: float | None = None,
 ) -> Iterator[Frames]:
     """Yield the flow `(H, W, 2)` of a video or its span, at its own size up to 256 px.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidnas.data.datasets import Video
 from vidnas.data.flow import read_flow, resize_flow
-from vidnas.data.reading import Frames
+from vidnas.data.reading import Frames, stream_video
 from vidnas.data.sampling import Clips, clips_of
 from vidnas.deploy.contract import Contract
 from vidnas.deploy.model import Model
@@ -24,7 +23,8 @@ def video_clips(
     as many as it looks at unless another number is given.
 
     The frames go through what the cache of its training clips went through: at its rate, scaled to
-    the side at which it stored them, and only then cut and scaled for the network.
+    the side at which it stored them, and only then cut and scaled for the network. Images of a
+    folder are taken to be recorded at that rate.
 
     Returns:
         `(K, C, T, H, W)`, uint8, one tensor per input.
@@ -47,8 +47,15 @@ def contract_clips(
     end_s: float | None = None,
 ) -> Clips:
     """Cut clips as `video_clips` does, where there is only the contract of a model."""
-    video = Video(Path(path), (), "test", start_s=start_s, end_s=end_s)
-    frames = video.decode(contract.stored_px, contract.rate_fps)
+    with stream_video(
+        path,
+        size_px=contract.stored_px,
+        rate_fps=contract.rate_fps,
+        start_s=start_s,
+        end_s=end_s,
+        frames_min=2,
+    ) as stream:
+        frames = stream.read()
     flow: Frames | None = None
     if contract.flow_method is not None:
         flow = read_flow(

@@ -54,7 +54,7 @@ def stream_video(
     rate_fps: float | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
-    images_fps: float = IMAGES_FPS,
+    images_fps: float | None = None,
     frames_min: int = 1,
     held: bool = True,
 ) -> VideoStream:
@@ -72,7 +72,8 @@ def stream_video(
             two differ by 5 % at most.
         start_s: start of the span in seconds.
         end_s: end of the span in seconds.
-        images_fps: the rate at which a folder of images was recorded.
+        images_fps: the rate at which a folder of images was recorded; None for that of the grid, so
+            that each is one frame, and 25 where that is the video's own.
         frames_min: fewer frames than this are an error.
         held: whether all of its frames are held, in memory or on a disk; what they take in all is
             then bounded.
@@ -82,7 +83,7 @@ def stream_video(
             less than half of the frames can be decoded, or there is nothing in the span.
     """
     path = Path(path)
-    source = open_source(path, images_fps=images_fps)
+    source = open_source(path, images_fps=images_fps or rate_fps or IMAGES_FPS)
     with naming(path):
         return VideoStream(
             path,
