@@ -170,9 +170,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[EpochReport]:
     return told
 
 
-def finish(study: Study, cache: ClipCache, *numbers: int, budget_s: float = BUDGET_S):
+def finish(study: Study, cache: ClipCache, *numbers: int, budget_s: float = BUDGET_S, **told):
     finalists = [Finalist(study.trials[number], budget_s) for number in numbers]
-    return train_finalists(finalists, study, cache, RECIPE, InlineExecutor())
+    return train_finalists(finalists, study, cache, RECIPE, InlineExecutor(), **told)
 
 
 def place(study: Study, number: int) -> Path:
@@ -216,17 +216,21 @@ def test_finalists_go_on_and_cool_down(searched, cache, passes):
 
 
 def test_finished_models_are_kept_and_others_are_finished(searched, cache, passes):
+    again: list[ModelCard] = []
     (first,) = finish(searched, cache, 1)
     written = (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns
     passes.clear()
-    models = finish(searched, cache, 1, 0)
+    models = finish(searched, cache, 1, 0, on_again=again.extend)
     assert (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns == written
     assert next(one for one in models if one.card.trial == 1).card == first.card
     assert passes[0].epoch == 2 and passes[-1].fraction == 1
     assert sum(one.fraction == 1 for one in passes) == 1
     passes.clear()
-    finish(searched, cache, 1, budget_s=BUDGET_S / 2)  # another time is asked for
+    assert not again
+    # Another time is asked for, which is said.
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2, on_again=again.extend)
     assert passes
+    assert [card.trial for card in again] == [1]
     assert (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns != written
 
 

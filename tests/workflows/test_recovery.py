@@ -7,10 +7,16 @@ from pathlib import Path
 from search_toys import Toy, toy_config
 
 from vidnas.core import Cost, Evaluation, Latency, LatencyProtocol
+from vidnas.deploy.card import ModelCard
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Proposal
-from vidnas.workflows.recovery import recovery, timed_otherwise, unusable_states
+from vidnas.workflows.recovery import (
+    finished_otherwise,
+    recovery,
+    timed_otherwise,
+    unusable_states,
+)
 
 OK = Evaluation(status="ok", fitness=0.5)
 
@@ -88,3 +94,11 @@ def test_states_that_could_not_be_used_are_said_once(tmp_path: Path) -> None:
     assert unusable_states(states).startswith(f"2 state(s) in {tmp_path} could not be used and")
     assert unusable_states(states) == ""
     assert list(tmp_path.iterdir()) == [states.file("good")]
+
+
+def test_networks_that_are_finished_again_are_named() -> None:
+    cards = [ModelCard(trial=number, versions={"vidnas": "0.5.3"}) for number in (3, 7)]
+    assert finished_otherwise(cards) == (
+        "Finished before, for another time or in another way, by vidnas 0.5.3: trial 3 and "
+        "trial 7; the plan of this search finishes them again."
+    )

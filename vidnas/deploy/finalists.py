@@ -118,6 +118,7 @@ def train_finalists(
     *,
     on_tick: Callable[[], None] = lambda: None,
     on_lost: Callable[[Trial, BaseException], None] = lambda trial, error: None,
+    on_again: Callable[[Sequence[ModelCard]], None] = lambda cards: None,
 ) -> list[Model]:
     """Finish candidates, as many at a time as the executor has slots.
 
@@ -132,6 +133,8 @@ def train_finalists(
         executor: where they are trained; the caller shuts it down.
         on_tick: called about twice a second while waiting.
         on_lost: called with each that could not be finished, and why.
+        on_again: called with what is known of those that were finished before, for another time or
+            in another way, if there are any.
 
     Returns:
         The models by their validation metrics, the best first; their cards name their trials.
@@ -143,7 +146,7 @@ def train_finalists(
     folder = study.folder.resolve()
     states = StateFolder(folder / STATES_FOLDER)
     folders = [finished_folder(folder, one.trial.number) for one in finalists]
-    futures = []
+    futures, again = [], []
     for one, place in zip(finalists, folders, strict=True):
         architecture = one.trial.architecture
         settings = recipe.model_copy(
@@ -159,9 +162,13 @@ def train_finalists(
             seed=evaluation_seed(study.config.seed, architecture),
             clips=cache.settings(spec.modality for spec in architecture.inputs),
         )
+        known = _known(place)
+        again += [known] if known and not _is_of(run, known) else []
         state = states.file(architecture.digest)
         family = family_of(architecture)
         futures.append(executor.submit(train_finalist, cache, one.trial, run, state, place, family))
+    if again:
+        on_again(again)
     running = set(futures)
     while running:
         _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
@@ -192,7 +199,7 @@ def train_finalist(
 
     Unpickling the family, the last argument, makes it known in a worker.
     """
-    if (folder / MODEL_FILE).exists() and load_card(folder).training_runs == (run,):
+    if (known := _known(folder)) and _is_of(run, known):
         return
     judged: tuple[Split, ...] = ("val", "test")
     task = task_of(cache, run.settings.class_weights)
@@ -231,6 +238,16 @@ def train_finalist(
         keep_logits(folder, cache, logits)
         save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
         checkpoint.unlink()
+
+
+def _known(folder: Path) -> ModelCard | None:
+    """Return what is known of the network that was finished in a folder, if there is one."""
+    return load_card(folder) if (folder / MODEL_FILE).exists() else None
+
+
+def _is_of(run: TrainingRun, card: ModelCard) -> bool:
+    """Return whether a network was finished as it would be now."""
+    return card.training_runs == (run,)
 
 
 def _written(file: Path) -> float:

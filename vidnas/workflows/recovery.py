@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from vidnas.core.names import listed
+from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import finished_models
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study
@@ -48,6 +50,19 @@ def timed_otherwise(study: Study, runtime: str, threads: int) -> str:
         f"{len(others)} candidates were timed in {others[-1].runtime}, {others[-1].dtype}, on "
         f"{_threads(others[-1].threads)}; those to come are timed in {runtime} on "
         f"{_threads(threads)}, and what is finished is measured again there."
+    )
+
+
+def finished_otherwise(cards: Sequence[ModelCard]) -> str:
+    """Return a sentence on networks that were finished before, and are finished again.
+
+    How they are finished follows from the budget, the workers and the version. A network that was
+    finished in another way is another answer than the one that is asked for.
+    """
+    versions = sorted({card.versions.get("vidnas", "an earlier version") for card in cards})
+    return (
+        f"Finished before, for another time or in another way, by vidnas {listed(versions)}: "
+        f"{listed([card.name for card in cards])}; the plan of this search finishes them again."
     )
 
 

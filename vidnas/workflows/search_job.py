@@ -34,7 +34,7 @@ from vidnas.families import Space
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.plan import Plan
-from vidnas.workflows.recovery import unusable_states
+from vidnas.workflows.recovery import finished_otherwise, unusable_states
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
 from vidnas.workflows.tensorboard_log import TensorBoardLog
@@ -168,6 +168,7 @@ class SearchJob:
                 on_lost=lambda trial, error: self.listener.remark(
                     f"Trial {trial.number} could not be finished ({error}), and is left out."
                 ),
+                on_again=lambda cards: self.listener.say(finished_otherwise(cards)),
             )
         return ranked_models(finished_models(self.study.folder), self.cache)
 
