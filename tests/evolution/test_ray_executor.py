@@ -268,21 +268,23 @@ def test_clips_are_copied_once_to_a_node_without_them(nodes, cache):
     assert not partial.exists()
 
 
-def test_the_flow_of_a_study_is_copied_whichever_is_in_use(nodes, tmp_path):
+@pytest.mark.parametrize(("modality", "copied"), [("flow", {"dis"}), ("rgb", set())])
+def test_the_flow_of_a_study_is_copied_whichever_is_in_use(nodes, tmp_path, modality, copied):
     pytest.importorskip("cv2")
     write_clips(tmp_path / "flowing", classes=CLASSES, clips_per_class=6, size_px=32)
     dataset = load_dataset(tmp_path / "flowing")
     cache = build_flow(dataset, build_cache(dataset, size_px=16, directory=nodes.home))
     build_flow(dataset, cache, method="farneback")
     training = TrainingSettings(epochs=1, batch_size=4)
-    settings = ClipEvaluation(training=training, clips=cache.settings(["flow"]))
+    settings = ClipEvaluation(training=training, clips=cache.settings([modality]))
     source = ClusterClipEvaluator.of(
         ClipEvaluator(cache.directory, settings, Limits(), FAMILY)
     ).source
     (copy,) = set(copy_on(nodes, source, copies_a_node=1)) - {cache.directory}
     names = [path.name.removesuffix(".npz") for path in copy.glob("flow*")]
-    assert {name.split("-")[1] for name in names} == {"dis"}
-    np.testing.assert_array_equal(ClipCache(copy, "dis").frames(0, "flow"), cache.frames(0, "flow"))
+    assert {name.split("-")[1] for name in names} == copied
+    seen = ClipCache(copy, settings.clips.flow_method).frames(0, modality)
+    np.testing.assert_array_equal(seen, cache.frames(0, modality))
 
 
 def test_a_copy_that_was_damaged_is_made_anew(nodes, cache):

@@ -169,14 +169,18 @@ class ClipCache:
         """Whether no video was left out that could be decoded now."""
         return self._is_complete
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files that make it up, without the flow of other methods."""
+    def files(self, *, with_flow: bool) -> tuple[Path, ...]:
+        """Return the files that make it up: all that frames take, and what its flow takes besides.
+
+        Raises:
+            UserError: it has no flow.
+        """
         files = [self.directory / ABOUT, self.directory / INDEX]
         files += self._tables["rgb"].paths.values()
-        if self.flow_method is not None:
-            files.append(flow_index(self.directory, self.flow_method))
+        if with_flow:
             files += self._table("flow").paths.values()
+            assert self.flow_method is not None  # or there were no table
+            files.append(flow_index(self.directory, self.flow_method))
         return tuple(files)
 
     @property

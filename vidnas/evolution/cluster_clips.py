@@ -39,12 +39,12 @@ class ClipSource:
 
     @classmethod
     def of(cls, directory: Path, flow_method: FlowMethod | None = None) -> Self:
-        """Return the source of a cache on this node, which must stay while the search runs; with
-        the flow of a method, or else that in use, if there is any."""
-        cache = ClipCache(directory, flow_method)
-        files = tuple(path.name for path in cache.files)
+        """Return the source of a cache on this node, which must stay while the search runs: of its
+        frames and of the flow of a method, if one is named, whatever else the cache holds."""
+        found = ClipCache(directory, flow_method).files(with_flow=flow_method is not None)
+        files = tuple(path.name for path in found)
         node = ray.get_runtime_context().get_node_id()
-        return cls(directory.resolve(), files, _digest(directory, files), node, cache.flow_method)
+        return cls(directory.resolve(), files, _digest(directory, files), node, flow_method)
 
 
 @dataclass(frozen=True)
