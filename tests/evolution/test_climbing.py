@@ -8,6 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -373,3 +374,20 @@ def test_a_climb_whose_worker_is_lost_is_tried_twice(
     assert bool(died) == always
     assert {trial.rung for trial in died} <= {1}
     assert any(trial.rung == 1 for trial in trials)
+
+
+class Timed(InlineExecutor):
+    """Remembers how long each climb may take."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[int, float | None]] = []
+
+    def submit_within(self, timeout_s: float | None, function: Any, *args: Any) -> Future[Any]:
+        self.times.append((function.__self__.rung, timeout_s))
+        return self.submit(function, *args)
+
+
+def test_each_climb_may_take_as_long_as_its_rung(tmp_path: Path) -> None:
+    executor = Timed()
+    search(tmp_path, executor=executor, evaluations=9, timeout_at=lambda rung: 10.0 + rung)
+    assert {*executor.times} == {(0, 10.0), (1, 11.0), (2, 12.0)}

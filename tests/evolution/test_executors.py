@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from vidnas.core import Evaluation, WorkerLost
-from vidnas.evolution.executors import InlineExecutor, LocalExecutor
+from vidnas.evolution.executors import InlineExecutor, LocalExecutor, StoppingExecutor
 from vidnas.testing import ExecutorContract, WorkerContract
 
 
@@ -153,6 +153,15 @@ def test_what_is_unfinished_at_shutdown_is_lost():
 def test_a_hung_worker_is_replaced():
     with LocalExecutor(workers=1, timeout_s=0.5) as executor:
         hung, next_one = executor.submit(time.sleep, 3600), executor.submit(double, 5)
+        with pytest.raises(WorkerLost, match=r"took longer than 0\.5 s"):
+            hung.result(60)
+        assert next_one.result(60) == 10
+
+
+def test_a_call_may_have_a_time_of_its_own():
+    with LocalExecutor(workers=1, timeout_s=60) as executor:
+        assert isinstance(executor, StoppingExecutor)
+        hung, next_one = executor.submit_within(0.5, time.sleep, 3600), executor.submit(double, 5)
         with pytest.raises(WorkerLost, match=r"took longer than 0\.5 s"):
             hung.result(60)
         assert next_one.result(60) == 10

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 Result = TypeVar("Result")
-_Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
+_Call = tuple[Future[Any], float | None, Callable[..., Any], tuple[Any, ...]]
 
 _FOR_THE_DRIVER = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 """What a terminal or a scheduler sends to all processes of a job: the driver says what it means. A
@@ -106,10 +106,20 @@ class WorkerPool:
         Raises:
             RuntimeError: the pool was shut down.
         """
+        return self.submit_within(self.timeout_s, function, *args)
+
+    def submit_within(
+        self, timeout_s: float | None, function: Callable[..., Result], *args: Any
+    ) -> Future[Result]:
+        """Run the function as `submit` does, with a time of its own after which it is stopped.
+
+        Raises:
+            RuntimeError: the pool was shut down.
+        """
         if not any(thread.is_alive() for thread in self._threads):
             raise RuntimeError("This pool of workers was shut down.")
         future: Future[Result] = Future()
-        self._calls.put((future, function, args))
+        self._calls.put((future, timeout_s, function, args))
         return future
 
     def shutdown(self) -> None:
@@ -123,9 +133,9 @@ class WorkerPool:
 
     def _serve(self, worker: _Worker) -> None:
         while (call := self._calls.get()) is not None:
-            future, function, args = call
+            future, timeout_s, function, args = call
             try:
-                result = worker.call(function, args, self.timeout_s)
+                result = worker.call(function, args, timeout_s)
             except Exception as error:
                 future.set_exception(error)
             else:

@@ -40,6 +40,7 @@ def run_search(
     evaluations: int | None = None,
     budget_s: float | None = None,
     deadline_s: float | None = None,
+    timeout_at: Callable[[int], float | None] | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Event:
     """Search until the study holds enough evaluations or has taken enough time.
@@ -72,6 +73,8 @@ def run_search(
         budget_s: search time, over all resumptions, within which every climb must end whose time
             the evaluator knows, and after which nothing is started.
         deadline_s: seconds that an evaluation may take; give the executor's `timeout_s` more.
+        timeout_at: says after how many seconds the climb of a rung is stopped, by executors that
+            can; None for the executor's `timeout_s`.
         on_event: called at the start, after every recorded rung, on Ctrl-C and at the end.
 
     Returns:
@@ -90,7 +93,7 @@ def run_search(
     return _Search(
         study,
         strategy,
-        Launcher(config, evaluator, executor, deadline_s),
+        Launcher(config, evaluator, executor, deadline_s, timeout_at),
         Proposer(space, strategy, designs, config.seed),
         evaluations,
         budget_s,

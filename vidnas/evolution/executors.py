@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import psutil
 from typing_extensions import Self
@@ -28,6 +28,16 @@ class Executor(Protocol):
 
     def shutdown(self) -> None:
         """Stop at once; what is running is lost."""
+
+
+@runtime_checkable
+class StoppingExecutor(Executor, Protocol):
+    """An executor that can stop each function after a time of its own."""
+
+    def submit_within(
+        self, timeout_s: float | None, function: Callable[..., Result], *args: Any
+    ) -> Future[Result]:
+        """Run `function(*args)`; where that takes longer, its future raises `WorkerLost`."""
 
 
 class InlineExecutor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ import numpy as np
 from vidnas.core import Evaluation, UserError, WorkerLost
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.evaluator import AdaptiveEvaluator, ClimbingEvaluator, Evaluator
-from vidnas.evolution.executors import Executor
+from vidnas.evolution.executors import Executor, StoppingExecutor
 from vidnas.evolution.trial import Proposal, Trial
 from vidnas.families import Architecture
 from vidnas.profiling.counting import count_cost
@@ -57,6 +57,8 @@ class Launcher:
     evaluator: Evaluator
     executor: Executor
     deadline_s: float | None
+    timeout_at: Callable[[int], float | None] | None = None
+    """After how many seconds the climb of a rung is stopped, where the executor can do that."""
 
     def start(self, action: Action, known: Evaluation | None, trials: Sequence[Trial]) -> Flight:
         """Start an action; one whose outcome is known, or rejected at once, needs no worker.
@@ -128,7 +130,12 @@ class Launcher:
         architecture = flight.action.proposal.architecture
         seed = evaluation_seed(self.config.seed, architecture)
         arguments = architecture, seed, self.deadline_s
-        flight.future = self.executor.submit(flight.evaluator.evaluate, *arguments)
+        timeout_s = self.timeout_at and self.timeout_at(flight.action.rung)
+        if timeout_s is not None and isinstance(self.executor, StoppingExecutor):
+            evaluate = flight.evaluator.evaluate
+            flight.future = self.executor.submit_within(timeout_s, evaluate, *arguments)
+        else:
+            flight.future = self.executor.submit(flight.evaluator.evaluate, *arguments)
 
 
 def evaluation_seed(study_seed: int, architecture: Architecture) -> int:

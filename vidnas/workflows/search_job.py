@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
 
 _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
+_SLACK_S = 600.0
+"""What any rung may take besides: a network that takes a second for a clip is validated on 512, and
+several wait for each other's measurements on a target."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class SearchJob:
                 evaluations=self.request.evaluations,
                 budget_s=self.plan.search_s,
                 deadline_s=deadline_s,
+                timeout_at=partial(stopped_after, evaluator, executor.timeout_s),
                 on_event=tell,
             )
 
@@ -189,6 +194,18 @@ class SearchJob:
             "Finishing": finish_s,
             "Testing": judging.finished_s(trials, workers),
         }
+
+
+def stopped_after(evaluator: ClipEvaluator, most_s: float | None, rung: int) -> float | None:
+    """Return after how many seconds the climb of a rung is taken to hang: never later than that of
+    the longest, and of a short one hours sooner where searches are long.
+
+    On a cluster all have the time of the longest: the first on a node copies the clips.
+    """
+    seconds = evaluator.seconds_at(rung)
+    if seconds is None or most_s is None:
+        return most_s
+    return min(_DEADLINE_FACTOR * seconds + _SLACK_S, most_s)
 
 
 def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:
