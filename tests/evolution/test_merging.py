@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_toys import Toy, ToyEvaluator, ToySpace, toy_config
+from search_toys import Toy, ToyEvaluator, ToyLadder, ToySpace, toy_config
 
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution.engine import run_search
@@ -17,7 +17,9 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.strategies import RandomSearch, TopK, TournamentEvolution
 from vidnas.evolution.study import Study
-from vidnas.evolution.trial import Proposal
+from vidnas.evolution.trial import Proposal, Trial
+from vidnas.families import Architecture
+from vidnas.profiling.counting import count_cost
 
 Row = tuple[int, "int | None", str, "int | None"]
 """Width, parent, status and MACs of a trial."""
@@ -160,6 +162,39 @@ def test_a_fork_continues_by_itself(tmp_path: Path) -> None:
     assert forked.trials[:6] == source.trials[:6]
     assert len(forked.trials) == 12
     assert Study.read(tmp_path / "source").trials == source.trials
+
+
+class Designed(ToySpace):
+    """A space of three designs; the second is the largest."""
+
+    def designs(self) -> tuple[Toy, ...]:
+        return tuple(Toy(widths=(1, 1, 1, width)) for width in (2, 8, 4))
+
+    def smaller(self, design: Architecture) -> Toy:
+        return Toy(widths=(1, 1, 1, 6))
+
+
+def test_a_fork_with_looser_limits_tries_the_design_that_broke_the_old(tmp_path: Path) -> None:
+    def run(folder: Path, limits: Limits, evaluations: int) -> list[Trial]:
+        config = toy_config(limits, RandomSearch(), designs=True)
+        with Study.create_or_resume(folder, config) as study:
+            run_search(
+                study, Designed(), ToyLadder(), RandomSearch(), InlineExecutor(),
+                evaluations=evaluations,
+            )  # fmt: skip
+        return [one for one in study.trials if one.proposal.design]
+
+    def widths(trials: list[Trial]) -> list[int]:
+        return [one.architecture.widths[3] for one in trials]
+
+    small, large = (count_cost(Toy(widths=(1, 1, 1, n)), 2).parameters for n in (6, 8))
+    before = run(tmp_path / "source", Limits(parameters=small), 3)
+    assert widths(before) == [2, 8, 6, 4]
+    assert before[1].evaluation.status == "rejected"
+    looser = Limits(parameters=large)
+    config = toy_config(looser, RandomSearch(), designs=True)
+    fork_study(Study.read(tmp_path / "source"), tmp_path / "fork", config)
+    assert widths(run(tmp_path / "fork", looser, 4)) == [2, 6, 4, 8]
 
 
 ROWS: list[Row] = [(1, None, "ok", 50), (2, 0, "rejected", 150), (3, 0, "ok", 90),

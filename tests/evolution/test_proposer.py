@@ -83,6 +83,22 @@ class Many(ToySpace):
         return tuple(Toy(widths=(1, 1, 1, width)) for width in range(1, 13))
 
 
+def test_designs_that_were_left_out_come_next() -> None:
+    """A fork leaves those out that keep its looser limits, and they were smaller by then."""
+    space = Many()
+    proposer = Proposer(space, RandomSearch(), space.designs(), seed=0)
+    left = [space.designs()[index] for index in (2, 5, 6)]
+    smaller = Toy(widths=(1, 1, 1, 99))
+    for design in {*space.designs(), smaller} - {*left}:
+        proposer.note(Proposal(design, design=True))
+    for number, design in enumerate(left):
+        proposed = proposer.propose(before=number)
+        assert proposed == Proposal(design, design=True)
+        proposer.note(proposed)
+    proposed = proposer.propose(before=3)
+    assert proposed and not proposed.design
+
+
 def born(strategy: Strategy, count: int, *, resumed: bool = False) -> str:
     """Return what is born in a search: d for a design, c for a child, r for one drawn at random.
 

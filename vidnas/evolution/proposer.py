@@ -43,6 +43,9 @@ class Proposer:
         self._seed = seed
         self._tried: set[str] = set()
         self._designs_tried: set[str] = set()
+        self._seen_otherwise: list[Architecture] = []
+        """Designs that were tried and are none of the given: smaller, or as a better one sees its
+        clips."""
         self._designs_rejected = 0
 
     def note(self, proposal: Proposal) -> None:
@@ -50,6 +53,8 @@ class Proposer:
         self._tried.add(proposal.architecture.digest)
         if proposal.design:
             self._designs_tried.add(proposal.architecture.digest)
+            if proposal.architecture not in self._designs:
+                self._seen_otherwise.append(proposal.architecture)
 
     def teach(self, trial: Trial) -> None:
         """Show the strategy the next event. A design that broke a limit comes again, smaller."""
@@ -85,11 +90,16 @@ class Proposer:
 
     def _new_designs(self) -> Iterator[Proposal]:
         """Yield the designs that were not tried: first those that come again, smaller."""
-        drawn = len(self._designs_tried - self._smaller.keys())
-        left = map(self._as_learned, self._designs[drawn:])
-        for design in chain(self._smaller.values(), left):
+        left = (design for design in self._designs if not self._was_tried(design))
+        for design in chain(self._smaller.values(), map(self._as_learned, left)):
             if self._is_new(design):
                 yield Proposal(design, design=True)
+
+    def _was_tried(self, design: Architecture) -> bool:
+        """Return whether a design was tried, as it was drawn or as a better one sees its clips."""
+        return not self._is_new(design) or any(
+            self._space.follow(design, one) == one for one in self._seen_otherwise
+        )
 
     @property
     def _is_turn_of_child(self) -> bool:
