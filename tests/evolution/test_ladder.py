@@ -282,16 +282,18 @@ def test_newborns_in_flight_count_until_they_turn_out_to_be_rejected():
 
 
 @pytest.mark.parametrize(
-    ("took_s", "has_room"),
+    ("took_s", "trained_s", "has_room"),
     [
-        (10.0, False),  # all that the rung below may take: the next one would take 30 s
-        (6.0, True),  # 6 of 10 s and a fifth more, of 30 s
-        (0.0, False),  # nobody knows
+        (10.0, 9.0, False),  # all that the rung below may take: the next one would take 30 s
+        (6.0, 5.0, True),  # 6 of 10 s and a fifth more, of 30 s
+        (1.0, 10.0, False),  # it was killed, and resumed near its end
+        (0.0, 0.0, False),  # nobody knows
     ],
 )
-def test_a_rung_is_expected_to_take_a_candidate_what_the_last_one_did(took_s, has_room):
+def test_a_rung_is_expected_to_take_a_candidate_what_the_last_one_did(took_s, trained_s, has_room):
     time = SearchTime(100.0, lambda rung: 10.0 * 3**rung)
-    evaluation = ok(0.5).model_copy(update={"seconds": took_s})
+    found = {"seconds": took_s, "metrics": {"training_s": trained_s}}
+    evaluation = ok(0.5).model_copy(update=found)
     one = Trial(0, Proposal(Toy(widths=(1,))), evaluation, 0.0)
     assert time.has_room_to_climb(75.0, one) is has_room
     assert not time.has_room_to_climb(100.0, one)

@@ -37,7 +37,9 @@ class SearchTime:
         next rung, too.
         """
         most_s, before_s = (self.seconds_at(rung) or 0.0 for rung in (one.rung + 1, one.rung))
-        took_s = one.evaluation.seconds
+        last = one.evaluation
+        # A climb that was killed and resumed trained for longer than its latest attempt took.
+        took_s = max(last.seconds, last.metrics.get("training_s", 0.0))
         share = _SLACK * took_s / before_s if took_s and before_s else 1.0
         return self._holds(elapsed_s, min(share, 1.0) * most_s)
 
