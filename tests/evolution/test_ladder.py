@@ -35,8 +35,19 @@ class Centring(Toy):
         return True
 
 
-def born(number: int, fitness: float, macs: int = 1600, toy: type[Toy] = Toy) -> Trial:
-    return Trial(number, Proposal(toy(widths=(number + 1,))), ok(fitness, macs), 0.0)
+def born(
+    number: int,
+    fitness: float,
+    macs: int = 1600,
+    toy: type[Toy] = Toy,
+    parent: int | None = None,
+    inherited: float = 0.9,
+) -> Trial:
+    """A newborn; a child begins with what its parent has learned."""
+    proposal, found = Proposal(toy(widths=(number + 1,)), parent), ok(fitness, macs)
+    if parent is not None:
+        found = found.model_copy(update={"metrics": {"inherited": inherited}})
+    return Trial(number, proposal, found, 0.0)
 
 
 def groups_of(trial: Trial) -> list[object]:
@@ -117,14 +128,15 @@ def test_a_candidate_stays_in_the_niche_where_it_was_born():
     assert Niches(LIMITS).niche_of(trial) == 1
 
 
-# What happens to a search: a candidate is born with a fitness, a cost and a way to normalise, or
-# one that may climb does, to a fitness or to its end.
+# What happens to a search: a candidate is born with a fitness, a cost and a way to normalise, of
+# a parent or of none, or one that may climb does, to a fitness or to its end.
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 4),
         st.integers(0, 9),
         st.sampled_from([1600, 700, 300]),
         st.sampled_from([Toy, Centring]),
+        st.booleans(),
         st.booleans(),
     ),
     max_size=60,
@@ -134,7 +146,7 @@ STEPS = st.lists(
 def events_of(steps) -> list[Trial]:
     trials: list[Trial] = []
     events = []
-    for fitness, which, macs, toy, climbs in steps:
+    for fitness, which, macs, toy, climbs, inherits in steps:
         waiting = [trial for trial in trials if trial.may_climb(RUNGS)]
         if climbs and waiting:
             trial = waiting[which % len(waiting)]
@@ -142,26 +154,46 @@ def events_of(steps) -> list[Trial]:
             trials[trial.number] = trial.climbed(found, 0.0)
             events.append(trials[trial.number])
         else:
-            trials.append(born(len(trials), float(fitness), macs, toy))
+            parent = which % len(trials) if inherits and trials else None
+            trials.append(born(len(trials), float(fitness), macs, toy, parent))
             events.append(trials[-1])
     return events
+
+
+def held_in(events: Sequence[Trial]) -> set[tuple[int, int]]:
+    """The heirs that are less fit between the first rung and the top than their parents were when
+    they were born, by number and rung."""
+    fitness: dict[int, float] = {}
+    hurdles: dict[int, float] = {}
+    for trial in events:
+        if not trial.earlier and trial.proposal.parent is not None:
+            hurdles[trial.number] = fitness[trial.proposal.parent]
+        if trial.evaluation.status == "ok":
+            fitness[trial.number] = trial.fitness
+    return {
+        (trial.number, trial.rung)
+        for trial in events
+        if 0 < trial.rung < RUNGS - 1 and trial.fitness < hurdles.get(trial.number, -math.inf)
+    }
 
 
 @given(STEPS)
 def test_earned_is_what_the_rule_says(steps):
     events = events_of(steps)
     latest = {trial.number: trial for trial in events}
+    held = held_in(events)
     reached = defaultdict(list)
     for trial in events:
         if trial.evaluation.status == "ok":
+            first = math.inf if (trial.number, trial.rung) in held else -trial.fitness
             for group in groups_of(trial):
-                reached[group, trial.rung].append((-trial.fitness, trial.number))
+                reached[group, trial.rung].append((first, trial.number))
     best = {key: sorted(places)[: len(places) // ETA] for key, places in reached.items()}
     heads = set()
     for (_, rung), places in [*reached.items()]:
         waiting = [
             place for place in places if latest[place[1]].rung == rung
-            and latest[place[1]].may_climb(RUNGS)
+            and latest[place[1]].may_climb(RUNGS) and (place[1], rung) not in held
         ]  # fmt: skip
         first = min(waiting, default=None)
         if first is None:
@@ -173,7 +205,12 @@ def test_earned_is_what_the_rule_says(steps):
             not reached[mine, rung + 1]
             and reached[other, rung + 1]
             and one.fitness >= -min(reached[other, rung])[0] / 2
-            and first == min(p for p in reached[mine, rung] if latest[p[1]].rung == rung)
+            and first
+            == min(
+                place
+                for place in reached[mine, rung]
+                if latest[place[1]].rung == rung and (place[1], rung) not in held
+            )
         )
         if keeps_up or any(first in best[group, rung] for group in groups_of(one)):
             heads.add((-rung, *first))
@@ -182,7 +219,7 @@ def test_earned_is_what_the_rule_says(steps):
 
 @given(STEPS)
 def test_nobody_loses_a_place_to_another_niche(steps):
-    steps = [(*step[:3], Toy, step[4]) for step in steps]
+    steps = [(*step[:3], Toy, step[4], False) for step in steps]
     events, niches = events_of(steps), Niches(LIMITS)
     whole = ladder_of(events)
     for niche in range(NICHES):
@@ -299,17 +336,10 @@ def test_a_rung_is_expected_to_take_a_candidate_what_the_last_one_did(took_s, tr
     assert not time.has_room_to_climb(100.0, one)
 
 
-def heir(number: int, fitness: float, parent: int, inherited: float = 0.9) -> Trial:
-    """A child that begins with what its parent has learned."""
-    proposal = Proposal(Toy(widths=(number + 1,)), parent)
-    found = ok(fitness).model_copy(update={"metrics": {"inherited": inherited}})
-    return Trial(number, proposal, found, 0.0)
-
-
 def test_a_child_that_does_not_reach_what_its_parent_had_is_held() -> None:
     parent = born(0, 0.3)
     ladder = ladder_of([parent, born(1, 0.1), born(2, 0.1), up(parent, 0.6)], rungs=4)
-    child = heir(3, 0.5, parent=0)
+    child = born(3, 0.5, parent=0)
     ladder.observe(child)
     assert numbers(ladder.earned(set())) == [3]  # on the lowest rung it has had no time
     ladder.observe(up(child, 0.55))
@@ -319,7 +349,7 @@ def test_a_child_that_does_not_reach_what_its_parent_had_is_held() -> None:
 def test_who_is_held_takes_no_place_from_others() -> None:
     first = [born(n, 0.5) for n in range(4)]
     above = [up(one, fitness) for one, fitness in zip(first, (0.9, 0.7, 0.2, 0.1), strict=True)]
-    heirs = [heir(n, 0.6, parent=0) for n in (4, 5)]
+    heirs = [born(n, 0.6, parent=0) for n in (4, 5)]
     behind, ahead = (up(one, fitness) for one, fitness in zip(heirs, (0.8, 0.95), strict=True))
     ladder = ladder_of([*first, *above, *heirs, behind, ahead], rungs=4)
     assert numbers(ladder.earned(set())) == [5]
@@ -331,11 +361,19 @@ def test_who_is_held_takes_no_place_from_others() -> None:
     assert numbers(ladder.earned({5, 0})) == [1]  # of nine three, and 4 has more than 1
 
 
+def test_one_who_is_held_leaves_it_to_others_to_keep_up() -> None:
+    parent = born(0, 0.3, toy=Centring)
+    high = [up(parent, 0.6), up(up(parent, 0.6), 0.7)]
+    held, other = born(1, 0.5, parent=0), born(2, 0.4)
+    ladder = ladder_of([parent, *high, held, up(held, 0.55), other, up(other, 0.45)])
+    assert numbers(ladder.earned(set())) == [2]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_who_inherited_little_is_not_held_to_a_parent(share: float) -> None:
     first = [born(n, 0.5) for n in range(3)]
     above = [up(one, fitness) for one, fitness in zip(first, (0.9, 0.2, 0.1), strict=True)]
-    child = heir(3, 0.6, parent=0, inherited=share)
+    child = born(3, 0.6, parent=0, inherited=share)
     ladder = ladder_of([*first, *above, child, up(child, 0.8)], rungs=4)
     ladder.observe(up(above[0], 0.95))
     others = [born(n, 0.5) for n in (4, 5)]

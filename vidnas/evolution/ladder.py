@@ -140,8 +140,10 @@ class Ladder:
         climbing = (self._paused.get(number) for number in busy)
         if any(trial and trial.rung >= here and _way(trial) == mine for trial in climbing):
             return False
-        fittest = self._rungs[mine, here].paused[0] == _place(one)
-        return fittest and one.fitness >= _KEEPING_UP * -self._rungs[others, here].reached[0][0]
+        # Who is held does not keep up for the others.
+        free = (place for place in self._rungs[mine, here].paused if place[1] not in self._held)
+        best = -self._rungs[others, here].reached[0][0]
+        return next(free) == _place(one) and one.fitness >= _KEEPING_UP * best
 
     def leaders(self, busy: Set[int]) -> list[Trial]:
         """Return who goes on, earned or not, where no time is left for newborns.
