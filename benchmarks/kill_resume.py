@@ -8,7 +8,8 @@ trial is announced. Whenever the driver was killed, and at the end of each study
 * nothing doubled: no architecture is in the study twice, and no recorded evaluation runs again.
 
 Evaluations in flight when the driver was killed were never recorded: they may run again, and are
-counted. One in flight when its worker was killed is recorded as failed.
+counted. So is one in flight when its worker was killed: it is run once more, and recorded as failed
+if its worker is killed again.
 
 python -m benchmarks.kill_resume [--kills 1000]
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vidnas.core import Evaluation, UserError, WorkerLost
+from vidnas.core import Evaluation, UserError, WorkerKilled, WorkerLost
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.evaluator import AdaptiveEvaluator, ClimbingEvaluator, Evaluator
 from vidnas.evolution.executors import Executor, StoppingExecutor
@@ -86,12 +86,13 @@ class Launcher:
         """Return whether an action has come to its end.
 
         A climb whose worker was lost is started again, once: what the candidate has learned by then
-        should not be thrown away for what may be the machine's fault.
+        should not be thrown away for what may be the machine's fault. So is a birth whose worker
+        was killed from outside, which was most likely not the candidate's fault.
         """
         if not flight.future.done():
             return False
-        was_lost = isinstance(flight.future.exception(), WorkerLost)
-        if was_lost and flight.action.climber and not flight.was_lost:
+        forgiven = WorkerLost if flight.action.climber else WorkerKilled
+        if isinstance(flight.future.exception(), forgiven) and not flight.was_lost:
             flight.was_lost = True
             self._submit(flight)
         return flight.future.done()

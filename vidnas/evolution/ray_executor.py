@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from typing_extensions import Self
 
-from vidnas.core import UserError, WorkerLost
+from vidnas.core import UserError, WorkerKilled, WorkerLost
 from vidnas.core.process import prepare_process
 from vidnas.core.workers import limit_memory
 
@@ -130,7 +130,8 @@ class RayExecutor:
             except (exceptions.NodeDiedError, exceptions.ObjectLostError):
                 continue
             except exceptions.OutOfMemoryError as error:
-                raise WorkerLost("the worker ran out of memory and was killed") from error
+                # By Ray, because its node had no more: perhaps because of others.
+                raise WorkerKilled("the worker ran out of memory and was killed") from error
             except exceptions.WorkerCrashedError as error:
                 raise WorkerLost("the worker died") from error
             except exceptions.TaskCancelledError as error:
