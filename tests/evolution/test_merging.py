@@ -144,6 +144,20 @@ def test_a_merger_keeps_the_one_that_climbed_higher(tmp_path: Path) -> None:
     assert states(both) == {1: "1 1", 2: "2 1", 3: "1 2", 4: "2 0"}
 
 
+def test_a_merger_keeps_the_one_that_did_not_fail(tmp_path: Path) -> None:
+    one = make_climbed(tmp_path / "1", w1=[0.1], w2=[0.2])
+    with Study.create_or_resume(one.folder, one.config) as study:
+        study.climb(0, Evaluation(status="failed", reason="died"), 9.0)
+    two = make_climbed(tmp_path / "2", w1=[0.3])
+    for order in ([study, two], [two, study]):
+        folder = tmp_path / f"both {order[0].folder.name}"
+        merge_studies(order, folder)
+        both = Study.read(folder)
+        assert rungs(both) == {1: [0.3], 2: [0.2]}
+        assert {trial.evaluation.status for trial in both.history} == {"ok"}
+        assert states(both) == {1: "2 0", 2: "1 0"}
+
+
 def test_a_larger_number_extends_a_study(tmp_path: Path) -> None:
     before = search(tmp_path / "study", 8).trials
     after = search(tmp_path / "study", 20).trials

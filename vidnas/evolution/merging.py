@@ -73,7 +73,8 @@ def merge_studies(
     """Make a study of the trials of several, with the limits, strategy and seed of the first.
 
     Trials are numbered anew, parents with them. An architecture that occurs twice is kept once, as
-    it is where it climbed highest, on the same rung where it is fittest; the search times add up.
+    it is where it did not fail, of these where it climbed highest, on the same rung where it is
+    fittest; the search times add up.
 
     Args:
         sources: studies of the same space, data and evaluator; they stay as they are.
@@ -154,7 +155,7 @@ class _Union:
                 self._candidates[digest] = _Candidate(
                     self._renumbered(trial, source), trial, source
                 )
-            elif (trial.rung, trial.fitness) > (known.trial.rung, known.trial.fitness):
+            elif _standing(trial) > _standing(known.trial):
                 self._candidates[digest] = replace(known, trial=trial, source=source)
 
     def history(self) -> Iterator[Trial]:
@@ -183,6 +184,12 @@ class _Union:
             parent = self._numbers.get(digest)
         self._numbers[trial.architecture.digest] = len(self._numbers)
         return replace(trial.proposal, parent=parent)
+
+
+def _standing(trial: Trial) -> tuple[bool, int, float]:
+    """Return what decides which of two trials of an architecture is kept, the greater the better:
+    a failure on a high rung is worth less than what another study may climb on with."""
+    return trial.evaluation.status == "ok", trial.rung, trial.fitness
 
 
 def _judged(trial: Trial, limits: Limits) -> Trial | None:
