@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,37 @@ def test_ctrl_c_while_recording_does_not_cut_the_record(tmp_path, presses):
         search(tmp_path, evaluations=10, on_event=interrupt)
     assert len(widths(tmp_path)) == len(set(widths(tmp_path))) == 3
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class InFives(InlineExecutor):
+    """Completes five at once."""
+
+    slots = 5
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, *call):
+        self.waiting.append((Future(), call))
+        future, _ = self.waiting[-1]
+        if len(self.waiting) == self.slots:
+            for one, (function, *args) in self.waiting:
+                one.set_result(function(*args))
+            self.waiting.clear()
+        return future
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2])
+def test_what_is_finished_when_a_search_is_stopped_is_recorded(tmp_path, signals):
+    def interrupt(event):
+        if event.counts.get("ok") == 1:
+            for number in signals:
+                os.kill(os.getpid(), number)
+                time.sleep(0.1)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, executor=InFives(), evaluations=10, on_event=interrupt)
+    assert len(widths(tmp_path)) == 5
 
 
 def test_an_evaluation_is_repeatable():

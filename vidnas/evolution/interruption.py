@@ -41,13 +41,17 @@ class CtrlC:
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """Hold Ctrl-C back until the block ends: a trial is recorded whole, or not at all."""
+        """Hold Ctrl-C back until the block ends: a trial is recorded whole, or not at all.
+
+        What was raised before has been heard: it does not keep the next trial from being recorded.
+        """
+        heard = max(self._presses, 1)
         self._held_back = True
         try:
             yield
         finally:
             self._held_back = False
-        if self._presses > 1:
+        if self._presses > heard:
             raise KeyboardInterrupt
 
     def _press(self, number: int, frame: FrameType | None) -> None:
