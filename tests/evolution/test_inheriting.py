@@ -63,6 +63,18 @@ def test_a_child_starts_from_its_parents_weights(evaluator):
     assert torch.allclose(taken["layers.2.weight"][:4], learned["layers.2.weight"], atol=1e-6)
 
 
+def test_a_birth_that_is_resumed_tells_again_what_it_inherited(evaluator):
+    evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    heir = replace(evaluator, parent=PARENT)
+    born = heir.evaluate(CHILD, seed=2, deadline_s=None)
+    learned = evaluator.states.weights(CHILD.digest)
+    resumed = heir.evaluate(CHILD, seed=2, deadline_s=None)
+    assert resumed.metrics["inherited"] == born.metrics["inherited"] > 0
+    assert resumed.fitness == born.fitness
+    again = evaluator.states.weights(CHILD.digest)
+    assert all(torch.equal(again[name], learned[name]) for name in learned)
+
+
 def spoil(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-9])
 

@@ -203,7 +203,9 @@ class ClipEvaluator:
     ) -> Evaluation:
         file = self.states.file(network.architecture.digest) if self.states else None
         begins = file is None or not file.exists()
-        notes = self._inherit(network) if begins and self.rung == 0 else {}
+        # A birth that was killed goes on from its state, which takes the place of what is inherited
+        # here: only the share that was is asked again.
+        notes = self._inherit(network) if self.rung == 0 else {}
         try:
             report = train(
                 network,
