@@ -75,16 +75,29 @@ def test_half_of_the_evaluations_are_left_to_children(
 
 def test_a_study_that_is_there_keeps_its_settings(tmp_path: Path) -> None:
     there = described(tmp_path, evaluations=16)
+    write_config(tmp_path / "study", there)
+    assert described(tmp_path, evaluations=500) == there
+    assert described(tmp_path, evaluations=500, mutations=9)["mutations"] == 9
+
+
+def test_a_fork_of_a_study_without_evolution_has_the_settings_of_the_family(tmp_path: Path) -> None:
+    asked = {"family": "evanet", "evaluations": 200}
+    whole = described(tmp_path, **asked)
+    assert (whole["population"], whole["tournament"], whole["mutations"]) == (50, 25, 5)
+    write_config(tmp_path / "study", {"name": "random"})
+    assert described(tmp_path, **asked) == whole
+
+
+def write_config(study: Path, strategy: dict[str, Any]) -> None:
+    """Write what a study was started with."""
     training = TrainingSettings(epochs=1)
     evaluation = ClipEvaluation(training=training, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),
-        strategy=there, evaluator=evaluation.model_dump(mode="json"), seed=0,
+        strategy=strategy, evaluator=evaluation.model_dump(mode="json"), seed=0,
     )  # fmt: skip
-    (tmp_path / "study").mkdir()
-    config.write(tmp_path / "study" / "config.yaml")
-    assert described(tmp_path, evaluations=500) == there
-    assert described(tmp_path, evaluations=500, mutations=9)["mutations"] == 9
+    study.mkdir()
+    config.write(study / "config.yaml")
 
 
 @pytest.mark.parametrize(

@@ -278,23 +278,25 @@ def _require_used(request: SearchRequest) -> None:
 
 
 def _evolution(request: SearchRequest, plan: Plan) -> EvolutionDefaults:
-    """Return what holds unless other settings are asked for: the study's, or the family's.
+    """Return what holds unless other settings are asked for: the study's as far as its strategy has
+    them, else the family's.
 
     At least half of the evaluations are left to children. Of a population that is smaller for it, a
     tournament stays the same share, and children get fewer mutations, and sooner one alone.
     """
-    config = _config_of(request)
-    if config is not None:
-        names = EvolutionDefaults.model_fields.keys() & config.strategy.keys()
-        return EvolutionDefaults(**{name: config.strategy[name] for name in names})
     defaults = searched_family(request.family).evolution
     population = max(min(defaults.population, plan.evaluations // 2), 1)
     share = population / defaults.population
-    return EvolutionDefaults(
+    scaled = EvolutionDefaults(
         population=population,
         tournament=max(int(defaults.tournament * share), 1),
         mutations=max(round(defaults.mutations * share), 1),
         mutation_decay=max(defaults.mutation_decay * share, 1.0),
+    )
+    config = _config_of(request)
+    kept = {} if config is None else config.strategy
+    return scaled.model_copy(
+        update={name: kept[name] for name in EvolutionDefaults.model_fields if name in kept}
     )
 
 
