@@ -13,7 +13,7 @@ import pytest
 import torch
 from search_toys import FAMILY, Toy, toy_config
 
-from vidnas.core import Cost, Evaluation, UserError
+from vidnas.core import Cost, Evaluation, UserError, WorkerLost
 from vidnas.data.cache import ClipCache, build_cache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
@@ -261,6 +261,33 @@ def test_a_finalist_that_was_killed_goes_on(searched, cache, passes, monkeypatch
     assert passes[-1].seconds == pytest.approx(budget_s, abs=0.15)  # of both; a pass takes 0.13
     assert model.card.epochs == passes[-1].epoch
     assert not (place(searched, 2) / "training.checkpoint").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_finalist_whose_worker_is_lost_goes_on_once(searched, cache, passes, monkeypatch, times):
+    unlucky, epochs, left_out = searched.trials[0].architecture, [], []
+
+    def train(network, *arguments, **settings):
+        def lose(report: EpochReport) -> None:
+            if network.architecture == unlucky:
+                epochs.append(report.epoch)
+                if len(epochs) <= times:
+                    raise WorkerLost("took longer than 9 s")
+
+        return train_really(network, *arguments, on_epoch=lose, **settings)
+
+    monkeypatch.setattr(room, "train", train)
+    models = train_finalists(
+        [Finalist(searched.trials[number], BUDGET_S) for number in (0, 1)],
+        searched, cache, RECIPE, InlineExecutor(),
+        on_lost=lambda trial, error: left_out.append((trial.number, str(error))),
+    )  # fmt: skip
+    found = {model.card.trial for model in models}
+    if times == 1:
+        assert (found, left_out) == ({0, 1}, [])
+        assert epochs[:2] == [2, 3]  # the first was on the ladder
+    else:
+        assert (found, left_out) == ({1}, [(0, "took longer than 9 s")])
 
 
 @pytest.mark.parametrize("damaged", [False, True])

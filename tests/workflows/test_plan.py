@@ -14,6 +14,7 @@ from vidnas.data.cache import ClipSettings
 from vidnas.data.demo import write_clips
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
+from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.training import TrainingSettings
 from vidnas.workflows import search_job
@@ -248,6 +249,16 @@ def test_a_search_that_testing_makes_longer_than_its_budget_says_so(tmp_path: Pa
     assert times.overrun(610) is None  # what it takes is estimated
     assert "about 33m 20s in all, longer than its budget of 10m" in (times.overrun(2000) or "")
     assert plan(tmp_path, evaluations=9).overrun(1e6) is None
+
+
+@pytest.mark.parametrize(("testing_s", "timeout_s"), [(10.0, 460.0), (0.0, None)])
+def test_a_worker_that_freezes_as_it_finishes_is_not_waited_for(
+    testing_s: float, timeout_s: float | None
+) -> None:
+    with LocalExecutor(1, timeout_s=5.0) as executor:
+        tasks = {"Finishing": 100.0, "Testing": testing_s}
+        assert search_job.on_this_machine(executor, 1, tasks) is executor
+        assert executor.timeout_s == timeout_s
 
 
 def test_the_clock_of_two_tasks(monkeypatch: pytest.MonkeyPatch) -> None:

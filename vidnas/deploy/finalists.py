@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from vidnas.core import UserError
+from vidnas.core import UserError, WorkerLost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
@@ -50,6 +50,8 @@ _OTHERS_SHARE = 0.1
 _COOL_SHARE = 0.3
 """What such a cool-down takes, as a share of the training before it."""
 _LEAST_S = 3.0
+_Call = tuple[ClipCache, Trial, TrainingRun, Path, Path, Family]
+"""What `train_finalist` takes."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def train_finalists(
     """Finish candidates, as many at a time as the executor has slots.
 
     Each is saved as a model in `models/trial-N` of the study. One that is there already is not
-    trained again, and one that was interrupted resumes.
+    trained again, one that was interrupted resumes, and one whose worker is lost goes on in
+    another, once.
 
     Args:
         finalists: the candidates.
@@ -146,7 +149,8 @@ def train_finalists(
     folder = study.folder.resolve()
     states = StateFolder(folder / STATES_FOLDER)
     folders = [finished_folder(folder, one.trial.number) for one in finalists]
-    futures, again = [], []
+    calls: list[_Call] = []
+    again: list[ModelCard] = []
     for one, place in zip(finalists, folders, strict=True):
         architecture = one.trial.architecture
         settings = recipe.model_copy(
@@ -165,26 +169,42 @@ def train_finalists(
         known = _known(place)
         again += [known] if known and not _is_of(run, known) else []
         state = states.file(architecture.digest)
-        family = family_of(architecture)
-        futures.append(executor.submit(train_finalist, cache, one.trial, run, state, place, family))
+        calls.append((cache, one.trial, run, state, place, family_of(architecture)))
     if again:
         on_again(again)
-    running = set(futures)
-    while running:
-        _, running = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-        on_tick()
-    for one, future in zip(finalists, futures, strict=True):
-        if error := future.exception():
-            if isinstance(error, UserError):  # the machine's fault, or the user's
-                raise error
+    errors = _outcomes(calls, executor, on_tick)
+    for one, error in zip(finalists, errors, strict=True):
+        if isinstance(error, UserError):  # the machine's fault, or the user's
+            raise error
+        if error is not None:
             on_lost(one.trial, error)
-    done = [place for place, future in zip(folders, futures, strict=True) if not future.exception()]
+    done = [place for place, error in zip(folders, errors, strict=True) if error is None]
     if not done:
         raise UserError(
             "None of the best candidates could be finished (trial "
-            f"{finalists[0].trial.number}: {futures[0].exception()}); run the same command again."
+            f"{finalists[0].trial.number}: {errors[0]}); run the same command again."
         )
     return ranked_models(done, cache)
+
+
+def _outcomes(
+    calls: Sequence[_Call], executor: Executor, on_tick: Callable[[], None]
+) -> list[BaseException | None]:
+    """Finish candidates; return what each ended with that is not finished.
+
+    One whose worker is lost goes on from its checkpoint, once, as climbs do.
+    """
+    errors: list[BaseException | None] = [None] * len(calls)
+    running = {executor.submit(train_finalist, *call): place for place, call in enumerate(calls)}
+    while running:
+        done, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            place, error = running.pop(future), future.exception()
+            if isinstance(error, WorkerLost) and errors[place] is None:
+                running[executor.submit(train_finalist, *calls[place])] = place
+            errors[place] = error
+        on_tick()
+    return errors
 
 
 def train_finalist(

@@ -47,6 +47,8 @@ _DEADLINE_FACTOR, _DEADLINE_EXTRA_S = 3.0, 60.0
 _SLACK_S = 600.0
 """What any rung may take besides: a network that takes a second for a clip is validated on 512, and
 several wait for each other's measurements on a target."""
+_TESTING_FACTOR = 10.0
+"""How much longer testing may take than expected: no clock ends it, as it does training."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class SearchJob:
             f"Finishing trials {names} from where they stand, "
             f"{format_duration(tasks['Finishing'])}; validation picks the answer."
         )
-        with _on_this_machine(executor, workers) as local:
+        with on_this_machine(executor, workers, tasks) as local:
             train_finalists(
                 finalists,
                 self.study,
@@ -208,11 +210,19 @@ def stopped_after(evaluator: ClipEvaluator, most_s: float | None, rung: int) -> 
     return min(_DEADLINE_FACTOR * seconds + _SLACK_S, most_s)
 
 
-def _on_this_machine(executor: LocalExecutor | RayExecutor, workers: int) -> LocalExecutor:
+def on_this_machine(
+    executor: LocalExecutor | RayExecutor, workers: int, tasks: Mapping[str, float]
+) -> LocalExecutor:
     """Return workers of this machine: those of the search, which need no seconds to start again, or
-    new ones in place of a cluster, which is left."""
+    new ones in place of a cluster, which is left.
+
+    One that freezes is not waited for without end, where these very workers have shown how long
+    testing takes.
+    """
     if isinstance(executor, LocalExecutor):
-        executor.timeout_s = None
+        testing_s = tasks["Testing"]
+        longest_s = _DEADLINE_FACTOR * tasks["Finishing"] + _TESTING_FACTOR * testing_s
+        executor.timeout_s = longest_s + _DEADLINE_EXTRA_S if testing_s else None
         return executor
     executor.shutdown()
     return LocalExecutor(workers)
