@@ -93,7 +93,7 @@ class Plan(Value):
         work_s = None if search_s is None else search_s * workers
         epochs, rung_s = _first_rung(request, clips, work_s, workers)
         if search_s is not None:
-            _require_enough(request, search_s, rung_s or 0.0)
+            require_enough(request, search_s, _STARTING_S + 2 * (rung_s or 0.0))
         expected_s = rung_s or (epochs or 1) * clips / _CLIPS_PER_S
         rungs = _rungs(request, search_s, workers, expected_s)
         born = math.inf if work_s is None else work_s / expected_s / _cost(rungs)
@@ -124,14 +124,28 @@ class Plan(Value):
         left_s += self.rest_s - _STARTING_S - judging_s
         return min(max(left_s, self.finish_s / 2), 2 * self.finish_s)
 
-    def overrun(self, total_s: float) -> str | None:
-        """Return a sentence on a search that takes longer than its budget; None if it does not."""
-        if self.budget_s is None or total_s <= (1 + _REST_SHARE) * self.budget_s:
+    def overrun(self, searched_s: float, finish_s: float, judging_s: float) -> str | None:
+        """Return a sentence on a search that takes longer than its budget; None if it does not.
+
+        Args:
+            searched_s: how long the search took.
+            finish_s: the time of the cool-down.
+            judging_s: how long it takes to judge what is finished.
+        """
+        most_s = math.inf if self.budget_s is None else (1 + _REST_SHARE) * self.budget_s
+        trained_s = searched_s + finish_s
+        if self.budget_s is None or trained_s + judging_s <= most_s:
             return None
+        cause = (
+            "so long it takes to ask what is finished about all videos of the validation and the "
+            "test split"
+            if trained_s <= self.budget_s
+            else f"{format_duration(searched_s)} were searched, and finishing the best takes "
+            f"{format_duration(finish_s)}"
+        )
         return (
-            f"The search is going to take about {format_duration(total_s)} in all, longer than its "
-            f"budget of {format_duration(self.budget_s)}: so long it takes to ask what is finished "
-            "about all videos of the validation and the test split."
+            f"The search is going to take about {format_duration(trained_s + judging_s)} in all, "
+            f"longer than its budget of {format_duration(self.budget_s)}: {cause}."
         )
 
     def __str__(self) -> str:
@@ -219,13 +233,12 @@ def _cost(rungs: int) -> float:
     return 1 + (rungs - 1) * (ETA - 1) / 2
 
 
-def _require_enough(request: SearchRequest, search_s: float, rung_s: float) -> None:
+def require_enough(request: SearchRequest, search_s: float, needed_s: float) -> None:
     """Reject a budget in which not even one round of candidates has room.
 
     Raises:
         UserError: the budget is too small; the sentence names the time that is needed.
     """
-    needed_s = _STARTING_S + 2 * rung_s
     if search_s >= needed_s:
         return
     work_s = needed_s + request.train_time_s if request.train_time_s else needed_s / (1 - _OF_WORK)
@@ -233,7 +246,7 @@ def _require_enough(request: SearchRequest, search_s: float, rung_s: float) -> N
     raise UserError(
         f"--budget {format_duration(request.budget_s or 0)} leaves "
         f"{format_duration(max(search_s, 0))} to search, and a first round of candidates needs "
-        f"{format_duration(needed_s)}; give --budget {math.ceil(least_s / 10) * 10}s or more."
+        f"{format_duration(needed_s)}; give --budget {int(least_s // 10 + 1) * 10}s or more."
     )
 
 

@@ -34,7 +34,7 @@ from vidnas.evolution.study import STATES_FOLDER, Study
 from vidnas.families import Space
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
-from vidnas.workflows.plan import Plan
+from vidnas.workflows.plan import Plan, require_enough
 from vidnas.workflows.recovery import finished_otherwise, unusable_states
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
@@ -68,7 +68,14 @@ class SearchJob:
         evaluator: ClipEvaluator,
         executor: LocalExecutor | RayExecutor,
     ) -> None:
-        """Search until the plan's end."""
+        """Search until the plan's end.
+
+        Raises:
+            UserError: a study keeps its first rung, and the plan is too short for it.
+        """
+        if self.plan.search_s is not None and not self.study.history:
+            first = (evaluator.seconds_at(rung) for rung in range(min(evaluator.rungs, 2)))
+            require_enough(self.request, self.plan.search_s, sum(one or 0.0 for one in first))
         deadline_s = None
         # Training for a number of epochs takes what it takes.
         if (longest_s := evaluator.seconds_at(evaluator.rungs - 1)) is not None:
@@ -189,8 +196,8 @@ class SearchJob:
             finish_s = self.plan.finish_after(searched_s, judging_s)
             finalists = choose_finalists(self.study, finish_s, workers)
         trials = [one.trial for one in finalists]
-        total_s = searched_s + finish_s + judging.expected_s(trials, workers)
-        if remark := self.plan.overrun(total_s):
+        judging_s = judging.expected_s(trials, workers)
+        if remark := self.plan.overrun(searched_s, finish_s, judging_s):
             self.listener.remark(remark)
         return finalists, {
             "Finishing": finish_s,
