@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vidnas.families import Network, create_network, families
-from vidnas.families.tinyvideonet.alignment import aligned
+from vidnas.families.alignment import aligned
 from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.training.inheritance import inherit
 

@@ -78,7 +78,8 @@ class Network(nn.Module, ABC):
         self, state: Mapping[str, Tensor], parent: Network | None = None
     ) -> dict[str, Tensor]:
         """Tensors of the network's state under the names by which children know them: the same
-        wherever places do not change along a lineage. They share their memory.
+        wherever places do not change along a lineage. They share their memory. A tensor in which
+        things that come and go lie side by side is taken apart, into views of what belongs to each.
 
         Args:
             state: tensors by their names in the network.

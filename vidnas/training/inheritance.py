@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from vidnas.families.network import Network, Normalization
@@ -14,6 +15,8 @@ from vidnas.layers.causal import OverPast
 
 _Before = Callable[[int, int], int]
 """How many places of a kernel of this size lie before its output, along this axis."""
+_Lineage = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+"""Tensors, or the parts of them, by their names along a lineage."""
 
 
 @runtime_checkable
@@ -43,7 +46,7 @@ def inherit(
     Returns:
         The share of the network's parameters that were inherited.
     """
-    lineage: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    lineage: _Lineage = dict
     if parent is not None and isinstance(network, Network):
         lineage, learned = partial(network.lineage, parent=parent), parent.lineage(learned)
     modules = dict(network.named_modules())
@@ -59,10 +62,10 @@ def inherit(
             size = tensor.numel() if isinstance(tensor, nn.Parameter) else 0
             everything += size
             before = _before(module, place) if not place.startswith(causal) else _newest
-            for name, own in lineage({place: tensor.detach()}).items():
-                if name in learned and learned[name].ndim == own.ndim:
-                    inherited += min(_graft(own, learned[name], before), size)
-                    known.add(path)
+            copied = _take_over(place, tensor.detach(), lineage, learned, before)
+            inherited += min(copied, size)
+            if copied:
+                known.add(path)
     passing = {path: one for path, one in modules.items() if isinstance(one, Passing)}
     for path, module in passing.items():
         if known and not any(one.startswith(f"{path}.") for one in known):
@@ -93,8 +96,10 @@ def _nothing(size: int, axis: int) -> int:
     return 0
 
 
-def _graft(own: Tensor, parent: Tensor, before: _Before) -> int:
-    """Copy what two tensors share: the first channels, and what kernels see of the same places.
+def _take_over(
+    place: str, own: Tensor, lineage: _Lineage, learned: Mapping[str, Tensor], before: _Before
+) -> int:
+    """Copy what a tensor and the parent's of the same name share, part by part.
 
     An inherited filter does not see what it did not know, further inputs or places of the kernel,
     so that it computes what it did (Chen et al., Net2Net, arXiv 1511.05641); new filters stay
@@ -103,6 +108,24 @@ def _graft(own: Tensor, parent: Tensor, before: _Before) -> int:
     Returns:
         The number of entries that were copied.
     """
+    # What is not shared is zero, but whole filters of which nothing is are left as they are.
+    inherited, shared = torch.zeros_like(own), torch.zeros_like(own, dtype=torch.bool)
+    marks = lineage({place: shared})
+    for name, part in lineage({place: inherited}).items():
+        if name in learned and learned[name].ndim == part.ndim:
+            here, there = _overlap(part, learned[name], before)
+            part[here] = learned[name][there].to(part)
+            marks[name][here] = True
+    filters = shared.flatten(1).any(1) if own.ndim > 1 else shared
+    own[filters] = inherited[filters]
+    return int(shared.sum())
+
+
+def _overlap(
+    own: Tensor, parent: Tensor, before: _Before
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return where, in each, two tensors have the same channels, the first ones, and kernels that
+    see the same places."""
     here, there = [], []
     for axis, (mine, theirs) in enumerate(zip(own.shape, parent.shape, strict=True)):
         # Axes are counted from the end: strides are those of the last ones.
@@ -111,6 +134,4 @@ def _graft(own: Tensor, parent: Tensor, before: _Before) -> int:
         shared = max(min(mine - begin, theirs - other), 0)
         here.append(slice(begin, begin + shared))
         there.append(slice(other, other + shared))
-    own[tuple(here[:1])] = 0
-    own[tuple(here)] = parent[tuple(there)].to(own)
-    return own[tuple(here)].numel()
+    return tuple(here), tuple(there)

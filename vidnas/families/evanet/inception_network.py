@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.families.evanet.inception import EvaNetInception
+from vidnas.families.evanet.lineage import by_branch
 from vidnas.families.evanet.module import Module
 from vidnas.families.evanet.network import ParallelBranches, SpaceTimeConvNorm
 from vidnas.families.network import Network
@@ -86,6 +89,13 @@ class EvaNetInceptionNetwork(Network):
         )
         self.head = ClassifierHead(channels, num_classes, dropout=architecture.dropout)
         use_channels_last(self)
+
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
+        """Tensors by branch."""
+        before = parent.architecture if isinstance(parent, EvaNetInceptionNetwork) else None
+        return by_branch(state, self.architecture, before)
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidnas.families.evanet.architecture import EvaNet
+from vidnas.families.evanet.lineage import by_branch
 from vidnas.families.evanet.module import Branch, ConvKind, Module
 from vidnas.families.network import Network
 from vidnas.layers.attention import NonLocal
@@ -102,6 +105,16 @@ class ParallelBranches(nn.Module):
         return torch.cat([branch(x, frames) for branch in self.branches], dim=1)
 
 
+class BesideInput(ParallelBranches):
+    """Branches to which their input is added."""
+
+    def pass_through(self) -> None:
+        """Begin as zeros, so that the sum is the input."""
+        for branch in self.branches:
+            norms = [one for one in branch.modules() if isinstance(one, nn.BatchNorm2d)]
+            nn.init.zeros_(norms[-1].weight)
+
+
 class ResidualModule(nn.Module):
     """One repeat of a stage's module: its branches beside a shortcut, then ReLU."""
 
@@ -113,7 +126,8 @@ class ResidualModule(nn.Module):
         if repeat % 2 == 1:
             branches = tuple(branch.without_time() for branch in module.branches)
             module = module.model_copy(update={"branches": branches})
-        self.branches = ParallelBranches(module, in_channels, filters, profile)
+        parallel = BesideInput if repeat else ParallelBranches
+        self.branches = parallel(module, in_channels, filters, profile)
         self.shortcut = ConvNorm(in_channels, width) if repeat == 0 else nn.Identity()
         last = repeat == module.repeats - 1
         self.non_local = NonLocal(width, max(width // 2, 1)) if module.non_local and last else None
@@ -176,6 +190,13 @@ class EvaNetNetwork(Network):
             self.stages.append(stage)
         self.head = EvaNetHead(channels, num_classes, dropout=architecture.dropout)
         use_channels_last(self)
+
+    def lineage(
+        self, state: Mapping[str, Tensor], parent: Network | None = None
+    ) -> dict[str, Tensor]:
+        """Tensors by branch."""
+        before = parent.architecture if isinstance(parent, EvaNetNetwork) else None
+        return by_branch(state, self.architecture, before)
 
     def forward(self, clip: Tensor) -> Tensor:
         """`(N, C, T, H, W)` in [0, 1] to logits `(N, num_classes)`, for any N, T, H and W."""

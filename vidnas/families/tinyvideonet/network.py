@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from vidnas.families.alignment import aligned
 from vidnas.families.network import Network
-from vidnas.families.tinyvideonet.alignment import aligned
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.unit import Operation, Unit
 from vidnas.layers.activation import activate

@@ -1,4 +1,4 @@
-"""Which blocks of a parent those of its child are, where some were added or removed."""
+"""Which parts of a parent those of its child are, where some were added or removed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from difflib import SequenceMatcher
 
 
 def aligned(parent: Sequence[Hashable], child: Sequence[Hashable]) -> list[int | None]:
-    """Return the place in the parent of each block of a child; None for one that is new.
+    """Return the place in the parent of each part of a child; None for one that is new.
 
-    Where there are as many, each block is where it was, whatever became of its genes.
+    Where there are as many, each is where it was, whatever became of its genes.
     """
     if len(parent) == len(child):
         return [*range(len(child))]
