@@ -8,6 +8,7 @@ from torch import nn
 
 from vidnas.layers.causal import OverPast
 from vidnas.layers.convolution import SameConv2d
+from vidnas.layers.fusion import WeightedFusion
 from vidnas.layers.itgm import ITGMConv
 from vidnas.training import TrainingSettings, train
 from vidnas.training.inheritance import inherit
@@ -71,6 +72,21 @@ def test_mixtures_of_profiles_keep_their_inputs():
     assert torch.equal(child.mixture[:, :, :2], parent.mixture)
     assert torch.allclose(child.kernel()[:, :2], parent.kernel(), atol=1e-6)
     assert child.kernel()[:, 2:].abs().max() == 0
+
+
+def test_fused_maps_stay_where_they_were_when_a_wider_one_joins():
+    parent, child = WeightedFusion([4, 4]), WeightedFusion([4, 4, 6])
+    nn.init.normal_(parent.logits)
+    inherit(child, parent.state_dict())
+    nn.init.constant_(child.logits[2:].detach(), -30.0)  # what joins is not what is asked about
+    maps = [torch.rand(1, channels, 3, 3) for channels in (4, 4, 6)]
+    found, known = child(maps), parent(maps[:2])
+    assert torch.allclose(found[:, :4], known, atol=1e-5)
+    assert torch.allclose(found[:, 4:], torch.zeros(1), atol=1e-5)
+    again = WeightedFusion([4, 4, 6])
+    nn.init.normal_(child.projections["4"].weight)
+    inherit(again, child.state_dict())
+    assert torch.equal(again.projections["4"].weight, child.projections["4"].weight)
 
 
 def test_a_narrower_network_keeps_its_part():

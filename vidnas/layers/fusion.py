@@ -13,6 +13,15 @@ from vidnas.layers.pooling import max_pool
 from vidnas.layers.shrinking import shrink
 
 
+class Projection(SameConv2d):
+    """Plain 1x1 convolution to the width of others."""
+
+    def pass_through(self) -> None:
+        """Begin as the identity: where wider maps have joined, the narrower ones stay in the first
+        channels, which is all that filters see which knew no others."""
+        nn.init.dirac_(self.weight)
+
+
 class WeightedFusion(nn.Module):
     """Weighted sum of feature maps (AssembleNet, ICLR 2020; published code, assemblenet.py).
 
@@ -46,7 +55,7 @@ class WeightedFusion(nn.Module):
         fused = fused or max(channels)
         for width in self.groups:
             if width != fused:
-                self.projections[str(width)] = SameConv2d(width, fused)
+                self.projections[str(width)] = Projection(width, fused)
         if weights is None:
             logits = nn.init.trunc_normal_(torch.empty(len(channels)), std=0.01, a=-0.02, b=0.02)
         else:

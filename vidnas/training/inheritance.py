@@ -21,10 +21,10 @@ _Lineage = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 @runtime_checkable
 class Passing(Protocol):
-    """Layers that a skip connection may lead around."""
+    """Layers that may let through what enters."""
 
     def pass_through(self) -> None:
-        """Begin as the identity, where the skip connection allows it."""
+        """Begin as the identity, where a skip connection or their form allows it."""
 
 
 def inherit(
@@ -34,8 +34,8 @@ def inherit(
 
     Layers keep their weights, as in Real et al., Large-Scale Evolution of Image Classifiers, ICML
     2017 ("Weight inheritance"); of those that mutation made wider, narrower or of another kernel
-    size, the part that both have. New layers beside a skip connection begin as the identity. The
-    statistics of the input clips stay the network's own: they belong to the data.
+    size, the part that both have. New layers that may pass through what enters begin as the
+    identity. The statistics of the input clips stay the network's own: they belong to the data.
 
     Args:
         network: a freshly built one; what is not inherited keeps its random weights.
@@ -68,7 +68,7 @@ def inherit(
                 known.add(path)
     passing = {path: one for path, one in modules.items() if isinstance(one, Passing)}
     for path, module in passing.items():
-        if known and not any(one.startswith(f"{path}.") for one in known):
+        if known and not any(f"{one}.".startswith(f"{path}.") for one in known):
             module.pass_through()
     return inherited / max(everything, 1)
 
