@@ -209,7 +209,7 @@ def test_the_page_follows_the_edge_weights_of_the_lineage() -> None:
     html = render(study(LEARNED))
     assert "How the edge weights moved" in html and '"plot-weights"' in html
     assert "Blue is above\n  0.5, orange below." in html
-    assert "By default, guided mutation keeps the edges above 0.5" in html
+    assert "By default, guided mutation redraws the weakest tenth of the edges" in html
     assert EVIL not in html
 
 

@@ -60,7 +60,7 @@ class AssembleNetBounds(Bounds):
     """The probability of each admissible edge of a random network, so that searches start overly
     connected."""
     edge_threshold: Probability = 0.5
-    """Edges with higher weights are kept by a mutation."""
+    """Edges with higher weights are kept by a mutation; of the others the weakest few go."""
     flow_iterations: PositiveInt = 20
     """Those of the published ++lite; flow is costly."""
     dropout: float = 0.0

@@ -45,7 +45,8 @@ def draw(architecture: AssembleNet) -> Diagram:
         boxes=(*map(_clip_box, architecture.inputs), *_node_boxes(architecture, levels), head),
         edges=tuple(_edges(architecture)),
         note=_NOTES[architecture.attention],
-        weights_note="By default, guided mutation keeps the edges above 0.5 and redraws the rest.",
+        weights_note="By default, guided mutation redraws the weakest tenth of the edges, of those "
+        "that are not above 0.5.",
     )
 
 
