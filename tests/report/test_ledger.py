@@ -29,6 +29,7 @@ from vidnas.report.plots.tree import places
         ("block 12: removed", "block: removed"),
         ("sampling uniform -> dense", "sampling"),
         ("size 32 -> 64", "size"),
+        ("frames 32 -> 48, frame stride 2 -> 1", "frames"),
         ("conv2_x, branch 1: kind iTGM -> 3D", "conv, branch: kind"),
         ("pool 1: length 2 -> 3", "pool: length"),
         ("stage 2, repeats 1 -> 2", "stage: repeats"),

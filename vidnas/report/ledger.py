@@ -23,8 +23,8 @@ def kind_of_mutation(phrase: str) -> str:
     """Return a mutation without values and without which block it changed: "block: filters" for
     "block 2: filters 32 -> 64"."""
     place, colon, change = phrase.rpartition(": ")
-    if not colon:  # "stage 2, repeats 1 -> 2"
-        place, colon, change = phrase.rpartition(", ")
+    if not colon and ", " in phrase.partition(" -> ")[0]:  # "stage 2, repeats 1 -> 2"
+        place, colon, change = phrase.partition(", ")
     what = _VALUES.sub("", change) or change
     what = re.sub(r"^(added|removed|replaced|\d+ replaced).*", _verb, what)
     what = re.sub(r"(block) \S+ (split|merged) into .*", r"\1 \2", what)
