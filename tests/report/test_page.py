@@ -11,6 +11,7 @@ from vidnas.core import Evaluation
 from vidnas.deploy import ModelCard
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.limits import Limits
+from vidnas.profiling.blocks import BlockTime, BlockTimes
 from vidnas.report import plots
 from vidnas.report.choices import choices_of
 from vidnas.report.page import render, write_report
@@ -164,6 +165,17 @@ def test_the_page_accounts_for_the_time() -> None:
     assert "of 2 workers in 3m 00s of search" in text
     assert "keeps 100.0% of the epochs that were spent on it: 81" in text
     assert "networks that were finished 1m 30s 50.0%" in text and "idle 18.0s 10.0%" in text
+
+
+def test_profiled_times_are_not_told_as_the_latency() -> None:
+    """A profile of short operators is far longer than the network is in use."""
+    timed = (("units.0", 1.3), ("units.1", 1.95))
+    parts = tuple(BlockTime(name=name, ms=ms, operators={}) for name, ms in timed)
+    blocks = BlockTimes(runtime="onnxruntime 1", threads=1, runs=30, blocks=parts)
+    found = report(blocks=blocks, winner=ModelCard(trial=3, cost=cost(1.77), test=TEST))
+    text = " ".join(Page(render(found)).text.split())
+    assert "Take the shares and not the times" in text and "a little" not in text
+    assert "units.0 40.0% 1.3 ms units.1 60.0% 1.95 ms" in text
 
 
 def test_of_several_labels_the_page_shows_map_and_each_class() -> None:

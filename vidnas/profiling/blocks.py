@@ -39,7 +39,8 @@ class BlockTimes(Value):
 
     @property
     def total_ms(self) -> float:
-        """The time of all blocks; a profile adds a little to each operator."""
+        """The time of all blocks, which is not the latency: a profile makes short operators up to
+        twice as long."""
         return sum(block.ms for block in self.blocks)
 
 
