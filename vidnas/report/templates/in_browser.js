@@ -112,7 +112,11 @@
     say(`${file.name}: ${asked.clips_per_video} clips in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
   };
   const attempt = (job) => job.catch((error) => say(`That did not work: ${error.message}.`));
-  const take = (files) => { if (files.length) attempt(classify(files[0])); };
+  const take = (files) => {
+    if (!files.length) return;
+    stopCamera();
+    attempt(classify(files[0]));
+  };
   document.getElementById("try-file").addEventListener("change", (event) => take(event.target.files));
   field.addEventListener("dragover", (event) => event.preventDefault());
   field.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
@@ -120,18 +124,25 @@
   // The camera: the frames of the last seconds, classified again and again.
   const WINDOW_S = 3;
   let stream = null;
+  const stopCamera = () => {
+    if (!stream) return;
+    stream.getTracks().forEach((track) => track.stop());
+    stream = video.srcObject = null;
+    video.hidden = true;
+    camera.setAttribute("aria-pressed", "false");
+  };
   const watchCamera = async () => {
     const asked = await clips();
-    stream = await navigator.mediaDevices.getUserMedia({video: true});
+    const mine = stream = await navigator.mediaDevices.getUserMedia({video: true});
+    camera.setAttribute("aria-pressed", "true");
     const ready = happened("loadeddata");
     video.hidden = false;
-    video.srcObject = stream;
+    video.srcObject = mine;
     await ready;
-    await video.play();
-    camera.setAttribute("aria-pressed", "true");
+    if (stream === mine) await video.play();
     const kept = [];
     let due = 0;
-    while (stream) {
+    while (stream === mine) {
       await new Promise((resolve) => setTimeout(resolve, 1000 / asked.rate_fps));
       kept.push(asked.inputs.map((input) => square(input.size_px)));
       if (kept.length > WINDOW_S * asked.rate_fps) kept.shift();
@@ -142,17 +153,16 @@
           .forEach((number, at) => fill(clip, kept[number][place], at, input));
         return clip;
       });
-      show(await scoresOf(filled, asked), asked);
+      const scores = await scoresOf(filled, asked);
+      if (stream !== mine) return;
+      show(scores, asked);
       say(`What the camera saw in the last ${WINDOW_S} s.`);
       due = performance.now() + 500;
     }
   };
   camera.addEventListener("click", () => {
     if (!stream) { attempt(watchCamera()); return; }
-    stream.getTracks().forEach((track) => track.stop());
-    stream = video.srcObject = null;
-    video.hidden = true;
-    camera.setAttribute("aria-pressed", "false");
+    stopCamera();
     say("The camera is off.");
   });
 })();
