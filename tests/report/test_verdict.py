@@ -101,6 +101,18 @@ def test_a_gene_that_is_cheaper_when_it_is_larger_is_at_no_edge() -> None:
     assert genes_at_edge(architecture, {"genes": {"filters": [1, 2, filters + 1]}}) == []
 
 
+def test_what_the_videos_have_no_more_of_is_at_no_edge() -> None:
+    architecture = report().shown[0]
+    frames, size_px = architecture.inputs[0].frames, architecture.inputs[0].size_px
+    space = {"frames": [0, 1, frames], "max_frames": frames, "size_px": [16, 32, size_px]}
+    assert genes_at_edge(architecture, space) == ["size"]
+    assert genes_at_edge(architecture, space, whole_size=True) == []
+    longer = {**space, "max_frames": 2 * frames}
+    assert genes_at_edge(architecture, longer, whole_size=True) == ["frames"]
+    study = answered(GOOD, config={"space": space}, whole_size=True)
+    assert "edge" not in " ".join(warnings(study))
+
+
 def at(latency_ms: float) -> Cost:
     latency = Latency(p50_ms=latency_ms, p90_ms=latency_ms, spread=0.1, protocol=PROTOCOL)
     return cost(None).model_copy(update={"latency": latency})

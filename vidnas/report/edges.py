@@ -16,17 +16,22 @@ _ANY_CLASSES = 10
 """How many classes there are changes no order of costs."""
 
 
-def genes_at_edge(architecture: Architecture, space: Mapping[str, Any]) -> list[str]:
+def genes_at_edge(
+    architecture: Architecture, space: Mapping[str, Any], *, whole_size: bool = False
+) -> list[str]:
     """Return what people call the genes that have the largest value of a space, and would cost less
-    with the one before: a larger stride is at no edge.
+    with the one before: a larger stride is at no edge. Nor is what the videos have no more of.
 
     Args:
         architecture: of the space.
         space: as it describes itself.
+        whole_size: whether the largest clips are as large as the videos.
     """
+    used_up = {*_used_up(space), *(["size_px"] if whole_size else [])}
     largest: dict[str, tuple[int, int]] = {}
     for name, values in _largest(space):
-        largest.setdefault(name, values)  # a list of values says more than a bound
+        if name not in used_up:
+            largest.setdefault(name, values)  # a list of values says more than a bound
     genes = json.loads(architecture.to_json())
     found = set()
     for name, (last, one_before) in largest.items():
@@ -51,6 +56,16 @@ def _largest(space: Any) -> Iterator[tuple[str, tuple[int, int]]]:
             yield name.removeprefix("max_"), (values, values - 1)
         elif isinstance(values, list) and len(values) > 2 and _rising(values):
             yield name, (values[-1], values[-2])
+
+
+def _used_up(space: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the frames of clips where the videos have not twice as many: no search has much more
+    to offer then."""
+    frames, length = space.get("frames"), space.get("max_frames")
+    if not isinstance(frames, list) or not isinstance(length, int) or not _rising(frames):
+        return
+    if 2 * max(frames, default=0) > length:
+        yield "frames"
 
 
 def _rising(values: list[Any]) -> bool:

@@ -133,6 +133,8 @@ class StudyReport:
     """The network as the page runs it, if it does."""
     videos: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Numbers of videos by split and class; empty where nobody wrote them down."""
+    whole_size: bool = False
+    """Whether the largest clips that the search allows are as large as the videos."""
     mistakes: Mistakes | None = None
     """Test clips that the answer takes for something else, and which of their frames matter."""
     blocks: BlockTimes | None = None

@@ -51,13 +51,19 @@ def _warnings(report: StudyReport) -> Iterator[str]:
     yield from _imbalance(report)
     if report.time_warning:
         yield report.time_warning
-    shown = report.shown
-    if shown and (edges := genes_at_edge(shown[0], report.config.get("space", {}))):
+    if edges := _edges(report):
         yield (
             f"The answer lies at the edge of the space: {', '.join(edges)} "
             f"{'is' if len(edges) == 1 else 'are'} as large as the search allows, so that more "
             "might be better."
         )
+
+
+def _edges(report: StudyReport) -> list[str]:
+    if not report.shown:
+        return []
+    space = report.config.get("space", {})
+    return genes_at_edge(report.shown[0], space, whole_size=report.whole_size)
 
 
 def _few_clips(test: AnyMetrics | None) -> Iterator[str]:

@@ -16,7 +16,8 @@ from vidnas.data.splits import SPLITS
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
-_LARGEST_PX = 128
+LARGEST_PX = 128
+"""Short side of stored frames where nobody chose one."""
 
 
 def open_clips(
@@ -51,7 +52,7 @@ def open_clips(
     for remark in dataset.remarks:
         listener.remark(remark)
     if size_px is None:
-        size_px = min(_LARGEST_PX, native_size_px(dataset) or _LARGEST_PX)
+        size_px = min(LARGEST_PX, native_size_px(dataset) or LARGEST_PX)
     if rate_fps == "common":
         common = grid_rate(dataset)
         rate_fps = common and common.rate_fps

@@ -17,6 +17,7 @@ from vidnas.report.in_browser import InBrowser
 from vidnas.report.mistakes import Mistakes
 from vidnas.report.page import render, write_report
 from vidnas.report.study import EnsembleReport, StudyReport
+from vidnas.workflows.clips import LARGEST_PX
 from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.records import read_record
@@ -44,6 +45,7 @@ def read_report(study: Study, title: str, in_browser: InBrowser | None = None) -
         UserError: a record in the folder is damaged.
     """
     clips = known_clips(study.folder)
+    evaluation = ClipEvaluation.of_study(study.config)
     return StudyReport(
         title=title,
         folder=str(study.folder),
@@ -52,16 +54,25 @@ def read_report(study: Study, title: str, in_browser: InBrowser | None = None) -
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
-        fitness=ClipEvaluation.of_study(study.config).fitness,
+        fitness=evaluation.fitness,
         winner=read_winner(study.folder),
         models=read_models(study.folder),
         accounting=read_accounting(study),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE, CARD),
         videos=clips.counts if clips else {},
+        whole_size=_whole_size(study.folder, evaluation),
         mistakes=read_record(Mistakes, study.folder / BEST_FOLDER / MISTAKES_FILE, CARD),
         blocks=read_record(BlockTimes, study.folder / BEST_FOLDER / BLOCKS_FILE),
         in_browser=in_browser,
     )
+
+
+def _whole_size(folder: Path, evaluation: ClipEvaluation) -> bool:
+    """Whether frames are stored as large as the videos: nobody chose their size, and none was too
+    large."""
+    request = read_record(SearchRequest, folder / REQUEST_FILE)
+    unasked = request is not None and request.size_px is None
+    return unasked and evaluation.clips.size_px < LARGEST_PX
 
 
 def try_page(study: Study, title: str, listener: Listener) -> Path | None:
