@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from vidnas.core.text import cause_of, escaped
+from vidnas.core.text import cause_of, counted, escaped
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_causes() -> None:
     assert cause_of(OSError(errno.ENOSPC, "No space left on device")) == "No space left on device"
     assert cause_of(ValueError("first\nsecond\x1b.")) == r"first second\x1b"
     assert cause_of(MemoryError()) == "MemoryError"
+
+
+def test_one_is_not_counted_as_several() -> None:
+    assert [counted(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert counted(1, "study is", "studies are") == "1 study is"
+    assert counted(1200, "study is", "studies are") == "1,200 studies are"

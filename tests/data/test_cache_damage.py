@@ -115,7 +115,9 @@ def test_damaged_frames_are_decoded_again_and_no_others(
     if damage in (zero_a_page, flip_a_bit):
         assert decoded <= 2
     (remark,) = remarks
-    assert f"{decoded} of 24 videos were not what was written" in remark
+    assert (
+        f"{decoded} of 24 videos {'was' if decoded == 1 else 'were'} not what was written" in remark
+    )
     assert rebuild(demo_dataset, copy)[1:] == (0, [])
 
 

@@ -158,7 +158,7 @@ def test_too_little_in_a_folder(
         (_rows("path:label").replace(",", ":"), "separated by commas"),
         (_rows("path,label,label", *["a"] * 12), "appears twice"),
         (_rows("path,label,split", *["trian"] * 12), "line 2: split 'trian' is not a split"),
-        (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 clips have no split"),
+        (_rows("path,label,split", *["train"] * 11, ""), "1 of 12 clips has no split"),
         (
             _rows("path,label,split", *["val", "test"] * 6),
             r"too few are of 'a' \(0\) and 'b' \(0\)",
@@ -183,7 +183,7 @@ def test_a_bad_table_says_where_and_what(tmp_path: Path, text: str, words: str) 
 def test_missing_files_are_counted_and_named(tmp_path: Path) -> None:
     dataset = load_dataset(_table(tmp_path, _rows("path,label").replace("3.mp4", "30.mp4")))
     assert len(dataset.videos) == 11
-    assert any("1 of 12 files do not exist" in r and "30.mp4" in r for r in dataset.remarks)
+    assert any("1 of 12 files does not exist" in r and "30.mp4" in r for r in dataset.remarks)
     with pytest.raises(UserError, match=r"none of the 12 videos are there: no/0\.mp4, .* 9 more"):
         load_dataset(
             _table(tmp_path, "path,label\n" + "no/" + _rows("").strip().replace("\n", "\nno/"))

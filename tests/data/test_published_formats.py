@@ -47,7 +47,7 @@ def test_kinetics_with_missing_videos(tmp_path: Path) -> None:
     root = _kinetics(tmp_path)
     min((root / "train").rglob("*.mp4")).unlink()
     dataset = load_dataset(root)
-    assert said(dataset, "1 of 16 files do not exist", "-t_a0abc_000000_000010")
+    assert said(dataset, "1 of 16 files does not exist", "-t_a0abc_000000_000010")
     assert len(dataset.videos) == 15
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from page_toys import EVIL, TEST, TRIALS, Page, cost, drawn_plots, ok, report, trial
 
@@ -14,6 +15,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.profiling.blocks import BlockTime, BlockTimes
 from vidnas.report import plots
 from vidnas.report.choices import choices_of
+from vidnas.report.mistakes import ConfusedClip, Mistakes, film_strip
 from vidnas.report.page import render, write_report
 from vidnas.training import Metrics, MultiLabelMetrics, TimeUse
 
@@ -176,6 +178,24 @@ def test_profiled_times_are_not_told_as_the_latency() -> None:
     text = " ".join(Page(render(found)).text.split())
     assert "Take the shares and not the times" in text and "a little" not in text
     assert "units.0 40.0% 1.3 ms units.1 60.0% 1.95 ms" in text
+
+
+def test_one_of_a_kind_is_told_as_one() -> None:
+    clip = ConfusedClip(
+        video="a.mp4", truth="a", taken="b", probability=0.7, frames=1, size_px=16,
+        strip=film_strip(np.zeros((1, 16, 16, 3), dtype=np.uint8)), drops=(0.1,),
+    )  # fmt: skip
+    one = TEST.model_copy(update={"clips": 1})
+    html = render(
+        report(
+            history=[trial(0, ok(0.5, 4.0)), TRIALS[2]],
+            mistakes=Mistakes(wrong=1, clips=(clip,)),
+            winner=ModelCard(trial=0, cost=cost(4.0), test=one),
+        )
+    )
+    text = " ".join(Page(html).text.split())
+    assert "1 test clip is taken" in text and "1 candidate was rejected before" in text
+    assert not re.search(r"\b1 (test clips|clips|candidates|frames|threads|more kinds)\b", html)
 
 
 def test_of_several_labels_the_page_shows_map_and_each_class() -> None:

@@ -44,8 +44,8 @@ def test_a_resumed_study_says_what_it_found_mended_and_lost(tmp_path: Path) -> N
     (folder / "models" / "trial-0" / "model.json").touch()
     with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
         assert list(recovery(study)) == [
-            f"Resuming {folder}: found 4 candidates, 5 evaluations on their rungs, 3 states to go "
-            "on from, 1 finished models, 1 evaluations that wait for their turn.",
+            f"Resuming {folder}: found candidates (4), evaluations on their rungs (5), states to "
+            "go on from (3), finished models (1), evaluations that wait for their turn (1).",
             "Lost: nothing.",
         ]
     states.file(Toy(widths=(2,)).digest).unlink()
@@ -53,10 +53,10 @@ def test_a_resumed_study_says_what_it_found_mended_and_lost(tmp_path: Path) -> N
         (place / ".report.html.4194305-0123abcd.tmp").touch()
     with Study.create_or_resume(folder, toy_config(rungs=3)) as study:
         _, repaired, lost = recovery(study)
-    assert repaired == "Repaired: 2 half-written files."
+    assert repaired == "Repaired: half-written files (2)."
     assert lost == (
-        "Lost: no candidate; 1 of them have no state any more and are trained up again where they "
-        "climb."
+        "Lost: no candidate; 1 of them has no state any more and is trained up again where it "
+        "climbs."
     )
 
 

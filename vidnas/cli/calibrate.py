@@ -13,6 +13,7 @@ from vidnas.cli.labelled_request import LabelledRequest
 from vidnas.cli.live import Display
 from vidnas.core.clip import Squares
 from vidnas.core.quantities import format_number, format_percent
+from vidnas.core.text import counted
 
 if TYPE_CHECKING:
     from vidnas.workflows.calibrate import CalibratedResult
@@ -74,7 +75,8 @@ def command(request: CalibrateRequest, *, json: Json = False) -> None:
     show_table("Split", "Scores", figures=figures, rows=_rows(found))
     show(
         (f"temperature {format_number(found.temperature)}", "bold"),
-        f", {found.clips_per_video} clips of each video, {found.squares} square(s) of each clip",
+        f", {counted(found.clips_per_video, 'clip')} of each video, "
+        f"{counted(found.squares, 'square')} of each clip",
     )
     show(f"model  {found.folder}")
     say(f"Try it: vidnas predict {found.folder} VIDEO")

@@ -15,6 +15,7 @@ from vidnas.cli.console import show as print_line  # `show` is a command here
 from vidnas.cli.live import Display
 from vidnas.core import UserError
 from vidnas.core.quantities import format_bytes
+from vidnas.core.text import counted
 from vidnas.workflows.options import (
     CacheSize,
     Clips,
@@ -218,7 +219,7 @@ def flow(request: FlowRequest, *, json: Json = False) -> None:
         )
         return
     print_line(
-        f"Flow of {len(cache)} videos ({cache.flow_method}), {cache.size_px} px, in "
+        f"Flow of {counted(len(cache), 'video')} ({cache.flow_method}), {cache.size_px} px, in "
         f"{cache.directory}."
     )
     print_line(
@@ -294,7 +295,7 @@ def demo(request: DemoRequest) -> None:
             on_progress=partial(display.progress, "Generating"),
         )
     total = len(names) * request.clips_per_class
-    say(f"{total} clips in {request.out}: {', '.join(names)}.")
+    say(f"{counted(total, 'clip')} in {request.out}: {', '.join(names)}.")
 
 
 def _show(report: CheckReport) -> None:

@@ -37,6 +37,6 @@ def command(request: ImportRequest, *, json: Json = False) -> None:
     show(f"{imported.variables} variables{parameters}, {len(model.classes)} classes")
     if imported.unused:
         shown = ", ".join(name[:_LONGEST_SHOWN] for name in imported.unused[:_SHOWN])
-        say(f"{len(imported.unused)} others of the checkpoint were not needed, such as {shown}.")
+        say(f"Not needed of the checkpoint: {len(imported.unused)}, such as {shown}.")
     show(f"model  {result.folder}")
     say(f"Try it: vidnas predict {result.folder} VIDEO")

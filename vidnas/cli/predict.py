@@ -12,6 +12,7 @@ from vidnas.cli.console import Json, json_entries, results, say, show
 from vidnas.cli.live import Display
 from vidnas.cli.predictions import PredictRequest, chosen, show_event, warn_of_guessing
 from vidnas.core import NotFinite, UserError
+from vidnas.core.text import counted
 
 if TYPE_CHECKING:
     from vidnas.deploy import Model as Trained
@@ -91,7 +92,9 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
     if failed:
         if total == 1:
             raise failed[0]
-        raise UserError(f"{len(failed)} of {total} videos have no prediction; see above for why.")
+        of = f"of {total} videos"
+        without = counted(len(failed), f"{of} has", f"{of} have")
+        raise UserError(f"{without} no prediction; see above for why.")
 
 
 def _predictor(

@@ -10,6 +10,7 @@ import numpy as np
 from vidnas.cli.console import say, show, show_line
 from vidnas.cli.predictions import PredictRequest, chosen, show_event, warn_of_guessing
 from vidnas.core.durations import format_moment
+from vidnas.core.text import counted
 
 if TYPE_CHECKING:
     from vidnas.data.reading.live import LiveSource
@@ -85,6 +86,6 @@ class _Told:
             return
         half, most = np.percentile(self._ages_ms, (50, 95))
         say(
-            f"{len(self._ages_ms)} answers, {half:.0f} ms old (p95 {most:.0f} ms); "
+            f"{counted(len(self._ages_ms), 'answer')}, {half:.0f} ms old (p95 {most:.0f} ms); "
             f"{self._last.dropped} of {self._last.frames} frames dropped."
         )

@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt
 
 from vidnas.cli.console import say, show
 from vidnas.cli.live import Display
+from vidnas.core.text import counted
 from vidnas.workflows.options import Limits, RecordedRequest, Storage
 from vidnas.workflows.request import SearchRequest, StrategyName
 
@@ -96,7 +97,7 @@ def merge(request: MergeRequest) -> None:
 
 
 def _tell(folder: Path, count: int) -> None:
-    show(f"{folder} starts with {count} trials")
+    show(f"{folder} starts with {counted(count, 'trial')}")
     asked, said = SearchRequest.read(folder), []
     for name in ("family", "strategy", "runtime", "seed"):
         if (value := getattr(asked, name)) != SearchRequest.model_fields[name].default:

@@ -18,6 +18,17 @@ def escaped(text: str) -> str:
     return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a number with the words that it takes: "1 clip", "1,200 clips", "1 is", "2 are".
+
+    Args:
+        count: the number.
+        one: what stands behind a 1.
+        several: what stands behind any other number; by default `one` with an s.
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def cause_of(error: BaseException) -> str:
     """Return why something went wrong, in a few words on one line, without a full stop."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

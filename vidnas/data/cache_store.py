@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vidnas.core.files import sync
+from vidnas.core.text import counted
 from vidnas.data.cache_folder import OnRemark
 from vidnas.data.checked_files import remember_checked
 from vidnas.data.frame_table import Arrays, read_index, records_of, table_of, write_index
@@ -81,9 +82,10 @@ class Store:
                 f"{len(self.known)} videos had to be read again."
             )
         elif on_remark and lost:
+            of = f"of {len(self.known)} videos"
             on_remark(
-                f"A clip cache was damaged: {lost} of {len(self.known)} videos were not what was "
-                "written, and were read again."
+                f"A clip cache was damaged: {counted(lost, f'{of} was', f'{of} were')} not what "
+                "was written, and had to be read again."
             )
 
     def finish(self, head: Mapping[str, Any], arrays: Arrays, training: Sequence[int]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
+from vidnas.core.text import counted
 from vidnas.data.cache_folder import ABOUT, OnRemark, delete_files, make_room
 from vidnas.data.cache_store import Kept, Store
 from vidnas.data.contents import Stamp, stamp_or_none
@@ -126,14 +127,15 @@ def write_clips(
     store.tell_what_was_lost(on_remark)
     if damaged and on_remark:
         on_remark(
-            f"Of {len(damaged)} videos, some frames cannot be decoded and are left out, first of "
-            f"{dataset.relative(damaged[0].path)}; `vidnas data check` names all."
+            f"Of {counted(len(damaged), 'video')}, some frames cannot be decoded and are left "
+            f"out, first of {dataset.relative(damaged[0].path)}; `vidnas data check` names all."
         )
     if transient and on_remark:
+        of = f"of {len(videos)} videos"
         on_remark(
-            f"{len(transient)} of {len(videos)} videos are skipped for what may not last, first "
-            f"{dataset.relative(transient[0].path)} ({transient[0].reason}); the next command "
-            "tries them again."
+            f"{counted(len(transient), f'{of} is', f'{of} are')} skipped for what may not "
+            f"last, first {dataset.relative(transient[0].path)} ({transient[0].reason}); the "
+            "next command tries them again."
         )
     if on_remark and (lost := lost_remark(dataset, kept)):
         on_remark(lost)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
+from vidnas.core.text import counted
 from vidnas.data.datasets import Dataset, Video, read_source
 from vidnas.data.formats import Entry, Reading
 from vidnas.data.reading import IMAGES_FPS
@@ -47,8 +48,9 @@ def load_labelled(
     given = {entry.split for entry in reading.entries}
     if None in given and len(given) > 1:
         without = sum(entry.split is None for entry in reading.entries)
+        of = f"of {len(reading.entries)} clips"
         raise UserError(
-            f"{source}: {without} of {len(reading.entries)} clips have no split; give all of them "
+            f"{source}: {counted(without, f'{of} has', f'{of} have')} no split; give all of them "
             "one, or none."
         )
     chosen = split if None not in given else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
+from vidnas.core.text import counted
 from vidnas.data.drawing import draw, names_together
 
 Split = Literal["train", "val", "test"]
@@ -82,8 +83,9 @@ def assign_splits(
     """
     present = set(given)
     if None in present and len(present) > 1:
+        without, of = given.count(None), f"of {len(given)} clips"
         raise UserError(
-            f"{source}: {given.count(None)} of {len(given)} clips have no split; give all of them "
+            f"{source}: {counted(without, f'{of} has', f'{of} have')} no split; give all of them "
             "one, or none."
         )
     rng = np.random.default_rng(seed)
@@ -175,8 +177,8 @@ def _remarks_on_leaks(
     shared = sorted(str(group) for group in _in_several_splits(splits, groups))
     if shared:
         remarks.append(
-            f"{len(shared):,} groups are in more than one of the given splits, the first is "
-            f"'{shared[0]}': test accuracy may be too optimistic."
+            f"{counted(len(shared), 'group is', 'groups are')} in more than one of the given "
+            f"splits, the first is '{shared[0]}': test accuracy may be too optimistic."
         )
     count = len(_in_several_splits(splits, files))
     if count:

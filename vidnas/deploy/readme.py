@@ -20,7 +20,7 @@ from vidnas.core.quantities import (
     format_number,
     format_percent,
 )
-from vidnas.core.text import escaped
+from vidnas.core.text import counted, escaped
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.contract import Contract
 from vidnas.deploy.seen_videos import SeenVideos
@@ -216,8 +216,8 @@ def _clips(contract: Contract) -> Iterator[str]:
     inputs = "; ".join(str(spec) for spec in contract.inputs)
     rate = f"{contract.rate_fps:g} frames per second" if contract.rate_fps else "their own rate"
     yield (
-        f"{contract.clips_per_video} clips of a video ({inputs}), read at {rate}, scaled to a "
-        f"short side of {contract.stored_px} px and cut to the {contract.crop}; "
+        f"{counted(contract.clips_per_video, 'clip')} of a video ({inputs}), read at {rate}, "
+        f"scaled to a short side of {contract.stored_px} px and cut to the {contract.crop}; "
         f"{contract.colours}, {contract.values}, normalised {contract.normalisation}. Scores: "
         f"{contract.activation} of the logits of each clip, then their {contract.pooling}. The "
         "whole contract is in model.json and in the metadata of exported files."

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
-from vidnas.core.text import escaped
+from vidnas.core.text import counted, escaped
 from vidnas.families import diagram_of
 from vidnas.report import ledger, plots, verdict
 from vidnas.report.candidates import all_candidates
@@ -80,7 +80,7 @@ def _environment() -> Environment:
         "repr": repr,
         "shell_quote": shlex.quote,
     }
-    environment.globals |= formats
+    environment.globals |= formats | {"counted": counted}
     return environment
 
 

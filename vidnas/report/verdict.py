@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vidnas.core.text import counted
 from vidnas.report.edges import genes_at_edge
 from vidnas.report.study import StudyReport
 from vidnas.training import AnyMetrics, Metrics
@@ -70,8 +71,8 @@ def _few_clips(test: AnyMetrics | None) -> Iterator[str]:
     interval = accuracy_interval(test) if test is not None else None
     if test is not None and interval and interval[1] - interval[0] > _WIDEST:
         yield (
-            f"{test.clips} test clips are few: the true accuracy lies {describe_interval(test)}, "
-            "and differences smaller than that say nothing."
+            f"{counted(test.clips, 'test clip is', 'test clips are')} few: the true accuracy "
+            f"lies {describe_interval(test)}, and differences smaller than that say nothing."
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vidnas.core.quantities import format_percent
+from vidnas.core.text import counted
 from vidnas.training.metrics import AnyMetrics, Metrics
 
 _Z = 1.959964
@@ -131,7 +132,8 @@ def chance_warning(metrics: AnyMetrics, classes: Sequence[str]) -> str | None:
     if frequent is not None and share is not None and share > level:
         level, rival = share, f"always naming {classes[frequent]}"
     found = f"{format_percent(metrics.headline_share)} {metrics.headline_name}"
-    beside = f"{found} on {metrics.clips} clips, where {rival} reaches {format_percent(level)}"
+    on = counted(metrics.clips, "clip")
+    beside = f"{found} on {on}, where {rival} reaches {format_percent(level)}"
     if metrics.headline_share > level:
         return (
             f"This network may be guessing: {beside}, which so few clips do not tell apart; test "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidnas.core import Latency, UserError
 from vidnas.core.files import replacing
-from vidnas.core.text import cause_of
+from vidnas.core.text import cause_of, counted
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.splits import Split
@@ -110,7 +110,7 @@ def bench_all(
         running[_PEAK, runtime] = prepare(
             PeakNetwork().eval(), PEAK_INPUTS, runtime=runtime, device="cpu", threads=threads
         )
-    listener.say(f"Timing {len(running)} networks in turns ...")
+    listener.say(f"Timing {counted(len(running), 'network')} in turns ...")
     latencies = _timed(running, threads, repeats)
     rates = {key: macs[key[0]] / latency.p50_ms for key, latency in latencies.items()}
     peaks: dict[str, float] = {}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidnas.core import UserError
 from vidnas.core.clip import Squares
+from vidnas.core.text import counted
 from vidnas.core.value import Value
 from vidnas.deploy import load_model, save_model
 from vidnas.deploy.calibration import calibrated, uncalibrated
@@ -114,7 +115,8 @@ def calibrate_model(
     chosen_by = logits_of(opened(split="val"))
     if len(chosen_by[1]) < _FEW:
         listener.remark(
-            f"The temperature is chosen by {len(chosen_by[1])} videos alone, and so uncertain."
+            f"The temperature is chosen by {counted(len(chosen_by[1]), 'video')} alone, and so "
+            "uncertain."
         )
     temperature = fit_temperature(*chosen_by, task)
     validation = _judged(*chosen_by, task, temperature)

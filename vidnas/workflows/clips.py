@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal
 
 from vidnas.core import Modality
+from vidnas.core.text import counted
 from vidnas.data.cache import ClipCache, build_cache, build_flow
 from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
@@ -71,16 +72,16 @@ def open_clips(
         listener.remark(f"{path} is skipped: {reason}")
     if len(cache.skipped) > _SHOWN:
         listener.remark(
-            f"{len(cache.skipped) - _SHOWN} more videos are skipped; `vidnas data check "
-            f"{dataset.source}` names them all."
+            f"{counted(len(cache.skipped) - _SHOWN, 'more video is', 'more videos are')} skipped; "
+            f"`vidnas data check {dataset.source}` names them all."
         )
     counts = {split: len(cache.videos(split)) for split in SPLITS}
     sizes = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-    listener.say(f"{len(cache)} videos of {len(cache.classes)} classes: {sizes}.")
+    listener.say(f"{counted(len(cache), 'video')} of {len(cache.classes)} classes: {sizes}.")
     if shared := _shared(cache):
         listener.remark(
-            f"{len(shared)} videos to validate or test with are of files that also train, the "
-            f"first is {shared[0]}: their accuracy is too optimistic."
+            f"Of {counted(len(shared), 'video')} to validate or test with, the files also "
+            f"train, first {shared[0]}: their accuracy is too optimistic."
         )
     if "flow" in modalities:
         computing = partial(listener.progress, "Computing flow")

@@ -7,6 +7,7 @@ from itertools import compress
 from pathlib import Path
 
 from vidnas.core import UserError
+from vidnas.core.text import counted
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import Dataset
 from vidnas.data.labelled import file_of, load_labelled
@@ -133,9 +134,10 @@ def open_unseen(
         )
     seen = loaded.seen or SeenVideos(frozenset(), frozenset())
     kept, trained, validated = _unseen(labelled, seen, split, is_given=given is not None)
+    of = f"of {len(labelled.videos)} videos"
     left_out = (
-        f"{trained + validated} of {len(labelled.videos)} videos are left out, because the model "
-        f"was trained on {trained} and chosen by {validated} of them"
+        f"{counted(trained + validated, f'{of} is', f'{of} are')} left out, because the model was "
+        f"trained on {trained} and chosen by {validated} of them"
     )
     if not kept.videos and not (trained or validated):
         raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vidnas.core.names import listed
+from vidnas.core.text import counted
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.finalists import finished_models
 from vidnas.evolution.states import StateFolder
@@ -30,10 +31,12 @@ def recovery(study: Study) -> Iterator[str]:
     if any(study.repairs.values()):
         yield f"Repaired: {_listed(study.repairs)}."
     if kept < len(ok):
-        yield (
-            f"Lost: no candidate; {len(ok) - kept} of them have no state any more and are trained "
-            "up again where they climb."
+        lost = counted(
+            len(ok) - kept,
+            "of them has no state any more and is trained up again where it climbs",
+            "of them have no state any more and are trained up again where they climb",
         )
+        yield f"Lost: no candidate; {lost}."
     else:
         yield "Lost: nothing."
 
@@ -47,9 +50,10 @@ def timed_otherwise(study: Study, runtime: str, threads: int) -> str:
     if not others:
         return ""
     return (
-        f"{len(others)} candidates were timed in {others[-1].runtime}, {others[-1].dtype}, on "
-        f"{_threads(others[-1].threads)}; those to come are timed in {runtime} on "
-        f"{_threads(threads)}, and what is finished is measured again there."
+        f"{counted(len(others), 'candidate was', 'candidates were')} timed in "
+        f"{others[-1].runtime}, {others[-1].dtype}, on {counted(others[-1].threads, 'thread')}; "
+        f"those to come are timed in {runtime} on {counted(threads, 'thread')}, and "
+        "what is finished is measured again there."
     )
 
 
@@ -78,9 +82,5 @@ def unusable_states(states: StateFolder) -> str:
     )
 
 
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"
-
-
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return ", ".join(f"{what} ({count})" for what, count in counts.items() if count)

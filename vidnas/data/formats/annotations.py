@@ -12,6 +12,7 @@ from typing import Any
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
+from vidnas.core.text import counted
 from vidnas.data.formats.base import FEW
 from vidnas.data.splits import SPLIT_WORDS, Split, split_named
 
@@ -84,8 +85,9 @@ def read_table(path: Path, needed: Collection[str]) -> Iterator[tuple[int, dict[
         for cells in reader:
             if len(cells) != len(columns) and any(cells):
                 raise UserError(
-                    f"{path}, line {reader.line_num}: there are {len(cells)} cells for the "
-                    f"{len(columns)} columns {','.join(columns)}; quote cells that hold commas."
+                    f"{path}, line {reader.line_num}: {counted(len(cells), 'cell')} for "
+                    f"{counted(len(columns), 'column')} {','.join(columns)}; quote "
+                    "cells that hold commas."
                 )
             if any(cells):
                 stripped = (cell.strip() for cell in cells)

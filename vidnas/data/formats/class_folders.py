@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
+from vidnas.core.text import counted
 from vidnas.data.formats.base import FEW, Entry, Format, Reading
 from vidnas.data.formats.tree import Folder, frames_as_clips, scan
 from vidnas.data.splits import Split, split_named
@@ -149,7 +150,8 @@ def _remarks(root: Folder, layout: _Layout) -> list[str]:
     remarks = list(layout.remarks)
     for folder in layout.unused:
         reason = "there are no folders for classes in it" if folder.clips else "it is no split"
-        remarks.append(f"{folder.path} is left out ({len(folder.all_clips()):,} clips): {reason}.")
+        count = counted(len(folder.all_clips()), "clip")
+        remarks.append(f"{folder.path} is left out ({count}): {reason}.")
     left_out = {
         "clips beside the folders of classes": loose,
         "folders without videos": empty,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vidnas.core import UserError
 from vidnas.core.names import listed
-from vidnas.core.text import escaped
+from vidnas.core.text import counted, escaped
 from vidnas.data.formats.base import FEW, Entry, Reading
 from vidnas.data.formats.tree import scan
 from vidnas.data.splits import Split, split_named
@@ -171,10 +171,11 @@ class Videos:
                     f"{source}: none of the {total:,} videos are there: {names}; put them into "
                     f"{self._home}, or name their folder with --video-folder."
                 )
-            said.append(
-                f"{source}: {len(missing):,} of {total:,} files do not exist and are left out: "
-                f"{names}."
+            of = f"of {total:,} files"
+            gone = counted(
+                len(missing), f"{of} does not exist and is", f"{of} do not exist and are"
             )
+            said.append(f"{source}: {gone} left out: {names}.")
         lost = frozenset(label for row in missing for label in row.labels)
         return Reading(tuple(entries), tuple(said), multi_label, layout, lost)
 

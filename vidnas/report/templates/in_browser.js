@@ -109,7 +109,7 @@
       rows.push(await scoresOf(filled, asked));
     }
     show(pooled(rows, asked), asked);
-    say(`${file.name}: ${asked.clips_per_video} clips in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
+    say(`${file.name}: ${asked.clips_per_video} clip${asked.clips_per_video === 1 ? "" : "s"} in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
   };
   const attempt = (job) => job.catch((error) => say(`That did not work: ${error.message}.`));
   const take = (files) => {
