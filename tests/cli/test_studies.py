@@ -6,11 +6,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from commands import SEARCH, Vidnas
 
+from vidnas.core import UserError
 from vidnas.evolution.study import Study
 from vidnas.evolution.trial import Trial
-from vidnas.workflows.records import write_record
+from vidnas.profiling.latency import Reference
+from vidnas.workflows.records import read_record, write_record
+from vidnas.workflows.reference import REFERENCE_FILE, study_reference
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 
 
@@ -51,6 +55,23 @@ def test_a_fork_leaves_settings_that_its_strategy_does_not_have(
     vidnas("study", "fork", tmp_path / "study", tmp_path / "new", "--strategy", "local")
     forked = SearchRequest.read(tmp_path / "new")
     assert (forked.population, forked.guided) == (None, False)
+
+
+def test_forks_and_mergers_stay_on_the_target_of_their_study(
+    vidnas: Vidnas, study: Path, tmp_path: Path
+) -> None:
+    known = shutil.copytree(study, tmp_path / "known")
+    reference = read_record(Reference, known / REFERENCE_FILE)
+    assert reference is not None
+    write_record(reference.model_copy(update={"target": "ssh://x"}), known / REFERENCE_FILE)
+    asked = SearchRequest.read(known).model_copy(update={"target": "ssh://x", "latency_threads": 2})
+    write_record(asked, known / REQUEST_FILE)
+    done = vidnas("study", "fork", known, tmp_path / "fork")
+    assert "--latency-threads 2 --target ssh://x" in " ".join(done.stderr.split())
+    vidnas("study", "merge", known, tmp_path / "fork", "--out", tmp_path / "both")
+    for new in ("fork", "both"):
+        with pytest.raises(UserError, match="were timed on ssh://x, not on this machine"):
+            study_reference(tmp_path / new, runtime="onnxruntime", threads=2)
 
 
 def test_a_fork_does_not_become_a_search_for_streams(

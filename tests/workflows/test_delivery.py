@@ -76,7 +76,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | Non
         return Cost(parameters=1, macs=1, latency=latency)
 
     monkeypatch.setattr(room, "measure_cost", measure)
-    monkeypatch.setattr(room, "study_reference", lambda *_, **__: REFERENCE)
+
+    def reference(folder: Path, *, threads: int, **_) -> Reference:
+        protocol = PROTOCOL.model_copy(update={"threads": threads})
+        return Reference(latency_ms=6.0, protocol=protocol)
+
+    monkeypatch.setattr(room, "study_reference", reference)
     return calls
 
 
@@ -177,6 +182,17 @@ def test_another_number_of_threads_is_another_measurement(tmp_path, cache, measu
     answer(tmp_path, cache, finished(tmp_path, cache, 5))
     answer(tmp_path, cache, finished(tmp_path, cache, 5), threads=2)
     assert len(measured) == 2
+
+
+def test_another_machine_is_another_measurement(
+    tmp_path, cache, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(tmp_path, cache, finished(tmp_path, cache, 5))
+    there = PROTOCOL.model_copy(update={"device": "cpu at ssh://pi@robot"})
+    moved = Reference(latency_ms=6.0, protocol=there)
+    monkeypatch.setattr(room, "study_reference", lambda *_, **__: moved)
+    answer(tmp_path, cache, finished(tmp_path, cache, 5))
+    assert measured == [(5, REFERENCE), (5, moved)]
 
 
 def test_without_one_that_keeps_the_limits_the_best_is_the_answer(

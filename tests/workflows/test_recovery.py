@@ -60,28 +60,39 @@ def test_a_resumed_study_says_what_it_found_mended_and_lost(tmp_path: Path) -> N
     )
 
 
-def timed(runtime: str, threads: int, dtype: str = "float32") -> Evaluation:
-    protocol = LatencyProtocol(
-        device="cpu", runtime=runtime, threads=threads, dtype=dtype, batch=1, warmup=3, repeats=60
-    )
-    latency = Latency(p50_ms=1.0, p90_ms=1.0, spread=0.0, protocol=protocol)
+def protocol(runtime: str = "onnxruntime 1.31.1", threads: int = 1) -> LatencyProtocol:
+    return LatencyProtocol(
+        device="cpu (A)", runtime=runtime, threads=threads, dtype="float32", batch=1, warmup=3,
+        repeats=60,
+    )  # fmt: skip
+
+
+def timed(one: LatencyProtocol) -> Evaluation:
+    latency = Latency(p50_ms=1.0, p90_ms=1.0, spread=0.0, protocol=one)
     cost = Cost(parameters=1, macs=1, activation_bytes=1, latency=latency)
     return OK.model_copy(update={"cost": cost})
 
 
 def test_candidates_that_were_timed_otherwise_are_counted(tmp_path: Path) -> None:
     with Study.create_or_resume(tmp_path / "study", toy_config()) as study:
-        assert timed_otherwise(study, "onnxruntime", 1) == ""
+        here = protocol()
+        assert timed_otherwise(study, "onnxruntime", here) == ""
         study.record(Proposal(Toy(widths=(1,))), OK, elapsed_s=0.0)
         for width in (2, 3):
             one = Proposal(Toy(widths=(width,)))
-            study.record(one, timed("onnxruntime 1.31.1", 1), elapsed_s=1.0)
-        assert timed_otherwise(study, "onnxruntime", 1) == ""
-        assert timed_otherwise(study, "openvino-int8", 2) == (
-            "2 candidates were timed in onnxruntime 1.31.1, float32, on 1 thread; those to come "
-            "are timed in openvino-int8 on 2 threads, and what is finished is measured again there."
+            study.record(one, timed(here), elapsed_s=1.0)
+        assert timed_otherwise(study, "onnxruntime", here) == ""
+        openvino = protocol("openvino 2026.4.1", threads=2)
+        assert timed_otherwise(study, "openvino-int8", openvino) == (
+            "2 candidates were timed in onnxruntime 1.31.1, float32, on 1 thread of cpu (A); those "
+            "to come are timed in openvino-int8 on 2 threads of cpu (A), and what is finished is "
+            "measured again there."
         )
-        assert timed_otherwise(study, "onnxruntime-int8", 1).startswith("2 candidates were timed")
+        assert timed_otherwise(study, "onnxruntime-int8", here).startswith("2 candidates were")
+        elsewhere = here.model_copy(update={"device": "cpu (B) at ssh://pi@robot"})
+        assert "on 1 thread of cpu (B) at ssh://pi@robot, and" in timed_otherwise(
+            study, "onnxruntime", elsewhere
+        )
 
 
 def test_states_that_could_not_be_used_are_said_once(tmp_path: Path) -> None:

@@ -99,9 +99,9 @@ def merge(request: MergeRequest) -> None:
 def _tell(folder: Path, count: int) -> None:
     show(f"{folder} starts with {counted(count, 'trial')}")
     asked, said = SearchRequest.read(folder), []
-    for name in ("family", "strategy", "runtime", "seed"):
+    for name in ("family", "strategy", "runtime", "latency_threads", "target", "seed"):
         if (value := getattr(asked, name)) != SearchRequest.model_fields[name].default:
-            said.append(f"{SearchRequest.option(name)} {value}")
+            said.append(f"{SearchRequest.option(name)} {quote(str(value))}")
     said += [f"--limit {limit}" for limit in asked.limits]
     words = ["vidnas search", quote(str(asked.clips)), "--out", quote(str(folder)), *said]
     say(f"Continue with: {' '.join(words)} --evaluations TOTAL ...")

@@ -162,10 +162,12 @@ def dtype_of(runtime: str) -> str:
     return {"": "float32", "bf16": "bfloat16"}.get(precision, precision)
 
 
-def measured_in(protocol: LatencyProtocol, runtime: str, threads: int) -> bool:
-    """Return whether a protocol is of a runtime, in whatever version, on as many threads."""
-    asked = (engine_of(runtime), dtype_of(runtime), threads)
-    return (protocol.runtime.partition(" ")[0], protocol.dtype, protocol.threads) == asked
+def measured_in(protocol: LatencyProtocol, runtime: str, reference: LatencyProtocol) -> bool:
+    """Return whether a protocol is of a runtime, in whatever version, on the machine and the
+    threads of a reference."""
+    asked = (engine_of(runtime), dtype_of(runtime), reference.device, reference.threads)
+    known = (protocol.runtime.partition(" ")[0], protocol.dtype, protocol.device, protocol.threads)
+    return known == asked
 
 
 def _random_clips(inputs: Sequence[ClipSpec], seed: int = 0) -> list[NDArray[np.float32]]:

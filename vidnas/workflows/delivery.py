@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
 from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
+from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import AnyMetrics, TimeUse, measure_time_use
@@ -80,6 +82,17 @@ class Delivery:
             threads=self.request.latency_threads,
         )
         return card
+
+    @cached_property
+    def _reference(self) -> Reference:
+        request = self.request
+        return study_reference(
+            self.study.folder,
+            self.listener.remark,
+            runtime=request.runtime,
+            threads=request.latency_threads,
+            target=request.target,
+        )
 
     def _choose(self, finished: Sequence[Model]) -> Model:
         best: Model | None = None
@@ -147,25 +160,20 @@ class Delivery:
 
     def _measured(self, model: Model, shipped: ShippedFile | None) -> tuple[Cost, bool]:
         """Return the cost of what ships, and whether it streams, where a limit asks for that."""
-        request, threads = self.request, self.request.latency_threads
-        reference = study_reference(
-            self.study.folder,
-            self.listener.remark,
-            runtime=request.runtime,
-            threads=threads,
-            target=request.target,
-        )
+        threads = self.request.latency_threads
         cost = measure_cost(
             model.network,
-            runtime=request.runtime,
+            runtime=self.request.runtime,
             threads=threads,
-            reference=reference,
+            reference=self._reference,
             file=self._folder_of(model) / shipped.name if shipped else None,
         )
         if self.study.config.limits.frame_latency_ms is None:
             return cost, True
         try:
-            cost = with_frame_latency(cost, model.network, threads=threads, reference=reference)
+            cost = with_frame_latency(
+                cost, model.network, threads=threads, reference=self._reference
+            )
         except CannotStream as error:  # it was trained under other limits
             self.listener.remark(f"{model.card.name.capitalize()} cannot stream: {error}.")
             return cost, False
@@ -177,7 +185,7 @@ class Delivery:
         latency = card.cost and card.cost.latency
         if card.within_limits is None or not latency:
             return False
-        if not measured_in(latency.protocol, request.runtime, request.latency_threads):
+        if not measured_in(latency.protocol, request.runtime, self._reference.protocol):
             return False
         if request.runtime not in RUNTIME_FILES:
             return True

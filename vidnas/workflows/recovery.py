@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from vidnas.core import LatencyProtocol
 from vidnas.core.names import listed
 from vidnas.core.text import counted
 from vidnas.deploy.card import ModelCard
@@ -41,18 +42,18 @@ def recovery(study: Study) -> Iterator[str]:
         yield "Lost: nothing."
 
 
-def timed_otherwise(study: Study, runtime: str, threads: int) -> str:
-    """Return a sentence on candidates that were timed in another runtime than those to come, or on
-    other threads; nothing where there are none."""
+def timed_otherwise(study: Study, runtime: str, reference: LatencyProtocol) -> str:
+    """Return a sentence on candidates that were timed in another runtime than those to come, on
+    another machine or on other threads; nothing where there are none."""
     costs = (trial.evaluation.cost for trial in study.trials)
     protocols = [cost.latency.protocol for cost in costs if cost and cost.latency]
-    others = [one for one in protocols if not measured_in(one, runtime, threads)]
+    others = [one for one in protocols if not measured_in(one, runtime, reference)]
     if not others:
         return ""
     return (
         f"{counted(len(others), 'candidate was', 'candidates were')} timed in "
-        f"{others[-1].runtime}, {others[-1].dtype}, on {counted(others[-1].threads, 'thread')}; "
-        f"those to come are timed in {runtime} on {counted(threads, 'thread')}, and "
+        f"{others[-1].runtime}, {others[-1].dtype}, on {_place(others[-1])}; those to come are "
+        f"timed in {runtime} on {_place(reference)}, and "
         "what is finished is measured again there."
     )
 
@@ -80,6 +81,10 @@ def unusable_states(states: StateFolder) -> str:
         f"{count} state(s) in {states.path} could not be used and were removed; their candidates "
         "are trained up again where they climb, and children of theirs start from scratch."
     )
+
+
+def _place(protocol: LatencyProtocol) -> str:
+    return f"{counted(protocol.threads, 'thread')} of {protocol.device}"
 
 
 def _listed(counts: dict[str, int]) -> str:

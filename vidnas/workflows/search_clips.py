@@ -40,7 +40,7 @@ from vidnas.workflows.plan import (
     searched_family,
 )
 from vidnas.workflows.records import write_record
-from vidnas.workflows.recovery import recovery, timed_otherwise
+from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.search_job import SearchJob
@@ -168,8 +168,6 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     with study:
         for sentence in recovery(study):
             listener.say(sentence)
-        if remark := timed_otherwise(study, request.runtime, request.latency_threads):
-            listener.remark(remark)
         # The path of the clips may be relative to where the command was typed. Where the trials
         # are the study remembers, without a password. What the workers did is counted by the page.
         known = {

@@ -35,7 +35,7 @@ from vidnas.families import Space
 from vidnas.workflows.event_log import EventLog
 from vidnas.workflows.listener import Listener, clock
 from vidnas.workflows.plan import Plan, require_enough
-from vidnas.workflows.recovery import finished_otherwise, unusable_states
+from vidnas.workflows.recovery import finished_otherwise, timed_otherwise, unusable_states
 from vidnas.workflows.reference import study_reference
 from vidnas.workflows.request import SearchRequest
 from vidnas.workflows.tensorboard_log import TensorBoardLog
@@ -137,6 +137,8 @@ class SearchJob:
             threads=request.latency_threads,
             target=request.target,
         )
+        if remark := timed_otherwise(self.study, request.runtime, reference.protocol):
+            self.listener.remark(remark)
         evaluator = replace(evaluator, reference=reference)
         if request.executor == "local":
             return evaluator

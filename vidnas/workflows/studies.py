@@ -12,9 +12,11 @@ from vidnas.data.datasets import load_dataset
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.merging import fork_study, merge_studies
 from vidnas.evolution.study import Study
+from vidnas.profiling.latency import Reference
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.plan import Plan, planned_strategy, unused_settings
-from vidnas.workflows.records import write_record
+from vidnas.workflows.records import read_record, write_record
+from vidnas.workflows.reference import REFERENCE_FILE
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.study_clips import known_clips
 
@@ -46,6 +48,7 @@ def fork(
         UserError: the study cannot be read, or the new one cannot be made.
     """
     source, previous = Study.read(study), SearchRequest.read(study)
+    reference = read_record(Reference, study / REFERENCE_FILE)
     asked: dict[str, object] = {"out": study}
     config: dict[str, object] = {}
     if limits:
@@ -80,8 +83,15 @@ def fork(
         storage_url=storage,
         on_progress=partial(listener.progress, "Copying trials"),
     )
-    write_record(request.model_copy(update={"out": new}), new / REQUEST_FILE)
+    _write_records(new, request, reference)
     return count
+
+
+def _write_records(folder: Path, request: SearchRequest, reference: Reference | None) -> None:
+    """Write what was asked, and where the candidates were timed: no other target may time more."""
+    if reference is not None:
+        write_record(reference, folder / REFERENCE_FILE)
+    write_record(request.model_copy(update={"out": folder}), folder / REQUEST_FILE)
 
 
 def _same_kind(texts: Sequence[str], previous: Limits) -> Limits:
@@ -102,12 +112,13 @@ def merge(studies: Sequence[Path], out: Path, listener: Listener) -> int:
     Raises:
         UserError: the studies cannot be read or do not belong together.
     """
-    request = SearchRequest.read(studies[0]).model_copy(update={"out": out})
+    request = SearchRequest.read(studies[0])
+    reference = read_record(Reference, studies[0] / REFERENCE_FILE)
     for other in studies[1:]:
         _require_same_clips(other, studies[0])
     progress = partial(listener.progress, "Copying trials")
     count = merge_studies([Study.read(one) for one in studies], out, on_progress=progress)
-    write_record(request, out / REQUEST_FILE)
+    _write_records(out, request, reference)
     return count
 
 
