@@ -59,6 +59,7 @@ def test_few_clips_and_lost_classes_are_told() -> None:
     lost = judged([[40, 0, 0], [0, 40, 0], [20, 20, 0]])
     assert "c is not told from the others" in " ".join(warnings(answered(lost)))
     assert warnings(answered(GOOD)) == []
+    assert warnings(answered(judged([[200, 0, 0], [0, 0, 0], [0, 0, 0]]))) == []  # one class alone
 
 
 def test_imbalance_and_broken_limits_are_told() -> None:

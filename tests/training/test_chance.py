@@ -10,6 +10,8 @@ from vidnas.training import MultiLabelMetrics
 from vidnas.training.chance import (
     accuracy_interval,
     chance_level,
+    chance_warning,
+    describe_guessing,
     is_at_chance,
     majority_class,
     majority_share,
@@ -79,10 +81,20 @@ def test_guessing() -> None:
         ([[90, 0], [10, 0]], True),  # 90 % that anybody can have
         ([[89, 1], [1, 9]], False),
         ([[1, 0], [0, 1]], True),  # two clips prove nothing
+        ([[40, 0, 0], [0, 0, 0], [0, 0, 0]], False),  # one class is there, and recognised
+        ([[10, 15, 15], [0, 0, 0], [0, 0, 0]], True),
     ],
 )
 def test_what_is_at_chance(confusion: list[list[int]], at_chance: bool) -> None:
     assert is_at_chance(judged(confusion)) is at_chance
+
+
+def test_one_class_alone_has_no_majority() -> None:
+    perfect = judged([[40, 0, 0], [0, 0, 0], [0, 0, 0]])
+    classes = ("left", "right", "up")
+    assert chance_warning(perfect, classes) is None
+    assert majority_share(perfect) is None
+    assert describe_guessing(perfect, classes) == "guessing reaches 33.3%"
 
 
 def test_precision_at_chance() -> None:

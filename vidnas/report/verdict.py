@@ -13,6 +13,7 @@ from vidnas.training.chance import (
     chance_warning,
     describe_interval,
     is_at_chance,
+    majority_share,
 )
 
 _WIDEST = 0.2
@@ -77,7 +78,10 @@ def _few_clips(test: AnyMetrics | None) -> Iterator[str]:
 
 
 def _lost_classes(test: Metrics, classes: tuple[str, ...]) -> Iterator[str]:
-    """Classes whose own clips are named so no more often than all clips are."""
+    """Classes whose own clips are named so no more often than all clips are; of one class alone
+    nothing can be said."""
+    if majority_share(test) is None:
+        return
     taken = [sum(column) for column in zip(*test.confusion, strict=True)]
     lost = [
         classes[place]

@@ -69,12 +69,15 @@ def majority_class(metrics: AnyMetrics) -> int | None:
 
 def majority_share(metrics: AnyMetrics) -> float | None:
     """Return the headline that always naming the most frequent class reaches; None where a video
-    may show several."""
-    if not isinstance(metrics, Metrics) or not metrics.clips:
+    may show several, and where the clips show only one: they tell nothing of a network that always
+    names it."""
+    if not isinstance(metrics, Metrics):
         return None
-    counts = [sum(row) for row in metrics.confusion]
+    counts = [count for row in metrics.confusion if (count := sum(row))]
+    if len(counts) < 2:
+        return None
     if metrics.headline == "mean_class":
-        return 1 / sum(count > 0 for count in counts)
+        return 1 / len(counts)
     return max(counts) / metrics.clips
 
 
