@@ -10,6 +10,7 @@ import pytest
 import torch
 from commands import call
 
+from vidnas.cli.predictions import PredictRequest, chosen
 from vidnas.deploy import Model, save_model
 from vidnas.families import list_architectures
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
@@ -92,6 +93,20 @@ def test_predict_shows_the_top_classes(vidnas, folder: Path, video: Path) -> Non
     assert code == 0 and out.count("%") == 2
     code, out, _ = vidnas("predict", folder, video, "--json")
     assert code == 0 and sum(json.loads(out)[str(video)].values()) == pytest.approx(1)
+
+
+def test_programs_get_all_classes_unless_they_ask_for_fewer() -> None:
+    scores = [(f"class {number}", 0.3 - number / 100) for number in range(7)]
+
+    def found(json: bool, multi_label: bool = False, **asked: float) -> int:
+        request = PredictRequest(model=Path("model"), videos=("clip.mp4",), **asked)
+        return len(chosen(scores, request, multi_label, json=json))
+
+    assert (found(json=True), found(json=False)) == (7, 5)
+    assert found(json=True, top=2) == 2
+    assert found(json=True, threshold=0.9) == 7  # that is of events
+    assert (found(json=True, multi_label=True), found(json=False, multi_label=True)) == (7, 0)
+    assert found(json=True, multi_label=True, threshold=0.275) == 3
 
 
 def test_models_lists_every_published_architecture(vidnas) -> None:

@@ -72,7 +72,7 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
     total = len(files.paths) + len(files.problems)
     printing = json_entries() if json else nullcontext(None)
     with Display() as display, printing as entry:
-        predict = _predictor(request, model, display)
+        predict = _predictor(request, model, display, json=json)
         for problem in files.problems:
             fail(problem)
         for done, video in enumerate(files.paths, start=1):
@@ -98,7 +98,7 @@ def _predict_files(request: PredictRequest, *, json: bool) -> None:
 
 
 def _predictor(
-    request: PredictRequest, model: Trained, display: Display
+    request: PredictRequest, model: Trained, display: Display, *, json: bool
 ) -> Callable[[Path], Scores | Timeline]:
     """Return what finds the classes of a video with their scores, or its timeline."""
     from vidnas.deploy import predict_video
@@ -110,7 +110,8 @@ def _predictor(
     def predict(video: Path) -> Scores | Timeline:
         files = None if folder is None else folder.files_of(video)
         if files is None and not is_long(model, video):
-            return chosen(predict_video(model, video), request, model.card.multi_label)
+            scores = predict_video(model, video)
+            return chosen(scores, request, model.card.multi_label, json=json)
         timeline = predict_timeline(
             model,
             video,

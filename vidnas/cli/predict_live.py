@@ -37,7 +37,7 @@ def predict_live(request: PredictRequest, source: LiveSource, *, json: bool) -> 
         for answer in watch(model, source, smoothing_s=request.smoothing_s):
             pairs = zip(model.classes, answer.scores.tolist(), strict=True)
             ranked = sorted(pairs, key=lambda pair: -pair[1])
-            told.answer(answer, chosen(ranked, request, model.card.multi_label))
+            told.answer(answer, chosen(ranked, request, model.card.multi_label, json=json))
             for event in tracker.add(until_s, answer.time_s, answer.scores):
                 told.event(event_record(event))
             until_s = answer.time_s

@@ -32,7 +32,7 @@ class PredictRequest(Request):
     "clips/**/*.mp4"; or one camera, such as 0, or stream, such as rtsp://host/path."""
     top: PositiveInt | None = None
     """Number of classes to show; 5 by default, or all that reach --threshold where a video may show
-    several."""
+    several. With --json all classes are shown, unless one of the two is given."""
     threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
     """Least score of a class that is shown, where a video may show several, and of an event."""
     smoothing_s: SecondsFromZero = SMOOTHING_S
@@ -59,9 +59,12 @@ def show_event(event: Mapping[str, Any]) -> None:
 
 
 def chosen(
-    scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool
+    scores: list[tuple[str, float]], request: PredictRequest, multi_label: bool, *, json: bool
 ) -> dict[str, float]:
-    """Return the classes to show with their scores, of all, the most likely first."""
-    if request.top is None and multi_label:
+    """Return the classes to show with their scores, of all, the most likely first; programs get all
+    where nobody asked for fewer."""
+    if request.top is not None:
+        return dict(scores[: request.top])
+    if multi_label and not (json and "threshold" not in request.model_fields_set):
         return {name: score for name, score in scores if score >= request.threshold}
-    return dict(scores[: request.top or _TOP])
+    return dict(scores if json else scores[:_TOP])
