@@ -192,6 +192,18 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes) 
     assert path.read_bytes() == content
 
 
+def test_a_line_that_a_power_cut_has_torn_is_written_again(tmp_path: Path) -> None:
+    study, path = tmp_path / "study", tmp_path / "events.jsonl"
+    with EventLog(path, print) as lines:
+        search(study, 2, lines)
+    *whole, last_trial, _ = path.read_bytes().splitlines(keepends=True)
+    assert b'"digest"' in last_trial
+    path.write_bytes(b"".join(whole) + last_trial[:-40])
+    with EventLog(path, print) as lines:
+        search(study, 4, lines)
+    require_all_trials_once(read_lines(path), study)
+
+
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="choose a file"):
         EventLog(tmp_path / "nowhere" / "events.jsonl", print)

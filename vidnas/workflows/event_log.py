@@ -58,8 +58,10 @@ class EventLog(SearchLog):
     def __init__(self, path: Path, remark: Callable[[str], None]) -> None:
         super().__init__(path, remark)
         try:
-            self._told = _rungs(path) if path.is_file() else set()
+            self._told, torn_bytes = _rungs(path) if path.is_file() else (set(), 0)
             self._file = path.open("ab", buffering=0)
+            if torn_bytes:
+                self._file.truncate(self._file.tell() - torn_bytes)
         except OSError as error:
             raise UserError(
                 f"The events cannot be written to {path} ({error.strerror}); choose a file in a "
@@ -83,12 +85,16 @@ class EventLog(SearchLog):
         self._file.close()
 
 
-def _rungs(path: Path) -> set[tuple[str, int]]:
-    """Return the digests of the trials that the file tells of, with their rungs."""
+def _rungs(path: Path) -> tuple[set[tuple[str, int]], int]:
+    """Return the digests of the trials that the file tells of, with their rungs, and the size of a
+    last line that a power cut has torn."""
+    *whole, torn = path.read_bytes().split(b"\n")
+    if torn and not whole:
+        whole.append(b"")  # which is no event: what is torn and alone may be anybody's
     try:
-        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        lines = [json.loads(line) for line in whole]
         told = [line["trial"] for line in lines if line["trial"]]
-        return {(one["digest"], one["rung"]) for one in told}
+        return {(one["digest"], one["rung"]) for one in told}, len(torn)
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{path} is damaged or holds something other than events; choose another "
