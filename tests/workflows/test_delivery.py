@@ -26,10 +26,12 @@ from vidnas.families import architecture_from_json, create_network
 from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.runtimes import RUNTIMES
+from vidnas.report.mistakes import Mistakes
 from vidnas.training.evaluation import labels_of
 from vidnas.workflows import delivery as room
+from vidnas.workflows import examination
 from vidnas.workflows.delivery import Delivery
-from vidnas.workflows.examination import MISTAKES_FILE
+from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE
 from vidnas.workflows.listener import Listener
 
 TINY = """{"family": "tinyvideonet", "size_px": 16, "frames": 2, "frame_stride": 2, "blocks": [
@@ -176,6 +178,33 @@ def test_only_what_is_new_is_measured(tmp_path, cache, measured) -> None:
     old = finished(tmp_path, cache, 9, 5, 2)
     card, _ = answer(tmp_path, cache, [old[2], *old[:2]])
     assert measured == [(2, REFERENCE)] and card.trial == 2
+
+
+def test_records_beside_the_answer_are_its_own(
+    tmp_path, cache, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever went wrong while they were made, and where that ended the search."""
+    best = tmp_path / "best"
+    answer(tmp_path, cache, finished(tmp_path, cache, 5))
+    assert (best / MISTAKES_FILE).is_file() and (best / BLOCKS_FILE).is_file()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def failed(*_: object, **__: object) -> None:
+        raise RuntimeError("the profile has another form")
+
+    monkeypatch.setattr(examination, "find_mistakes", lambda *_: Mistakes(wrong=7, clips=()))
+    monkeypatch.setattr(examination, "profile_blocks", interrupted)
+    cheaper = finished(tmp_path, cache, 5, 3)[1:]
+    with pytest.raises(KeyboardInterrupt):
+        answer(tmp_path, cache, cheaper)
+    assert not (best / MISTAKES_FILE).exists()
+    monkeypatch.setattr(examination, "profile_blocks", failed)
+    card, heard = answer(tmp_path, cache, cheaper)
+    assert card.trial == 1 and any("another form" in one for one in heard.remarks)
+    assert not (best / BLOCKS_FILE).exists()
+    assert json.loads((best / MISTAKES_FILE).read_text())["wrong"] == 7
 
 
 def test_another_number_of_threads_is_another_measurement(tmp_path, cache, measured) -> None:

@@ -72,7 +72,6 @@ class Delivery:
         difference = self._export(chosen, folder)
         found = {"export_difference": difference, "time_use": time_use}
         card = chosen.card.model_copy(update=found)
-        save_model(replace(chosen, card=card), folder)
         examine(
             chosen,
             self.cache,
@@ -81,6 +80,7 @@ class Delivery:
             finished=self._folder_of(chosen),
             threads=self.request.latency_threads,
         )
+        save_model(replace(chosen, card=card), folder)  # the last: an answer that is here is whole
         return card
 
     @cached_property

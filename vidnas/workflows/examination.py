@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from vidnas.core.text import cause_of
+from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.model import Model
 from vidnas.profiling.blocks import profile_blocks
@@ -37,10 +41,16 @@ def examine(
         finished: where the model was finished.
         threads: with which it is timed.
     """
-    try:
-        write_record(profile_blocks(model.network, threads=threads), folder / BLOCKS_FILE)
-        (folder / MISTAKES_FILE).unlink(missing_ok=True)  # of an earlier answer
-        if (mistakes := find_mistakes(model, cache, finished)) is not None:
-            write_record(mistakes, folder / MISTAKES_FILE)
-    except Exception as error:  # whatever it is, the network is finished
-        listener.remark(f"The page will not show all of the answer ({cause_of(error)}).")
+    records: dict[str, Callable[[], Value | None]] = {
+        BLOCKS_FILE: partial(profile_blocks, model.network, threads=threads),
+        MISTAKES_FILE: partial(find_mistakes, model, cache, finished),
+    }
+    for name in records:
+        with suppress(OSError):
+            (folder / name).unlink()  # of an earlier answer
+    for name, find in records.items():
+        try:
+            if (record := find()) is not None:
+                write_record(record, folder / name)
+        except Exception as error:  # whatever it is, the network is finished
+            listener.remark(f"The page will not show all of the answer ({cause_of(error)}).")
