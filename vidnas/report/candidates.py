@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vidnas.core import UserError
+from vidnas.core import Diagram, UserError
 from vidnas.core.durations import format_duration
 from vidnas.core.quantities import (
     format_bytes,
@@ -17,7 +17,7 @@ from vidnas.core.quantities import (
 )
 from vidnas.core.text import escaped
 from vidnas.evolution.trial import Trial
-from vidnas.families import diagram_of
+from vidnas.families import Architecture, diagram_of
 from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import SharedParts
 from vidnas.report.study import StudyReport
@@ -57,6 +57,14 @@ def all_candidates(report: StudyReport) -> dict[str, Any]:
     return {"rows": rows, "parts": parts}
 
 
+def known_diagram(architecture: Architecture) -> Diagram | None:
+    """Return what is drawn of an architecture; None of a family that this process does not know."""
+    try:
+        return diagram_of(architecture)
+    except UserError:
+        return None
+
+
 def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
     found, cost = trial.evaluation, report.cost_of(trial)
     outcome = f"trained up to rung {trial.rung}" if found.status == "ok" else found.status
@@ -82,8 +90,7 @@ def _facts(trial: Trial, report: StudyReport) -> Iterator[tuple[str, str]]:
 
 
 def _drawing(trial: Trial) -> str | None:
-    try:
-        diagram = diagram_of(trial.architecture).weighted(trial.evaluation.connection_weights)
-    except UserError:  # of a family that this process does not know
+    if (diagram := known_diagram(trial.architecture)) is None:
         return None
-    return draw_svg(diagram.model_copy(update={"title": f"Trial {trial.number}"}))
+    drawn = diagram.weighted(trial.evaluation.connection_weights)
+    return draw_svg(drawn.model_copy(update={"title": f"Trial {trial.number}"}))

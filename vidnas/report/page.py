@@ -16,9 +16,8 @@ from markupsafe import Markup
 from vidnas.core import Diagram, durations, quantities
 from vidnas.core.files import replacing
 from vidnas.core.text import counted, escaped
-from vidnas.families import diagram_of
 from vidnas.report import ledger, plots, verdict
-from vidnas.report.candidates import all_candidates
+from vidnas.report.candidates import all_candidates, known_diagram
 from vidnas.report.choices import choices_of
 from vidnas.report.drawing import draw_svg
 from vidnas.report.packing import Plots, packed_json, packed_plotly
@@ -75,7 +74,7 @@ def _environment() -> Environment:
         if name.startswith("format_")
     }
     environment.filters |= formats | {
-        "diagram": diagram_of,
+        "diagram": known_diagram,
         "drawing": _drawing,
         "repr": repr,
         "shell_quote": shlex.quote,

@@ -11,8 +11,7 @@ from vidnas.deploy.shipping import ONNX_FILE
 from vidnas.evolution.study import Study
 from vidnas.report.in_browser import InBrowser
 from vidnas.report.page import write_report
-from vidnas.workflows.page import BEST_FOLDER, read_report, read_winner
-from vidnas.workflows.request import SearchRequest
+from vidnas.workflows.page import BEST_FOLDER, read_report, read_title, read_winner
 from vidnas.workflows.web_runtime import web_runtime
 
 RUNTIME_PAGE_FILE = "report-with-runtime.html"
@@ -29,7 +28,7 @@ def write_page_with_runtime(folder: Path) -> Path:
         UserError: the study is not finished, its network takes more than frames, or the runtime
             cannot be downloaded; and as `rewrite_page`.
     """
-    study, title = Study.read(folder), SearchRequest.read(folder).title
+    study, title = Study.read(folder), read_title(folder)
     card, network = read_winner(folder), folder / BEST_FOLDER / ONNX_FILE
     if card is None or not network.is_file():
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidnas.core import UserError
 from vidnas.core.bounds import CARD
 from vidnas.core.text import cause_of
 from vidnas.deploy.card import ModelCard
@@ -11,6 +12,7 @@ from vidnas.deploy.finalists import finished_models
 from vidnas.deploy.model import MODEL_FILE, load_card
 from vidnas.evolution.accounting import Accounting
 from vidnas.evolution.clip_evaluator import ClipEvaluation
+from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import Study
 from vidnas.profiling.blocks import BlockTimes
 from vidnas.report.in_browser import InBrowser
@@ -45,7 +47,7 @@ def read_report(study: Study, title: str, in_browser: InBrowser | None = None) -
         UserError: a record in the folder is damaged.
     """
     clips = known_clips(study.folder)
-    evaluation = ClipEvaluation.of_study(study.config)
+    evaluation = _evaluation(study.config)
     return StudyReport(
         title=title,
         folder=str(study.folder),
@@ -54,13 +56,13 @@ def read_report(study: Study, title: str, in_browser: InBrowser | None = None) -
         limits=study.config.limits,
         config=study.config.model_dump(mode="json"),
         versions=ModelCard().versions,
-        fitness=evaluation.fitness,
+        fitness=evaluation.fitness if evaluation else (),
         winner=read_winner(study.folder),
         models=read_models(study.folder),
         accounting=read_accounting(study),
         ensemble=read_record(EnsembleReport, study.folder / ENSEMBLE_FILE, CARD),
         videos=clips.counts if clips else {},
-        whole_size=_whole_size(study.folder, evaluation),
+        whole_size=evaluation is not None and _whole_size(study.folder, evaluation),
         mistakes=read_record(Mistakes, study.folder / BEST_FOLDER / MISTAKES_FILE, CARD),
         blocks=read_record(BlockTimes, study.folder / BEST_FOLDER / BLOCKS_FILE),
         in_browser=in_browser,
@@ -91,9 +93,9 @@ def rewrite_page(folder: Path) -> Path:
     """Write the page of a study anew, also while a search is running in it.
 
     Raises:
-        UserError: the folder is not a study of `vidnas search`, or something in it is damaged.
+        UserError: the folder is not a study, or something in it is damaged.
     """
-    return write_page(Study.read(folder), SearchRequest.read(folder).title)
+    return write_page(Study.read(folder), read_title(folder))
 
 
 def render_page(folder: Path) -> str:
@@ -102,7 +104,26 @@ def render_page(folder: Path) -> str:
     Raises:
         UserError: as `rewrite_page`.
     """
-    return render(read_report(Study.read(folder), SearchRequest.read(folder).title))
+    return render(read_report(Study.read(folder), read_title(folder)))
+
+
+def read_title(folder: Path) -> str:
+    """Return what the page of a study is called: as its clips, or as its folder, where the search
+    was started from Python.
+
+    Raises:
+        UserError: the record of the request is damaged.
+    """
+    request = read_record(SearchRequest, folder / REQUEST_FILE)
+    return request.title if request else folder.resolve().name
+
+
+def _evaluation(config: StudyConfig) -> ClipEvaluation | None:
+    """Return how candidates are evaluated; None by somebody's own evaluator."""
+    try:
+        return ClipEvaluation.of_study(config)
+    except UserError:
+        return None
 
 
 def read_winner(folder: Path) -> ModelCard | None:
