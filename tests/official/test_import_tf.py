@@ -46,7 +46,7 @@ def test_a_model_is_made(
         assert torch.equal(model.network(clip), network(clip))
     again = call(*asked)
     assert (again.returncode, again.stdout) == (2, "")
-    assert "already holds a trained model" in again.stderr
+    assert "already holds another model" in again.stderr
 
 
 def test_what_does_not_fit_is_said(checkpoint: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_there_are_one_or_three_squares(model: Path, clips: Path) -> None:
 def test_nothing_else_is_replaced(model: Path, clips: Path) -> None:
     done = call("calibrate", model, clips / "clips.csv", "--out", model)
     assert done.returncode == 2
-    assert f"{model} holds another model" in done.stderr
+    assert f"{model} already holds another model" in done.stderr
 
 
 def test_without_videos_to_test_with_it_says_so(model: Path, clips: Path, tmp_path: Path) -> None:

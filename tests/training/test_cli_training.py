@@ -79,7 +79,7 @@ def test_train_then_eval(clips, tmp_path):
 
     repeated = call("train", *arguments)
     assert repeated.returncode == 2
-    assert "already holds a trained model" in repeated.stderr
+    assert "already holds another model" in repeated.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ from vidnas.core.text import counted
 from vidnas.core.value import Value
 from vidnas.deploy import load_model, save_model
 from vidnas.deploy.calibration import calibrated, uncalibrated
-from vidnas.deploy.model import MODEL_FILE, load_architecture
+from vidnas.deploy.model import load_architecture
 from vidnas.families.calibrated import Calibrated
 from vidnas.training import AnyMetrics, Task
 from vidnas.training.calibration import calibration_error, fit_temperature
 from vidnas.training.evaluation import labels_of, predict_logits
 from vidnas.workflows.evaluate import Unseen, open_unseen
 from vidnas.workflows.listener import Listener
+from vidnas.workflows.outputs import require_free
 
 _FEW = 50
 
@@ -91,8 +92,7 @@ def calibrate_model(
             output folder holds another model.
     """
     out = out or model / "calibrated"
-    if (out / MODEL_FILE).exists() and not isinstance(load_architecture(out), Calibrated):
-        raise UserError(f"{out} holds another model; choose another folder for --out.")
+    require_free(out, lambda folder: isinstance(load_architecture(folder), Calibrated))
     plain = uncalibrated(load_model(model))
     views = clips_per_video or plain.card.clips_per_video
     squares = squares or plain.card.squares

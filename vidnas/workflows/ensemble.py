@@ -14,7 +14,7 @@ from vidnas.data.datasets import load_dataset
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble, choose_pool, require_same_data
 from vidnas.deploy.finalists import Finalist, finished_models, train_finalists
-from vidnas.deploy.model import MODEL_FILE, Model, load_architecture, load_card, save_model
+from vidnas.deploy.model import Model, load_architecture, load_card, save_model
 from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.study import Study
@@ -29,6 +29,7 @@ from vidnas.report.study import EnsembleMember, EnsembleReport, EnsembleStep, To
 from vidnas.training import AnyMetrics
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener, clock
+from vidnas.workflows.outputs import require_free
 from vidnas.workflows.page import ENSEMBLE_FILE, try_page
 from vidnas.workflows.records import write_record
 from vidnas.workflows.reference import study_reference
@@ -76,8 +77,7 @@ def run(request: EnsembleRequest, listener: Listener) -> EnsembleResult:
     """
     folders = list({folder.resolve(): folder for folder in request.studies}.values())
     out = request.out or folders[0] / "ensemble"
-    if (out / MODEL_FILE).exists() and not _is_ensemble(out):
-        raise UserError(f"{out} holds another model; choose another folder for --out.")
+    require_free(out, _is_ensemble)
     searches = [SearchRequest.read(folder) for folder in folders]
     with ExitStack() as stack:
         # Nothing else may train in the folders: they are opened as a search would.

@@ -12,10 +12,10 @@ from pydantic import Field
 from vidnas.core import UserError, bounds
 from vidnas.core.bounds import bounded_bytes
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
-from vidnas.deploy.model import MODEL_FILE
 from vidnas.official import Imported, count_classes, import_network, open_checkpoint
 from vidnas.profiling import affordable_cost
 from vidnas.workflows.options import OUTPUT, ArchitectureName, Request
+from vidnas.workflows.outputs import require_free
 from vidnas.workflows.train import with_genes
 
 
@@ -53,10 +53,7 @@ def run(request: ImportRequest) -> ImportResult:
         UserError: the checkpoint, the architecture, the names of classes or the folder cannot be
             used, or they do not fit each other.
     """
-    if (request.out / MODEL_FILE).exists():
-        raise UserError(
-            f"{request.out} already holds a trained model; choose another folder for --out."
-        )
+    require_free(request.out)
     checkpoint = open_checkpoint(request.checkpoint)
     architecture = with_genes(resolve_architecture(request.as_), request.genes)
     affordable_cost(architecture, num_classes=2)

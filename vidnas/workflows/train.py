@@ -17,7 +17,6 @@ from vidnas.core.process import idle_cores
 from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
-from vidnas.deploy.model import MODEL_FILE
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, architecture_from_json, create_network
 from vidnas.profiling import affordable_cost
@@ -33,6 +32,7 @@ from vidnas.training.checkpoint import trained_clips
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
+from vidnas.workflows.outputs import require_free
 from vidnas.workflows.request import TrainRequest
 
 _DEFAULT_EPOCHS = 60.0
@@ -83,13 +83,10 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         UserError: the clips, the architecture, the folder or a setting cannot be used, or the
             training run diverged.
     """
+    require_free(request.out)
     dataset = load_dataset(
         request.clips, seed=request.seed, format=request.format, video_folder=request.video_folder
     )
-    if (request.out / MODEL_FILE).exists():
-        raise UserError(
-            f"{request.out} already holds a trained model; choose another folder for --out."
-        )
     settings = TrainingSettings.full(
         epochs=request.epochs or (None if request.train_time_s else _DEFAULT_EPOCHS),
         budget_s=request.train_time_s,
