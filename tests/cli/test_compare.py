@@ -148,6 +148,21 @@ def test_the_command_writes_a_page_and_a_table(tmp_path: Path) -> None:
     assert [row["trained"] for row in told["studies"]] == [int(row["trained"]) for row in rows]
 
 
+def test_the_table_replaces_no_file_of_somebody_else(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        with Study.create_or_resume(tmp_path / name, toy_config()):
+            pass
+    asked = ("compare", tmp_path / "one", tmp_path / "other", "--out", tmp_path / "clips.html")
+    labels = tmp_path / "clips.csv"
+    labels.write_text("path,label\na.mp4,up\n")
+    done = call(*asked)
+    assert done.returncode == 2 and "holds something else" in done.stderr
+    assert labels.read_text() == "path,label\na.mp4,up\n"
+    assert not (tmp_path / "clips.html").exists()
+    labels.unlink()
+    assert [call(*asked).returncode for _ in range(2)] == [0, 0]  # its own it replaces
+
+
 def test_of_finished_studies(vidnas: Vidnas, study: Path, tmp_path: Path) -> None:
     """Two studies of one name, with test accuracies that a handful of clips does not tell apart."""
     shutil.copytree(study, tmp_path / "copy" / study.name)

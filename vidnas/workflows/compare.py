@@ -36,21 +36,34 @@ def write(comparison: Comparison, page: Path) -> Path:
     """Write the page, and beside it the table as CSV; return the file of the table.
 
     Raises:
-        UserError: the page is to have another ending than .html.
+        UserError: the page is to have another ending than .html, or another table is in the way.
     """
     if page.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"{page}: a comparison is a page; give the file the ending .html.")
+    table, rows = page.with_suffix(".csv"), comparison.rows
+    columns = list(rows[0])
+    if table.exists() and not _has_columns(table, columns):
+        raise UserError(
+            f"{table}, where the table would go, holds something else; choose another name for "
+            "--out."
+        )
     write_comparison(comparison, page)
-    table = page.with_suffix(".csv")
-    rows = comparison.rows
     with (
         replacing(table) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
     return table
+
+
+def _has_columns(table: Path, columns: Sequence[str]) -> bool:
+    header = ",".join(columns).encode()
+    if not table.is_file():
+        return False
+    with table.open("rb") as file:
+        return file.read(len(header) + 1).rstrip() == header
 
 
 def _read(folder: Path, name: str) -> ComparedStudy:
