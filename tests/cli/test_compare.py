@@ -21,10 +21,19 @@ from vidnas.evolution.trial import Proposal, Trial
 from vidnas.report.comparison import ComparedStudy, Comparison
 from vidnas.report.comparison_page import curves, fronts
 from vidnas.workflows.compare import compare
+from vidnas.workflows.records import write_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.study_clips import CLIPS_FILE, StudyClips
 
 
 def compared(
-    name: str, fitness: list[float], seed: int = 0, strategy: str = "evolution", **config: object
+    name: str,
+    fitness: list[float],
+    seed: int = 0,
+    strategy: str = "evolution",
+    clips: str = "",
+    budget_s: float | None = None,
+    **config: object,
 ) -> ComparedStudy:
     """A study whose candidates have these fitnesses and cost the more the later they came."""
     history = []
@@ -38,7 +47,14 @@ def compared(
         proposal = Proposal(Toy(widths=(number + 1,)), design=number == 0)
         history.append(Trial(number, proposal, found, elapsed_s=60.0 * (number + 1)))
     asked = toy_config(seed=seed).model_copy(update={"strategy": {"name": strategy}, **config})
-    return ComparedStudy(name, StudyConfig.model_validate(asked.model_dump()), history, None)
+    return ComparedStudy(
+        name,
+        StudyConfig.model_validate(asked.model_dump()),
+        history,
+        None,
+        clips=frozenset((one, "a class") for one in clips),
+        budget={"budget_s": budget_s} if budget_s else {},
+    )
 
 
 @pytest.fixture
@@ -58,6 +74,48 @@ def test_seeds_of_one_search_are_a_group(three: Comparison) -> None:
     assert found == {"evolution": ["first", "second"], "random": ["third"]}
     alone = Comparison([compared("a", [0.1], deterministic=True), compared("b", [0.1])])
     assert [group.name for group in alone.groups] == ["a", "b"]  # no short word tells them apart
+
+
+@pytest.mark.parametrize(
+    ("budgets_s", "groups"), [((600, 600), 1), ((600, 1200), 2), ((None, None), 2)]
+)
+def test_what_follows_from_the_number_of_training_clips_tells_no_search_apart(
+    budgets_s: tuple[float | None, float | None], groups: int
+) -> None:
+    """Groups that stay in one split give every seed another number of them."""
+    studies = [
+        compared(
+            f"seed {seed}",
+            [0.1],
+            seed,
+            budget_s=budgets_s[seed],
+            evaluator={"rungs": 3, "training": {"epochs": epochs, "budget_s": 4.0, "flip": False}},
+        )
+        for seed, epochs in enumerate((2.5, 2.7))
+    ]
+    assert len(Comparison(studies).groups) == groups
+
+
+def test_searches_of_other_clips_are_no_repetitions() -> None:
+    studies = [compared("a", [0.1], 0, clips="xy"), compared("b", [0.1], 1, clips="yx")]
+    assert len(Comparison(studies).groups) == 1 and Comparison(studies).notes == []
+    studies[1] = compared("b", [0.1], 1, clips="xz")
+    assert len(Comparison(studies).groups) == 2
+    assert any("other clips" in note for note in Comparison(studies).notes)
+
+
+def test_what_a_search_was_asked_and_its_clips_are_read(tmp_path: Path) -> None:
+    folders = [tmp_path / "rungs derived", tmp_path / "rungs asked for"]
+    for folder, candidate_time_s in zip(folders, (None, 2), strict=True):
+        with Study.create_or_resume(folder, toy_config()):
+            pass
+        asked = {"clips": tmp_path, "budget_s": "10m", "candidate_time_s": candidate_time_s}
+        write_record(SearchRequest.model_validate(asked), folder / REQUEST_FILE)
+        videos = (("a.mp4", "its content", "up", "train"),)
+        write_record(StudyClips(fingerprint="drawn", videos=videos), folder / CLIPS_FILE)
+    derived, fixed = compare(folders).studies
+    assert derived.budget["budget_s"] == 600 and fixed.budget == {}
+    assert derived.clips == {("its content", "up")}
 
 
 def test_a_curve_has_the_spread_over_its_seeds(three: Comparison) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -22,6 +23,12 @@ from vidnas.training.chance import accuracy_interval, chance_level
 
 _NOT_COMPARED = {"seed", "data_fingerprint"}
 """What differs between repetitions of one search: the seed also draws the splits."""
+_DERIVED: dict[str, Any] = {
+    "evaluator": {"training": {"epochs", "budget_s"}},
+    "strategy": {"population", "tournament", "mutations", "mutation_decay"},
+}
+"""What may follow from the budget and the number of training clips, which the seed changes where
+groups of clips stay in one split."""
 _TIMES = 60
 """Points of a curve over time."""
 
@@ -54,6 +61,17 @@ class ComparedStudy:
     config: StudyConfig
     history: Sequence[Trial]
     winner: ModelCard | None
+    clips: frozenset[tuple[str, ...]] = frozenset()
+    """Content and classes of each, in whatever split; empty where nobody wrote them down."""
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked that the length of the rungs follows from; empty where that was asked for."""
+
+    @property
+    def search(self) -> str:
+        """What repetitions have in common: all that was asked but the seed, and the clips."""
+        exclude = dict.fromkeys(_NOT_COMPARED, True) | (_DERIVED if self.budget else {})
+        config = self.config.model_dump(mode="json", exclude=exclude)
+        return json.dumps([config, dict(self.budget), sorted(self.clips)])
 
     @cached_property
     def trials(self) -> list[Trial]:
@@ -102,8 +120,7 @@ class Comparison:
         """The studies, those that differ in nothing but the seed together."""
         found: dict[str, list[ComparedStudy]] = {}
         for study in self.studies:
-            key = study.config.model_dump_json(exclude=_NOT_COMPARED)
-            found.setdefault(key, []).append(study)
+            found.setdefault(study.search, []).append(study)
         names = _names(list(found.values()))
         return [Group(*one) for one in zip(names, found.values(), strict=True)]
 
@@ -236,7 +253,7 @@ class Comparison:
         notes = []
         if len({study.config.classes for study in self.studies}) > 1:
             notes.append("These studies have other classes, so that their accuracies say little.")
-        elif any(
+        elif len({study.clips for study in self.studies if study.clips}) > 1 or any(
             one.config.seed == other.config.seed
             and one.config.data_fingerprint != other.config.data_fingerprint
             for one in self.studies

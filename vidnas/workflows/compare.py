@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vidnas.core import UserError
 from vidnas.core.files import replacing
@@ -12,6 +13,12 @@ from vidnas.evolution.study import Study
 from vidnas.report.comparison import ComparedStudy, Comparison
 from vidnas.report.comparison_page import write_comparison
 from vidnas.workflows.page import read_winner
+from vidnas.workflows.records import read_record
+from vidnas.workflows.request import REQUEST_FILE, SearchRequest
+from vidnas.workflows.study_clips import known_clips
+
+_TIMES = {"budget_s", "train_time_s", "workers"}
+_SIZES = {"population", "tournament", "mutations", "mutation_decay"}
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
@@ -67,5 +74,20 @@ def _has_columns(table: Path, columns: Sequence[str]) -> bool:
 
 
 def _read(folder: Path, name: str) -> ComparedStudy:
-    study = Study.read(folder)
-    return ComparedStudy(name, study.config, study.history, read_winner(folder))
+    study, clips = Study.read(folder), known_clips(folder)
+    return ComparedStudy(
+        name,
+        study.config,
+        study.history,
+        read_winner(folder),
+        clips=clips.labelled if clips else frozenset(),
+        budget=_budget(folder),
+    )
+
+
+def _budget(folder: Path) -> dict[str, Any]:
+    """Return what was asked that a search derived its rungs and its population from, if it did."""
+    asked = read_record(SearchRequest, folder / REQUEST_FILE)
+    if asked is None or asked.candidate_epochs or asked.candidate_time_s:
+        return {}
+    return asked.model_dump(mode="json", include=_TIMES | _SIZES)

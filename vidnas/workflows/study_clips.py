@@ -57,6 +57,11 @@ class StudyClips(Value):
                 found.setdefault(split, Counter())[names] += 1
         return {split: dict(found[split]) for split in SPLITS if split in found}
 
+    @property
+    def labelled(self) -> frozenset[tuple[str, ...]]:
+        """Content and classes of each video, wherever it lies and whatever its split."""
+        return frozenset((content, names) for _, content, names, _ in self.videos)
+
     def changes(self, now: StudyClips) -> str:
         """Return what differs now, for people: "2 were added (a.mp4, b.mp4)"."""
         before, after = self._by_path(), now._by_path()
