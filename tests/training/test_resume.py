@@ -13,7 +13,7 @@ import torch
 
 from vidnas.core import UserError
 from vidnas.data.augmentation import Augmentation
-from vidnas.training import EpochReport, TrainingSettings, evaluate, train
+from vidnas.training import EpochReport, TrainingSettings, evaluate, loop, train
 from vidnas.training.checkpoint import learned_weights
 from vidnas.training.errors import UnusableCheckpoint
 
@@ -77,6 +77,53 @@ def test_resumed_training_is_bit_identical(cache, fresh, tmp_path, eager, optimi
     assert seen == [3, 4]
     assert found.validation == expected.validation
     assert [r.train_loss for r in found.history] == [r.train_loss for r in expected.history]
+    require_equal(resumed, whole)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_training_resumed_within_a_pass_is_bit_identical(
+    cache, fresh, tmp_path, monkeypatch, steps
+):
+    """A pass over many clips takes longer than a machine may be lent for."""
+    settings, checkpoint = recipe(learning_rate=0.01, cooldown=0.5), tmp_path / "within.pt"
+    whole = fresh()
+    expected = train(whole, cache, settings, seed=3)
+    really = loop._Run._step
+
+    def step(run, *arguments):
+        if run.state.steps == steps:
+            raise Interruption
+        return really(run, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_SAVE_WITHIN_S", 0.0)
+        patch.setattr(loop._Run, "_step", step)
+        with pytest.raises(Interruption):
+            train(fresh(), cache, settings, seed=3, checkpoint=checkpoint)
+    torch.manual_seed(99)
+    resumed, seen = fresh(seed=5), []
+    found = train(
+        resumed, cache, settings, seed=3, checkpoint=checkpoint,
+        on_epoch=lambda report: seen.append(report.epoch),
+    )  # fmt: skip
+    assert seen == [1, 2, 3, 4][steps // 6 :]
+    assert found.validation == expected.validation
+    assert [r.train_loss for r in found.history] == [r.train_loss for r in expected.history]
+    require_equal(resumed, whole)
+
+
+def test_a_checkpoint_from_before_passes_were_cut_is_resumed(cache, fresh, tmp_path, eager):
+    settings, checkpoint = recipe(), tmp_path / "earlier.pt"
+    whole = fresh()
+    train(whole, cache, settings, seed=3)
+    with pytest.raises(Interruption):
+        train(fresh(), cache, settings, seed=3, checkpoint=checkpoint, on_epoch=after(2))
+    saved = torch.load(checkpoint, weights_only=True)
+    for name in ("pass_began", "losses"):
+        del saved["state"][name]
+    torch.save(saved, checkpoint)
+    resumed = fresh(seed=5)
+    train(resumed, cache, settings, seed=3, checkpoint=checkpoint)
     require_equal(resumed, whole)
 
 

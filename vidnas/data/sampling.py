@@ -67,6 +67,7 @@ def train_batches(
     rng: np.random.Generator,
     augmentation: Augmentation,
     cut: Cut = cut_from_file,
+    order: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[Clips, Tensor]]:
     """Yield one epoch over the training split, in random order, each clip at a random moment.
 
@@ -77,12 +78,13 @@ def train_batches(
         rng: draws the order, the moments and the augmentation.
         augmentation: what changes in a clip.
         cut: turns the chosen views into clips.
+        order: the videos of what is left of an epoch; if unset, a whole one is drawn.
 
     Yields:
         Clips `(N, C, T, H, W)`, uint8, one tensor per spec, and labels `(N,)`, or `(N,
         num_classes)` where a video may show several. The last batch may be smaller.
     """
-    videos = rng.permutation(cache.videos("train"))
+    videos = rng.permutation(cache.videos("train")) if order is None else order
     for first in range(0, len(videos), batch_size):
         batch = videos[first : first + batch_size]
         shapes = (cache.shape(video, specs[0].modality) for video in batch)

@@ -1,7 +1,7 @@
 """What a network has learned so far, on disk: enough to train on as if nothing had happened.
 
-Randomness needs no storing: every pass over the clips seeds its generators from the seed and the
-number of steps before it.
+Every pass over the clips seeds its generators from the seed and the number of steps before it. Only
+within a pass they are stored.
 """
 
 from __future__ import annotations
@@ -45,11 +45,15 @@ class TrainingState:
     """Time since that run began, over all resumptions."""
     history: list[str] = field(default_factory=list)
     """One `EpochReport` per pass of that run, as JSON."""
+    pass_began: int | None = None
+    """Steps before the pass that is under way; None where none is."""
+    losses: list[float] = field(default_factory=list)
+    """Of the steps of that pass."""
 
 
 _STATE = TypeAdapter(TrainingState)
 Learned = Mapping[str, Any]
-"""State dicts by part: "network", "optimizer" and "average"."""
+"""State dicts by part: "network", "optimizer" and "average"; and "generators", within a pass."""
 
 
 def save_checkpoint(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vidnas.core import NotFinite
@@ -31,6 +32,7 @@ from vidnas.training.checkpoint import (
 from vidnas.training.device import mixed_precision, usable_device
 from vidnas.training.errors import DeadlineExceeded
 from vidnas.training.evaluation import evaluate, to_input
+from vidnas.training.generators import set_states, states_of
 from vidnas.training.loss import TrainingLoss
 from vidnas.training.metrics import AnyMetrics
 from vidnas.training.optimizer import averaged, build_optimizer
@@ -38,6 +40,9 @@ from vidnas.training.settings import TrainingSettings
 from vidnas.training.tasks import task_of
 
 _SAVE_EVERY_S = 10.0
+"""Between passes over the clips."""
+_SAVE_WITHIN_S = 60.0
+"""Within a pass, which may take hours."""
 
 
 class EpochReport(Value):
@@ -112,16 +117,11 @@ def train(
         UserError: the device does not exist, or the checkpoint cannot be written.
     """
     run = _Run(network, cache, settings, seed=seed, device=device, deadline=deadline)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None and path.exists():
-        run.resume(path)
-    saved = time.monotonic()
+    if checkpoint is not None:
+        run.keep_in(Path(checkpoint))
     while run.state.spent < 1:
         report = run.epoch()
-        due = run.state.spent == 1 or time.monotonic() - saved > _SAVE_EVERY_S
-        if path is not None and due:
-            run.save(path)
-            saved = time.monotonic()
+        run.save_after(_SAVE_EVERY_S if run.state.spent < 1 else -math.inf, time.monotonic())
         if on_epoch is not None:
             on_epoch(report)
     return run.finish()
@@ -159,6 +159,11 @@ class _Run:
         self.run = json.dumps(settings.run)
         self.state = TrainingState(run=self.run)
         self.history: list[EpochReport] = []
+        self.checkpoint: Path | None = None
+        self.saved = -math.inf
+        """When the checkpoint was written, or found."""
+        self.generators: Mapping[str, Any] = {}
+        """States of the generators within the pass in which the run was stopped."""
         self.identity = {
             "architecture": network.architecture.digest,
             "settings": json.dumps(settings.recipe),
@@ -167,32 +172,51 @@ class _Run:
             "clips": cache.settings(spec.modality for spec in self.inputs).model_dump_json(),
         }
 
-    def resume(self, checkpoint: Path) -> None:
-        """Go on with a run that was stopped, or begin one where another ended.
+    def keep_in(self, checkpoint: Path) -> None:
+        """Save there from now on. Where there is one, go on with a run that was stopped, or begin
+        one where another ended.
 
         Raises:
             UnusableCheckpoint: it is damaged, or of another network or recipe; the network may have
                 changed by then.
         """
+        self.checkpoint = checkpoint
+        if checkpoint.exists():
+            self._resume(checkpoint)
+        self.saved = time.monotonic()
+
+    def _resume(self, checkpoint: Path) -> None:
         self.state, learned = load_checkpoint(checkpoint, self.identity)
         with plain_checkpoint_errors(checkpoint):
             self.network.load_state_dict(learned["network"])
             self.optimizer.load_state_dict(learned["optimizer"])
             self.average.module.load_state_dict(learned["average"])
+            if self.state.pass_began is not None:
+                self.generators = learned["generators"]
+                set_states(self.generators, np.random.default_rng(), self.device)
         if self.state.run != self.run:
+            self.generators = {}
             steps = self.state.steps
             self.state = TrainingState(steps=steps, run=self.run, began=steps)
             self.state.spent = min(self.settings.spent(self.epochs, 0, began=self.epochs), 1.0)
         self.history = [EpochReport.model_validate_json(text) for text in self.state.history]
         self.clock_zero -= self.state.seconds
 
-    def save(self, checkpoint: Path) -> None:
-        learned = {
+    def save_after(
+        self, seconds: float, now: float, within: np.random.Generator | None = None
+    ) -> None:
+        """Save if the last time is longer ago; within a pass, with the state of its generator."""
+        if self.checkpoint is None or now - self.saved <= seconds:
+            return
+        learned: dict[str, Any] = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.module.state_dict(),
         }
-        save_checkpoint(checkpoint, self.identity, self.state, learned)
+        if within is not None:
+            learned["generators"] = states_of(within, self.device)
+        save_checkpoint(self.checkpoint, self.identity, self.state, learned)
+        self.saved = time.monotonic()
 
     @property
     def epochs(self) -> float:
@@ -225,25 +249,39 @@ class _Run:
         return report
 
     def _pass(self) -> tuple[list[float], int]:
-        """Pass over the training clips once, or over as many as the run has left."""
-        rng = np.random.default_rng((self.seed, self.state.steps))
+        """Pass over the training clips once, or over as many as the run, or a pass in which it was
+        stopped, has left."""
+        if self.state.pass_began is None:
+            self.state.pass_began = self.state.steps
+        rng = np.random.default_rng((self.seed, self.state.pass_began))
         torch.manual_seed(int(rng.integers(2**63)))
+        done = (self.state.steps - self.state.pass_began) * self.settings.batch_size
+        order = rng.permutation(self.cache.videos("train"))[done:]
+        if self.generators:
+            set_states(self.generators, rng, self.device)
+            self.generators = {}
         self.network.train()
-        losses: list[float] = []
         clips_seen = 0
         began = self.state.began / self.steps_per_epoch
-        for clips, labels in self._batches(rng):
+        for clips, labels in self._batches(order, rng):
             if len(labels) > 1:  # batch normalisation needs two
-                losses.append(self._step(clips, labels, rng))
+                self.state.losses.append(self._step(clips, labels, rng))
                 clips_seen += len(labels)
             self.state.steps += 1
-            seconds = time.monotonic() - self.clock_zero
-            self.state.spent = min(self.settings.spent(self.epochs, seconds, began=began), 1.0)
+            now = time.monotonic()
+            self.state.seconds = now - self.clock_zero
+            spent = self.settings.spent(self.epochs, self.state.seconds, began=began)
+            self.state.spent = min(spent, 1.0)
             if self.state.spent == 1:
                 break
+            self.save_after(_SAVE_WITHIN_S, now, within=rng)
+        losses, self.state.losses = self.state.losses, []
+        self.state.pass_began = None
         return losses, clips_seen
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+    def _batches(
+        self, order: NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         return train_batches(
             self.cache,
             self.inputs,
@@ -251,6 +289,7 @@ class _Run:
             rng=rng,
             augmentation=self.settings.augmentation,
             cut=cutter(self.cache, "train", self.inputs, self.device),
+            order=order,
         )
 
     def _step(self, cut: tuple[Tensor, ...], labels: Tensor, rng: np.random.Generator) -> float:
