@@ -92,7 +92,13 @@ def test_every_value_of_every_gene_is_drawn(name: str) -> None:
     assert {branch.conv2 for branch in branches if branch.kind == "conv2"} == {
         "3d", "2+1d", "itgm"
     }  # fmt: skip
-    assert {branch.time for branch in branches if branch.kind == "maxpool"} == set(bounds.times)
+    # The most frames that reach a module let its layers see this far.
+    longest = (
+        2 * max(bounds.frames) // min(place.frame_stride for place in walked.architecture.places)
+    )
+    assert {branch.time for branch in branches if branch.kind == "maxpool"} == {
+        time for time in bounds.times if time < longest
+    }
     assert {len(module.branches) for module in modules} == set(range(1, 7))
     assert {module.repeats for module in modules} == set(bounds.repeats)
     assert {module.non_local for module in modules} == {False, True}
@@ -100,6 +106,33 @@ def test_every_value_of_every_gene_is_drawn(name: str) -> None:
         assert {getattr(architecture, gene) for architecture in drawn} == set(getattr(bounds, gene))
     kinds = Counter(branch.kind for branch in branches)
     assert max(kinds.values()) < 1.3 * min(kinds.values())
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_no_layer_is_longer_than_its_frames_let_it_see(name: str) -> None:
+    rng, walked = np.random.default_rng(8), SPACES[name](max_size_px=64, max_frames=32)
+    short = 0
+    for parent in (*walked.designs(), *(walked.random(rng) for _ in range(20))):
+        architecture = parent
+        for _ in range(4):
+            assert architecture.stem_time < 2 * architecture.frames
+            for module, (frames, _) in zip(
+                modules_of(architecture), architecture.extents, strict=True
+            ):
+                times = [time for branch in module.branches for time in (branch.time, branch.time2)]
+                assert max(times) < 2 * frames
+                short += frames < 6
+            architecture, _ = walked.mutate(architecture, rng)
+    assert short > 50
+
+
+def test_networks_with_longer_layers_are_no_members_but_have_children(default: ModuleSpace) -> None:
+    design = default.designs()[0]
+    long = (Branch(kind="conv", conv="2+1d", time=11),)
+    parent = changed_module(design, branches=long)
+    assert default.contains(design) and not default.contains(parent)
+    assert modules_of(default.trimmed(parent))[0].branches[0].time == 3  # two frames are left there
+    assert default.contains(default.mutate(parent, np.random.default_rng(9))[0])
 
 
 @pytest.mark.parametrize("name", MODULE_MUTATIONS)

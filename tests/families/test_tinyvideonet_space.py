@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pydantic import ValidationError
 from vidnas.core import UserError
 from vidnas.families import architecture_from_json, create_network
 from vidnas.families.clips import VideoModality
+from vidnas.families.tinystreams.space import space as graphs
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.original import to_official
 from vidnas.families.tinyvideonet.published import PUBLISHED
@@ -89,6 +92,36 @@ def test_each_mutation_changes_its_gene_and_nothing_else(
             added = 1 if name == "add_block" else -1
             assert len(child.blocks) == len(parent.blocks) + added
     assert changed
+
+
+@pytest.mark.parametrize("build", [space, graphs])
+def test_no_kernel_is_longer_than_its_frames_let_it_see(build: Callable[..., Any]) -> None:
+    rng, walked, short = np.random.default_rng(4), build(max_size_px=64, max_frames=16), 0
+    for parent in (*walked.designs(), *(walked.random(rng) for _ in range(8))):
+        architecture = parent
+        for _ in range(4):
+            units = architecture.units
+            firsts = [unit for unit in units if unit.name.endswith("-0")] if build is space else [
+                repeats[0] for repeats in units
+            ]  # fmt: skip
+            for unit in firsts:
+                if unit.temporal:
+                    assert unit.temporal.kernel < 2 * unit.entry.frames
+                    short += unit.entry.frames == 2
+            architecture, _ = walked.mutate(architecture, rng)
+    assert short > 9
+
+
+def test_networks_with_longer_kernels_are_no_members_but_have_children(
+    default: TinyVideoSpace,
+) -> None:
+    block = Block(filters=16, temporal_kernel=5, temporal_stride=2)
+    long = TinyVideoNet(frames=2, size_px=32, blocks=(block, block), dropout=0)
+    assert not default.contains(long)
+    trimmed = default.trimmed(long)
+    # One frame enters the second block, over which no kernel is a layer.
+    assert [block.temporal_kernel for block in trimmed.blocks] == [3, 5]
+    assert default.contains(default.mutate(long, np.random.default_rng(5))[0])
 
 
 def test_strong_mutations_say_each_step_and_do_not_come_back(default: TinyVideoSpace) -> None:

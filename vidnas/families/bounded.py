@@ -61,8 +61,12 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """
 
     def contains(self, architecture: Architecture) -> bool:
-        """Whether the architecture is of this kind and within the bounds."""
-        return isinstance(architecture, self.architecture) and self.bounds.hold(architecture)
+        """Whether the architecture is of this kind, within the bounds, and trimmed."""
+        return (
+            isinstance(architecture, self.architecture)
+            and self.bounds.hold(architecture)
+            and self.trimmed(architecture) == architecture
+        )
 
     def random(self, rng: np.random.Generator) -> ArchitectureT:
         """Draw a random architecture of the space.
@@ -71,7 +75,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
             UserError: the bounds leave too little to find one.
         """
         for _ in range(_ATTEMPTS):
-            architecture = self.draw(rng)
+            architecture = self.trimmed(self.draw(rng))
             if self.contains(architecture):
                 return architecture
         raise UserError(f"{_ATTEMPTS} random networks lie outside {self.bounds!r}; widen these.")
@@ -90,7 +94,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """
         if not isinstance(parent, self.architecture):
             raise TypeError(f"a {type(parent).__name__} is not a {self.architecture.__name__}")
-        child, phrases = parent, []
+        child, phrases = self.trimmed(parent), []
         for left in reversed(range(strength)):
             # A later mutation must not undo an earlier one in the end.
             excluded = {child.digest} if left else {child.digest, parent.digest}
@@ -100,7 +104,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
 
     def designs(self) -> tuple[ArchitectureT, ...]:
         """What people drew, fitted to the bounds, as far as it then lies within them."""
-        fitted = (drawn.model_copy(update=self.fitting(drawn)) for drawn in self.drawn)
+        fitted = (self._with(drawn, self.fitting(drawn)) for drawn in self.drawn)
         return tuple({one.digest: one for one in fitted if self.contains(one)}.values())
 
     def follow(self, design: Architecture, better: Architecture) -> Architecture:
@@ -114,7 +118,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """The design on a smaller clip and, where the family has widths, narrower."""
         if not isinstance(design, self.architecture):
             raise TypeError(f"a {type(design).__name__} is not a {self.architecture.__name__}")
-        smaller = design.model_copy(update=self.shrinking(design))
+        smaller = self._with(design, self.shrinking(design))
         return smaller if smaller.digest != design.digest and self.contains(smaller) else None
 
     def for_streams(self) -> Self:
@@ -131,9 +135,17 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """The genes that make a design smaller; none where it is as small as the bounds allow."""
         return {}
 
+    def trimmed(self, architecture: ArchitectureT) -> ArchitectureT:
+        """The architecture without parts of its layers that compute nothing on its clips, which
+        would make different candidates of one function; by default as it is."""
+        return architecture
+
     def describe(self) -> dict[str, Any]:
         """The bounds."""
         return self.bounds.model_dump(mode="json")
+
+    def _with(self, design: ArchitectureT, genes: dict[str, Any]) -> ArchitectureT:
+        return self.trimmed(design.model_copy(update=genes))
 
     def _mutate_once(
         self,
@@ -151,6 +163,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
                 child = self.architecture.model_validate({**dict(parent), **genes})
             except ValidationError:
                 continue
+            child = self.trimmed(child)
             if self.contains(child) and child.digest not in excluded:
                 return child, phrase
         raise UserError(f"{_ATTEMPTS} mutations lie outside {self.bounds!r}; widen these.")

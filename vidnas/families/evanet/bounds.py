@@ -50,6 +50,12 @@ class EvaNetBounds(Bounds):
         """The genes that are the same in every network."""
         return {gene: getattr(self, gene) for gene in _FIXED}
 
+    def for_frames(self, frames: int) -> EvaNetBounds:
+        """The bounds of layers that so many frames enter: the ends of a kernel that is longer than
+        `2 frames - 1` only ever see padding."""
+        times = tuple(time for time in self.times if time < 2 * frames)
+        return self.model_copy(update={"times": times or self.times[:1]})
+
     def hold(self, architecture: ModularNet) -> bool:
         """Whether the architecture lies within the bounds."""
         return (
@@ -93,7 +99,7 @@ def random_genes(rng: np.random.Generator, bounds: EvaNetBounds) -> dict[str, An
         "normalization": pick(rng, bounds.normalization),
         "size_px": pick(rng, bounds.size_px),
         "stem_conv": pick(rng, bounds.conv_kinds),
-        "stem_time": pick(rng, bounds.times),
+        "stem_time": pick(rng, bounds.for_frames(frames).times),
         "pool_times": tuple(pick(rng, bounds.times) for _ in range(4)),
         **bounds.fixed,
     }

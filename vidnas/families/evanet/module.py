@@ -64,6 +64,11 @@ class Branch(Value):
             time2=self.time2 if convolutions > 1 else 1,
         )
 
+    def shortened(self, longest: int) -> Branch:
+        """The branch with no layer longer than this."""
+        times = {"time": min(self.time, longest), "time2": min(self.time2, longest)}
+        return self.model_copy(update=times)
+
     def without_time(self) -> Branch:
         """The branch in odd repeats: convolutions of length one, the pooling unchanged."""
         return self if self.pools else self.model_copy(update={"time": 1, "time2": 1})
@@ -112,6 +117,11 @@ class Module(Value):
     def canonical(self, frames: int = MAX_TIME) -> Module:
         """The same module with canonical branches; their order stays, since it orders channels."""
         branches = tuple(branch.canonical(frames) for branch in self.branches)
+        return self.model_copy(update={"branches": branches})
+
+    def shortened(self, longest: int) -> Module:
+        """The module with no layer longer than this."""
+        branches = tuple(branch.shortened(longest) for branch in self.branches)
         return self.model_copy(update={"branches": branches})
 
     @property

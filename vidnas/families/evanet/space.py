@@ -48,9 +48,12 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
 
     def draw(self, rng: np.random.Generator) -> ModularNet:
         """Draw every gene; the network may lie outside the bounds."""
-        modules = tuple(random_module(rng, self.bounds) for _ in self.architecture.places)
-        genes = {**random_genes(rng, self.bounds), "modules": modules}
-        return self.architecture.model_validate(genes)
+        genes = random_genes(rng, self.bounds)
+        modules = []
+        for place in self.architecture.places:
+            frames, _ = place.extent(genes["frames"], genes["size_px"])
+            modules.append(random_module(rng, self.bounds.for_frames(frames)))
+        return self.architecture.model_validate({**genes, "modules": tuple(modules)})
 
     def change(
         self,
@@ -61,10 +64,11 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
         """Change one gene; the evaluation is not used."""
         name = pick(rng, (*MODULE_MUTATIONS, *NETWORK_MUTATIONS))
         if name in NETWORK_MUTATIONS:
-            return NETWORK_MUTATIONS[name](parent, rng, self.bounds)
+            return NETWORK_MUTATIONS[name](parent, rng, self.bounds.for_frames(parent.frames))
         modules = list(parent.modules)
         index = int(rng.integers(len(modules)))
-        change = MODULE_MUTATIONS[name](modules[index], rng, self.bounds)
+        frames, _ = parent.extents[index]
+        change = MODULE_MUTATIONS[name](modules[index], rng, self.bounds.for_frames(frames))
         if change is None:
             return None
         genes, phrase = change
@@ -83,6 +87,16 @@ class ModuleSpace(BoundedSpace[ModularNet, EvaNetBounds]):
     def shrinking(self, design: ModularNet) -> dict[str, Any]:
         """A smaller clip: all networks of a search have the same width."""
         return self.bounds.smaller_clip(design)
+
+    def trimmed(self, architecture: ModularNet) -> ModularNet:
+        """The network with no layer longer than its frames let it see."""
+        modules = tuple(
+            module.shortened(self.bounds.for_frames(frames).times[-1])
+            for module, (frames, _) in zip(architecture.modules, architecture.extents, strict=True)
+        )
+        longest = self.bounds.for_frames(architecture.frames).times[-1]
+        stem_time = min(architecture.stem_time, longest)
+        return architecture.model_copy(update={"modules": modules, "stem_time": stem_time})
 
 
 def space(

@@ -128,6 +128,11 @@ class TinyStreams(Architecture):
             exits.append(units[-1][-1].exit)
         return tuple(units)
 
+    @property
+    def entering_frames(self) -> tuple[int, ...]:
+        """Frames that enter each node."""
+        return tuple(repeats[0].entry.frames for repeats in self.units)
+
     def pruned(self) -> TinyStreams:
         """The streams and nodes that are built, under the names that they have."""
         graph, parts = self.graph, Parts(self)

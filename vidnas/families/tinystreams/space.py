@@ -70,6 +70,14 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
         )
         return {"streams": streams, "nodes": nodes}
 
+    def trimmed(self, architecture: TinyStreams) -> TinyStreams:
+        """The network with no kernel over time longer than its frames let it see."""
+        nodes = []
+        for node, frames in zip(architecture.nodes, architecture.entering_frames, strict=True):
+            block = self.bounds.trimmed(node.block, frames)
+            nodes.append(node.model_copy(update={"block": block}))
+        return architecture.model_copy(update={"nodes": tuple(nodes)})
+
 
 def space(
     *,
@@ -215,7 +223,8 @@ def _block_gene(
 ) -> Change | None:
     parts = Parts(parent)
     name = pick(rng, list(parts.blocks))
-    change = change_block(gene, parts.blocks[name], rng, bounds)
+    frames = dict(zip(parts.blocks, parent.entering_frames, strict=True))
+    change = change_block(gene, parts.blocks[name], rng, bounds.for_frames(frames[name]))
     if change is None:
         return None
     parts.blocks[name], phrase = change

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from functools import lru_cache
+from itertools import accumulate
 from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
@@ -80,6 +81,12 @@ class TinyVideoNet(SingleClip):
             extent = units[-1].exit
         return tuple(units)
 
+    @property
+    def entries(self) -> tuple[Extent, ...]:
+        """What enters each block."""
+        units, repeats = self.units, (block.repeats for block in self.blocks[:-1])
+        return tuple(units[first].entry for first in accumulate(repeats, initial=0))
+
     def canonical(self) -> TinyVideoNet:
         """The same network with every gene that cannot matter set to its neutral value."""
         return _canonical(self)
@@ -87,17 +94,16 @@ class TinyVideoNet(SingleClip):
 
 @lru_cache(maxsize=1024)  # a candidate is asked for its digest many times
 def _canonical(architecture: TinyVideoNet) -> TinyVideoNet:
-    extent = architecture.entry
-    blocks = []
-    for index, original in enumerate(architecture.blocks):
-        rules, causal = architecture.rules, architecture.looks_back
-        blocks.append(canonical_block(original, extent, rules, causal=causal))
-        extent = block_units(original, index, extent, rules, causal=causal)[-1].exit
-    same = architecture.model_copy(update={"blocks": tuple(blocks)})
+    rules, causal = architecture.rules, architecture.looks_back
+    blocks = tuple(
+        canonical_block(block, entry, rules, causal=causal)
+        for block, entry in zip(architecture.blocks, architecture.entries, strict=True)
+    )
+    same = architecture.model_copy(update={"blocks": blocks})
     changes = architecture.neutral_clip
     ahead = same.model_copy(update={"causal": False})
     changes["causal"] = same.causal and ahead.units != same.units
-    if extent.frames == 1:
+    if architecture.units[-1].exit.frames == 1:
         changes["max_pool_predictions"] = False
     corrected = same.model_copy(update={"rules": "corrected"})
     if all(block.expand for block in blocks) and corrected.units == same.units:

@@ -54,6 +54,21 @@ class BlockBounds(Value):
                 Block.model_validate({"filters": 1, name: value})
         return {name: gene.values for name, gene in GENES.items() if gene.values} | genes
 
+    def for_frames(self, frames: int) -> Self:
+        """The bounds of a block that so many frames enter: the ends of a kernel that is longer than
+        `2 frames - 1` only ever see padding."""
+        kernels = self.genes["temporal_kernel"]
+        reaching = tuple(kernel for kernel in kernels if kernel < 2 * frames)
+        if max(reaching, default=1) > 1:  # a kernel of one is no layer, and cannot stride
+            kernels = reaching
+        return self.model_copy(update={"genes": {**self.genes, "temporal_kernel": kernels}})
+
+    def trimmed(self, block: Block, frames: int) -> Block:
+        """The block with no longer a kernel over time than so many frames let it see."""
+        longest = self.for_frames(frames).genes["temporal_kernel"][-1]
+        kernel = min(block.temporal_kernel, longest)
+        return block.model_copy(update={"temporal_kernel": kernel})
+
     def hold_block(self, block: Block) -> bool:
         """Whether the genes of a block lie within the bounds."""
         return all(getattr(block, gene) in values for gene, values in self.genes.items())
@@ -135,6 +150,14 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
         blocks = tuple(narrower(block, self.bounds) for block in design.blocks)
         return {**self.bounds.smaller_clip(design), "blocks": blocks}
 
+    def trimmed(self, architecture: TinyVideoNet) -> TinyVideoNet:
+        """The network with no kernel over time longer than its frames let it see."""
+        blocks = tuple(
+            self.bounds.trimmed(block, entry.frames)
+            for block, entry in zip(architecture.blocks, architecture.entries, strict=True)
+        )
+        return architecture.model_copy(update={"blocks": blocks})
+
     @property
     def _chooses_causal(self) -> bool:
         return len(self.bounds.causal) > 1
@@ -212,7 +235,8 @@ def _block_gene(
     gene: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
 ) -> Change | None:
     index = int(rng.integers(len(parent.blocks)))
-    changed = change_block(gene, parent.blocks[index], rng, bounds)
+    reaching = bounds.for_frames(parent.entries[index].frames)
+    changed = change_block(gene, parent.blocks[index], rng, reaching)
     if changed is None:
         return None
     block, phrase = changed
