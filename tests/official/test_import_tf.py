@@ -49,6 +49,21 @@ def test_a_model_is_made(
     assert "already holds another model" in again.stderr
 
 
+def test_clips_are_brought_to_the_levels_of_the_weights(
+    checkpoint: Path, network: Network, arrays: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    asked = ("import-tf", checkpoint, "--as", tmp_path / "tiny.json", "--out", tmp_path / "model")
+    done = call(*asked, "--levels", "-1", "1")
+    assert done.returncode == 0, done.stderr
+    model = vidnas.load_model(tmp_path / "model")
+    official.load_variables(network, arrays)
+    clip = torch.rand(model.architecture.inputs[0].shape(2))
+    with torch.inference_mode():
+        logits = model.network(clip)
+        assert torch.allclose(logits, network(2 * clip - 1), rtol=1e-4)
+        assert not torch.allclose(logits, network(clip), rtol=1e-2)
+
+
 def test_what_does_not_fit_is_said(checkpoint: Path, tmp_path: Path) -> None:
     tiny, out = tmp_path / "tiny.json", tmp_path / "model"
     (tmp_path / "names.txt").write_text("run\nsit\n")
@@ -56,6 +71,7 @@ def test_what_does_not_fit_is_said(checkpoint: Path, tmp_path: Path) -> None:
         ((checkpoint, "--as", tiny, "--class-names", tmp_path / "names.txt"), "names 2 classes"),
         ((checkpoint, "--as", "evanet_a"), "lacks 417 of the 417 variables"),
         ((checkpoint, "--as", tiny, "--gene", "image_size=3"), "changes no gene"),
+        ((checkpoint, "--as", tiny, "--levels", "1", "-1"), "1 -1 does not ascend"),
         ((checkpoint, "--as", "tvn9"), "neither a published architecture"),
         ((tmp_path / "other", "--as", tiny), "There is no checkpoint"),
     ):

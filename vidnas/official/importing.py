@@ -16,8 +16,12 @@ from vidnas.families import (
     create_network,
     official_variables,
 )
+from vidnas.families.network import Normalization
 from vidnas.official.checkpoint import Checkpoint
 from vidnas.official.variables import load_variables
+
+Levels = tuple[float, float]
+"""Two levels, the lower first."""
 
 _SHOWN, _LONGEST_SHOWN = 3, 100
 
@@ -49,12 +53,22 @@ def count_classes(architecture: Architecture, checkpoint: Checkpoint) -> int:
 
 
 def import_network(
-    architecture: Architecture, num_classes: int, checkpoint: Checkpoint
+    architecture: Architecture,
+    num_classes: int,
+    checkpoint: Checkpoint,
+    levels: Levels = (0.0, 1.0),
 ) -> Imported:
     """Build the network and fill it with the variables that were saved.
 
     Original scripts restore variables into other shapes of the same size; here axes of one may be
     missing or too many.
+
+    Args:
+        architecture: what was saved.
+        num_classes: of its classifier.
+        checkpoint: an open one.
+        levels: what the darkest and the brightest level of RGB and of optical flow were where the
+            weights were trained.
 
     Raises:
         UserError: a variable is missing or misshapen, or the checkpoint is damaged.
@@ -74,8 +88,19 @@ def import_network(
     load_variables(
         network, {name: arrays[saved].reshape(slots[name].shape) for name, saved in found.items()}
     )
+    _set_levels(network, *levels)
     unused = tuple(name for name in checkpoint.shapes if name not in arrays)
     return Imported(network.eval(), len(found), unused)
+
+
+def _set_levels(network: Network, low: float, high: float) -> None:
+    """Map the levels of clips, which lie in [0, 1], to this range. Object maps have none."""
+    for spec, normalization in zip(
+        network.architecture.inputs, network.normalizations, strict=True
+    ):
+        if spec.modality != "objects" and isinstance(normalization, Normalization):
+            span = torch.full((spec.channels,), high - low)
+            normalization.set_statistics(-low / span, 1 / span)
 
 
 def _found(checkpoint: Checkpoint, slots: Mapping[str, OfficialVariable]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import Field
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from vidnas.core import UserError, bounds
 from vidnas.core.bounds import bounded_bytes
@@ -17,6 +17,17 @@ from vidnas.profiling import affordable_cost
 from vidnas.workflows.options import OUTPUT, ArchitectureName, Request
 from vidnas.workflows.outputs import require_free
 from vidnas.workflows.train import with_genes
+
+
+def _require_ascending(levels: tuple[float, float]) -> tuple[float, float]:
+    low, high = levels
+    if low >= high:
+        raise ValueError(f"{low:g} {high:g} does not ascend; give the lower level first")
+    return levels
+
+
+def _as_typed(levels: tuple[float, float]) -> str:
+    return "{:g} {:g}".format(*levels)
 
 
 class ImportRequest(Request):
@@ -30,6 +41,13 @@ class ImportRequest(Request):
     """Gene of the architecture in which it differs, such as modality=flow; repeatable."""
     class_names: Annotated[Path | None, Parameter(metavar="FILE")] = None
     """Text file with the name of one class per line, in their order; numbers by default."""
+    levels: Annotated[
+        tuple[FiniteFloat, FiniteFloat],
+        AfterValidator(_require_ascending),
+        Parameter(metavar="LOW HIGH", show_default=_as_typed),
+    ] = (0.0, 1.0)
+    """What black and white were where the weights were trained, such as -1 1; see the page on
+    published weights."""
     multi_label: bool = False
     """Take each class for itself, as for Charades, instead of exactly one per video."""
     out: Annotated[Path, OUTPUT] = Path("model")
@@ -60,7 +78,7 @@ def run(request: ImportRequest) -> ImportResult:
     count = count_classes(architecture, checkpoint)
     cost = affordable_cost(architecture, count)
     classes = _class_names(request.class_names, count)
-    imported = import_network(architecture, count, checkpoint)
+    imported = import_network(architecture, count, checkpoint, request.levels)
     card = ModelCard(cost=cost, multi_label=request.multi_label)
     model = Model(imported.network, classes, card)
     save_model(model, request.out)
