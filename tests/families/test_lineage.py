@@ -8,6 +8,7 @@ import torch
 
 from vidnas.families import Network, create_network, families
 from vidnas.families.alignment import aligned
+from vidnas.families.assemblenet.attention import PeerAttention
 from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.training.inheritance import inherit
 
@@ -43,6 +44,44 @@ def test_connections_keep_their_weights(name: str) -> None:
             assert weight == pytest.approx(fresh[edge] if known is None else known, abs=1e-6), edge
             kept, new = kept + (known is not None), new + (known is None)
     assert kept > 20 and new > 0
+
+
+def attention_of(network: Network) -> dict[str, torch.Tensor]:
+    """What belongs to each connection and each peer, by their names."""
+    names, found = network.architecture.node_names, {}
+    for node, block in network.blocks():
+        gates = zip(block.inputs, block.attention.gates, strict=True)
+        found |= {("gate", names[source], names[node]): gate.weight for source, gate in gates}
+        if isinstance(block.attention, PeerAttention):
+            values = zip(block.peers, block.attention.values, strict=True)
+            found |= {("value", names[peer], names[node]): one.weight for peer, one in values}
+            for row, source in enumerate(block.inputs):
+                for column, peer in enumerate(block.peers):
+                    share = block.attention.mixture[row, column]
+                    found["share", names[source], names[peer], names[node]] = share
+    return found
+
+
+@pytest.mark.parametrize("attention", ["self", "peer"])
+def test_connections_keep_their_attention(attention: str) -> None:
+    space = families()["assemblenet"].space(max_size_px=32, max_frames=8)
+    rng, kept, moved = np.random.default_rng(2), 0, 0
+    for seed in range(8):
+        torch.manual_seed(seed)
+        architecture = space.random(rng).model_copy(update={"attention": attention})
+        parent = create_network(architecture, 3)
+        changed = space.mutate(architecture, rng)[0]
+        child = create_network(changed.model_copy(update={"attention": attention}), 3)
+        inherit(child, parent.state_dict(), parent)
+        before, after = attention_of(parent), attention_of(child)
+        for name in before.keys() & after.keys():
+            # Blocks that are wider or narrower share their first channels.
+            own, theirs = before[name], after[name]
+            shared = tuple(map(slice, map(min, own.shape, theirs.shape)))
+            assert torch.equal(own[shared], theirs[shared]), name
+            kept += 1
+        moved += list(before) != list(after)
+    assert kept > 50 and moved > 2
 
 
 @pytest.mark.parametrize("name", [*GRAPHS, "tinyvideonet", "evanet"])

@@ -76,6 +76,30 @@ class FusedBlock(nn.Module):
             x = step(x, frames)
         return x
 
+    def named_attention(
+        self, key: str, tensor: Tensor, name: str, names: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """A tensor of the attention by the connections and the nodes that its parts belong to.
+
+        Args:
+            key: `gates.k.*`, `values.k.*` or `mixture`.
+            tensor: the tensor.
+            name: of this node.
+            names: of all nodes.
+        """
+        edges = [edge_name(names[source], name) for source in self.inputs]
+        peers = [edge_name(names[peer], name) for peer in self.peers]
+        part, _, rest = key.partition(".")
+        if part == "mixture":
+            return {
+                f"{part} {edge} {peer}": tensor[row : row + 1, column : column + 1]
+                for row, edge in enumerate(edges)
+                for column, peer in enumerate(peers)
+            }
+        place, _, rest = rest.partition(".")
+        owner = (edges if part == "gates" else peers)[int(place)]
+        return {f"{part} {owner} {rest}": tensor}
+
     def _gates(self, inputs: Sequence[Tensor], features: Features) -> list[Tensor] | None:
         if isinstance(self.attention, PeerAttention):
             gates: list[Tensor] = self.attention(features.means(self.peers))
@@ -162,12 +186,18 @@ class AssembleNetwork(Network):
         self, state: Mapping[str, Tensor], parent: Network | None = None
     ) -> dict[str, Tensor]:
         """Tensors by the names of blocks and connections."""
-        names = self.architecture.node_names
-        taken = {node: [names[source] for source in block.inputs] for node, block in self.blocks()}
-        built = self.architecture.built
-        return named_state(
-            state, [names[node] for node in built], [taken.get(node, []) for node in built]
-        )
+        names, built = self.architecture.node_names, self.architecture.built
+        blocks = dict(self.blocks())
+        others = dict(state)
+        found: dict[str, Tensor] = {}
+        for place, node in enumerate(built):
+            prefix = f"nodes.{place}.attention."
+            for key in [key for key in others if key.startswith(prefix)]:
+                rest, tensor = key.removeprefix(prefix), others.pop(key)
+                found |= blocks[node].named_attention(rest, tensor, names[node], names)
+        taken = {node: [names[source] for source in block.inputs] for node, block in blocks.items()}
+        nodes = [names[node] for node in built]
+        return named_state(others, nodes, [taken.get(node, []) for node in built]) | found
 
     def blocks(self) -> Iterator[tuple[int, FusedBlock]]:
         """Built blocks by their nodes."""
