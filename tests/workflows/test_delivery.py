@@ -25,6 +25,7 @@ from vidnas.evolution.limits import Limits
 from vidnas.families import architecture_from_json, create_network
 from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
+from vidnas.profiling.remote import TargetFailure
 from vidnas.profiling.runtimes import RUNTIMES
 from vidnas.report.mistakes import Mistakes
 from vidnas.training.evaluation import labels_of
@@ -341,3 +342,20 @@ def test_one_that_cannot_be_quantised_is_passed_over(
     card, _ = answer(alone, cache, finished(alone, cache, 3))
     assert (card.shipped, card.within_limits) == (None, False)
     assert (alone / "best" / ONNX_FILE).is_file()
+
+
+def test_one_that_the_target_cannot_run_is_passed_over(
+    tmp_path, cache, proposed, measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed[:] = [(0, 1)]
+    really = room.measure_cost
+
+    def measure(network, **settings) -> Cost:
+        if not hasattr(network, "p50_ms"):  # the vote
+            raise TargetFailure("on the target the process ended with signal 9")
+        return really(network, **settings)
+
+    monkeypatch.setattr(room, "measure_cost", measure)
+    card, heard = answer(tmp_path, cache, finished(tmp_path, cache, 3, 5))
+    assert (card.voters, card.trial, card.within_limits) == ((), 0, True)
+    assert any("does not run in onnxruntime: on the target the" in one for one in heard.remarks)

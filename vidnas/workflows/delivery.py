@@ -28,6 +28,7 @@ from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
 from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
+from vidnas.profiling.remote import TargetFailure
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import AnyMetrics, TimeUse, measure_time_use
 from vidnas.workflows.examination import examine
@@ -144,12 +145,12 @@ class Delivery:
             return model
         try:
             shipped = self._ship(model)
-        except CannotQuantize as error:
+            cost, streams = self._measured(model, shipped)
+        except (CannotQuantize, TargetFailure) as error:  # it may be too large for the target
             self.listener.remark(
                 f"{card.name.capitalize()} does not run in {self.request.runtime}: {error}"
             )
             return replace(model, card=card.model_copy(update={"within_limits": False}))
-        cost, streams = self._measured(model, shipped)
         if cost.latency and cost.latency.doubt:
             self.listener.remark(f"Latency of {card.name}: {cost.latency.doubt}.")
         held = streams and self.study.config.limits.judge(cost) is None

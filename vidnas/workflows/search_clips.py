@@ -21,7 +21,7 @@ from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study
-from vidnas.profiling.remote import TargetFailure, require_target
+from vidnas.profiling.remote import require_target
 from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
 from vidnas.training.tasks import task_remark
@@ -199,10 +199,6 @@ def _pausing() -> Iterator[None]:
         yield
     except TargetLost as error:
         raise UserError(f"The search is paused, and loses nothing. {error}") from error
-    except TargetFailure as error:  # of a network that is finished, and ran there before
-        raise UserError(
-            f"A network could not be timed {error}; run the same command again."
-        ) from error
 
 
 def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
