@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -23,6 +25,8 @@ from agents import TOKEN, agent
 from vidnas.core import UserError
 from vidnas.families import Network, create_network
 from vidnas.profiling import calibrate, measure_cost, measure_latency, target, wire
+from vidnas.profiling.agent import _prepared
+from vidnas.profiling.engines import onnxruntime_session
 from vidnas.profiling.remote import TargetFailure, calibrate_target, measure_on_target
 from vidnas.profiling.target import Target, TargetLost, agent_source
 
@@ -76,6 +80,21 @@ def test_a_target_is_timed_as_this_machine_is(network: Network, tmp_path: Path) 
         assert cost.latency.cpu_p50_ms and cost.latency.slowdown
         given_up = measure_on_target(network, there, give_up_ms=1e-6)
         assert given_up.protocol.repeats < REPEATS
+
+
+def test_sessions_are_set_up_there_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def session(graph: bytes, options: Any, providers: list[str]) -> Any:
+        spinning = options.get_session_config_entry("session.force_spinning_stop")
+        threads = options.intra_op_num_threads, options.inter_op_num_threads
+        seen.append((spinning, threads, providers))
+        return SimpleNamespace(get_inputs=list)
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", session)
+    onnxruntime_session(b"", threads=2)
+    _prepared(b"", 2)
+    assert seen == [("1", (2, 1), ["CPUExecutionProvider"])] * 2
 
 
 def test_another_thread_count_is_measured_by_the_wall(network: Network, tmp_path: Path) -> None:

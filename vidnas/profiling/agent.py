@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from vidnas.profiling.pairing import Series, Stopwatch
+from vidnas.profiling.session import session_options
 from vidnas.profiling.wire import BEAT_S, GREETING, MOST_BYTES, Link, LinkLost
 
 TOKEN_VARIABLE = "VIDNAS_TARGET_TOKEN"
@@ -168,9 +169,7 @@ def _prepared(network: bytes, threads: int) -> Any:
     import numpy
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options = session_options(threads)
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     random = numpy.random.default_rng(0)
     feed = {}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidnas.core import UserError
+from vidnas.profiling.session import session_options
 
 Clips = Sequence[NDArray[np.float32]]
 """A clip `(N, C, T, H, W)` in [0, 1] for each input of a network."""
@@ -35,11 +36,7 @@ def onnxruntime_session(graph: bytes | Path, threads: int | None = None) -> Any:
     """Open an ONNX graph in ONNX Runtime on the CPU."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    # Threads that wait for the next run by spinning would take the cores of what runs in between.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options = session_options(threads or 0)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

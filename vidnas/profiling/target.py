@@ -22,7 +22,7 @@ _NAME = re.compile(
     r"(?P<scheme>ssh|tcp)://((?P<user>\w[\w.-]*)@)?(?P<host>\w[\w.-]*|\[[0-9a-fA-F:.]+\])"
     r"(:(?P<port>\d{1,5}))?(/|(?P<python>/[^\s'\"]+( +[^\s'\"]+)*))?"
 )
-_PARTS = ("pairing.py", "wire.py", "agent.py")
+_PARTS = ("pairing.py", "session.py", "wire.py", "agent.py")
 _NO_MODULE = "No module named "
 _ORDINARY_PYTHON = "python3"
 _MOST_COMPLAINT_BYTES = 1 << 16
