@@ -302,6 +302,7 @@ def test_what_is_no_structure_is_said(structure: Any, weights: Any, reason: str)
     [
         (small(Stem(kind="precomputed_flow"), RGB, width=1), "precomputed flow"),
         (small(RGB, FLOW), "width 0.5"),
+        (small(RGB, RGB, normalization="clip"), "clips that are normalised by themselves"),
         (small(RGB, FLOW, width=1), "over time in stems of flow"),
         (small(RGB, RGB, width=1, attention="self"), "self attention"),
         (small(RGB, RGB, width=1, module="inverted", blocks=INVERTED), "a head on 2 blocks"),

@@ -140,6 +140,7 @@ def test_original_format_round_trip_or_a_reason(architecture: EvaNet) -> None:
         ({"module": {"non_local": True}}, "a non-local block"),
         ({"pool_times": (1, 3, 1, 1)}, "a second pool of length 3"),
         ({"width": 0.5}, "width 0.5"),
+        ({"normalization": "clip"}, "clips that are normalised by themselves"),
         ({"profile": "cauchy", "stem_conv": "itgm"}, "'cauchy'"),
     ],
 )

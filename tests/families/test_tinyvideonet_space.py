@@ -18,7 +18,7 @@ from vidnas.families import architecture_from_json, create_network
 from vidnas.families.clips import VideoModality
 from vidnas.families.tinystreams.space import space as graphs
 from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
-from vidnas.families.tinyvideonet.original import to_official
+from vidnas.families.tinyvideonet.original import from_official, to_official
 from vidnas.families.tinyvideonet.published import PUBLISHED
 from vidnas.families.tinyvideonet.space import MUTATIONS, TinyVideoBounds, TinyVideoSpace, space
 
@@ -174,6 +174,23 @@ def test_bounds_of_genes_narrow_the_declared_ones(default: TinyVideoSpace) -> No
 def test_clips_too_small_for_a_search_are_refused(size_px: int, frames: int) -> None:
     with pytest.raises(UserError, match="leave nothing to search"):
         space(max_size_px=size_px, max_frames=frames)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_original_format_says_the_same_network_or_refuses(
+    streams: bool, default: TinyVideoSpace
+) -> None:
+    rng, written = np.random.default_rng(6), 0
+    drawn = default.for_streams() if streams else default
+    for _ in range(150):
+        network = drawn.random(rng)
+        try:
+            again = from_official(to_official(network))
+        except UserError:
+            continue
+        written += 1
+        assert again.model_copy(update={"dropout": network.dropout}).digest == network.digest
+    assert written > 0
 
 
 def test_the_original_format_knows_no_flow() -> None:

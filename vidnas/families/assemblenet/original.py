@@ -115,6 +115,8 @@ def _reject_others(architecture: AssembleNet) -> None:
         _reject("a stem of precomputed flow")
     if "objects" in kinds and not bottleneck:
         _reject("a stem of objects before inverted modules")
+    if architecture.centres_clips:
+        _reject("clips that are normalised by themselves")
     if architecture.width != 1:
         _reject(f"width {architecture.width:g}")
     fused = [b.fused for b in architecture.canonical().blocks if b.fused is not None]

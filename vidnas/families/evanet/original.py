@@ -112,6 +112,7 @@ def to_official(architecture: EvaNet) -> str:
     pool1, pool2, pool3, pool4 = architecture.pool_times
     profile = architecture.canonical().profile
     _reject(architecture.width != 1, f"width {architecture.width:g}")
+    _reject(architecture.centres_clips, "clips that are normalised by themselves")
     _reject(profile != "evanet", f"the temporal profile {profile!r}")
     _reject(pool1 != pool2, f"a second pool of length {pool2} after a first of length {pool1}")
     message = _TYPES["Genome"](

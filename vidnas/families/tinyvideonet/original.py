@@ -18,7 +18,6 @@ from vidnas.families.original import OfficialVariable, norm_variables, permuted,
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.network import TinyVideoNetwork, TinyVideoUnit
-from vidnas.families.tinyvideonet.unit import Extent
 from vidnas.layers.convolution import ConvNorm
 
 _CLIP_GENES = {"image_size": "size_px", "num_frames": "frames", "frame_stride": "frame_stride"}
@@ -50,13 +49,18 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
     The format has no room for dropout and the kind of head: these are arguments there.
 
     Raises:
-        UserError: the original code would build another network, because a skip or the input
-            differs.
+        UserError: the original code would build another network, because a skip, the input or the
+            order of time differs.
     """
     if architecture.modality != "rgb":
         raise UserError(
             "This architecture takes optical flow, and the original format only knows RGB; "
             "write it with to_json() instead."
+        )
+    if architecture.canonical().causal:
+        raise UserError(
+            "This architecture is causal, which the original code does not build; write it with "
+            "to_json() instead."
         )
     published = architecture.model_copy(update={"rules": "published"})
     if published.units != architecture.units:
@@ -70,7 +74,7 @@ def to_official(architecture: TinyVideoNet) -> dict[str, Any]:
     )
     blocks = [
         {**write_block(block, mobile=mobile), "current_size": [entry.size_px, entry.frames]}
-        for block, entry in zip(architecture.blocks, _entries(architecture), strict=True)
+        for block, entry in zip(architecture.blocks, architecture.entries, strict=True)
     ]
     if architecture.centres_clips:
         raise UserError(
@@ -133,11 +137,6 @@ def write_block(block: Block, *, mobile: bool) -> dict[str, Any]:
     acts = {act: genes.pop(act) for act in _ACTS}
     genes |= {flag: int(genes[flag]) for flag in ("skip", "context_gate")}
     return {**genes, **acts, "inv-bottle": int(inverted)} if mobile else genes
-
-
-def _entries(architecture: TinyVideoNet) -> list[Extent]:
-    """What enters each block."""
-    return [unit.entry for unit in architecture.units if unit.name.endswith("-0")]
 
 
 def _reject_branches(genome: Mapping[str, Any]) -> None:
