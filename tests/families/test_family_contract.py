@@ -17,7 +17,13 @@ from vidnas.families import (
     find_architecture,
     list_architectures,
 )
-from vidnas.testing import NetworkSpaceContract, check_architecture, check_network
+from vidnas.families.tinyvideonet import Block, TinyVideoNet
+from vidnas.testing import (
+    NetworkSpaceContract,
+    check_architecture,
+    check_canonical,
+    check_network,
+)
 
 # Other tests of the same run may register families of their own.
 INSTALLED = {point.name: families()[point.name] for point in entry_points(group="vidnas.families")}
@@ -51,6 +57,28 @@ class TestSearched(NetworkSpaceContract):
     @pytest.fixture(params=SEARCHED)
     def space(self, request: pytest.FixtureRequest) -> Space:
         return space_of(request.param)
+
+
+class Faulty(TinyVideoNet):
+    """Takes it for the same whether a block pools by the mean or by the maximum."""
+
+    def canonical(self) -> Faulty:
+        canonical = super().canonical()
+        blocks = tuple(
+            block.model_copy(update={"spatial_type": "maxpool"}) for block in canonical.blocks
+        )
+        return canonical.model_copy(update={"blocks": blocks})
+
+
+def test_a_canonical_form_that_computes_something_else_is_found() -> None:
+    # The activation of a pooling is a gene that cannot matter.
+    block = Block(filters=8, spatial_type="avgpool", spatial_kernel=3, spatial_act="hswish")
+    genes = {"size_px": 16, "frames": 2, "blocks": (block,)}
+    check_canonical(TinyVideoNet.model_validate(genes))
+    faulty = Faulty.model_validate(genes)
+    check_network(faulty)
+    with pytest.raises(AssertionError, match="computes something else"):
+        check_canonical(faulty)
 
 
 @pytest.mark.parametrize("name", SEARCHED)

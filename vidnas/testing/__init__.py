@@ -11,7 +11,7 @@ With `pytest.register_assert_rewrite("vidnas.testing")` in your `conftest.py`, b
 imports this package, failures say what differs.
 """
 
-from vidnas.testing.architectures import check_architecture, check_network
+from vidnas.testing.architectures import check_architecture, check_canonical, check_network
 from vidnas.testing.evaluators import EvaluatorContract
 from vidnas.testing.executors import ExecutorContract, WorkerContract
 from vidnas.testing.spaces import NetworkSpaceContract, SpaceContract
@@ -25,5 +25,6 @@ __all__ = [
     "StrategyContract",
     "WorkerContract",
     "check_architecture",
+    "check_canonical",
     "check_network",
 ]

@@ -13,6 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from vidnas.families import Architecture, create_network, diagram_of
 
+_TOLERANCE = 1e-4
+"""Of the largest logit: what the order of additions changes."""
+
 
 def check_architecture(architecture: Architecture) -> None:
     """Check that it is a frozen value that survives JSON and pickle, and has a canonical form.
@@ -61,6 +64,31 @@ def check_network(architecture: Architecture) -> None:
     assert len(network.normalizations) == len(architecture.inputs)
     same = {name: tensor.shape for name, tensor in canonical.state_dict().items()}
     assert {name: tensor.shape for name, tensor in network.state_dict().items()} == same
+
+
+def check_canonical(architecture: Architecture) -> None:
+    """Check that its network computes what that of its canonical form does, with any weights.
+
+    Raises:
+        AssertionError: a promise is broken.
+    """
+    if architecture == architecture.canonical():
+        return
+    network, canonical = (
+        create_network(one, num_classes=11).eval()
+        for one in (architecture, architecture.canonical())
+    )
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            # Fresh norms let pass what trained ones do not, and zero ones nothing at all.
+            if tensor.dim() == 1 and not name.startswith("normalizations."):
+                tensor.uniform_(0.5, 1.5)
+    canonical.load_state_dict(network.state_dict())
+    with torch.inference_mode():
+        clips = [torch.rand(spec.shape(batch=1)) for spec in architecture.inputs]
+        logits, expected = network(*clips), canonical(*clips)
+    difference = float((logits - expected).abs().max() / expected.abs().max())
+    assert difference < _TOLERANCE, "its canonical form computes something else"
 
 
 class _NoStridedPointwise(TorchDispatchMode):  # type: ignore[no-untyped-call]

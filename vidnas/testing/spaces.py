@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vidnas.families import Architecture, Space, create_network
-from vidnas.testing.architectures import check_architecture, check_network
+from vidnas.testing.architectures import check_architecture, check_canonical, check_network
 
 _WALKS = 15
 _MOST_STEPS = 40
@@ -81,6 +81,7 @@ class NetworkSpaceContract(SpaceContract):
             child, _ = space.mutate(parent, rng, strength=2)
             check_network(parent)
             check_network(child)
+            check_canonical(child)
 
     def test_designs_can_be_built(self, space: Space) -> None:
         for design in space.designs():
