@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from vidnas.families import architecture_from_json, create_network
+from vidnas.families.ensemble import Ensemble, Member
 from vidnas.families.tinyvideonet import Block, TinyVideoNet
 from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.families.tinyvideonet.space import space
+from vidnas.layers.window import CannotStream
 from vidnas.profiling.counting import count_cost
+from vidnas.profiling.streaming import StreamingStep
 from vidnas.training.inheritance import inherit
 
 KERNEL = {"spatial_type": "1std", "spatial_kernel": 3, "temporal_kernel": 3}
@@ -113,6 +116,17 @@ def test_kernels_that_look_back_beyond_the_clip_are_the_same(frames: int) -> Non
     assert net(8, temporal_kernel=3).digest != net(8, temporal_kernel=5).digest
     seen_around = [net(frames, temporal_kernel=kernel, causal=False) for kernel in (3, 5)]
     assert seen_around[0].digest != seen_around[1].digest
+
+
+def test_a_vote_of_both_kinds_has_no_streaming_step() -> None:
+    members = [Member(architecture=net(causal=causal), weight=1) for causal in (True, False)]
+    for voters, agree in ((members, False), (members[:1], True), (members[1:], True)):
+        network = create_network(Ensemble(members=tuple(voters)), 3).eval()
+        if agree:
+            StreamingStep(network)
+        else:
+            with pytest.raises(CannotStream, match=r"^it has members that carry their past and"):
+                StreamingStep(network)
 
 
 def test_only_a_search_for_streams_chooses() -> None:

@@ -34,12 +34,15 @@ class StreamingStep(nn.Module):
                 network's clips, so that every step takes one frame of these.
 
         Raises:
-            CannotStream: clips that follow each other share nothing, or a layer does what cannot be
-                done frame by frame; it is named.
+            CannotStream: clips that follow each other share nothing, members answer for different
+                clips, or a layer does what cannot be done frame by frame; it is named.
         """
         super().__init__()
         self.network = network
         self.eval()
+        networks = [part for part in network.modules() if isinstance(part, Network)]
+        if len({part.carries_past for part in networks}) > 1:
+            raise CannotStream("has members that carry their past and others that see a clip alone")
         specs = network.architecture.inputs
         self.hop = hop or min(spec.frame_stride for spec in specs)
         """By how many frames of the video clips move."""
