@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vidnas.core import ClipSpec
 from vidnas.layers.representation_flow import RepresentationFlow
@@ -52,6 +53,23 @@ def test_any_size(size: tuple[int, int]) -> None:
 
 def test_a_single_frame_has_no_flow() -> None:
     assert torch.equal(RepresentationFlow()(smooth(2, 3, 1, 8, 8)), torch.zeros(2, 2, 8, 8))
+
+
+class NothingRead(TorchFunctionMode):
+    """Rejects reading numbers out of tensors, for which a GPU is waited for."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        assert function is not Tensor.tolist
+        return function(*args, **(kwargs or {}))
+
+
+def test_kernels_are_read_once_until_they_change() -> None:
+    flow, clip = RepresentationFlow(3), smooth(1, 3, 2, 8, 8)
+    found = flow(clip)
+    with NothingRead():
+        assert torch.equal(flow(clip), found)
+    flow.divergence_x *= 2
+    assert not torch.equal(flow(clip), found)
 
 
 @pytest.mark.parametrize("normalization", ["sample", "batch"])

@@ -67,6 +67,8 @@ class RepresentationFlow(nn.Module):
         self._add("theta", torch.tensor(0.3))
         self._add("lambda_", torch.tensor(0.15))
         self._add("tau", torch.tensor(0.25))
+        self._differences: dict[tuple[int, int], bool] = {}
+        """Which kernels are [-1, 1], as they were at some version."""
 
     def _add(self, name: str, value: Tensor) -> None:
         if self.learned:
@@ -158,11 +160,20 @@ class RepresentationFlow(nn.Module):
         return u / rate
 
     def _taps(self, kernel: Tensor) -> Tensor | None:
-        taps = kernel.flatten()
-        if not self.learned and taps.tolist() == [-1, 1]:
+        if not self.learned and self._is_difference(kernel):
             return None
+        taps = kernel.flatten()
         # Views of parameters require gradients even where none are computed; traces reject them.
         return taps if torch.is_grad_enabled() else taps.detach()
+
+    def _is_difference(self, kernel: Tensor) -> bool:
+        """Whether the kernel is [-1, 1]; its numbers are read once, as a GPU is waited for."""
+        if torch.compiler.is_compiling():  # its stand-ins for tensors have no history
+            return bool(kernel.flatten().tolist() == [-1, 1])
+        state = id(kernel), kernel._version
+        if state not in self._differences:
+            self._differences[state] = kernel.flatten().tolist() == [-1, 1]
+        return self._differences[state]
 
 
 class _Memory(NamedTuple):
