@@ -9,10 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from vidnas.core import Evaluation, Modality, UserError
 from vidnas.families import create_network
 from vidnas.families.tinystreams import FAMILY
+from vidnas.families.tinystreams.bounds import StreamsBounds
 from vidnas.families.tinystreams.space import MUTATIONS, TinyStreamsSpace, space
 from vidnas.families.tinyvideonet.space import space as chains
 from vidnas.profiling.counting import count_cost
@@ -155,3 +157,8 @@ def test_what_cannot_be_searched_is_refused() -> None:
         space(modalities=("rgb", "objects"))
     with pytest.raises(UserError, match="leave nothing to search"):
         space(max_size_px=8)
+
+
+def test_bounds_have_a_stream_of_each_modality(default: TinyStreamsSpace) -> None:
+    with pytest.raises(ValidationError, match=r"streams \(1,\) are fewer .* rgb and flow; allow 2"):
+        StreamsBounds.model_validate({**dict(default.bounds), "streams": (1,)})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from vidnas.families.bounded import Bounds
 from vidnas.families.clips import VideoModality
@@ -32,6 +32,15 @@ class StreamsBounds(BlockBounds, Bounds):
     connected."""
     edge_threshold: float = 0.5
     """Edges with higher weights are kept by a guided mutation."""
+
+    @model_validator(mode="after")
+    def _have_a_stream_of_each(self) -> StreamsBounds:
+        if max(self.streams, default=0) < len(self.modalities):
+            raise ValueError(
+                f"streams {self.streams} are fewer than the modalities "
+                f"{' and '.join(self.modalities)}; allow {len(self.modalities)} or more"
+            )
+        return self
 
     def hold(self, architecture: TinyStreams) -> bool:
         """Whether the architecture lies within the bounds."""
