@@ -80,7 +80,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Reference | Non
 
     monkeypatch.setattr(room, "measure_cost", measure)
 
-    def reference(folder: Path, *, threads: int, **_) -> Reference:
+    def reference(*_: object, threads: int, **others: object) -> Reference:
         protocol = PROTOCOL.model_copy(update={"threads": threads})
         return Reference(latency_ms=6.0, protocol=protocol)
 
