@@ -71,7 +71,7 @@ def test_forks_and_mergers_stay_on_the_target_of_their_study(
     vidnas("study", "merge", known, tmp_path / "fork", "--out", tmp_path / "both")
     for new in ("fork", "both"):
         with pytest.raises(UserError, match="were timed on ssh://x, not on this machine"):
-            study_reference(tmp_path / new, runtime="onnxruntime", threads=2)
+            study_reference(tmp_path / new, print, runtime="onnxruntime", threads=2)
 
 
 def test_a_fork_does_not_become_a_search_for_streams(
