@@ -347,17 +347,22 @@ def test_what_a_kill_kept_from_the_dashboard_is_shown_later(
 
 @dataclass(frozen=True)
 class Unlucky(ToyLadder):
-    """The worker dies on the middle rung, the first time or always."""
+    """The worker dies on the middle rung, or is killed from outside on the lowest: of three
+    candidates the first time, or always."""
 
     folder: Path = Path()
     always: bool = False
+    shot: bool = False
 
     def evaluate(
         self, architecture: Architecture, seed: int, deadline_s: float | None
     ) -> Evaluation:
         marker = self.folder / architecture.digest
-        if self.rung == 1 and (self.always or not marker.exists()):
+        first = not marker.exists() and len(list(self.folder.iterdir())) <= 3
+        if self.rung == (0 if self.shot else 1) and (self.always or first):
             marker.touch()
+            if self.shot:
+                os.kill(os.getpid(), signal.SIGKILL)
             os._exit(3)
         return super().evaluate(architecture, seed, deadline_s)
 
@@ -394,37 +399,19 @@ def test_each_climb_may_take_as_long_as_its_rung(tmp_path: Path) -> None:
     assert {*executor.times} == {(0, 10.0), (1, 11.0), (2, 12.0)}
 
 
-@dataclass(frozen=True)
-class Shot(ToyLadder):
-    """The worker is killed on the lowest rung: of three candidates the first time, or always."""
-
-    folder: Path = Path()
-    always: bool = False
-
-    def evaluate(
-        self, architecture: Architecture, seed: int, deadline_s: float | None
-    ) -> Evaluation:
-        marker = self.folder / architecture.digest
-        first = not marker.exists() and len(list(self.folder.iterdir())) <= 3
-        if self.rung == 0 and (self.always or first):
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().evaluate(architecture, seed, deadline_s)
-
-
 def test_a_birth_whose_worker_is_killed_from_outside_is_tried_again(
     tmp_path: Path, expected: object
 ) -> None:
     with LocalExecutor(2) as executor:
-        search(tmp_path / "study", evaluator=Shot(folder=tmp_path), executor=executor,
-               config=DETERMINISTIC)  # fmt: skip
+        evaluator = Unlucky(folder=tmp_path, shot=True)
+        search(tmp_path / "study", evaluator=evaluator, executor=executor, config=DETERMINISTIC)
     assert len(list(tmp_path.iterdir())) > 3
     assert history(tmp_path / "study") == expected
 
 
 def test_whose_worker_is_killed_every_time_has_failed(tmp_path: Path) -> None:
     with LocalExecutor(1) as executor:
-        evaluator = Shot(folder=tmp_path, always=True)
+        evaluator = Unlucky(folder=tmp_path, always=True, shot=True)
         search(tmp_path / "study", evaluator=evaluator, executor=executor, evaluations=1)
     trials = Study.read(tmp_path / "study").trials
     (trial,) = (one for one in trials if one.evaluation.status == "failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vidnas.core import Box, ClipSpec, Diagram, Edge, Modality, tensor_size
+from vidnas.core.text import counted
 from vidnas.families.assemblenet.architecture import AssembleNet, Block, StemKind
 
 _CLIPS: dict[Modality, str] = {"rgb": "RGB clip", "flow": "flow clip", "objects": "object maps"}
@@ -27,7 +28,7 @@ def draw(architecture: AssembleNet) -> Diagram:
     levels = sorted({block.level for block in architecture.blocks})
     modules = [architecture.repeats[level] for level in levels]
     titles = [
-        f"level {level + 1}\n{count} module{'s' if count > 1 else ''}"
+        f"level {level + 1}\n{counted(count, 'module')}"
         for level, count in zip(levels, modules, strict=True)
     ]
     head = Box(
