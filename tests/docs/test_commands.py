@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from pages import COMMANDS, FENCE, PAGES, ROOT, named
+from pages import COMMANDS, FENCE, PAGES, ROOT, named, shell_lines
 
 FOREIGN_FLAGS = {"--num-gpus", "--host"}  # of `ray start`, and of the agent of targets
 _FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
@@ -46,6 +46,13 @@ def _check(line: str) -> None:
 @pytest.mark.parametrize(("page", "line"), named())
 def test_a_named_command_exists(page: str, line: str) -> None:
     _check(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_search_has_an_end(page: Path) -> None:
+    """Also where it is run by another program, and tested elsewhere."""
+    searches = [line for line in shell_lines(page) if re.search(r"\bvidnas search\b", line)]
+    assert [one for one in searches if not re.search("--(budget|evaluations) ", one)] == []
 
 
 @pytest.mark.parametrize(
