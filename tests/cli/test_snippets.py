@@ -25,6 +25,7 @@ import vidnas
 from vidnas.cli.main import _run
 from vidnas.data.demo import write_clips
 from vidnas.families import create_network, find_architecture, official_variables
+from vidnas.families.family import REGISTERED
 from vidnas.workflows import reference, search_clips, search_job
 from vidnas.workflows.page import read_winner
 from vidnas.workflows.request import SearchRequest
@@ -103,7 +104,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, study: Path, clips: Path) ->
 @pytest.fixture(autouse=True)
 def on_stage(
     stage: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+) -> Iterator[None]:
     def begin(*_: object, **__: object) -> None:
         raise Begun
 
@@ -111,6 +112,8 @@ def on_stage(
     monkeypatch.setenv("VIDNAS_CACHE", str(tmp_path_factory.getbasetemp() / "docs-cache"))
     monkeypatch.setattr(search_job, "run_search", begin)
     monkeypatch.setattr(reference, "calibrate", CALIBRATE)
+    yield
+    REGISTERED.pop("mine", None)  # what snippets register
 
 
 def elsewhere(line: str) -> str | None:
@@ -201,11 +204,14 @@ def given(page: str) -> dict[str, Any]:
         write_bundle(Path("checkpoints/rgb1"), arrays)
         return {"clip": torch.zeros(1, 3, 8, 32, 32)}
     if page == "own-search.md":
-        from search_toys import ToyEvaluator, ToySpace
+        from search_toys import Toy, ToyEvaluator, ToyNetwork, ToySpace
 
-        from vidnas.evolution import LocalExecutor
-
-        return {"MySpace": ToySpace, "my_evaluator": ToyEvaluator(), "LocalExecutor": LocalExecutor}
+        return {
+            "MySpace": ToySpace,
+            "MyArchitecture": Toy,
+            "MyNetwork": ToyNetwork,
+            "my_evaluator": ToyEvaluator(),
+        }
     return {}
 
 
@@ -233,6 +239,16 @@ SNIPPETS = [
 def test_a_snippet_runs(page: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vidnas, "search_clips", found_before)
     code = blocks(page, "python")[number].replace("evaluations=200", "evaluations=3")
-    code = code.replace('folder="study"', 'folder="toys"').replace("workers=4", "workers=1")
+    run(code.replace('folder="study"', 'folder="toys"').replace("workers=4", "workers=1"), page)
+
+
+def run(code: str, page: Path) -> None:
     names = {"__name__": "__main__", "vidnas": vidnas, **given(page.name)}
-    exec(compile(code, f"{page.name}, snippet {number}", "exec"), names)
+    exec(compile(code, f"{page.name}, a snippet", "exec"), names)
+
+
+def test_a_family_of_ones_own_is_searched(stage: Path) -> None:
+    page = ROOT / "docs" / "own-search.md"
+    (code,) = (block for block in blocks(page, "python") if "space=" in block)
+    run(code, page)
+    search(["clips", "--family", "mine", "--budget", "30m"], stage)

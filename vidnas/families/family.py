@@ -59,8 +59,9 @@ class Family:
     """The variables of the original code by name, and where they go in a network; None where there
     is no original."""
     space: Callable[..., Space] | None = None
-    """`space(max_size_px=..., max_frames=..., modalities=("rgb",))`: the default space for such
-    clips; a `UserError` where its networks do not take these modalities.
+    """`space(*, max_size_px=128, max_frames=32, modalities=("rgb",), sampling=("dense",
+    "uniform"))`, all of which have a default: the default space for such clips, whose designs have
+    the first sampling; a `UserError` where its networks do not take these modalities.
 
     None for families that are not searched.
     """
