@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from vidnas.cli.main import _run
 from vidnas.data.demo import write_clips
 from vidnas.families import create_network, find_architecture, official_variables
 from vidnas.families.family import REGISTERED
+from vidnas.training.metrics import score_multi_label
 from vidnas.workflows import reference, search_clips, search_job
 from vidnas.workflows.page import read_winner
 from vidnas.workflows.request import SearchRequest
@@ -245,6 +247,23 @@ def test_a_snippet_runs(page: Path, number: int, monkeypatch: pytest.MonkeyPatch
 def run(code: str, page: Path) -> None:
     names = {"__name__": "__main__", "vidnas": vidnas, **given(page.name)}
     exec(compile(code, f"{page.name}, a snippet", "exec"), names)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/quick-start.md"])
+def test_a_search_from_python_may_be_of_several_labels(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = score_multi_label(torch.tensor([[0.9, 0.2], [0.3, 0.1]]), torch.eye(2))
+
+    def found_several(clips: str, **settings: Any) -> search_clips.SearchResult:
+        found = found_before(clips, **settings)
+        return replace(found, card=found.card.model_copy(update={"test": test}))
+
+    monkeypatch.setattr(vidnas, "search_clips", found_several)
+    page = ROOT / name
+    (code,) = (block for block in blocks(page, "python") if "search_clips(" in block)
+    run(code, page)
+    assert f"{test.map:.1%} mAP" in capsys.readouterr().out
 
 
 def test_a_family_of_ones_own_is_searched(stage: Path) -> None:
