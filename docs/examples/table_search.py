@@ -5,6 +5,7 @@ The table has one row a network: arch (digits, one an operation), accuracy, para
 
 import csv
 import sys
+from functools import partial
 from pathlib import Path
 
 import vidnas
@@ -40,17 +41,16 @@ class Rows(Space):
         return {"networks": len(self.table)}
 
 
+def look_up(table, architecture, seed, deadline_s):
+    row = table[architecture.arch]
+    cost = Cost(parameters=row["parameters"], macs=row["macs"])
+    return Evaluation(status="ok", fitness=row["accuracy"], cost=cost)
+
+
 def main(path, folder):
-    lines = Path(path).read_text().splitlines()
-    table = {row["arch"]: row for row in csv.DictReader(lines)}
-
-    def look_up(architecture, seed, deadline_s):
-        row = table[architecture.arch]
-        cost = Cost(parameters=row["parameters"], macs=row["macs"])
-        return Evaluation(status="ok", fitness=row["accuracy"], cost=cost)
-
-    limits = ["parameters=2M"]
-    study = vidnas.search(Rows(table), look_up, limits=limits, evaluations=100, folder=folder)
+    table = {row["arch"]: row for row in csv.DictReader(Path(path).read_text().splitlines())}
+    limits, evaluate = ["parameters=2M"], partial(look_up, table)
+    study = vidnas.search(Rows(table), evaluate, limits=limits, evaluations=100, folder=folder)
     best = study.fittest(1)[0]
     print(f"{best.architecture.arch}: {best.fitness}, {best.evaluation.cost.parameters} parameters")
 

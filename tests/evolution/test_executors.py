@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from vidnas.core import Evaluation, WorkerLost
+from vidnas.core import Evaluation, UserError, WorkerLost
 from vidnas.evolution.executors import InlineExecutor, LocalExecutor, StoppingExecutor
 from vidnas.testing import ExecutorContract, WorkerContract
 
@@ -136,7 +136,9 @@ def test_killed_at_any_moment_workers_leave_no_future_open():
 def test_what_cannot_be_pickled_costs_its_own_future_only():
     with LocalExecutor(workers=1) as executor:
         before = executor.submit(os.getpid).result(60)
-        assert executor.submit(double, threading.Lock()).exception(60) is not None
+        error = executor.submit(double, threading.Lock()).exception(60)
+        assert isinstance(error, UserError)
+        assert "cannot be sent to a worker process (cannot pickle" in str(error)
         assert executor.submit(threading.Lock).exception(60) is not None
         assert executor.submit(os.getpid).result(60) == before
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -81,6 +82,34 @@ def test_workers_run_it(tmp_path: Path) -> None:
             ToySpace(), width, evaluations=12, folder=tmp_path / "study", executor=executor
         )
     assert len(study.trials) == 12
+
+
+def test_what_cannot_be_sent_to_a_worker_is_no_fault_of_a_candidate(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    with LocalExecutor(workers=1) as executor:
+        with pytest.raises(UserError, match=r"cannot be sent .*lambda.*top level of a module"):
+            vidnas.search(
+                ToySpace(), lambda *_: None, evaluations=3, folder=folder, executor=executor
+            )
+        assert Study.read(folder).trials == []
+        study = vidnas.search(ToySpace(), width, evaluations=3, folder=folder, executor=executor)
+    assert [trial.evaluation.status for trial in study.trials] == ["ok"] * 3
+
+
+def test_workers_run_the_example_of_the_docs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
+    table = {f"{i:08b}": {"accuracy": i, "parameters": 1, "macs": 1} for i in range(256)}
+    with LocalExecutor(workers=1) as executor:
+        study = vidnas.search(
+            example.Rows(table),
+            partial(example.look_up, table),
+            evaluations=3,
+            folder=tmp_path / "study",
+            executor=executor,
+        )
+    assert [trial.evaluation.status for trial in study.trials] == ["ok"] * 3
 
 
 def test_limits_hold_for_networks_and_for_costs_of_the_evaluator(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -195,13 +196,14 @@ class _Worker:
 
         Raises:
             WorkerLost: the process died, ran out of time or was stopped.
-            UserError: no process can be started.
+            UserError: the call cannot be pickled, or no process can be started.
         """
+        packed = _packed(function, args)
         process = self._process
         if process is None or connection.wait([process.sentinel], 0):  # it died after its last call
             process = self._start()
         try:
-            self._pipe.send((function, args))
+            self._pipe.send_bytes(packed)
             self._receive(process, None)  # it begins: its start, and importing torch, do not count
             result, error = self._receive(process, timeout_s)
         except TimeoutError:
@@ -241,6 +243,22 @@ class _Worker:
             return "the worker was stopped"
         how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
         return f"the worker died with {how}"
+
+
+def _packed(function: Callable[..., Any], args: tuple[Any, ...]) -> memoryview:
+    """Pickle a call.
+
+    Raises:
+        UserError: it cannot be pickled.
+    """
+    try:
+        return ForkingPickler.dumps((function, args))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"A call cannot be sent to a worker process ({error}); define its functions and "
+            "classes at the top level of a module, and give them nothing that is open, such as a "
+            "file or a lock."
+        ) from error
 
 
 @contextmanager
