@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,12 @@ def complain(vidnas: Vidnas, *arguments: object, **settings: int) -> str:
     *_, last = [line for line in done.stderr.splitlines() if line]
     assert "Error:" in last
     return last
+
+
+def test_windows_is_refused(vidnas: Vidnas, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_module("vidnas.cli.console")  # for rich, the platform is that of its import
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert "on Windows, run it in WSL" in complain(vidnas, "data", "check", ".")
 
 
 def no_clips(clips: Path, folder: Path) -> Path:

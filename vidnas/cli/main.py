@@ -39,6 +39,7 @@ _WITH_SUBCOMMANDS = ("data", "study")
 
 _ERROR = ("Error: ", "bold red")
 _NOWHERE = "The working directory no longer exists; change to a folder that does."
+_WINDOWS = "vidnas runs on Linux and macOS; on Windows, run it in WSL (wsl --install)."
 _FULL = "the disk is full or your quota used up; free some space and run the same command again"
 _OS_CURES = {
     errno.ENOSPC: _FULL,
@@ -85,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in COMMANDS:  # the help on all of them is quick without pydantic
+        if sys.platform == "win32":  # it has none of the locks and signals that are used everywhere
+            return _end(2, _ERROR, _WINDOWS)
         from vidnas.core.process import available_cores, prepare_process
 
         try:
