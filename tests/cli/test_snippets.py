@@ -180,7 +180,7 @@ def test_extras_that_are_installed_exist() -> None:
     named_extras = {
         extra
         for page in PAGES
-        for extra in re.findall(r"\bvidnas\[(\w+)\]", page.read_text(encoding="utf-8"))
+        for extra in re.findall(r"(?:\bvidnas|'\.)\[(\w+)\]", page.read_text(encoding="utf-8"))
     }
     assert named_extras <= set(re.findall(r"^(\w+) = ", extras, flags=re.MULTILINE))
 

@@ -55,6 +55,23 @@ def test_a_search_has_an_end(page: Path) -> None:
     assert [one for one in searches if not re.search("--(budget|evaluations) ", one)] == []
 
 
+def test_the_documentation_says_how_to_install_as_the_readme_does() -> None:
+    readme, quick_start = (shell_lines(ROOT / name) for name in ("README.md", "docs/quick-start.md"))
+    installing = [line for line in readme if line.startswith("pip install")]
+    assert installing and set(installing) <= set(quick_start)
+
+
+def test_extras_are_quoted() -> None:
+    """Because zsh, the shell of macOS, takes brackets for a pattern."""
+    texts = [*PAGES, *(ROOT / "vidnas").rglob("*.py")]
+    bare = re.compile(r"(?<!['\"])\bvidnas\[.*?\]")
+    assert [
+        f"{path.name}: {found}"
+        for path in texts
+        for found in bare.findall(path.read_text(encoding="utf-8"))
+    ] == []
+
+
 @pytest.mark.parametrize(
     "line", ["vidnas serch clips/", "vidnas data chek clips/", "vidnas search clips/ --limits a"]
 )

@@ -92,7 +92,7 @@ def test_a_missing_driver_is_named(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(tmp_path / "study")]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert "run pip install vidnas[mysql]" in done.stderr
+    assert "run pip install 'vidnas[mysql]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

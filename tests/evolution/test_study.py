@@ -200,7 +200,7 @@ def test_another_version(folder):
         assert len(study.trials) == len(OUTCOMES)
     config.write_text(config.read_text().replace(f"{minor}.99", "99.0.0") + "new: setting\n")
     with pytest.raises(
-        UserError, match=r"is of vidnas 99\.0\.0, .* pip install 'vidnas==99\.0\.0'"
+        UserError, match=r"is of vidnas 99\.0\.0, .* install vidnas 99\.0\.0 to resume it"
     ):
         Study.create_or_resume(folder, toy_config())
 

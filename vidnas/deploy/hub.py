@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise UserError(
         "The Hugging Face hub needs its client, which is not installed; run "
-        "`pip install vidnas[hub]`."
+        "pip install 'vidnas[hub]'."
     ) from error
 
 

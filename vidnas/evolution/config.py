@@ -116,8 +116,8 @@ def _require_readable(read: Any, path: Path) -> None:
     if version and _minor(str(version)) != _minor(VERSION):
         raise UserError(
             f"{path} is of vidnas {version}, this is {VERSION}, and their trials cannot "
-            f"be mixed; run pip install 'vidnas=={version}' to resume it, or start a new study in "
-            "another folder."
+            f"be mixed; install vidnas {version} to resume it, or start a new study in another "
+            "folder."
         )
 
 

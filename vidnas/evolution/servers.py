@@ -45,7 +45,7 @@ def given_server(text: str) -> sqlalchemy.URL:
     except (ImportError, ArgumentError) as error:
         raise UserError(
             f"{url.drivername} needs a driver that is not installed; run "
-            f"pip install vidnas[{backend}]."
+            f"pip install 'vidnas[{backend}]'."
         ) from error
     return url
 
