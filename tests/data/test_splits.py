@@ -53,6 +53,14 @@ def test_spans_of_a_file_stay_together() -> None:
     assert remarks == []
 
 
+def test_what_cannot_be_divided_asks_for_the_splits() -> None:
+    labels = [(i % 2,) for i in range(10)]
+    with pytest.raises(UserError, match=r"spans of one file .*; fill in the column split\.$"):
+        _assign(labels, files=[0] * 10)
+    with pytest.raises(UserError, match=r"clips of one group .*, or leave out the column group\.$"):
+        _assign(labels, groups=["anna"] * 10)
+
+
 def test_a_span_without_a_group_joins_the_group_of_its_file() -> None:
     files = [i // 2 for i in range(60)]
     groups = [f"g{i // 4}" if i % 2 else None for i in range(60)]

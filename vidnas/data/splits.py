@@ -116,9 +116,11 @@ def assign_splits(
             [labels[i] for i in pool], [together[i] for i in pool], len(classes), fraction, rng
         )
         if not drawn.any():
+            other_cure = ", or leave out the column group" if any(groups) else ""
             raise UserError(
-                f"{source}: no {split} split can be drawn, because every group holds the only "
-                "clips of a class; fill in the column split, or leave out the column group."
+                f"{source}: no {split} split can be drawn, because spans of one file and clips of "
+                "one group stay together, and each of these holds the only clips of a class; fill "
+                f"in the column split{other_cure}."
             )
         splits[np.asarray(pool)[drawn]] = split
     assigned: list[Split] = [SPLIT_WORDS[str(split)] for split in splits]
