@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from vidnas.cli.console import Json, say, show, show_json, show_table
 from vidnas.cli.labelled_request import LabelledRequest
@@ -14,6 +14,7 @@ from vidnas.cli.live import Display
 from vidnas.core.clip import Squares
 from vidnas.core.quantities import format_number, format_percent
 from vidnas.core.text import counted
+from vidnas.workflows.options import ClipsPerVideo
 
 if TYPE_CHECKING:
     from vidnas.workflows.calibrate import CalibratedResult
@@ -28,6 +29,14 @@ class CalibrateRequest(LabelledRequest):
 
     out: Path | None = None
     """Folder to write the new model to; MODEL/calibrated by default."""
+    clips_per_video: Annotated[
+        ClipsPerVideo | None,
+        Field(
+            description="Evenly spaced clips per video; their scores are averaged, or the highest "
+            "taken where a video may show several classes, and the new model does the same; by "
+            "default as many as before."
+        ),
+    ] = None
     squares: Annotated[Squares | None, BeforeValidator(_read_number)] = None
     """Squares of each clip that the model looks at: the centre, or that and both ends of the longer
     side; by default as many as before."""

@@ -67,8 +67,7 @@ def evaluate_model(
         format: of the clips; None to recognise it.
         video_folder: where the videos are that annotations name; None to look beside them.
         split: which clips, see `open_unseen`.
-        clips_per_video: evenly spaced clips per video, averaged; None for as many as the model
-            looks at.
+        clips_per_video: evenly spaced clips per video; None for as many as the model looks at.
         device: "cpu", "cuda", "cuda:1".
 
     Raises:

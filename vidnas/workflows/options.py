@@ -189,14 +189,15 @@ ClipsPerVideo = Annotated[
     Field(
         ge=1,
         le=bounds.CLIPS_PER_VIDEO,
-        description="Evenly spaced clips per video, over which a test averages and the model does.",
+        description="Evenly spaced clips per video; their scores are averaged, or the highest "
+        "taken where a video may show several classes, and the model does the same.",
     ),
 ]
 OwnClipsPerVideo = Annotated[
     ClipsPerVideo | None,
     Field(
-        description="Evenly spaced clips per video, over which a test averages; by default as many "
-        "as the model looks at."
+        description="Evenly spaced clips per video; their scores are averaged, or the highest "
+        "taken where a video may show several classes; by default as many as the model looks at."
     ),
 ]
 Storage = Annotated[
@@ -236,7 +237,8 @@ CacheSize = Annotated[
     Parameter(metavar="SIZE"),
     Field(
         description="Space for all clip caches together, such as 200GB: the least recently used "
-        "ones make room; by default VIDNAS_CACHE_SIZE, or four fifths of what is free or theirs."
+        "ones make room; by default VIDNAS_CACHE_SIZE, or four fifths of the free space and what the "
+        "caches already take."
     ),
 ]
 
