@@ -69,7 +69,11 @@ def test_own_clips_without_splits(model: Path, clips: Path, table: Callable[...,
     assert found["left_out"] == {"trained": 21, "validated": 9}
     assert "30 of 42 videos are left out" in done.stderr
     assert "trained on 21 and chosen by 9" in done.stderr
-    assert read_json(call("eval", model, plain, "--split", "val", "--json"))["clips"] == 9
+    assert "too high" not in done.stderr
+    done = call("eval", model, plain, "--split", "val", "--json")
+    assert read_json(done)["clips"] == 9
+    assert "9 of 9 videos chose the model" in done.stderr
+    assert "too high" not in call("calibrate", model, plain).stderr
     assert "trained on 21" in complaint(call("eval", model, plain, "--split", "train"))
 
 

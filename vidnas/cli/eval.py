@@ -22,11 +22,12 @@ def command(request: EvalRequest, *, json: Json = False) -> None:
     """Measure a model on labelled clips: accuracies and the confusion matrix.
 
     Clips of some of its classes will do. Those that the model was trained on or chosen by
-    are recognised by their content, left out and counted.
+    are recognised by their content, left out and counted; only --split val asks for those
+    that chose it, on which its accuracy is too high.
 
     For example:
 
-        vidnas eval study clips/ --split val
+        vidnas eval study new-clips/
     """
     from vidnas.workflows.evaluate import evaluate_model
 
