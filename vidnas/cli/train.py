@@ -13,7 +13,7 @@ def command(request: TrainRequest, *, json: Json = False) -> None:
     """Train an architecture from scratch, test it on unseen clips and save it as a model.
 
     The same command resumes a training run that was stopped; Ctrl-C loses at most
-    an epoch.
+    a minute.
 
     For example:
 

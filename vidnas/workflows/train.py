@@ -59,7 +59,7 @@ def train_clips(
 ) -> TrainResult:
     """Train an architecture in full, test it on unseen clips and save it: what `vidnas train` does.
 
-    The same call resumes a training run that was stopped, and loses at most an epoch.
+    The same call resumes a training run that was stopped, and loses at most a minute.
 
     Args:
         clips: a folder of class folders, a CSV, or the annotations of a published data set.
