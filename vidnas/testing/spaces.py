@@ -38,10 +38,10 @@ class SpaceContract:
         assert space.designs() == designs
 
     def test_designs_that_follow_stay_in_the_space(self, space: Space) -> None:
-        fittest = space.random(np.random.default_rng(0))
+        better = space.random(np.random.default_rng(0))
         for design in space.designs():
             assert space.follow(design, design) == design
-            assert space.contains(space.follow(design, fittest))
+            assert space.contains(space.follow(design, better))
 
     def test_smaller_designs_stay_in_the_space_and_come_to_an_end(self, space: Space) -> None:
         for design in space.designs():

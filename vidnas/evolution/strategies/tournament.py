@@ -11,7 +11,8 @@ from vidnas.evolution.strategies.evolution import Evolution
 
 @dataclass
 class TournamentEvolution(Evolution):
-    """Evolution towards the greatest fitness; who climbed higher counts as fitter.
+    """Evolution towards the greatest fitness, whatever the rung; of equals, the one that was
+    trained less.
 
     The worst member leaves (as in the searches for EvaNet, AssembleNet and Tiny Video Networks), of
     equals the oldest; or the oldest, however fit (regularized evolution, Real et al. 2019, arXiv
