@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from search_toys import toy_config
+from search_toys import ToyEvaluator, ToySpace, toy_config
 
+import vidnas
 from vidnas.core import UserError
 from vidnas.evolution.servers import VARIABLE, found_server, given_server, remember_server
 from vidnas.evolution.study import Study
@@ -91,6 +92,19 @@ def test_looking_at_a_strangers_study_calls_nobody(tmp_path, listening, name):
     assert calls == []
     with pytest.raises(UserError, match="check that the server is running"):
         Study.read(folder, f"postgresql://me@127.0.0.1:{port}/db")  # the user says so
+    assert calls
+
+
+def test_a_search_from_python_may_keep_its_trials_on_a_server(tmp_path, listening):
+    port, calls = listening
+    with pytest.raises(UserError, match="check that the server is running"):
+        vidnas.search(
+            ToySpace(),
+            ToyEvaluator(),
+            evaluations=1,
+            folder=tmp_path / "study",
+            storage=f"postgresql://me@127.0.0.1:{port}/db",
+        )
     assert calls
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from postgres_server import PostgresServer, find_binaries, postgres_server
-from search_toys import Toy, toy_config
+from search_toys import Toy, ToyEvaluator, ToySpace, toy_config
 
+import vidnas
 from vidnas.core import Evaluation, UserError
 from vidnas.evolution.merging import fork_study
 from vidnas.evolution.study import Study
@@ -115,6 +116,16 @@ def server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
+
+
+@pytest.mark.usefixtures("password")
+def test_a_search_from_python_is_kept_there_and_goes_on(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    asked = {"folder": tmp_path / "study", "storage": server.url}
+    vidnas.search(ToySpace(), ToyEvaluator(), evaluations=2, **asked)
+    assert not (tmp_path / "study" / "study.db").exists()
+    assert len(vidnas.search(ToySpace(), ToyEvaluator(), evaluations=3, **asked).trials) == 3
 
 
 @pytest.mark.usefixtures("password")

@@ -16,8 +16,11 @@ from search_toys import CLASSES, Toy, ToyEvaluator, ToySpace
 import vidnas
 from vidnas.core import Cost, Evaluation, UserError
 from vidnas.evolution import LocalExecutor, Study
+from vidnas.evolution.merging import fork_study
 from vidnas.families import Architecture, Family, create_network, diagram_of
 from vidnas.testing import EvaluatorContract, NetworkSpaceContract, SpaceContract
+from vidnas.workflows import studies
+from vidnas.workflows.listener import Listener
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT.parent / "shared" / "data" / "nasbench" / "nasbench_macro_cifar10.csv.gz"
@@ -145,6 +148,17 @@ def test_what_differs_is_refused(tmp_path: Path) -> None:
         vidnas.search(ToySpace(), width, evaluations=3, limits=["macs=1k"], folder=folder)
     with pytest.raises(UserError, match="no end"):
         vidnas.search(ToySpace(), width, folder=tmp_path / "other")
+
+
+def test_its_study_is_forked_and_merged_in_python(tmp_path: Path) -> None:
+    source = vidnas.search(ToySpace(), width, evaluations=3, folder=tmp_path / "study")
+    for make in (
+        lambda: studies.fork(source.folder, tmp_path / "new", Listener()),
+        lambda: studies.merge([source.folder, source.folder], tmp_path / "new", Listener()),
+    ):
+        with pytest.raises(UserError, match="use fork_study or merge_studies"):
+            make()
+    assert fork_study(source, tmp_path / "new") == 3
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -34,6 +34,7 @@ def search(
     evaluations: int | None = None,
     budget_s: float | None = None,
     folder: Path | str = "study",
+    storage: str | None = None,
     executor: Executor | None = None,
     deadline_s: float | None = None,
     classes: Sequence[str] = (),
@@ -54,6 +55,8 @@ def search(
         evaluations: number of evaluated candidates to end at.
         budget_s: search time to end at; give one of the two, or both.
         folder: of the study; one that exists must be of the same search, and is resumed.
+        storage: URL of a PostgreSQL or MySQL database to keep the trials in; if unset, where they
+            are, and for a new study `study.db` in its folder.
         executor: where evaluations run, shut down by the caller; by default this process, one after
             the other.
         deadline_s: seconds that an evaluation may take, handed to the evaluator.
@@ -102,6 +105,7 @@ def search(
         seed=seed,
         deterministic=deterministic,
         designs=designs,
+        storage=storage,
     )
     with study:
         run_search(

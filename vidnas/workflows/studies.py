@@ -47,7 +47,8 @@ def fork(
     Raises:
         UserError: the study cannot be read, or the new one cannot be made.
     """
-    source, previous = Study.read(study), SearchRequest.read(study)
+    source = Study.read(study)
+    previous = _asked(source)
     reference = read_record(Reference, study / REFERENCE_FILE)
     asked: dict[str, object] = {"out": study}
     config: dict[str, object] = {}
@@ -112,14 +113,29 @@ def merge(studies: Sequence[Path], out: Path, listener: Listener) -> int:
     Raises:
         UserError: the studies cannot be read or do not belong together.
     """
-    request = SearchRequest.read(studies[0])
+    sources = [Study.read(one) for one in studies]
+    request = _asked(sources[0])
     reference = read_record(Reference, studies[0] / REFERENCE_FILE)
     for other in studies[1:]:
         _require_same_clips(other, studies[0])
     progress = partial(listener.progress, "Copying trials")
-    count = merge_studies([Study.read(one) for one in studies], out, on_progress=progress)
+    count = merge_studies(sources, out, on_progress=progress)
     _write_records(out, request, reference)
     return count
+
+
+def _asked(study: Study) -> SearchRequest:
+    """Return what a study was last asked for.
+
+    Raises:
+        UserError: it is of no clips, so that no command goes on with it.
+    """
+    if not study.config.data_fingerprint:
+        raise UserError(
+            f"{study.folder} was made by vidnas.search, and no command goes on with a study that "
+            "is of no clips; use fork_study or merge_studies of vidnas.evolution.merging in Python."
+        )
+    return SearchRequest.read(study.folder)
 
 
 def _require_same_clips(one: Path, other: Path) -> None:
