@@ -47,7 +47,7 @@ def facts_of(status: StudyStatus) -> dict[str, str | list[str]]:
     last = f"; the last trial {format_duration(since_s)} ago" if since_s is not None else ""
     left = ""
     if status.remaining_s:
-        left = f", about {format_duration(status.remaining_s)} left"
+        left = f"; about {format_duration(status.remaining_s)} until the answer"
     facts: dict[str, str | list[str]] = {
         "State": ("a search is running" if status.searching else "no search is running") + last,
         "Asked": _asked(status),
