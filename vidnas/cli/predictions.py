@@ -36,8 +36,8 @@ class PredictRequest(Request):
     threshold: Annotated[float, Field(ge=0, le=1)] = THRESHOLD
     """Least score of a class that is shown, where a video may show several, and of an event."""
     smoothing_s: SecondsFromZero = SMOOTHING_S
-    """Time over which scores are averaged, of videos longer than half a minute and of streams; 0
-    leaves them as they are."""
+    """Time over which scores are averaged, of videos that have a timeline, as all have with --out,
+    and of streams; 0 leaves them as they are."""
     out: Path | None = None
     """Folder for the scores of every file along its time: NAME.csv, NAME.json, and the events in it
     as subtitles, NAME.srt."""

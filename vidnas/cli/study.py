@@ -80,10 +80,10 @@ def fork(request: ForkRequest) -> None:
 
 @app.command
 def merge(request: MergeRequest) -> None:
-    """Put the trials of several studies of the same space, clips, training and seed into a new one.
+    """Put the trials of several studies of the same space, clips and training into a new one.
 
-    Limits and strategy are those of the first. An architecture that several have
-    tried is kept once.
+    Limits, strategy and seed are those of the first. Where no splits are given, the seed
+    draws them, and has to be the same. An architecture that several have tried is kept once.
 
     For example:
 

@@ -145,8 +145,8 @@ Format = Annotated[
 VideoFolder = Annotated[
     Path | None,
     Field(
-        description="Folder of the videos that annotations name; by default where they usually "
-        "are beside them."
+        description="Folder of the videos that annotations name; by default they are looked for "
+        "beside the annotations."
     ),
 ]
 Model = Annotated[Path, Field(description="Folder of a model or of a study.")]
@@ -237,8 +237,8 @@ CacheSize = Annotated[
     Parameter(metavar="SIZE"),
     Field(
         description="Space for all clip caches together, such as 200GB: the least recently used "
-        "ones make room; by default VIDNAS_CACHE_SIZE, or four fifths of the free space and what the "
-        "caches already take."
+        "ones make room; by default VIDNAS_CACHE_SIZE, or four fifths of the free space and what "
+        "the caches already take."
     ),
 ]
 

@@ -107,7 +107,8 @@ class SearchRequest(RecordedRequest):
     """Length of the first rung in epochs, however fast the machine is; with --candidate-time,
     whichever is reached first ends it."""
     inherit: Annotated[bool | None, TRAINING] = None
-    """Start children from what their parents learned; yes by default, but for --deterministic."""
+    """Start children from what their parents learned; on by default, except with
+    --deterministic."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time to finish the best, side by side; derived from the budget by default."""
     class_weights: Annotated[ClassWeights, TRAINING] = "auto"
