@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,9 +16,11 @@ from av.container import InputContainer
 from vidnas.core import UserError
 from vidnas.data.reading.bounds import check_size
 from vidnas.data.reading.errors import VideoError
-from vidnas.data.reading.opening import DECODING, open_video
+from vidnas.data.reading.opening import DECODING, open_video, video_stream
 
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+_TIMEOUTS_S = (TIMEOUT_S, TIMEOUT_S)
+"""To open, and for each read."""
 _RTP = "rtp,rtcp,udp,tcp,tls,rtsp,rtsps"
 _WEB = "http,https,tcp,tls,crypto"
 _PROTOCOLS = {
@@ -37,7 +39,7 @@ _OWN_PACE = ("http", "https", "file")
 """What may arrive faster than it plays."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://.", re.IGNORECASE | re.DOTALL)
 _CAMERA = re.compile(r"[0-9]{1,2}|/dev/video[0-9]+")
-_CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none")}
+_MACOS_RATES_FPS = (30, 60, 15)
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,7 @@ def open_live(source: LiveSource) -> Iterator[tuple[InputContainer, av.VideoStre
                 yield opened
             return
         with _open(source) as container:
-            if not container.streams.video:
-                raise UserError(f"{source} sends no video; check the address.")
-            stream = container.streams.video[0]
+            stream = video_stream(Path(), container)
             check_size(Path(), stream.width, stream.height)
             stream.thread_type = "SLICE"
             stream.codec_context.thread_count = 1
@@ -109,17 +109,8 @@ def open_live(source: LiveSource) -> Iterator[tuple[InputContainer, av.VideoStre
 
 
 def _open(source: LiveSource) -> InputContainer:
-    timeouts_s = (_TIMEOUT_S, _TIMEOUT_S)
     if not source.scheme:
-        system = "linux" if sys.platform.startswith("linux") else sys.platform
-        if system not in _CAMERAS:
-            raise UserError(
-                f"{source} cannot be opened: cameras are read on Linux and macOS; give the address "
-                "of a stream, such as rtsp://host/path."
-            )
-        form, device = _CAMERAS[system]
-        name = device.format(source.address) if source.address.isdigit() else source.address
-        return av.open(name, format=form, timeout=timeouts_s)
+        return _open_camera(source)
     if source.scheme not in _PROTOCOLS:
         raise UserError(
             f"{source} cannot be opened: {source.scheme} is none of {', '.join(_PROTOCOLS)} and "
@@ -129,7 +120,28 @@ def _open(source: LiveSource) -> InputContainer:
     if source.scheme.startswith("rtsp"):
         # Frames over UDP are lost one by one and leave broken pictures.
         options["rtsp_flags"] = "prefer_tcp"
-    return av.open(source.address, options=options, timeout=timeouts_s, metadata_errors="ignore")
+    return av.open(source.address, options=options, timeout=_TIMEOUTS_S, metadata_errors="ignore")
+
+
+def _open_camera(source: LiveSource) -> InputContainer:
+    system = sys.platform
+    if system.startswith("linux"):
+        name = f"/dev/video{source.address}" if source.address.isdigit() else source.address
+        return av.open(name, format="v4l2", timeout=_TIMEOUTS_S)
+    if system != "darwin":
+        raise UserError(
+            f"{source} cannot be opened: cameras are read on Linux and macOS; give the address "
+            "of a stream, such as rtsp://host/path."
+        )
+    if not source.address.isdigit():
+        raise UserError(f"{source} cannot be opened: cameras of macOS are numbers; try 0.")
+    name = f"{source.address}:none"
+    # It takes only the highest rate of a camera, and asks for 29.97 where nobody names one.
+    for rate_fps in _MACOS_RATES_FPS:
+        with suppress(OSError):
+            options = {"framerate": str(rate_fps)}
+            return av.open(name, format="avfoundation", options=options, timeout=_TIMEOUTS_S)
+    return av.open(name, format="avfoundation", timeout=_TIMEOUTS_S)
 
 
 def _file_of(source: LiveSource) -> Path:
@@ -138,7 +150,7 @@ def _file_of(source: LiveSource) -> Path:
 
 def _sentence(source: LiveSource, error: av.FFmpegError) -> str:
     if isinstance(error, av.error.ExitError):
-        reason = f"no answer for {_TIMEOUT_S:.0f} s"
+        reason = f"no answer for {TIMEOUT_S:.0f} s"
     else:
         reason = error.strerror or str(error)
     what = "is it plugged in, and may you read it?" if not source.scheme else "is it there?"

@@ -45,7 +45,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
             io_open=_refuse,
         ) as container,
     ):
-        stream = _video_stream(path, container)
+        stream = video_stream(path, container)
         check_size(path, stream.width, stream.height)
         # Frame threads can deadlock with FFmpeg's log callback; workers have one core each.
         stream.thread_type = "SLICE"
@@ -82,11 +82,16 @@ def _open_file(path: Path) -> BinaryIO:
     return file
 
 
-def _video_stream(path: Path, container: InputContainer) -> av.VideoStream:
+def video_stream(path: Path, container: InputContainer) -> av.VideoStream:
+    """Return the video stream of what was opened; cover art is none.
+
+    Raises:
+        VideoError: there is none that FFmpeg can decode.
+    """
     pictures = av.stream.Disposition.attached_pic
     found = [stream for stream in container.streams.video if not stream.disposition & pictures]
     if not found:
-        raise VideoError(path, "the file has no video stream")
+        raise VideoError(path, "has no video stream")
     if found[0].codec_context is None:
         raise VideoError(path, "its codec is unknown")
     return found[0]
