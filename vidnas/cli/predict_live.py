@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vidnas.deploy.live import Answer
 
 _AGES_KEPT = 100_000
-"""The ages of so many answers are remembered: of half a day at two a second."""
+"""The ages of so many answers are remembered: of half a day at two a second, of an
+hour at 25."""
 
 
 def predict_live(request: PredictRequest, source: LiveSource, *, json: bool) -> None:
@@ -53,11 +54,13 @@ class _Told:
     def __init__(self, json: bool) -> None:
         self._json = json
         self._ages_ms: deque[float] = deque(maxlen=_AGES_KEPT)
+        self._answers = 0
         self._last: Answer | None = None
 
     def answer(self, answer: Answer, scores: dict[str, float]) -> None:
         """Print an answer: the classes, how old it is and what was dropped."""
         self._last = answer
+        self._answers += 1
         self._ages_ms.append(answer.age_ms)
         if self._json:
             record = {
@@ -85,7 +88,8 @@ class _Told:
         if self._last is None:
             return
         half, most = np.percentile(self._ages_ms, (50, 95))
+        some = f", both of the last {_AGES_KEPT:,}" if self._answers > _AGES_KEPT else ""
         say(
-            f"{counted(len(self._ages_ms), 'answer')}, {half:.0f} ms old (p95 {most:.0f} ms); "
+            f"{counted(self._answers, 'answer')}, {half:.0f} ms old (p95 {most:.0f} ms{some}); "
             f"{self._last.dropped} of {self._last.frames} frames dropped."
         )
