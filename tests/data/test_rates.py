@@ -136,7 +136,8 @@ def test_the_length_of_a_long_video_is_estimated_from_its_beginning(tmp_path: Pa
         ([0, 0.045, 0.054, 0.112], [0, 1, 2, 3]),  # none is lost because it comes early or late
         ([0, 2 / 30, 4 / 30, 5 / 30], [0, 2, 4, 5]),  # in the dark, and light again
         ([0, 1 / 30, 10.0], [0, 1, 300]),  # packets were lost
-        ([0, 1 / 60, 2 / 60, 3 / 60], [0, 1, 2, 3]),  # faster than it says
+        ([0, 1 / 60, 2 / 60, 3 / 60], [0, 1, 2, 3]),  # faster than it says, for a moment
+        ([0, 1, 1, 1, 1.1], [0, 30, 31, 32, 33]),  # held up, and all at once
     ],
 )
 def test_a_camera_that_is_slow_shows_its_frames_for_longer(
@@ -147,8 +148,27 @@ def test_a_camera_that_is_slow_shows_its_frames_for_longer(
     assert not found.replaced
 
 
-def test_frames_are_counted_where_nothing_says_when_they_came() -> None:
-    for found in (ArrivalPoints(None, 30, counted=False), ArrivalPoints(30, 30, counted=True)):
+def test_a_camera_that_is_faster_than_it_says_is_seen_at_the_speed_of_life() -> None:
+    found = ArrivalPoints(25, 25, counted=False)
+    points = [found.of(number / 60) for number in range(600)]
+    shown = [(number, point) for number, point in enumerate(points) if point is not None]
+    assert all(25 * number / 60 - 1 <= point <= 25 * number / 60 + 6 for number, point in shown)
+    assert [point for _, point in shown] == [*range(len(shown))]  # none left out, none twice
+
+
+@pytest.mark.parametrize("rate_fps", [25, 24, 30, 12.5])
+def test_what_a_camera_without_stamps_says_of_its_rate_means_nothing(rate_fps: float) -> None:
+    """FFmpeg says 25 of all of them; this one sends ten a second."""
+    found = ArrivalPoints(rate_fps, 25, counted=True)
+    points = [found.of(number / 10) for number in range(100)]
+    expected = [number * rate_fps / 10 for number in range(100)]
+    assert points == pytest.approx(expected, abs=0.51)
+    assert not found.replaced
+
+
+def test_frames_are_counted_where_no_rate_is_asked_for() -> None:
+    for counted in (False, True):
+        found = ArrivalPoints(None, 30, counted=counted)
         assert [found.of(time_s) for time_s in (0, 0.5, 0.6)] == [0, 1, 2]
     other = ArrivalPoints(15, 30, counted=False)
     assert other.replaced

@@ -227,7 +227,8 @@ def test_a_causal_network_catches_up_or_begins_anew(causal: Model, video: Path) 
 def recent(frames: np.ndarray, number: int, keep: int) -> Recent:
     """What a stream of these frames has kept after so many."""
     kept = [(frame, None) for frame in frames[max(0, number - keep) : number]]
-    return Recent(kept, number, 0.0, 0.0, 0)
+    pictures = [*range(number - len(kept) + 1, number + 1)]
+    return Recent(kept, pictures, number, number, 0.0, 0.0, 0)
 
 
 def test_a_causal_network_watches_a_stream(causal: Model, video: Path) -> None:

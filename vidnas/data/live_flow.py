@@ -18,6 +18,8 @@ class Arrival:
     picture: Frames
     point: int
     """The point of the grid at which it is shown; another picture may come for the same one."""
+    number: int
+    """Which picture of the stream it is, from 1 on."""
     time_s: float
     """Its time in the stream."""
     seen_s: float

@@ -20,7 +20,7 @@ from vidnas.data.live_flow import Arrival, LiveFlow
 from vidnas.data.reading.bounds import HOLD_MAX_S
 from vidnas.data.reading.errors import VideoError
 from vidnas.data.reading.grid import ArrivalPoints
-from vidnas.data.reading.live import LiveSource, open_live
+from vidnas.data.reading.live import TIMEOUT_S, LiveSource, open_live
 from vidnas.data.reading.opening import Packet
 from vidnas.data.reading.pictures import Converter
 from vidnas.data.reading.rates import unproven_rate
@@ -28,6 +28,7 @@ from vidnas.data.reading.rates import unproven_rate
 _LATE_S = 1.0
 """What is later than this is not decoded: so much may wait on the way, and no more."""
 _FAILURES_MAX = 64
+_NOTHING_YET_S = 0.005
 _COUNTED_FORMATS = ("mpjpeg", "mjpeg")
 """Formats of cameras whose stamps only count frames, whenever these come."""
 
@@ -38,14 +39,19 @@ class Recent:
 
     frames: list[Shown]
     """The oldest first."""
+    pictures: list[int]
+    """Which picture of the stream each of them shows, from 1 on; of several that came for one point
+    of the grid, the first."""
     number: int
-    """How many frames have come so far."""
+    """How many frames have come so far, on the grid."""
+    came: int
+    """How many pictures of the stream have been decoded so far."""
     time_s: float
     """The time of the newest in the stream, which begins at 0."""
     seen_s: float
     """When the newest was there to be seen, by `time.monotonic`."""
     undecoded: int
-    """Frames that came too late to be decoded."""
+    """Pictures of the stream that came too late to be decoded."""
 
 
 class StreamClock:
@@ -101,8 +107,8 @@ class LiveFrames:
         """
         self._source, self._size_px, self._rate_fps = source, size_px, rate_fps
         self._flow_method = flow_method
-        self._recent: deque[Shown] = deque(maxlen=keep)
-        self._number = self._undecoded = 0
+        self._recent: deque[tuple[Shown, int]] = deque(maxlen=keep)
+        self._number = self._came = self._undecoded = 0
         self._point = -1
         self._time_s = self._seen_s = 0.0
         self._changed = Condition()
@@ -135,7 +141,13 @@ class LiveFrames:
                     raise self._error
                 return None
             return Recent(
-                list(self._recent), self._number, self._time_s, self._seen_s, self._undecoded
+                frames=[shown for shown, _ in self._recent],
+                pictures=[picture for _, picture in self._recent],
+                number=self._number,
+                came=self._came,
+                time_s=self._time_s,
+                seen_s=self._seen_s,
+                undecoded=self._undecoded,
             )
 
     def _run(self) -> None:
@@ -152,11 +164,17 @@ class LiveFrames:
     def _read(self, container: InputContainer, stream: av.VideoStream) -> None:
         own_fps = unproven_rate([float(r) for r in (stream.average_rate, stream.guessed_rate) if r])
         tick_s = float(stream.time_base or 0)
-        stamps = _Stamps(tick_s, counted=container.format.name in _COUNTED_FORMATS)
+        is_file = self._source.scheme == "file"
+        stamps = _Stamps(
+            tick_s,
+            counted=container.format.name in _COUNTED_FORMATS and not is_file,
+            step_s=1 / own_fps if is_file else None,
+        )
         points = ArrivalPoints(self._rate_fps, own_fps, counted=stamps.counted)
         to_array, method = Converter(self._size_px), self._flow_method
         flow = None if method is None else LiveFlow(method, replaced=points.replaced)
         paced = self._source.own_pace and not stamps.counted
+        came = 0
         for packet in self._in_time(container, stream, stamps, paced):
             for frame in _decoded(stream, packet):
                 time_s = stamps.time_of(frame)
@@ -167,8 +185,11 @@ class LiveFrames:
                     stamps.clock.saw(time_s, time.monotonic())
                 if self._stop.is_set():
                     return
+                came += 1
                 point, seen_s = points.of(time_s), stamps.clock.at(time_s)
-                new = Arrival(to_array(frame), point, time_s, seen_s)
+                if point is None:
+                    continue
+                new = Arrival(to_array(frame), point, came, time_s, seen_s)
                 for one in [new] if flow is None else flow.take(new, frame):
                     self._keep(one)
         for one in [] if flow is None else flow.rest():
@@ -208,20 +229,24 @@ class LiveFrames:
                 missed = new.point - self._point - 1  # what is shown there is the frame before
                 for _ in range(min(missed, self._recent.maxlen or 0)):
                     self._recent.append(self._recent[-1])
-                self._recent.append(shown)
+                self._recent.append((shown, new.number))
                 self._number += missed + 1
                 self._point = new.point
             else:
-                self._recent[-1] = shown
-            self._time_s, self._seen_s = new.time_s, new.seen_s
+                self._recent[-1] = shown, self._recent[-1][1]
+            self._came, self._time_s, self._seen_s = new.number, new.time_s, new.seen_s
             self._changed.notify_all()
 
 
 class _Stamps:
-    """The times of a stream, from 0 on, whatever its stamps begin with or jump to."""
+    """The times of a stream, from 0 on, whatever its stamps begin with or jump to.
 
-    def __init__(self, tick_s: float, *, counted: bool) -> None:
-        self._tick_s = tick_s
+    Where a picture has none, it is of the time at which it came, or in a file so much later than
+    the one before.
+    """
+
+    def __init__(self, tick_s: float, *, counted: bool, step_s: float | None) -> None:
+        self._tick_s, self._step_s = tick_s, step_s
         self.counted = counted or not tick_s
         self.clock = StreamClock()
         self._origin_s: float | None = None
@@ -231,6 +256,8 @@ class _Stamps:
         """Return the time of a packet that arrives now."""
         stamp = packet.dts if packet.pts is None else packet.pts
         own_s = now_s if self.counted or stamp is None else stamp * self._tick_s
+        if stamp is None and self._step_s is not None:
+            own_s = 0.0 if self._origin_s is None else self._origin_s + self._latest_s + self._step_s
         if self._origin_s is None:
             self._origin_s = own_s
             self.clock.saw(0.0, now_s)
@@ -261,15 +288,20 @@ class _Stamps:
 
 def _demuxed(container: InputContainer, stream: av.VideoStream) -> Iterator[Packet]:
     """Yield packets; what of a stream is damaged is left out, unless nothing else comes."""
-    failed = 0
+    failed, heard_s = 0, time.monotonic()
     while failed < _FAILURES_MAX:
         try:
             for packet in container.demux(stream):
                 if packet.size:  # an empty one would end the decoder's work
                     failed = 0
                     yield packet
+                    heard_s = time.monotonic()
         except av.error.InvalidDataError:
             failed += 1
+        except av.error.BlockingIOError:  # a camera of macOS, while it has no new picture
+            if time.monotonic() - heard_s > TIMEOUT_S:
+                raise
+            time.sleep(_NOTHING_YET_S)
         else:
             return
     raise VideoError(Path(), "sends damaged data only")

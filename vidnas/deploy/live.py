@@ -70,7 +70,7 @@ def _answer(recent: Recent, scores: Scores, unseen: int) -> Answer:
     return Answer(
         time_s=recent.time_s,
         age_ms=max(0.0, time.monotonic() - recent.seen_s) * 1000,
-        frames=recent.number + recent.undecoded,
+        frames=recent.came + recent.undecoded,
         dropped=unseen + recent.undecoded,
         scores=scores,
     )

@@ -27,7 +27,7 @@ class Onlooker(Protocol):
     """How many frames must have come before it looks again."""
 
     def look(self, recent: Recent) -> tuple[Scores, int]:
-        """Return the scores, `(classes,)`, and how many frames were passed over unseen."""
+        """Return the scores, `(classes,)`, and how many pictures were passed over unseen."""
 
 
 def onlooker_of(model: Model) -> Onlooker:
@@ -60,8 +60,8 @@ class ClipByClip:
 
     def look(self, recent: Recent) -> tuple[Scores, int]:
         """Look at the newest clip."""
-        passed = max(0, recent.number - self.keep - self._seen)
-        self._seen, self.next = recent.number, recent.number + self._hop
+        passed = max(0, recent.pictures[0] - self._seen - 1)
+        self._seen, self.next = recent.came, recent.number + self._hop
         return _ask(self._model.network, self._model, recent.frames), passed
 
 
@@ -83,13 +83,13 @@ class StepByStep:
         """Take the frames that have come since it looked last."""
         passed, gone = 0, recent.number - len(recent.frames)
         if self.next - self._window < gone:
-            passed = recent.number - self._window - self._seen
+            passed = max(0, recent.pictures[-self._window] - self._seen - 1)
             self._network.reset()
             self.next = recent.number
         while self.next <= recent.number:
             end = self.next - gone
             scores = _ask(self._network, self._model, recent.frames[end - self._window : end])
-            self._seen, self.next = self.next, self.next + self._network.hop
+            self._seen, self.next = recent.pictures[end - 1], self.next + self._network.hop
         return scores, passed
 
 

@@ -10,6 +10,10 @@ from av.video.frame import VideoFrame
 
 from vidnas.data.reading.bounds import HOLD_MAX_S, RATE_TOLERANCE
 
+_AHEAD_S = 0.2
+"""How far the frames of a live video may run ahead of their times: those that a network held up
+come all at once, and each still has a point of its own."""
+
 
 def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
     """Return the first point of the grid that shows the frame of a time, or one after it.
@@ -23,30 +27,34 @@ def grid_point(time_s: float, rate_fps: float, own_fps: float) -> int:
 class ArrivalPoints:
     """The points of the grid from which on the frames of a live video are shown.
 
-    At about the rate of the grid each frame has a point of its own, and one that comes late leaves
-    points behind at which the frame before is still shown: a camera sends fewer in the dark. Where
-    no rate is asked for, or stamps tell no time, frames are counted.
+    At about the rate of the grid each frame has a point of its own. One that comes late leaves
+    points behind at which the frame before is still shown: a camera sends fewer in the dark. Of a
+    camera that sends more than it says, what comes too early is left out. Where no rate is asked
+    for, frames are counted.
 
     Args:
         rate_fps: of the grid; None for the stream's own.
         own_fps: what the stream says of its rate.
-        counted: whether the stamps of the stream only count its frames.
+        counted: whether the stamps of the stream only count its frames, whenever these come: what
+            it says of its rate means nothing then.
     """
 
     def __init__(self, rate_fps: float | None, own_fps: float, *, counted: bool) -> None:
-        differs = rate_fps is not None and abs(rate_fps / own_fps - 1) > RATE_TOLERANCE
+        self._own_fps = rate_fps if counted and rate_fps is not None else own_fps
+        differs = rate_fps is not None and abs(rate_fps / self._own_fps - 1) > RATE_TOLERANCE
         self.replaced = differs
         """Whether several frames may come for one point, of which the last counts."""
-        counts = rate_fps is None or (counted and not differs)
-        self._rate_fps = None if counts else rate_fps if differs else own_fps
-        self._own_fps = own_fps
+        self._rate_fps = None if rate_fps is None else rate_fps if differs else self._own_fps
         self._last = -1
 
-    def of(self, time_s: float) -> int:
-        """Return the point of the next frame, which is of this time in the stream."""
+    def of(self, time_s: float) -> int | None:
+        """Return the point of the next frame, which is of this time in the stream; None where it
+        comes too early to be shown."""
         point = self._last + 1
         if self._rate_fps is not None:
             timed = grid_point(time_s, self._rate_fps, self._own_fps)
+            if not self.replaced and point > timed + _AHEAD_S * self._rate_fps:
+                return None
             point = timed if self.replaced else max(point, timed)
         self._last = point
         return point
