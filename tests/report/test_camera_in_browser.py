@@ -63,3 +63,41 @@ def test_the_button_turns_the_camera_off(filmed: Any) -> None:
     assert is_off(filmed)
     filmed.wait_for_timeout(700)
     assert filmed.locator("#try-said").inner_text() == "The camera is off."
+
+
+CLOCK = """
+const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
+window.painting = setInterval(() => {
+  const level = Math.floor(performance.now() / 10) % 256;
+  context.fillStyle = `rgb(${level}, ${level}, ${level})`;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+}, 10);
+navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(60);
+"""
+SLOW = """
+export const env = {wasm: {}};
+export class Tensor { constructor(type, data) { this.data = data; } }
+window.levels = [];
+const run = async ({clip}) => {
+  const began = performance.now();
+  window.levels.push(Array.from({length: 20}, (_, at) => 255 * clip.data[64 * at + 27]));
+  while (performance.now() - began < 400);
+  return {logits: {data: [0, 9]}};
+};
+export const InferenceSession = {create: async () => ({inputNames: ["clip"], outputNames: ["logits"], run})};
+"""  # noqa: E501
+
+
+def test_a_slow_network_sees_the_camera_at_the_speed_of_life(visit: Any, tmp_path: Any) -> None:
+    """Of 20 frames a second; the camera shows the time, a grey level for each 10 ms."""
+    frames = {"frames": 20, "frame_stride": 1, "size_px": 8, "sampling": "dense"}
+    made = InBrowser(b"network", SLOW, b"\0asm", CLIPS | {"rate_fps": 20, "inputs": [frames]})
+    page = visit(write_report(report(in_browser=made), tmp_path / "page.html").as_uri())
+    page.evaluate(f"() => {{{CLOCK}}}")
+    page.click("#try-camera")
+    page.wait_for_function("window.levels?.length > 5")
+    seen = page.evaluate("window.levels")
+    said = page.inner_text("#try-said")
+    spans_ms = sorted(10 * ((clip[-1] - clip[0]) % 256) for clip in seen[1:])
+    assert 0.8 < spans_ms[len(spans_ms) // 2] / (19 * 50) < 1.2
+    assert said == "What the camera saw in the last 1.0 s."

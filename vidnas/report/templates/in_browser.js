@@ -17,13 +17,14 @@
   });
 
   // Which frames make up a clip: as vidnas chooses them (docs/contract.md).
+  const spanOf = ({sampling, frames, frame_stride: stride}) =>
+    sampling === "uniform" ? frames : (frames - 1) * stride + 1;
   const frameNumbers = (moment, input, count) => Array.from({length: input.frames}, (_, at) => {
     if (input.sampling === "uniform") {
       const part = count / input.frames;
       return Math.min(Math.floor(part * at + moment * Math.max(0, part - 1)), count - 1);
     }
-    const span = (input.frames - 1) * input.frame_stride + 1;
-    const start = Math.round(moment * Math.max(0, count - span));
+    const start = Math.round(moment * Math.max(0, count - spanOf(input)));
     return Math.min(start + input.frame_stride * at, count - 1);
   });
 
@@ -122,7 +123,7 @@
   field.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
 
   // The camera: the frames of the last seconds, classified again and again.
-  const WINDOW_S = 3;
+  const WINDOW_S = 3;  // of frames that are spread over whole videos
   let stream = null;
   const stopCamera = () => {
     if (!stream) return;
@@ -132,21 +133,31 @@
     camera.setAttribute("aria-pressed", "false");
   };
   const watchCamera = async () => {
-    const asked = await clips();
+    const asked = await clips(), step = 1000 / asked.rate_fps;
+    const least = Math.max(...asked.inputs.map(spanOf));
+    const spread = asked.inputs.some(({sampling}) => sampling === "uniform");
+    const most = spread ? Math.max(least, Math.round(WINDOW_S * asked.rate_fps)) : least;
     const mine = stream = await navigator.mediaDevices.getUserMedia({video: true});
     camera.setAttribute("aria-pressed", "true");
     const ready = happened("loadeddata");
     video.hidden = false;
     video.srcObject = mine;
     await ready;
-    if (stream === mine) await video.play();
+    if (stream !== mine) return;
+    say("Watching ...");
+    await video.play();
     const kept = [];
-    let due = 0;
+    let next = performance.now(), due = 0;
     while (stream === mine) {
-      await new Promise((resolve) => setTimeout(resolve, 1000 / asked.rate_fps));
-      kept.push(asked.inputs.map((input) => square(input.size_px)));
-      if (kept.length > WINDOW_S * asked.rate_fps) kept.shift();
-      if (performance.now() < due) continue;
+      await new Promise((resolve) => setTimeout(resolve, next - performance.now()));
+      const shot = asked.inputs.map((input) => square(input.size_px)), now = performance.now();
+      // Time goes on while the network runs: the frame before is shown where none was taken.
+      next = Math.max(next, now - most * step);
+      for (; next + step <= now; next += step) kept.push(kept.at(-1) ?? shot);
+      kept.push(shot);
+      next += step;
+      kept.splice(0, kept.length - most);
+      if (kept.length < least || now < due) continue;
       const filled = asked.inputs.map((input, place) => {
         const clip = new Float32Array(3 * input.frames * input.size_px ** 2);
         frameNumbers(1, input, kept.length)
@@ -156,7 +167,7 @@
       const scores = await scoresOf(filled, asked);
       if (stream !== mine) return;
       show(scores, asked);
-      say(`What the camera saw in the last ${WINDOW_S} s.`);
+      say(`What the camera saw in the last ${(kept.length / asked.rate_fps).toFixed(1)} s.`);
       due = performance.now() + 500;
     }
   };
