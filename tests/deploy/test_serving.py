@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import takewhile
@@ -216,3 +216,17 @@ def test_a_port_that_is_taken_is_said(client: httpx.Client, tmp_path: Path) -> N
     done = call("serve", tmp_path, "--port", client.base_url.port)
     assert done.returncode == 2
     assert "Address already in use); choose another --host or --port" in done.stderr
+
+
+def test_no_more_decoders_start_than_requests_are_taken_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(*_: object, on_ready: Callable[[str], None], **__: object) -> None:
+        on_ready("http://127.0.0.1")
+
+    monkeypatch.setattr("vidnas.cli.serve.available_cores", lambda: 64)
+    monkeypatch.setattr("vidnas.deploy.serving.server.serve", serve)
+    save_model(tiny_model(), tmp_path)
+    told = json.loads(call("serve", tmp_path, "--json").stdout)
+    assert (told["concurrency"], told["workers"]) == (8, 8)
+    assert json.loads(call("serve", tmp_path, "--json", "--workers", 2).stdout)["workers"] == 2

@@ -56,7 +56,8 @@ def command(request: ServeRequest, *, json: Json = False) -> None:
             f"Serving needs {error.name}, which is not installed; run pip install 'vidnas[serve]'."
         ) from error
 
-    workers = request.workers or available_cores()
+    # A decoder works for one of the requests in progress: more of them would never be called.
+    workers = min(request.workers or available_cores(), request.concurrency)
     limits = ServingLimits(
         **request.model_dump(include={*ServingLimits.model_fields} - {"workers"}), workers=workers
     )
