@@ -36,9 +36,12 @@ def read_pixels(
         VideoError: it does, cannot be decoded, or needs more memory than it may take.
     """
     with _within(path, timeout_s):
-        lasts_s = open_source(path).duration_s
-        if lasts_s > max_duration_s:
-            raise VideoError(path, f"lasts {lasts_s:.1f} s, longer than {max_duration_s:g} s")
+        source = open_source(path)
+        # The last frame may begin within the limit: stamps are rounded in files.
+        if source.duration_s - 1 / source.rate_fps > max_duration_s:
+            raise VideoError(
+                path, f"lasts {source.duration_s:.6g} s, longer than {max_duration_s:g} s"
+            )
         try:
             clips = contract_clips(contract, path)
         except Exception as error:
