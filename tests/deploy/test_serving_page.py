@@ -34,3 +34,23 @@ def test_videos_are_scored(browser: Any, tmp_path: Path, width: int) -> None:
     assert "The video cannot be used: cannot be decoded" in shown
     assert (overflow, pictures) == (0, 0)
     assert {url.partition(str(client.base_url))[0] for url in asked} <= {"", "blob:"}
+
+
+def test_what_a_proxy_refuses_is_said(browser: Any, tmp_path: Path) -> None:
+    """As nginx does with more than a megabyte, before the server hears of it."""
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"x")
+    with serving(tiny_model()) as client:
+        page = browser.new_page()
+        page.route(
+            "**/predict",
+            lambda route: route.fulfill(status=413, content_type="text/html", body="<html></html>"),
+        )
+        page.goto(str(client.base_url))
+        page.set_input_files("#choose", [clip])
+        page.wait_for_selector("article .bad")
+        said = page.inner_text("article .bad")
+        page.close()
+    assert said == (
+        "The server, or a proxy before it, answered 413: the video is too large for it."
+    )
