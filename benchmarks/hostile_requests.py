@@ -221,6 +221,9 @@ def attacks() -> dict[str, Attack]:
             b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}", 415
         ),
         "no boundary": raw(form(noise).replace(b"; boundary=a-boundary", b""), 400),
+        "a text that is undefined": raw(
+            form(noise).replace(b"=a-boundary\r", b"=a-boundary; charset=undefined\r"), 400
+        ),
         "no end": raw(head(60_000) + part(noise).ljust(60_000, b"z"), 400, 422),
         # how it arrives
         "endless body": Attack(_endless, frozenset({408, 413, CLOSED})),

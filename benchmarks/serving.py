@@ -176,7 +176,7 @@ def main() -> None:
                 "memory_mb_before": before,
                 "memory_mb_after": server.memory_mb,
                 "decoders_mb": server.decoders_mb,
-                "files": len([*server.uploads.glob("vidnas-serve-*/*")]),
+                "files": len([*server.uploads.glob("vidnas-serve-*")]),
                 "health": httpx.get(f"{server.url}/health", trust_env=False).status_code,
             }
     print_table(["attack", "sent", "answers", "median s"], _by_name(attacked))

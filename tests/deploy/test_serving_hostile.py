@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from served import ROOT, httpx, serving, tiny_model
 
@@ -70,8 +75,50 @@ def test_afterwards_all_is_as_before(client: httpx.Client, clip: bytes, uploads:
     assert client.get("/health").json() == {"status": "ok"}
     assert client.post("/predict", files={"video": clip}).status_code == 200
     assert "vidnas_predictions_in_progress 0" in client.get("/metrics").text
-    (folder,) = uploads.glob("vidnas-serve-*")
-    assert not list(folder.iterdir())
+    assert not list(uploads.glob("vidnas-serve-*"))
+
+
+def test_it_needs_nothing_that_cleaning_takes_away(
+    client: httpx.Client, clip: bytes, uploads: Path
+) -> None:
+    """As systemd-tmpfiles does with what lay in /tmp for ten days."""
+    for left in uploads.glob("vidnas-serve-*"):
+        shutil.rmtree(left)
+    assert client.post("/predict", files={"video": clip}).status_code == 200
+
+
+@pytest.mark.parametrize("place", ["shutil.copyfileobj", "_read_form", "TemporaryDirectory"])
+def test_a_full_disk_is_a_refusal(
+    client: httpx.Client, clip: bytes, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/somewhere")
+
+    monkeypatch.setattr(f"vidnas.deploy.serving.upload.{place}", fail)
+    answer = client.post("/predict", files={"video": clip})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    said = "The server cannot keep the video (No space left on device); send it again later."
+    assert answer.json() == {"detail": said}
+
+
+def film(path: Path, frames: int) -> Path:
+    """Write a video of 30 frames a second, whose stamps are whole milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(frames):
+            picture = np.zeros((48, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_video_of_the_longest_time_is_not_too_long(tmp_path: Path) -> None:
+    contract = tiny_model().contract
+    lasting = {name: film(tmp_path / f"{name}.mkv", name) for name in (150, 165)}
+    assert decoding.read_pixels(lasting[150], contract, max_duration_s=5, timeout_s=60)
+    with pytest.raises(VideoError, match="lasts 5.5 s, longer than 5 s"):
+        decoding.read_pixels(lasting[165], contract, max_duration_s=5, timeout_s=60)
 
 
 @pytest.mark.parametrize(

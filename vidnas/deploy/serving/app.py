@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
@@ -50,7 +49,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         415: "The request is no form",
         422: "The form has no video, or one that cannot be used",
         500: "The network predicts numbers that are not finite",
-        503: "Too many requests are in progress",
+        503: "Too many requests are in progress, or there is no room for the video",
     }.items()
 }
 
@@ -98,11 +97,10 @@ def create_app(
     """
     metrics, predictor = Metrics(), Predictor(model, limits)
     turns, names = _Turns(limits.concurrency, metrics), _names(model)
-    uploads = TemporaryDirectory(prefix="vidnas-serve-")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with uploads, predictor:
+        with predictor:
             await predictor.start()
             yield
 
@@ -148,7 +146,7 @@ def create_app(
         """Score the classes for a video, sent as a form with one file in the field `video`."""
         with turns.one():
             began = time.perf_counter()
-            async with received_video(request, Path(uploads.name), limits) as video:
+            async with received_video(request, limits) as video:
                 receiving_s = time.perf_counter() - began
                 metrics.received_bytes.inc(video.stat().st_size)
                 answer = await _predicted(predictor, video)

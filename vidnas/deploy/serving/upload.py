@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 from fastapi import HTTPException, Request, status
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from vidnas.core.quantities import format_bytes
+from vidnas.core.text import cause_of
 from vidnas.deploy.serving.limits import ServingLimits
 
 FIELD = "video"
@@ -25,15 +26,14 @@ _FIELDS_MAX = 8
 
 
 @asynccontextmanager
-async def received_video(
-    request: Request, folder: Path, limits: ServingLimits
-) -> AsyncIterator[Path]:
-    """Give a file in a folder that holds the video of a request, and remove it afterwards.
+async def received_video(request: Request, limits: ServingLimits) -> AsyncIterator[Path]:
+    """Give a file that holds the video of a request, and remove it afterwards.
 
     The name that the sender gave to the file is not used for anything.
 
     Raises:
-        HTTPException: the request is too large or too slow, or brings no video.
+        HTTPException: the request is too large or too slow, brings no video, or there is no room
+            for it.
     """
     _check_claims(request, limits)
     try:
@@ -48,18 +48,18 @@ async def received_video(
         raise HTTPException(
             status.HTTP_400_BAD_REQUEST, "The connection ended before the video did."
         ) from error
-    except MultiPartException as error:
+    except (MultiPartException, UnicodeError) as error:
         raise HTTPException(
-            status.HTTP_400_BAD_REQUEST, f"The form cannot be read ({error.message}); {_CURE}."
+            status.HTTP_400_BAD_REQUEST, f"The form cannot be read ({error}); {_CURE}."
         ) from error
+    except OSError as error:
+        raise _no_room(error) from error
     try:
         upload = form.get(FIELD)
         if not isinstance(upload, UploadFile):
             raise HTTPException(422, f"The form has no file in the field {FIELD}; {_CURE}.")
-        with NamedTemporaryFile(dir=folder, prefix="upload-") as file:
-            await run_in_threadpool(shutil.copyfileobj, upload.file, file)
-            file.flush()
-            yield Path(file.name)
+        async with _copied(upload) as video:
+            yield video
     finally:
         await form.close()
 
@@ -90,6 +90,32 @@ async def _bounded(
         if received > limits.max_upload_bytes:
             raise _too_large(limits)
         yield chunk
+
+
+@asynccontextmanager
+async def _copied(upload: UploadFile) -> AsyncIterator[Path]:
+    """Give a file that holds what was sent, in a folder of its own: one for all uploads would lie
+    empty for days, and be taken away by what cleans temporary files."""
+    with ExitStack() as kept:
+        try:
+            video = Path(kept.enter_context(TemporaryDirectory(prefix="vidnas-serve-"))) / "video"
+            await run_in_threadpool(_copy, upload, video)
+        except OSError as error:
+            raise _no_room(error) from error
+        yield video
+
+
+def _copy(upload: UploadFile, video: Path) -> None:
+    with video.open("wb") as file:
+        shutil.copyfileobj(upload.file, file)
+
+
+def _no_room(error: OSError) -> HTTPException:
+    return HTTPException(
+        503,
+        f"The server cannot keep the video ({cause_of(error)}); send it again later.",
+        {"Retry-After": "60"},
+    )
 
 
 def _too_large(limits: ServingLimits) -> HTTPException:
