@@ -174,7 +174,18 @@ def real_clips(
         yield [np.ascontiguousarray(to_input(clip, _CPU).numpy()) for clip in clips]
 
 
-def calibration_clips(model: Model, cache: ClipCache) -> Sequence[Clips]:
-    """Return training clips that show which values occur in the network, evenly spread over the
-    training videos."""
-    return [*real_clips(model, cache, "train", most=_MOST_CALIBRATING)]
+class TrainingClips:
+    """Training clips that show which values occur in a network, evenly spread over the training
+    videos; read anew, because they may be more than fit into memory."""
+
+    def __init__(self, model: Model, cache: ClipCache) -> None:
+        self._model, self._cache = model, cache
+
+    def __len__(self) -> int:
+        return min(len(self._cache.videos("train")), _MOST_CALIBRATING)
+
+    def __getitem__(self, index: int) -> Clips:
+        found = real_clips(
+            self._model, self._cache, "train", most=_MOST_CALIBRATING, first=index
+        )
+        return next(found)

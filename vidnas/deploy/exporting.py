@@ -12,7 +12,7 @@ import onnx
 from vidnas.core import UserError
 from vidnas.core.names import listed
 from vidnas.data.cache import ClipCache
-from vidnas.deploy.checks import MOST_GUARDING, Answers, calibration_clips, real_checks
+from vidnas.deploy.checks import MOST_GUARDING, Answers, TrainingClips, real_checks
 from vidnas.deploy.export import ExportCheck, check_answers, export_model
 from vidnas.deploy.formats import FORMATS, Format, format_of
 from vidnas.deploy.model import Model
@@ -142,4 +142,4 @@ def _quantized(model: Model, graph: object, fmt: Format, cache: ClipCache) -> ob
             len(answers.logits), answers.clip, answers.rightness, answers.headline, fmt.predict
         )
     names = input_names(model.architecture.inputs)
-    return quantize(graph, names, calibration_clips(model, cache), guard)
+    return quantize(graph, names, TrainingClips(model, cache), guard)

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ from vidnas.profiling.engines import Clips, Predict
 MOST_LOST = 0.01
 """What int8 may cost of the metric that ranks a network; where it costs more, layers stay in
 float."""
+
+
+class CalibrationClips(Protocol):
+    """Clips that show which values occur in a network, of a batch of one each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Clips:
+        """Read one of them: all may be more than fit into memory."""
 
 
 class CannotQuantize(UserError):
@@ -45,7 +54,7 @@ class Guard:
 def quantize(
     graph: Any,
     names: Sequence[str],
-    clips: Sequence[Clips],
+    clips: CalibrationClips,
     guard: Guard | None = None,
     *,
     for_time: bool = False,
@@ -55,7 +64,7 @@ def quantize(
     Args:
         graph: an `onnx.ModelProto` or an `openvino.Model`.
         names: of its inputs.
-        clips: for calibration, of a batch of one each.
+        clips: for calibration.
         guard: where given, the layers that cost most stay in float until at most `MOST_LOST` of the
             guard's metric is lost.
         for_time: whether only the time of a run matters: biases are not corrected, which takes most
@@ -78,7 +87,7 @@ def quantize(
         # ONNX Runtime takes one range for all channels of features.
         activations_quantization_params=advanced.QuantizationParameters(per_channel=False),
     )
-    calibration = library.Dataset([*clips], feed)
+    calibration = library.Dataset(range(len(clips)), lambda index: feed(clips[index]))
     try:
         with quiet():
             if guard is None:

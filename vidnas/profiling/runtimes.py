@@ -30,7 +30,7 @@ from vidnas.profiling.engines import (
 )
 from vidnas.profiling.onnx import export_onnx, export_step, input_names
 from vidnas.profiling.onnx_stream import OnnxStream
-from vidnas.profiling.quantizing import nncf, quantize
+from vidnas.profiling.quantizing import CalibrationClips, nncf, quantize
 from vidnas.profiling.streaming import StreamingStep
 
 
@@ -59,7 +59,7 @@ class _Task:
     inputs: Sequence[ClipSpec]
     device: str
     threads: int
-    calibration: Sequence[Clips] | None
+    calibration: CalibrationClips | None
 
     @property
     def graph(self) -> bytes:
@@ -80,7 +80,7 @@ def prepare(
     runtime: str,
     device: str,
     threads: int,
-    calibration: Sequence[Clips] | None = None,
+    calibration: CalibrationClips | None = None,
 ) -> Prepared:
     """Load a network and one random clip into a runtime; the network itself stays as it is.
 
@@ -90,7 +90,7 @@ def prepare(
         runtime: one of `RUNTIMES`.
         device: "cpu"; in torch also "cuda" or "cuda:N".
         threads: on the CPU.
-        calibration: clips of a batch of one for int8; random ones do where only time matters.
+        calibration: clips for int8; random ones do where only time matters.
 
     Raises:
         UserError: the runtime is unknown, not installed or cannot use the device, the device does

@@ -14,15 +14,15 @@ from vidnas.core.text import cause_of, counted
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.splits import Split
-from vidnas.deploy.checks import Answers, calibration_clips
+from vidnas.deploy.checks import Answers, TrainingClips
 from vidnas.deploy.model import Model, load_model
 from vidnas.deploy.real_check import RealCheck
 from vidnas.deploy.resolving import is_folder, resolve_network
 from vidnas.families import Network
 from vidnas.profiling.counting import count_cost
-from vidnas.profiling.engines import Clips
 from vidnas.profiling.latency import Reference, calibrate, measure_in_turns
 from vidnas.profiling.peak import PEAK_INPUTS, PEAK_MACS, PeakNetwork
+from vidnas.profiling.quantizing import CalibrationClips
 from vidnas.profiling.runtimes import RUNTIMES, Prepared, dtype_of, engine_of, prepare
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.model_clips import open_model_clips
@@ -58,7 +58,7 @@ class _Subject:
 
     network: Network
     answers: Answers | None
-    calibration: Sequence[Clips] | None
+    calibration: CalibrationClips | None
     macs: int
 
     def answers_in(self, runtime: str) -> Answers | None:
@@ -165,7 +165,7 @@ def _subject(name: str, clips: Path | None, num_classes: int, listener: Listener
     return _Subject(
         model.network,
         answers,
-        calibration_clips(model, cache) if cache is not None and trained else None,
+        TrainingClips(model, cache) if cache is not None and trained else None,
         count_cost(model.architecture, len(model.classes)).macs,
     )
 
