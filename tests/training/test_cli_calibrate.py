@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from vidnas.data.cache import ClipCache
 from vidnas.deploy import Model, ModelCard, load_model, predict_video, save_model, video_clips
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families.calibrated import CalibratedNetwork
+from vidnas.training import Metrics, TimeUse
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +109,24 @@ def test_without_videos_to_test_with_it_says_so(model: Path, clips: Path, tmp_pa
     assert read_json(done)["test"] is None
     assert load_model(model / "calibrated").card.test is None
     assert "The outcome is not tested" in done.stderr
+
+
+def test_the_use_of_time_stays_with_the_accuracy_that_it_was_measured_beside(
+    model: Path, clips: Path
+) -> None:
+    """This network tells nothing of the clips; that of the card was right about nine of ten."""
+    plain = load_model(model)
+    count = len(plain.classes)
+    confusion = tuple(tuple(10 * (row == column) for column in range(count)) for row in range(count))
+    test = Metrics(
+        clips=10 * count, loss=0.3, top1=0.9, top5=1, mean_class=0.9, confusion=confusion
+    )
+    time_use = TimeUse(shuffled=0.75, frozen=0.6, reversed=0.7)
+    card = plain.card.model_copy(update={"test": test, "time_use": time_use, "data": "0123abcd"})
+    save_model(replace(plain, card=card), model)
+    assert call("calibrate", model, clips / "clips.csv").returncode == 0
+    text = (model / "calibrated" / "README.md").read_text()
+    assert "Before it was calibrated: top-1 with frames as they are 90.0%, reversed 70.0%" in text
+    assert "Shuffling the frames" not in text
+    assert "name: clips 0123abcd" in (model / "README.md").read_text()
+    assert "name: clips 0123abcd" not in text

@@ -71,7 +71,11 @@ def readme_of(
         "## Training data",
         *_data(contract, card, seen),
         "## How well it does",
-        *_metrics(card, [_plain(name) for name in contract.classes]),
+        *_metrics(
+            card,
+            [_plain(name) for name in contract.classes],
+            calibrated=isinstance(architecture, Calibrated),
+        ),
         "## What it costs",
         *_cost(card.cost, card.shipped),
         "## What it sees",
@@ -110,7 +114,9 @@ def _hub(architecture: Architecture, card: ModelCard) -> dict[str, Any]:
             {"type": kinds[name], "name": f"test {format_metric(name)}", "value": round(share, 4)}
             for name, share in shares.items()
         ]
-        clips = {"type": "clips", "name": f"clips {card.data}", "split": "test"}
+        # A calibration may have tested it on other clips than those that it was trained with.
+        data = "" if isinstance(architecture, Calibrated) else card.data
+        clips = {"type": "clips", "name": f"clips {data}".rstrip(), "split": "test"}
         task = {"type": "video-classification"}
         result = {"task": task, "dataset": clips, "metrics": measured}
         head["model-index"] = [{"name": architecture.family, "results": [result]}]
@@ -139,7 +145,7 @@ def _data(contract: Contract, card: ModelCard, seen: SeenVideos | None) -> Itera
         yield f"The median video has {card.typical_frames} frames{rate}."
 
 
-def _metrics(card: ModelCard, classes: Sequence[str]) -> Iterator[str]:
+def _metrics(card: ModelCard, classes: Sequence[str], *, calibrated: bool) -> Iterator[str]:
     measured = {"test": card.test, "validation (chose the model)": card.validation}
     rows = [
         f"| {split} | {metrics.clips} | {_named(metrics)} | {metrics.loss:.3f} |"
@@ -156,7 +162,8 @@ def _metrics(card: ModelCard, classes: Sequence[str]) -> Iterator[str]:
             yield f"**{warning}**"
     if card.test is not None and card.time_use is not None:
         said = card.time_use.describe(card.test.headline_share, card.test.headline_name)
-        yield f"Does it use time? {said}."
+        when = "Before it was calibrated: " if calibrated else ""
+        yield f"Does it use time? {when}{said}."
     seeds = [str(run.seed) for run in card.training_runs]
     if seeds:
         runs = "one training run" if len(seeds) == 1 else f"{len(seeds)} training runs"

@@ -42,7 +42,7 @@ class TimeUse(Value):
     videos: int | None = None
     """How many videos were asked for, evenly spread over the split; None for all."""
     as_is: float | None = None
-    """Of these, with the frames as they are; None where it is that of the whole split."""
+    """Of these, with the frames as they are; None where it is that of the whole test."""
 
     def beside(self, whole: float) -> float:
         """Return what the others are to be compared with.

@@ -13,11 +13,11 @@ from vidnas.core import UserError
 from vidnas.core.clip import Squares
 from vidnas.core.text import counted
 from vidnas.core.value import Value
-from vidnas.deploy import load_model, save_model
+from vidnas.deploy import ModelCard, load_model, save_model
 from vidnas.deploy.calibration import calibrated, uncalibrated
 from vidnas.deploy.model import load_architecture
 from vidnas.families.calibrated import Calibrated
-from vidnas.training import AnyMetrics, Task
+from vidnas.training import AnyMetrics, Task, TimeUse
 from vidnas.training.calibration import calibration_error, fit_temperature
 from vidnas.training.evaluation import labels_of, predict_logits
 from vidnas.workflows.evaluate import Unseen, open_unseen
@@ -133,10 +133,22 @@ def calibrate_model(
             "squares": squares,
             "validation": validation.after.metrics,
             "test": None if test is None else test.after.metrics,
+            "time_use": _time_use(plain.card),
         }
     )
     save_model(replace(calibrated(plain, temperature), card=card), out)
     return CalibratedResult(out, temperature, views, squares, validation, test)
+
+
+def _time_use(card: ModelCard) -> TimeUse | None:
+    """Return what is known of the use of time, with the accuracy that it was measured beside: the
+    test becomes one of other clips, or of other views."""
+    known = card.time_use
+    if known is None or known.as_is is not None:
+        return known
+    if card.test is None:
+        return None
+    return known.model_copy(update={"as_is": card.test.headline_share})
 
 
 def _tested(opened: Callable[[], Unseen], listener: Listener) -> Unseen | None:
