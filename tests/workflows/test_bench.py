@@ -14,7 +14,9 @@ from commands import call
 
 from vidnas.cli.console import results
 from vidnas.core import UserError
+from vidnas.data.datasets import load_dataset
 from vidnas.data.demo import write_clips
+from vidnas.data.labelled import file_of
 from vidnas.deploy import Model, load_model, save_model
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.seen_videos import SeenVideos
@@ -86,6 +88,9 @@ class Remarks(Listener):
     def __init__(self) -> None:
         self.said: list[str] = []
 
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
     def remark(self, sentence: str) -> None:
         self.said.append(sentence)
 
@@ -107,6 +112,28 @@ def test_int8_that_nothing_calibrated_has_no_accuracy(
     assert (int8.metric, int8.accuracy, int8.lost) == (None, None, None)
     assert int8.latency is not None and int8.size_bytes
     assert any("accuracy in int8 is left out" in sentence for sentence in told.said)
+
+
+def test_videos_that_a_model_has_seen_tell_no_accuracy(few: None, folder: Path) -> None:
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=3, size_px=24)
+    path, told = folder / "model", Remarks()
+    first, *rest = map(file_of, load_dataset(folder / "clips").contents())
+    seen = SeenVideos(frozenset(rest), frozenset([first]))
+    save_model(replace(load_model(path), seen=seen), path)
+    rows = bench_all([str(path)], told, clips=folder / "clips", repeats=2)
+    assert {row.accuracy for row in rows} == {None}
+    assert f"None of these clips tests {path}: its accuracy is left out." in told.said
+
+
+def test_of_many_test_videos_some_are_asked_about(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_CHECKED", 2)
+    write_clips(folder / "clips", classes=CLASSES, clips_per_class=5, size_px=24)
+    told = Remarks()
+    subject = room._subject(str(folder / "model"), folder / "clips", 3, told)
+    assert subject.answers is not None and len(subject.answers.targets) == 2
+    assert f"Asking {folder / 'model'} about 2 test videos ..." in told.said
 
 
 def test_the_command_shows_and_writes_the_table(

@@ -13,8 +13,7 @@ from vidnas.core.files import replacing
 from vidnas.core.text import cause_of, counted
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
-from vidnas.data.splits import Split
-from vidnas.deploy.checks import Answers, TrainingClips
+from vidnas.deploy.checks import MOST_CHECKED, Answers, TrainingClips
 from vidnas.deploy.model import Model, load_model
 from vidnas.deploy.real_check import RealCheck
 from vidnas.deploy.resolving import is_folder, resolve_network
@@ -43,7 +42,7 @@ class BenchRow(Value):
     metric: str | None = None
     """Which accuracy the next one is."""
     accuracy: float | None = None
-    """On videos that the model has not seen."""
+    """On test videos, `MOST_CHECKED` of them at most."""
     lost: float | None = None
     """What of the accuracy in torch is lost there."""
     latency: Latency | None = None
@@ -155,7 +154,7 @@ def _subject(name: str, clips: Path | None, num_classes: int, listener: Listener
         return _Subject(network, None, None, count_cost(network.architecture, num_classes).macs)
     model = load_model(name)
     cache = open_model_clips(model, Path(name), clips, listener)
-    answers = None if cache is None else _answers(model, cache)
+    answers = None if cache is None else _answers(model, cache, name, listener)
     trained = cache is not None and len(cache.videos("train")) > 0
     if answers is not None and not trained:
         listener.remark(
@@ -170,10 +169,14 @@ def _subject(name: str, clips: Path | None, num_classes: int, listener: Listener
     )
 
 
-def _answers(model: Model, cache: ClipCache) -> Answers | None:
-    order: tuple[Split, ...] = ("test", "val")
-    split = next((one for one in order if len(cache.videos(one))), None)
-    return None if split is None else Answers.of(model, cache, split)
+def _answers(model: Model, cache: ClipCache, name: str, listener: Listener) -> Answers | None:
+    """Ask a model on test videos; those that chose it would tell too much of it."""
+    count = min(len(cache.videos("test")), MOST_CHECKED)
+    if not count:
+        listener.remark(f"None of these clips tests {name}: its accuracy is left out.")
+        return None
+    listener.say(f"Asking {name} about {counted(count, 'test video')} ...")
+    return Answers.of(model, cache, "test", most=MOST_CHECKED)
 
 
 def _prepare(
