@@ -42,6 +42,7 @@ def test_clips_that_changed_are_named_and_the_trials_go_on(
     assert f"Continue with: vidnas search {more} --out {new} --limit " in " ".join(said.split())
     before = Study.read(old).trials
     assert [one.evaluation for one in Study.read(new).trials] == [one.evaluation for one in before]
+    assert any((old / "states").iterdir()) and not (new / "states").exists()
     vidnas(*search, "--out", new)
     after = Study.read(new).trials
     assert len(after) > len(before)

@@ -13,6 +13,9 @@ import torch
 from search_toys import FAMILY, Toy, ToyEvaluator, ToySpace, toy_config
 
 from vidnas.core import Evaluation, UserError
+from vidnas.data.cache import ClipCache, build_cache
+from vidnas.data.datasets import load_dataset
+from vidnas.data.demo import write_clips
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
 from vidnas.evolution.engine import run_search
 from vidnas.evolution.evaluator import AdaptiveEvaluator, Evaluator
@@ -41,6 +44,11 @@ def evaluator(cache, tmp_path) -> ClipEvaluator:
     )
 
 
+def learned_by(evaluator: ClipEvaluator, toy: Toy) -> dict[str, torch.Tensor]:
+    data = ClipCache(evaluator.cache_directory).fingerprint
+    return evaluator.states.weights(toy.digest, data)
+
+
 def changed(evaluator: ClipEvaluator, inherit: bool = True, **training: object) -> ClipEvaluator:
     settings = evaluator.settings
     training = settings.training.model_copy(update=training)
@@ -58,7 +66,7 @@ def test_a_child_starts_from_its_parents_weights(evaluator):
         [p.numel() for p in create_network(one, 2).parameters()] for one in (PARENT, CHILD)
     )
     assert heir.metrics["inherited"] == sum(map(min, parent, child)) / sum(child)
-    learned, taken = (evaluator.states.weights(one.digest) for one in (PARENT, CHILD))
+    learned, taken = (learned_by(evaluator, one) for one in (PARENT, CHILD))
     assert torch.allclose(taken["layers.0.weight"], learned["layers.0.weight"], atol=1e-6)
     assert torch.allclose(taken["layers.2.weight"][:4], learned["layers.2.weight"], atol=1e-6)
 
@@ -67,11 +75,11 @@ def test_a_birth_that_is_resumed_tells_again_what_it_inherited(evaluator):
     evaluator.evaluate(PARENT, seed=1, deadline_s=None)
     heir = replace(evaluator, parent=PARENT)
     born = heir.evaluate(CHILD, seed=2, deadline_s=None)
-    learned = evaluator.states.weights(CHILD.digest)
+    learned = learned_by(evaluator, CHILD)
     resumed = heir.evaluate(CHILD, seed=2, deadline_s=None)
     assert resumed.metrics["inherited"] == born.metrics["inherited"] > 0
     assert resumed.fitness == born.fitness
-    again = evaluator.states.weights(CHILD.digest)
+    again = learned_by(evaluator, CHILD)
     assert all(torch.equal(again[name], learned[name]) for name in learned)
 
 
@@ -90,6 +98,17 @@ def test_weights_that_cannot_be_used_are_done_without(evaluator, accident):
     assert [file.stem for file in evaluator.states.path.iterdir()] == [CHILD.digest]
 
 
+def test_nothing_is_inherited_that_was_learned_from_other_clips(evaluator, tmp_path):
+    """The child may be judged on some of them."""
+    write_clips(tmp_path / "clips", classes=("left", "right"), clips_per_class=5, size_px=32)
+    others = build_cache(load_dataset(tmp_path / "clips"), size_px=16, directory=tmp_path / "cache")
+    evaluator.evaluate(PARENT, seed=1, deadline_s=None)
+    elsewhere = replace(evaluator, cache_directory=others.directory, parent=PARENT)
+    orphan = elsewhere.evaluate(CHILD, seed=2, deadline_s=None)
+    assert (orphan.status, orphan.metrics["inherited"]) == ("ok", 0.0)
+    assert evaluator.states.aside() == [PARENT.digest]
+
+
 def test_weights_that_the_machine_cannot_read_are_kept(evaluator, monkeypatch):
     evaluator.evaluate(PARENT, seed=1, deadline_s=None)
     error = OSError(errno.EMFILE, "Too many open files")
@@ -97,7 +116,7 @@ def test_weights_that_the_machine_cannot_read_are_kept(evaluator, monkeypatch):
         patch.setattr(torch, "load", Mock(side_effect=error))
         with pytest.raises(UserError, match="Too many open files"):
             replace(evaluator, parent=PARENT).evaluate(CHILD, seed=2, deadline_s=None)
-    assert evaluator.states.weights(PARENT.digest)
+    assert learned_by(evaluator, PARENT)
     assert evaluator.states.aside() == []
 
 
@@ -106,12 +125,12 @@ def test_a_candidate_that_climbs_keeps_what_it_learned_itself(evaluator):
     evaluator.evaluate(PARENT, seed=1, deadline_s=None)
     heir = replace(evaluator, parent=PARENT)
     heir.evaluate(CHILD, seed=2, deadline_s=None)
-    before = evaluator.states.weights(CHILD.digest)
+    before = learned_by(evaluator, CHILD)
     climbed = heir.at_rung(1).evaluate(CHILD, seed=2, deadline_s=None)
     assert "inherited" not in climbed.metrics
     assert climbed.metrics["epochs"] == 3
     assert not torch.equal(
-        evaluator.states.weights(CHILD.digest)["layers.0.weight"], before["layers.0.weight"]
+        learned_by(evaluator, CHILD)["layers.0.weight"], before["layers.0.weight"]
     )
 
 

@@ -112,6 +112,15 @@ def test_a_fork_takes_rungs_and_what_was_learned(tmp_path: Path) -> None:
     assert len(list((tmp_path / "part" / "states").iterdir())) == 1
 
 
+def test_a_fork_to_other_clips_leaves_behind_what_was_learned(tmp_path: Path) -> None:
+    source = make_climbed(tmp_path / "source", w1=[0.1, 0.2], w2=[0.2])
+    config = source.config.model_copy(update={"data_fingerprint": "others"})
+    fork_study(source, tmp_path / "fork", config, other_clips=True)
+    fork = Study.read(tmp_path / "fork")
+    assert rungs(fork) == rungs(source)
+    assert states(fork) == {}
+
+
 def test_a_fork_under_tighter_limits_keeps_no_rung_of_the_rejected(tmp_path: Path) -> None:
     source = make_climbed(tmp_path / "source", w1=[0.1, 0.2], w2=[0.2])
     fork_study(source, tmp_path / "fork", toy_config(Limits(macs=10), rungs=3))

@@ -259,6 +259,6 @@ def test_weights_are_those_that_were_scored(evaluator, cache):
     outcome = climb(evaluator, 1)
     assert evaluator.states is not None
     network = create_network(TOY, 2)
-    network.load_state_dict(evaluator.states.weights(TOY.digest))
+    network.load_state_dict(evaluator.states.weights(TOY.digest, cache.fingerprint))
     assert evaluate(network, cache, "val").loss == outcome.metrics["loss"]
-    assert evaluator.states.weights("0" * 16) == {}
+    assert evaluator.states.weights("0" * 16, cache.fingerprint) == {}

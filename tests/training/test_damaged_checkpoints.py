@@ -20,7 +20,7 @@ from vidnas.training.checkpoint import (
 )
 from vidnas.training.errors import UnusableCheckpoint
 
-IDENTITY = {"seed": "0"}
+IDENTITY = {"data": "clips", "seed": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_checkpoint_is_as_large_as_it_looks(checkpoint: Path) -> None:
         for name, part in parts.items():
             archive.writestr(name, part)
     with pytest.raises(UnusableCheckpoint):
-        learned_weights(checkpoint)
+        learned_weights(checkpoint, IDENTITY["data"])
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ def test_a_checkpoint_of_other_things_is_of_no_use(checkpoint: Path, learned, ch
     with pytest.raises(UnusableCheckpoint):
         load_checkpoint(checkpoint, IDENTITY)
     with pytest.raises(UnusableCheckpoint):
-        learned_weights(checkpoint)
+        learned_weights(checkpoint, IDENTITY["data"])

@@ -266,14 +266,14 @@ def test_damaged_checkpoint_is_rejected(cache, fresh, tmp_path):
         with pytest.raises(UnusableCheckpoint, match=r"damaged\.pt is not a checkpoint"):
             train(fresh(), cache, recipe(epochs=1), seed=0, checkpoint=checkpoint)
         with pytest.raises(UserError, match=r"damaged\.pt is not a checkpoint"):
-            learned_weights(checkpoint)
+            learned_weights(checkpoint, cache.fingerprint)
 
 
 def test_what_was_learned_is_the_average_that_is_validated(cache, fresh, tmp_path):
     checkpoint, network = tmp_path / "parent.state", fresh()
     train(network, cache, recipe(), seed=0, checkpoint=checkpoint)
     child = fresh(seed=1)
-    child.load_state_dict(learned_weights(checkpoint))
+    child.load_state_dict(learned_weights(checkpoint, cache.fingerprint))
     require_equal(child, network)
 
 

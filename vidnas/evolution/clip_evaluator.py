@@ -205,7 +205,7 @@ class ClipEvaluator:
         begins = file is None or not file.exists()
         # A birth that was killed goes on from its state, which takes the place of what is inherited
         # here: only the share that was is asked again.
-        notes = self._inherit(network) if self.rung == 0 else {}
+        notes = self._inherit(network, clips) if self.rung == 0 else {}
         try:
             report = train(
                 network,
@@ -254,10 +254,11 @@ class ClipEvaluator:
             }
         )
 
-    def _inherit(self, network: Network) -> dict[str, float]:
+    def _inherit(self, network: Network, clips: ClipCache) -> dict[str, float]:
         if not self.settings.inherit or self.states is None:
             return {}
-        learned = self.states.weights(self.parent.digest) if self.parent else {}
+        data = clips.fingerprint
+        learned = self.states.weights(self.parent.digest, data) if self.parent else {}
         if self.parent is None or not learned:
             return {"inherited": 0.0}
         with torch.device("meta"):  # for the names alone

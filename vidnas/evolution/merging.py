@@ -34,9 +34,9 @@ def fork_study(
 ) -> int:
     """Make a study that begins with the trials of another.
 
-    Each takes along what it has learned. Under other limits every trial is judged anew: one that
-    breaks them is rejected, and one that was rejected though it keeps them is left out, so that it
-    may be tried.
+    Each takes along what it has learned, unless that was from other clips. Under other limits every
+    trial is judged anew: one that breaks them is rejected, and one that was rejected though it
+    keeps them is left out, so that it may be tried.
 
     Args:
         source: the other study, which stays as it is.
@@ -45,7 +45,7 @@ def fork_study(
             same.
         trials: how many to take, from the first; if unset, all.
         other_clips: whether the config may be of other clips of the same classes. The trials keep
-            the fitness that they had.
+            the fitness that they had, and leave behind what they learned.
         storage_url: where to keep the trials, as in `Study.create_or_resume`.
         on_progress: called with the numbers of trials done and in all.
 
@@ -226,14 +226,20 @@ def _write(
                     study.record(trial.proposal, trial.evaluation, trial.elapsed_s)
                 on_progress(len(study.history), len(history))
         with plain_file_errors(made):
-            _copy_states(union.origins(), made / STATES_FOLDER)
+            _copy_states(union.origins(), made / STATES_FOLDER, config.data_fingerprint)
         made.replace(folder)
     return len(study.trials)
 
 
-def _copy_states(origins: Mapping[str, Study], folder: Path) -> None:
-    """Copy what the candidates have learned; one whose state was not kept is trained again."""
+def _copy_states(origins: Mapping[str, Study], folder: Path, data: str) -> None:
+    """Copy what the candidates have learned; one whose state was not kept is trained again.
+
+    What was learned from other clips stays behind: some of these may now be judged by, and a child
+    would inherit what its parent knows of them.
+    """
     for source in {*origins.values()}:
+        if source.config.data_fingerprint != data:
+            continue
         states = source.folder / STATES_FOLDER
         for path in states.iterdir() if states.is_dir() and not states.is_symlink() else ():
             digest = path.name.partition(".")[0]

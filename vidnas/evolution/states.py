@@ -32,15 +32,19 @@ class StateFolder:
         """Return the file of a candidate's state; it may not exist."""
         return self.path / f"{digest}{_SUFFIX}"
 
-    def weights(self, digest: str) -> dict[str, Tensor]:
+    def weights(self, digest: str, data: str) -> dict[str, Tensor]:
         """Return what a candidate learned, by name; nothing where that is gone, or cannot be used
         and is set aside.
+
+        Args:
+            digest: of the candidate.
+            data: the fingerprint of the clips; what was learned from others cannot be used.
 
         Raises:
             UserError: the machine could not read it, so that it may be as good as ever.
         """
         try:
-            return learned_weights(self.file(digest))
+            return learned_weights(self.file(digest), data)
         except UnusableCheckpoint:
             self.set_aside(digest)
             return {}

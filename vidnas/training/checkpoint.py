@@ -123,13 +123,23 @@ def plain_checkpoint_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def learned_weights(path: Path) -> dict[str, Tensor]:
+def learned_weights(path: Path, data: str) -> dict[str, Tensor]:
     """Return the averaged weights of a checkpoint by name, as the network has them.
 
+    Args:
+        path: the checkpoint.
+        data: the fingerprint of the clips that they must have been learned from. Who inherits what
+            was learned from others may have seen the videos that it is judged on.
+
     Raises:
-        UnusableCheckpoint: the file is not a checkpoint.
+        UnusableCheckpoint: the file is not a checkpoint, or one of other clips.
     """
-    weights: dict[str, Tensor] = _read(path)["average"]
+    saved = _read(path)
+    if saved["identity"].get("data") != data:
+        raise UnusableCheckpoint(
+            f"{path} is of a training run on other clips; remove it to start again."
+        )
+    weights: dict[str, Tensor] = saved["average"]
     return weights
 
 
