@@ -139,7 +139,7 @@ def open_cache(study: Study, search: SearchRequest, listener: Listener) -> ClipC
     cache = open_clips(
         dataset,
         listener,
-        size_px=search.size_px,
+        size_px=asked.size_px,
         modalities=search.input,
         flow_method=asked.flow_method,
         rate_fps=asked.rate_fps,

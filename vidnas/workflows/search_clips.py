@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,11 @@ from vidnas.evolution.gain import Gain
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study
+from vidnas.families import Family
 from vidnas.profiling.remote import require_target
 from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
-from vidnas.training.tasks import task_remark
+from vidnas.training.tasks import Fitness, task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.combinations import require_reproducible, require_streaming
 from vidnas.workflows.delivery import Delivery
@@ -44,7 +45,8 @@ from vidnas.workflows.recovery import recovery
 from vidnas.workflows.request import REQUEST_FILE, SearchRequest
 from vidnas.workflows.search import open_study
 from vidnas.workflows.search_job import SearchJob
-from vidnas.workflows.study_clips import record_clips, recorded_flow, require_same_clips
+from vidnas.workflows.study_clips import record_clips, require_same_clips
+from vidnas.workflows.study_extent import StudyExtent
 
 if TYPE_CHECKING:
     from vidnas.evolution.ray_executor import RayExecutor
@@ -132,25 +134,26 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     listener.say(f"Plan: {plan}.")
     reading = partial(listener.progress, "Reading")
     require_same_clips(request.out, dataset, request.seed, reading)  # before any is decoded
+    kept = StudyExtent.of(request.out)
     cache = open_clips(
         dataset,
         listener,
-        size_px=request.size_px,
+        size_px=request.size_px or (kept.clips.size_px if kept else None),
         modalities=request.input,
-        flow_method=recorded_flow(request.out),
+        flow_method=kept.clips.flow_method if kept else None,
+        rate_fps=kept.clips.rate_fps if kept else "common",
         cache_bytes=request.cache_size_bytes,
     )
     if remark := task_remark(cache, request.class_weights):
         listener.remark(remark)
-    space = planned_space(
-        request,
-        max_size_px=cache.size_px,
-        max_frames=cache.typical_frames,
-        sampling=planned_sampling(cache.longest_frames),
-    )
+    extent = {
+        "max_frames": cache.typical_frames,
+        "sampling": planned_sampling(cache.longest_frames),
+    } | (kept.of_space if kept else {})
+    space = planned_space(request, max_size_px=cache.size_px, **extent)
     if limits.frame_latency_ms is not None:
         space = space.for_streams()
-    evaluator = _evaluator(request, plan, cache, limits)
+    evaluator = _evaluator(request, plan, cache, limits, kept)
     study = open_study(
         request.out,
         space,
@@ -221,7 +224,11 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
 
 
 def _evaluator(
-    request: SearchRequest, plan: Plan, cache: ClipCache, limits: Limits
+    request: SearchRequest,
+    plan: Plan,
+    cache: ClipCache,
+    limits: Limits,
+    kept: StudyExtent | None,
 ) -> ClipEvaluator:
     family = searched_family(request.family)
     return ClipEvaluator(
@@ -230,7 +237,7 @@ def _evaluator(
             training=rung_training(request, plan),
             rungs=plan.rungs,
             clips=cache.settings(request.input),
-            fitness=task_of(cache, request.class_weights).fitness(family.fitness),
+            fitness=_fitness(request, cache, family, kept),
             inherit=planned_inheritance(request),
         ),
         limits,
@@ -241,3 +248,15 @@ def _evaluator(
         states=StateFolder(request.out.resolve() / STATES_FOLDER),
         device="cuda" if request.gpus_per_candidate else "cpu",
     )
+
+
+def _fitness(
+    request: SearchRequest, cache: ClipCache, family: Family, kept: StudyExtent | None
+) -> tuple[Fitness, ...]:
+    """Return what candidates are judged by; a study keeps whether its classes count alike, because
+    one video that can be read by now may make them imbalanced."""
+    task = task_of(cache, request.class_weights)
+    possible = [replace(task, balanced=alike).fitness(family.fitness) for alike in (False, True)]
+    if kept is not None and kept.fitness in possible:
+        return kept.fitness
+    return task.fitness(family.fitness)

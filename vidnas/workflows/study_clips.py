@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
 from typing_extensions import Self
 
 from vidnas.core import UserError
@@ -14,9 +13,7 @@ from vidnas.core.bounds import LISTING, require_within
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import Dataset
-from vidnas.data.flow import FlowMethod
 from vidnas.data.splits import SPLITS
-from vidnas.evolution.clip_evaluator import ClipEvaluation
 from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.study import CONFIG_NAME
 from vidnas.workflows.records import read_record, record_text, write_record
@@ -158,18 +155,6 @@ def require_same_clips(
         f"the clips as they are now with `vidnas study fork {folder} NEW --clips "
         f"{dataset.source}`."
     )
-
-
-def recorded_flow(folder: Path) -> FlowMethod | None:
-    """Return how the optical flow of the study in a folder is computed; None where the folder holds
-    none yet, or one without flow."""
-    if not (folder / CONFIG_NAME).is_file():
-        return None
-    evaluator = StudyConfig.read(folder / CONFIG_NAME).evaluator
-    try:
-        return ClipEvaluation.model_validate(evaluator).clips.flow_method
-    except ValidationError:  # it is not searched on clips, which is refused later
-        return None
 
 
 def record_clips(
