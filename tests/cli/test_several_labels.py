@@ -143,3 +143,39 @@ def test_train_and_check(charades, tmp_path: Path) -> None:
     checked = read_json(run("data", "check", clips, "--json"))
     assert checked["usable"]
     assert not any("imbalanced" in remark for remark in checked["remarks"])
+
+
+def write_table(path: Path, clips: Path, rows: list[tuple[str, str]], column: str) -> None:
+    """Write a CSV of as many of the videos as there are rows: labels, and another cell."""
+    videos = sorted((clips / "Charades_v1").glob("*.mp4"))
+    lines = [f"{video},{labels},{other}" for video, (labels, other) in zip(videos, rows, strict=False)]
+    path.write_text("\n".join([f"path,labels,{column}", *lines]) + "\n")
+
+
+def test_a_test_split_whose_labels_are_kept_secret(charades, tmp_path: Path) -> None:
+    clips, _, _ = charades
+    rows = [("ab"[i % 2], "train" if i < 14 else "val") for i in range(18)]
+    write_table(tmp_path / "clips.csv", clips, [*rows, ("", "test"), ("", "test")], "split")
+    genes = ("--gene", "size_px=16", "--gene", "frames=2", "--gene", "width=0.125")
+    model = tmp_path / "model"
+    asked = ("train", tmp_path / "clips.csv", "r2plus1d_18", *genes, "--epochs", 1, "--out", model)
+    assert "Left out the test split (2 clips)" in " ".join(run(*asked).stderr.split())
+    assert card_of(model)["test"]["clips"] == 4  # those of the validation split
+
+
+def test_what_cannot_be_judged_is_refused_before_any_training(
+    charades, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips, _, _ = charades
+    for place in ("train.train", "search_job.run_search"):
+        monkeypatch.setattr(f"vidnas.workflows.{place}", lambda *_, **__: pytest.fail("trained"))
+    # Each class is in one group, which stays for training.
+    rows = [("a", "g1")] * 6 + [("b", "g2")] * 6 + [("", "")] * 12
+    table = tmp_path / "clips.csv"
+    write_table(table, clips, rows, "group")
+    search = ("search", table, "--out", tmp_path / "study", *SEARCH)
+    for asked in (search, ("train", table, "r2plus1d_18", "--out", tmp_path / "model")):
+        done = call(*asked)
+        assert done.returncode == 2
+        said = " ".join(done.stderr.split())
+        assert "No video of the val split shows any of the classes" in said

@@ -11,6 +11,7 @@ from vidnas.core import UserError
 from vidnas.data import datasets
 from vidnas.data.datasets import Dataset, load_dataset
 from vidnas.data.formats import Entry, Format, Reading
+from vidnas.data.labelled import load_labelled
 from vidnas.data.splits import SPLITS
 
 MakeFolder = Callable[[dict[str, int]], Path]
@@ -235,6 +236,28 @@ def test_a_column_labels_makes_videos_of_several_classes(tmp_path: Path) -> None
     assert [video.labels for video in dataset.videos[:5]] == [(0,), (1,), (0, 1), (), (0, 1)]
     with pytest.raises(UserError, match="columns label and labels; keep label if"):
         load_dataset(_table(tmp_path, "path,label,labels\n0.mp4,a,a\n"))
+
+
+def test_a_split_without_labels_is_left_out_where_videos_show_several(tmp_path: Path) -> None:
+    """As where the makers keep the labels of the test videos to themselves."""
+    splits = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
+    rows = [
+        f"{i}.mp4,{'' if split == 'test' else 'ab'[i % 2]},{split}"
+        for i, split in enumerate(splits)
+    ]
+    path = _table(tmp_path, "path,labels,split\n" + "\n".join(rows))
+    dataset = load_dataset(path)
+    assert {video.path.stem for video in dataset.videos if video.split == "test"} == {"8", "9"}
+    assert {video.split for video in dataset.videos} == set(SPLITS)
+    assert len(dataset.videos) == 10
+    assert "Left out the test split (2 clips): none of its clips has a label." in dataset.remarks
+    tested, given = load_labelled(path, dataset.classes, multi_label=True)
+    assert given == "val" and {video.path.stem for video in tested.videos} == {"8", "9"}
+    asked, given = load_labelled(path, dataset.classes, "test", multi_label=True)
+    assert given == "test" and {video.path.stem for video in asked.videos} == {"10", "11"}
+    # One that shows something is enough.
+    path.write_text(path.read_text().replace("11.mp4,,test", "11.mp4,b,test"))
+    assert _counts(load_dataset(path)) == {"train": 8, "val": 2, "test": 2}
 
 
 def test_a_label_with_the_separator_of_several_stays_one(tmp_path: Path) -> None:

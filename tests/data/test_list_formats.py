@@ -143,6 +143,17 @@ def test_unlabelled_lines_of_a_list_are_counted(tmp_path: Path) -> None:
     assert said(dataset, "rows without a label (2)")
 
 
+def test_what_is_unknown_of_several_labels_is_no_negative(tmp_path: Path) -> None:
+    write_videos(tmp_path, *(f"{i}.mp4" for i in range(14)))
+    rows = [f"{i}.mp4 {i % 3}{' 7' if i % 2 else ''}" for i in range(12)]
+    write_files(tmp_path, {"list.txt": "\n".join([*rows, "12.mp4 -1", "13.mp4"])})
+    dataset = load_dataset(tmp_path / "list.txt")
+    assert dataset.multi_label and dataset.classes == ("0", "1", "2", "7")
+    assert [video.path.stem for video in dataset.videos] == [str(i) for i in (*range(12), 13)]
+    assert dataset.videos[-1].labels == ()
+    assert said(dataset, "rows without a label (1)")
+
+
 def test_a_list_of_frame_folders(tmp_path: Path) -> None:
     files = {}
     for split, numbers in (("train", range(8)), ("val", range(8, 12))):

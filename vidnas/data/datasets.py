@@ -17,6 +17,7 @@ from vidnas.data.formats.recognition import (
     identify_files,
     recognise,
     without_emptied_classes,
+    without_unlabelled_splits,
 )
 from vidnas.data.reading import IMAGES_FPS, Frames, VideoStream, stream_video
 from vidnas.data.repeats import remarks_on_repeats
@@ -154,7 +155,8 @@ def load_dataset(
             what a format cannot read.
     """
     source = Path(source)
-    reading = without_emptied_classes(read_source(source, format=format, video_folder=video_folder))
+    reading = read_source(source, format=format, video_folder=video_folder)
+    reading = without_unlabelled_splits(without_emptied_classes(reading))
     entries = reading.entries
     classes = sort_classes(label for entry in entries for label in entry.labels)
     if len(classes) < 2:

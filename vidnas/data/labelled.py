@@ -10,6 +10,7 @@ from vidnas.core.names import listed
 from vidnas.core.text import counted
 from vidnas.data.datasets import Dataset, Video, read_source
 from vidnas.data.formats import Entry, Reading
+from vidnas.data.formats.recognition import without_unlabelled_splits
 from vidnas.data.reading import IMAGES_FPS
 from vidnas.data.splits import SPLITS, Split
 
@@ -29,7 +30,7 @@ def load_labelled(
         source: what `load_dataset` reads.
         classes: of the model, in its order.
         split: which videos, where the source gives splits; None for its test split, or its
-            validation split where it has no test split, as in training.
+            validation split where it has no test split with labels, as in training.
         multi_label: whether the model names all classes that a video shows, or one.
         format: name of the format; None to recognise it by its content.
         video_folder: where the videos are that annotations name; None to look beside them.
@@ -45,6 +46,8 @@ def load_labelled(
     """
     source = Path(source)
     reading = read_source(source, format=format, video_folder=video_folder)
+    if split is None:
+        reading = without_unlabelled_splits(reading)
     given = {entry.split for entry in reading.entries}
     if None in given and len(given) > 1:
         without = sum(entry.split is None for entry in reading.entries)

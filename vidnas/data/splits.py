@@ -17,6 +17,8 @@ from vidnas.data.drawing import draw, names_together
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+JUDGED: tuple[Split, ...] = ("val", "test")
+"""Those that networks are judged by."""
 VAL_FRACTION = TEST_FRACTION = 0.15
 SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
@@ -158,7 +160,7 @@ def _remarks_on(
     classes: Sequence[str], labels: Sequence[Sequence[int]], splits: Sequence[Split]
 ) -> list[str]:
     remarks = []
-    for split in ("val", "test"):
+    for split in JUDGED:
         seen = {
             label
             for shown, own in zip(labels, splits, strict=True)

@@ -23,7 +23,7 @@ from vidnas.core import UserError, WorkerLost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import replacing
 from vidnas.data.cache import ClipCache
-from vidnas.data.splits import Split
+from vidnas.data.splits import JUDGED
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, load_model, save_model
@@ -221,9 +221,8 @@ def train_finalist(
     """
     if (known := _known(folder)) and _is_of(run, known):
         return
-    judged: tuple[Split, ...] = ("val", "test")
     task = task_of(cache, run.settings.class_weights)
-    for split in judged:
+    for split in JUDGED:
         require_labels(cache, split, task)
     torch.manual_seed(run.seed)
     network = create_network(trial.architecture, len(cache.classes))
@@ -236,7 +235,7 @@ def train_finalist(
     report = _finish(network, cache, run, checkpoint)
     logits = {
         split: predict_logits(network, cache, split, clips_per_video=CLIPS_PER_VIDEO)
-        for split in judged
+        for split in JUDGED
     }
     found = {
         split: task.measure(task.pooled(task.scores(said)), labels_of(cache, split))

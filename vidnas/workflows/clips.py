@@ -13,7 +13,7 @@ from vidnas.data.datasets import Dataset
 from vidnas.data.flow import FlowMethod
 from vidnas.data.headers import grid_rate, native_size_px
 from vidnas.data.labelled import file_of
-from vidnas.data.splits import SPLITS
+from vidnas.data.splits import JUDGED, SPLITS
 from vidnas.workflows.listener import Listener
 
 _SHOWN = 5
@@ -102,5 +102,5 @@ def _shared(cache: ClipCache) -> list[str]:
     """Return the videos to measure on whose file, by its content, is trained on as well."""
     files = [file_of(content) for content in cache.contents]
     trained = {files[video] for video in cache.videos("train")}
-    measured = (video for split in ("val", "test") for video in cache.videos(split))
+    measured = (video for split in JUDGED for video in cache.videos(split))
     return [cache.paths[video] for video in measured if files[video] in trained]

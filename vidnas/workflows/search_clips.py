@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vidnas.core import UserError
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
+from vidnas.data.splits import JUDGED
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.shipping import ONNX_FILE
 from vidnas.evolution.clip_evaluator import ClipEvaluation, ClipEvaluator
@@ -25,6 +26,7 @@ from vidnas.families import Family
 from vidnas.profiling.remote import require_target
 from vidnas.profiling.target import TargetLost
 from vidnas.training import task_of
+from vidnas.training.evaluation import require_labels
 from vidnas.training.tasks import Fitness, task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.combinations import require_reproducible, require_streaming
@@ -144,6 +146,9 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
         rate_fps=kept.clips.rate_fps if kept else "common",
         cache_bytes=request.cache_size_bytes,
     )
+    task = task_of(cache, request.class_weights)
+    for split in JUDGED:  # not after hours of training
+        require_labels(cache, split, task)
     if remark := task_remark(cache, request.class_weights):
         listener.remark(remark)
     extent = {

@@ -16,6 +16,7 @@ from vidnas.core import NotFinite, UserError
 from vidnas.core.process import idle_cores
 from vidnas.core.quantities import format_cost
 from vidnas.data.datasets import load_dataset
+from vidnas.data.splits import JUDGED
 from vidnas.deploy import Model, ModelCard, resolve_architecture, save_model
 from vidnas.deploy.seen_videos import SeenVideos
 from vidnas.families import Architecture, architecture_from_json, create_network
@@ -29,6 +30,7 @@ from vidnas.training import (
     train,
 )
 from vidnas.training.checkpoint import trained_clips
+from vidnas.training.evaluation import require_labels
 from vidnas.training.tasks import task_remark
 from vidnas.workflows.clips import open_clips
 from vidnas.workflows.listener import Listener
@@ -110,6 +112,8 @@ def run(request: TrainRequest, listener: Listener) -> TrainResult:
         cache_bytes=request.cache_size_bytes,
     )
     task = task_of(cache, request.class_weights)
+    for split in JUDGED:  # not after hours of training
+        require_labels(cache, split, task)
     if remark := task_remark(cache, request.class_weights):
         listener.remark(remark)
     torch.manual_seed(request.seed)

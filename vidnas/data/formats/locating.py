@@ -41,6 +41,9 @@ class Row:
     start_s: float | None = None
     end_s: float | None = None
     images_fps: float | None = None
+    is_unknown: bool = False
+    """Whether nobody says which classes it shows: where there may be several, a video without a label
+    otherwise shows none."""
 
     def at(self, path: Path) -> Entry:
         """Return the entry, with its video at this path."""
@@ -154,7 +157,7 @@ class Videos:
         missing: list[Row] = []
         unlabelled = 0
         for row in rows:
-            if not row.labels and not multi_label:
+            if row.is_unknown or not (row.labels or multi_label):
                 unlabelled += 1
             elif path := locate(row):
                 entries.append(row.at(path))

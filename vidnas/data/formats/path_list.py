@@ -31,7 +31,7 @@ _NUMBERS = re.compile(r"-?\d+(?:[\s,;]+-?\d+)*")
 
 
 def parse(path: Path) -> Iterator[Row]:
-    """Yield the rows of one list; those with no label, or -1, have none.
+    """Yield the rows of one list; those with no label, or -1, have none; what -1 shows is unknown.
 
     Raises:
         UserError: a line has no path of a video.
@@ -43,7 +43,14 @@ def parse(path: Path) -> Iterator[Row]:
                 f"{path}, line {number}: '{line}' has no path that ends like a video, such as "
                 "clip.mp4 3; correct the line."
             )
-        yield Row(read["video"].strip("'\""), labels_in(read["labels"] or ""), split_of(path))
+        text = read["labels"] or ""
+        labels = labels_in(text)
+        yield Row(
+            read["video"].strip("'\""),
+            labels,
+            split_of(path),
+            is_unknown="-" in text and not labels,
+        )
 
 
 def labels_in(text: str) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from vidnas.core import UserError
 from vidnas.core.names import listed, suggest
 from vidnas.core.paths import is_there
-from vidnas.core.text import escaped
+from vidnas.core.text import counted, escaped
 from vidnas.data.formats.base import FEW, Entry, Format, Reading
 from vidnas.data.formats.names import check_classes, normal, path_flaw
 from vidnas.data.reading import IMAGES_FPS
+from vidnas.data.splits import JUDGED
 
 
 def recognise(source: Path, formats: Sequence[Format], name: str | None) -> Format:
@@ -125,6 +126,23 @@ def without_emptied_classes(reading: Reading) -> Reading:
         f"{listed(emptied, FEW)}."
     )
     return replace(reading, entries=kept, remarks=(*reading.remarks, remark))
+
+
+def without_unlabelled_splits(reading: Reading) -> Reading:
+    """Return what can be judged by where videos may show no class: no test or validation split of
+    which not one video has a label, as where the makers keep them to themselves."""
+    sizes = Counter(entry.split for entry in reading.entries)
+    labelled = {entry.split for entry in reading.entries if entry.labels}
+    hidden = [split for split in JUDGED if sizes[split] and split not in labelled]
+    if not (reading.multi_label and labelled and hidden):
+        return reading
+    kept = tuple(entry for entry in reading.entries if entry.split not in hidden)
+    remarks = [
+        f"Left out the {split} split ({counted(sizes[split], 'clip')}): none of its clips has a "
+        "label."
+        for split in hidden
+    ]
+    return replace(reading, entries=kept, remarks=(*reading.remarks, *remarks))
 
 
 def _normal(labels: tuple[str, ...]) -> tuple[str, ...]:
