@@ -148,7 +148,8 @@ def test_train_and_check(charades, tmp_path: Path) -> None:
 def write_table(path: Path, clips: Path, rows: list[tuple[str, str]], column: str) -> None:
     """Write a CSV of as many of the videos as there are rows: labels, and another cell."""
     videos = sorted((clips / "Charades_v1").glob("*.mp4"))
-    lines = [f"{video},{labels},{other}" for video, (labels, other) in zip(videos, rows, strict=False)]
+    pairs = zip(videos, rows, strict=False)
+    lines = [f"{video},{labels},{other}" for video, (labels, other) in pairs]
     path.write_text("\n".join([f"path,labels,{column}", *lines]) + "\n")
 
 

@@ -66,9 +66,9 @@ def fork(
         asked["clips"] = clips.resolve()
         config |= {"classes": dataset.classes, "data_fingerprint": dataset.fingerprint()}
         listener.remark(
-            "The trials keep the fitness that they had on the old clips, and leave behind what they "
-            "learned from them: those that climb on are trained on the new ones from the start, and "
-            "children of the others start from scratch."
+            "The trials keep the fitness that they had on the old clips, and leave behind what "
+            "they learned from them: those that climb on are trained on the new ones from the "
+            "start, and children of the others start from scratch."
         )
     request = previous.model_copy(update=asked)
     if strategy is not None:

@@ -42,8 +42,8 @@ class Row:
     end_s: float | None = None
     images_fps: float | None = None
     is_unknown: bool = False
-    """Whether nobody says which classes it shows: where there may be several, a video without a label
-    otherwise shows none."""
+    """Whether nobody says which classes it shows: where there may be several, a video without a
+    label otherwise shows none."""
 
     def at(self, path: Path) -> Entry:
         """Return the entry, with its video at this path."""
