@@ -114,14 +114,13 @@ def clips(**settings: Any) -> Harm:
     return harm
 
 
-def confusion(classes: int) -> Harm:
-    """Give a confusion matrix of so many classes, in large numbers, and weights that do not fit."""
+def confusion(matrix: Any) -> Harm:
+    """Give a confusion matrix, and weights that do not fit."""
 
     def harm(folder: Path, outside: Path) -> None:
         description = _description(folder)
         found = {"clips": 1, "loss": 0, "top1": 0, "top5": 0, "mean_class": 0}
-        row = [123_456] * classes
-        description["card"]["test"] = {**found, "confusion": [row] * classes}
+        description["card"]["test"] = {**found, "confusion": matrix}
         _describe(folder, description)
         (folder / "weights.safetensors").unlink()
 
@@ -268,8 +267,12 @@ MODELS: dict[str, Harm] = {
     "a million classes": many_classes,
     "huge frames": clips(size_px=1 << 20),
     "another rate than the contract's": clips(rate_fps=1e300),
-    "huge confusion": confusion(3000),
-    "large confusion": confusion(1480),
+    "huge confusion": confusion([[123_456] * 3000] * 3000),
+    "large confusion": confusion([[123_456] * 1480] * 1480),
+    "sparse confusion without end": confusion({"classes": 10**9, "cells": []}),
+    "large sparse confusion": confusion(
+        {"classes": 4096, "cells": [cell for n in range(4096) for cell in (n, n, 123_456)]}
+    ),
     "deep description": text("model.json", _DEEP),
     "endless description": long_file("model.json"),
     "description of a pipe": pipe("model.json"),

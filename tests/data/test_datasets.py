@@ -260,6 +260,17 @@ def test_a_split_without_labels_is_left_out_where_videos_show_several(tmp_path: 
     assert _counts(load_dataset(path)) == {"train": 8, "val": 2, "test": 2}
 
 
+def test_more_classes_than_can_be_judged_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidnas.core.bounds.CLASSES", 2)
+    rows = "".join(f"{i}.mp4,{'abc'[i % 3]}\n" for i in range(12))
+    with pytest.raises(UserError, match=r"has 3 classes, and a network tells 2 apart at most"):
+        load_dataset(_table(tmp_path, f"path,label\n{rows}"))
+    # Where videos show several, nothing is taken for something else.
+    assert len(load_dataset(_table(tmp_path, f"path,labels\n{rows}")).classes) == 3
+
+
 def test_a_label_with_the_separator_of_several_stays_one(tmp_path: Path) -> None:
     rows = _rows("path,label").replace(",b", ",a|b;c")
     dataset = load_dataset(_table(tmp_path, rows))

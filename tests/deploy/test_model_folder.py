@@ -92,6 +92,45 @@ def test_what_a_model_tells_comes_back(model: Model, folder: Path) -> None:
         assert said in repr(loaded)
 
 
+@pytest.mark.parametrize("count", [3, 1200])
+def test_what_is_taken_for_what_comes_back_of_any_number_of_classes(
+    model: Model, tmp_path: Path, count: int
+) -> None:
+    taken = tuple(tuple(2 * (b == a) + (b == a + 1) for b in range(count)) for a in range(count))
+    metrics = Metrics(
+        clips=3 * count - 1, loss=0.5, top1=0.7, top5=1, mean_class=0.7, confusion=taken
+    )
+    classes = tuple(f"class {number}" for number in range(count))
+    card = ModelCard(validation=metrics, test=metrics)
+    save_model(Model(create_network(model.architecture, count), classes, card), tmp_path)
+    assert load_model(tmp_path).card == card
+    assert (tmp_path / MODEL_FILE).stat().st_size < 1 << 20
+    # Written whole, as by earlier versions.
+    description = json.loads((tmp_path / MODEL_FILE).read_text())
+    description["card"]["test"]["confusion"] = taken
+    del description["card"]["validation"]
+    (tmp_path / MODEL_FILE).write_text(json.dumps(description))
+    assert load_model(tmp_path).card.test == metrics
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        {"classes": 3, "cells": [0, 3, 1]},
+        {"classes": 3, "cells": [0, 0, 1, 0]},
+        {"classes": 3, "cells": [0, -1, 1]},
+        {"classes": 10**9, "cells": []},
+    ],
+)
+def test_cells_of_no_matrix_are_rejected(folder: Path, matrix: dict[str, object]) -> None:
+    description = json.loads((folder / MODEL_FILE).read_text())
+    judged = {"clips": 1, "loss": 0.5, "top1": 1, "top5": 1, "mean_class": 1, "confusion": matrix}
+    description["card"]["test"] = judged
+    (folder / MODEL_FILE).write_text(json.dumps(description))
+    with pytest.raises(UserError, match=r"model\.json is damaged or from another version"):
+        load_model(folder)
+
+
 def test_saving_again_replaces_and_keeps_other_files(model: Model, folder: Path, clip) -> None:
     (folder / "model.onnx").write_text("mine")
     other = Model(create_network(model.architecture, 2).eval(), ("a", "b"), model.card)

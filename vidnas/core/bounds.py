@@ -20,6 +20,9 @@ CLIPS_PER_VIDEO = 1000
 """That a model looks at."""
 WIDTH = 100.0
 """Factor on the published numbers of channels."""
+CLASSES = 4096
+"""That a network tells apart where each video shows one: what is taken for what grows with the
+square of them."""
 PARTS = 1000
 """Blocks, modules or members of an architecture, each as often as it is repeated."""
 OPERATIONS = 20_000
@@ -48,7 +51,8 @@ class TextBounds:
 RECORD = TextBounds(size_bytes=1 << 20, values=200_000, strings=100_000, groups=50_000)
 """A record of a study, an architecture, and each value in a study's database."""
 CARD = TextBounds(size_bytes=64 << 20, values=2_200_000, strings=200_000, groups=100_000)
-"""The description of a model, whose confusion matrices grow with the square of the classes."""
+"""The description of a model: two whole confusion matrices of 1,000 classes, as earlier versions
+wrote them, or what is not 0 in larger ones."""
 
 LISTING = TextBounds(size_bytes=256 << 20, values=5_000_000, strings=5_000_000, groups=1_000_000)
 """The list of the videos that a study was searched on."""

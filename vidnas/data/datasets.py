@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidnas.core import UserError
+from vidnas.core import UserError, bounds
 from vidnas.data.cache_folder import contents_table, default_directory
 from vidnas.data.contents import FileContent, hash_files
 from vidnas.data.formats import FORMATS, Reading
@@ -165,6 +165,11 @@ def load_dataset(
             "classes to tell apart."
             if classes
             else f"{source}: no clip has a class; give labels."
+        )
+    if len(classes) > bounds.CLASSES and not reading.multi_label:
+        raise UserError(
+            f"{source} has {len(classes):,} classes, and a network tells {bounds.CLASSES:,} apart "
+            "at most; leave some out, or check whether these are classes."
         )
     files = identify_files(entry.path for entry in entries)
     number = {name: index for index, name in enumerate(classes)}

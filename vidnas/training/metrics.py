@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vidnas.core.quantities import format_metric
 from vidnas.core.value import Value
+from vidnas.training.confusion import Confusion
 
 _SMALLEST_PROBABILITY = 1e-12  # keeps the loss finite where a network is certain and wrong
 
@@ -70,7 +71,7 @@ class Metrics(_Judged):
     """Top-n accuracy for n = min(5, number of classes)."""
     mean_class: float
     """Mean recall of the classes that are present."""
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
     """Number of videos of true class [row] that were taken for class [column]."""
 
     @property
