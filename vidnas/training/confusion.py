@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeInt, PlainSerializer, WrapValidator
+from typing_extensions import Self
 
 from vidnas.core import bounds
 from vidnas.core.value import Value
@@ -27,7 +28,7 @@ class _Cells(Value):
     """Of each cell three numbers, one after the other: row, column, and what it holds."""
 
     @classmethod
-    def of(cls, rows: Rows) -> _Cells:
+    def of(cls, rows: Rows) -> Self:
         """Return a matrix as its cells."""
         found = (
             (true, taken, count)
@@ -60,7 +61,7 @@ def _read(stored: Any, whole: Callable[[Any], Rows]) -> Rows:
 
 
 def _written(rows: Rows) -> Rows | dict[str, Any]:
-    if len(rows) <= _MOST_WRITTEN_WHOLE:
+    if not _MOST_WRITTEN_WHOLE < len(rows) <= bounds.CLASSES:
         return rows
     cells = _Cells.of(rows).model_dump(mode="json")
     return cells if len(cells["cells"]) < len(rows) ** 2 else rows
