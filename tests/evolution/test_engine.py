@@ -112,6 +112,56 @@ def test_impossible_limits_end_with_a_sentence(tmp_path, monkeypatch, limits, ev
     assert ("the smallest had" in str(caught.value)) == (limits.parameters is not None)
 
 
+class Unlucky:
+    """Fails with some of the first candidates, and rejects all others."""
+
+    def __init__(self, failures):
+        self.failures = failures
+
+    def evaluate(self, architecture, seed, deadline_s):
+        self.failures -= 1
+        if self.failures >= 0:
+            raise MemoryError
+        return Evaluation(status="rejected", reason="latency 3 ms > 0.1 ms")
+
+
+@pytest.mark.parametrize("failures", [1, 14, 16, 99])
+def test_where_no_candidate_is_ok_the_search_ends(tmp_path, monkeypatch, failures):
+    """With the more frequent cause, however few evaluations are asked for."""
+    monkeypatch.setattr(engine, "GIVE_UP_AFTER", 30)
+    with pytest.raises(UserError) as caught:
+        search(tmp_path, evaluator=Unlucky(failures), evaluations=100)
+    assert len(widths(tmp_path)) == 30
+    said = str(caught.value)
+    if failures < 16:
+        assert "was found among 30 random" in said
+    else:
+        count = min(failures, 30)
+        assert f"{count} of 30 candidates failed and none succeeded, most often with 'out" in said
+
+
+def test_what_all_failed_of_may_be_mended(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "GIVE_UP_AFTER", 10)
+    with pytest.raises(UserError, match="none succeeded"):
+        search(tmp_path, evaluator=Unlucky(99), evaluations=20)
+    assert search(tmp_path, evaluations=20).counts == {"failed": 10, "ok": 10}
+
+
+def test_one_that_was_ok_once_is_enough_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "GIVE_UP_AFTER", 10)
+
+    class Spent(ToyEvaluator):
+        calls = 0
+
+        def evaluate(self, architecture, seed, deadline_s):
+            Spent.calls += 1
+            if Spent.calls > 1:
+                raise MemoryError
+            return super().evaluate(architecture, seed, deadline_s)
+
+    assert search(tmp_path, evaluator=Spent(), evaluations=20).counts == {"ok": 1, "failed": 19}
+
+
 def test_nothing_is_evaluated_twice_and_an_exhausted_space_ends_the_search(tmp_path):
     last = search(tmp_path, space=ToySpace(depth=2, most=4), evaluations=100)
     assert last.exhausted

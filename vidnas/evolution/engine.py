@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from vidnas.evolution.trial import Trial
 from vidnas.families import Space
 
 GIVE_UP_AFTER = 200
-"""Rejections after which a search that never accepted a candidate gives up."""
+"""Rejections and failures after which a search that never accepted a candidate gives up."""
 LOOKAHEAD = 8
 """How many actions a deterministic search may start before it sees what the first of them came to:
 more workers than that stay idle."""
@@ -81,8 +82,8 @@ def run_search(
         The last event.
 
     Raises:
-        UserError: neither end is given, no candidate kept the limits, the study cannot be written,
-            or an evaluation raised it, so that it is not the candidate's fault.
+        UserError: neither end is given, no candidate kept the limits or each failed, the study
+            cannot be written, or an evaluation raised it, so that it is not the candidate's fault.
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     if evaluations is None and budget_s is None:
@@ -128,6 +129,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         config, history = self.study.config, self.study.history
+        self.replayed = len(history)
         self.deterministic = config.deterministic
         self.time = SearchTime(self.budget_s, self.launcher.seconds_at)
         self.schedule = Schedule(
@@ -184,8 +186,12 @@ class _Search:
 
     @property
     def nothing_fits(self) -> bool:
-        counts = self.tally.counts
-        return not self.tally.evaluated and counts["rejected"] >= GIVE_UP_AFTER
+        """Whether no candidate was ever ok among enough of them: those that were rejected over all
+        resumptions, or all since this one began, because what they failed of may be mended by
+        now."""
+        since = len(self.study.history) - self.replayed
+        enough = max(self.tally.counts["rejected"], since) >= GIVE_UP_AFTER
+        return enough and not self.tally.accepted
 
     def has_room(self) -> bool:
         """Return whether a worker is free and, if deterministic, the next action is due."""
@@ -311,9 +317,17 @@ class _Search:
         return event
 
     def why_nothing_fits(self) -> str:
-        limits = self.study.config.limits
-        costs = [trial.evaluation.cost for trial in self.study.trials if trial.evaluation.cost]
+        trials, limits = self.study.trials, self.study.config.limits
+        failed = [one.evaluation.reason for one in trials if one.evaluation.status == "failed"]
+        if 2 * len(failed) > len(trials):
+            ((reason, _),) = Counter(failed).most_common(1)
+            return (
+                f"{len(failed)} of {len(trials)} candidates failed and none succeeded, most often "
+                f"with {reason!r}; mend that, with fewer workers where memory is short, and run "
+                "the same command again."
+            )
+        costs = [trial.evaluation.cost for trial in trials if trial.evaluation.cost]
         return (
-            f"No architecture within {limits} was found among {len(self.study.trials)} random "
+            f"No architecture within {limits} was found among {len(trials)} random "
             f"ones{limits.least(costs)}; raise the limit or use another space."
         )

@@ -29,6 +29,8 @@ class Tally:
     """Of those, the one that came nearest to the limit, by limit."""
     best: Trial | None = None
     """The greatest by rank, of equals the one that came there first."""
+    accepted: bool = False
+    """Whether any candidate was ever ok, whatever became of it on higher rungs."""
     _ok: dict[int, Trial] = field(default_factory=dict, init=False)
 
     def take(self, trial: Trial) -> None:
@@ -41,6 +43,7 @@ class Tally:
             self.rejections[evaluation.broken_limit or "other"] += 1
             self._compare(trial)
         if evaluation.status == "ok":
+            self.accepted = True
             self._ok[trial.number] = trial
         if self.best is not None and self.best.number == trial.number:
             # What climbs may be less good than it seemed.
