@@ -9,6 +9,7 @@ from vidnas.core import Cost, Latency, LatencyProtocol
 from vidnas.deploy.ensemble import Predictions
 from vidnas.deploy.voting import MOST_VOTERS, choose_votes
 from vidnas.evolution.limits import Limits
+from vidnas.training import MultiLabel
 
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1])
 PROTOCOL = LatencyProtocol(
@@ -65,3 +66,27 @@ def test_costs_in_turn() -> None:
     assert both.latency and both.latency.p50_ms == pytest.approx(3.5)
     untimed = Cost(parameters=1, macs=1)
     assert Cost.in_turn([cost(2.0), untimed]).latency is None
+
+
+def shown(*scores: list[float]) -> Predictions:
+    """What networks say of one class of six videos, of which the first two show it."""
+    labels = torch.tensor([[1.0], [1.0], [0.0], [0.0], [0.0], [0.0]])
+    logits = torch.tensor(scores)[:, :, None, None]
+    return Predictions(logits, labels, MultiLabel())
+
+
+ALONE = [3.0, -4.0, -3.0, -5.0, -5.0, -5.0]
+"""The third video comes second: an mAP of 5 / 6."""
+
+
+def test_of_several_labels_the_order_decides_and_not_how_sure_a_vote_is() -> None:
+    costs, limits = [cost(1.0)] * 2, Limits(latency_ms=9)
+    # Together they are surer, and the first of those that show it is no longer first.
+    worse = shown(ALONE, [-3.0, 3.0, 3.2, -1.0, -1.0, -1.0])
+    alone, both = (worse.score(voters) for voters in ((0,), (0, 1)))
+    assert both.loss < alone.loss and both.headline_share < alone.headline_share
+    assert choose_votes(worse, costs, limits) == []
+    better = shown(ALONE, [20.0, 24.0, 20.0, 20.0, 20.0, 20.0])
+    alone, both = (better.score(voters) for voters in ((0,), (0, 1)))
+    assert both.loss > alone.loss and both.headline_share > alone.headline_share
+    assert choose_votes(better, costs, limits) == [(0, 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from operator import itemgetter
 
 from vidnas.core import Cost
 from vidnas.deploy.ensemble import Predictions
@@ -16,12 +17,12 @@ MOST_VOTERS = 4
 def choose_votes(
     validation: Predictions, costs: Sequence[Cost], limits: Limits
 ) -> list[tuple[int, ...]]:
-    """Return the sets of networks that are surer of the right answers than the first one alone.
+    """Return the sets of networks that are better together than the first one alone.
 
-    They are ordered by their loss on the validation split. On the few videos of that split most
-    sets are equally accurate, and the most accurate ones can be far less sure: in nine searches
-    the loss never chose a set that the test split found less accurate than the best alone. There
-    is nothing to gain over a network that is always right.
+    They are ordered by what ranks networks on the validation split. With one label that is the
+    loss: on the few videos of that split most sets are equally accurate, and the most accurate ones
+    can be far less sure. In nine searches the loss never chose a set that the test split found less
+    accurate than the best alone. There is nothing to gain over a network that is always right.
 
     Args:
         validation: what all networks predict, that of the best alone first.
@@ -29,16 +30,16 @@ def choose_votes(
         limits: what a set has to keep.
 
     Returns:
-        Indices in rising order, the set with the lowest loss first.
+        Indices in rising order, the best set first, of equals the smallest.
     """
     own = validation.score([0])
     if own.headline_share == 1.0:
         return []
-    found = []
+    found: list[tuple[tuple[float, float], tuple[int, ...]]] = []
     for size in range(2, MOST_VOTERS + 1):
         for voters in combinations(range(len(costs)), size):
             if limits.judge(Cost.in_turn([costs[index] for index in voters])) is None:
-                loss = validation.score(voters).judged_loss
-                if loss < own.judged_loss:
-                    found.append((loss, voters))
-    return [voters for _, voters in sorted(found)]
+                rank = validation.score(voters).rank
+                if rank > own.rank:
+                    found.append((rank, voters))
+    return [voters for _, voters in sorted(found, key=itemgetter(0), reverse=True)]

@@ -105,7 +105,7 @@ class Delivery:
         return best
 
     def _vote(self, finished: Sequence[Model]) -> Model | None:
-        """Return the networks that are surer together than the best alone and keep the limits at
+        """Return the networks that are better together than the best alone and keep the limits at
         rest, if there are such; without a limit nothing says how many may vote."""
         limits = self.study.config.limits
         costs = [model.card.cost for model in finished if model.card.cost]
