@@ -228,10 +228,66 @@ def test_finished_models_are_kept_and_others_are_finished(searched, cache, passe
     passes.clear()
     assert not again
     # Another time is asked for, which is said.
+    rejudge(searched, 1, loss=99.0)
+    written = (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns
     finish(searched, cache, 1, budget_s=BUDGET_S / 2, on_again=again.extend)
     assert passes
     assert [card.trial for card in again] == [1]
     assert (place(searched, 1) / "weights.safetensors").stat().st_mtime_ns != written
+
+
+def rejudge(study: Study, number: int, loss: float) -> None:
+    """Change how sure validation found a finished network."""
+    model = load_model(place(study, number))
+    validation = model.card.validation.model_copy(update={"loss": loss})
+    card = model.card.model_copy(update={"validation": validation})
+    save_model(replace(model, card=card), place(study, number))
+
+
+def test_of_two_finished_networks_the_better_stays(searched, cache, passes):
+    finish(searched, cache, 1)
+    rejudge(searched, 1, loss=0.0)
+    before = {path.name: path.read_bytes() for path in place(searched, 1).iterdir()}
+    passes.clear()
+    (model,) = finish(searched, cache, 1, budget_s=BUDGET_S / 2)
+    assert passes and model.card.validation.loss == 0.0
+    after = {path.name: path.read_bytes() for path in place(searched, 1).iterdir()}
+    assert after.pop("tried.json") and after == before
+    # It is not tried again, unless it is another one by now.
+    again: list[ModelCard] = []
+    passes.clear()
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2, on_again=again.extend)
+    assert not passes and not again
+    rejudge(searched, 1, loss=99.0)
+    (model,) = finish(searched, cache, 1, budget_s=BUDGET_S / 4)
+    assert model.card.validation.loss < 99.0
+    assert not (place(searched, 1) / "tried.json").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"[1]"])
+def test_a_damaged_note_of_what_was_tried_costs_a_repetition(searched, cache, passes, damage):
+    finish(searched, cache, 1)
+    rejudge(searched, 1, loss=0.0)
+    (place(searched, 1) / "tried.json").write_bytes(damage)
+    passes.clear()
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2)
+    assert passes
+    passes.clear()
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2)
+    assert not passes
+
+
+def test_a_finished_network_whose_state_is_gone_stays(searched, cache, passes):
+    """In the time of a cool-down, nothing that is trained anew would come as far."""
+    finish(searched, cache, 0)
+    rejudge(searched, 0, loss=99.0)
+    state(searched, 0).unlink()
+    before = (place(searched, 0) / "weights.safetensors").read_bytes()
+    again: list[ModelCard] = []
+    passes.clear()
+    (model,) = finish(searched, cache, 0, budget_s=BUDGET_S / 2, on_again=again.extend)
+    assert model.card.trial == 0 and not passes and not again
+    assert (place(searched, 0) / "weights.safetensors").read_bytes() == before
 
 
 class Killed(BaseException):

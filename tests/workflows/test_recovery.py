@@ -111,5 +111,5 @@ def test_networks_that_are_finished_again_are_named() -> None:
     cards = [ModelCard(trial=number, versions={"vidnas": "0.5.3"}) for number in (3, 7)]
     assert finished_otherwise(cards) == (
         "Finished before, for another time or in another way, by vidnas 0.5.3: trial 3 and "
-        "trial 7; the plan of this search finishes them again."
+        "trial 7; the plan of this search finishes them again, and the better of both stays."
     )

@@ -28,6 +28,7 @@ from vidnas.deploy.card import ModelCard
 from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, load_model, save_model
 from vidnas.deploy.seen_videos import SeenVideos
+from vidnas.deploy.tried_runs import forget_tried, note_tried, was_tried
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
@@ -125,7 +126,8 @@ def train_finalists(
     """Finish candidates, as many at a time as the executor has slots.
 
     Each is saved as a model in `models/trial-N` of the study. One that is there already is not
-    trained again, one that was interrupted resumes, and one whose worker is lost goes on in
+    trained again; one that was finished for another time or in another way is, and the better of
+    both stays; one that was interrupted resumes, and one whose worker is lost goes on in
     another, once.
 
     Args:
@@ -136,8 +138,7 @@ def train_finalists(
         executor: where they are trained; the caller shuts it down.
         on_tick: called about twice a second while waiting.
         on_lost: called with each that could not be finished, and why.
-        on_again: called with what is known of those that were finished before, for another time or
-            in another way, if there are any.
+        on_again: called with what is known of those that are finished again, if there are any.
 
     Returns:
         The models by their validation metrics, the best first; their cards name their trials.
@@ -166,9 +167,8 @@ def train_finalists(
             seed=evaluation_seed(study.config.seed, architecture),
             clips=cache.settings(spec.modality for spec in architecture.inputs),
         )
-        known = _known(place)
-        again += [known] if known and not _is_of(run, known) else []
-        state = states.file(architecture.digest)
+        state, known = states.file(architecture.digest), _known(place)
+        again += [known] if known and not _stays(known, run, cache, state, place) else []
         calls.append((cache, one.trial, run, state, place, family_of(architecture)))
     if again:
         on_again(again)
@@ -219,7 +219,8 @@ def train_finalist(
 
     Unpickling the family, the last argument, makes it known in a worker.
     """
-    if (known := _known(folder)) and _is_of(run, known):
+    known = _known(folder)
+    if known and _stays(known, run, cache, state, folder):
         return
     task = task_of(cache, run.settings.class_weights)
     for split in JUDGED:
@@ -254,8 +255,12 @@ def train_finalist(
         cost=trial.evaluations[0].cost,
     )
     with plain_file_errors(folder):
-        keep_logits(folder, cache, logits)
-        save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
+        if known and _is_no_worse(known, card):
+            note_tried(folder, run)
+        else:
+            keep_logits(folder, cache, logits)
+            save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
+            forget_tried(folder)
         checkpoint.unlink()
 
 
@@ -264,9 +269,25 @@ def _known(folder: Path) -> ModelCard | None:
     return load_card(folder) if (folder / MODEL_FILE).exists() else None
 
 
-def _is_of(run: TrainingRun, card: ModelCard) -> bool:
-    """Return whether a network was finished as it would be now."""
-    return card.training_runs == (run,)
+def _stays(
+    known: ModelCard, run: TrainingRun, cache: ClipCache, state: Path, folder: Path
+) -> bool:
+    """Return whether a finished network is not finished again: it was finished as it would be now,
+    or this was tried and ended no better, or what to go on from is gone, so that in the same time
+    it would start again from nothing."""
+    if known.training_runs == (run,) or was_tried(folder, run):
+        return True
+    goes_on = state.exists() or (folder / _CHECKPOINT).exists()
+    return known.data == cache.fingerprint and not goes_on
+
+
+def _is_no_worse(known: ModelCard, card: ModelCard) -> bool:
+    """Return whether the validation of the same clips finds a finished network as good as one that
+    would take its place."""
+    before, now = known.validation, card.validation
+    if before is None or now is None or known.data != card.data:
+        return False
+    return before.headline == now.headline and before.rank >= now.rank
 
 
 def _written(file: Path) -> float:

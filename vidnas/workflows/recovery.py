@@ -61,13 +61,13 @@ def timed_otherwise(study: Study, runtime: str, reference: LatencyProtocol) -> s
 def finished_otherwise(cards: Sequence[ModelCard]) -> str:
     """Return a sentence on networks that were finished before, and are finished again.
 
-    How they are finished follows from the budget, the workers and the version. A network that was
-    finished in another way is another answer than the one that is asked for.
+    How they are finished follows from the budget, the workers and the version.
     """
     versions = sorted({card.versions.get("vidnas", "an earlier version") for card in cards})
     return (
         f"Finished before, for another time or in another way, by vidnas {listed(versions)}: "
-        f"{listed([card.name for card in cards])}; the plan of this search finishes them again."
+        f"{listed([card.name for card in cards])}; the plan of this search finishes them again, "
+        "and the better of both stays."
     )
 
 
