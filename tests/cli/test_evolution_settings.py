@@ -185,6 +185,8 @@ def test_children_inherit_unless_timings_would_decide_what(tmp_path: Path) -> No
 
     assert inherits()
     assert not inherits(inherit=False)
+    assert not inherits(strategy="local")
+    assert inherits(strategy="local", inherit=True)
     assert not inherits(deterministic=True, candidate_epochs=3.0)
     with pytest.raises(UserError, match="depends on timings; leave out --inherit"):
         inherits(deterministic=True, candidate_epochs=3.0, inherit=True)

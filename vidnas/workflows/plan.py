@@ -317,6 +317,9 @@ def planned_inheritance(request: SearchRequest) -> bool:
     """Return whether children start from what their parents learned; a study keeps its own way,
     unless told otherwise.
 
+    A local search moves to a neighbour that is better than the incumbent was on the lowest rung:
+    one that inherits has been trained for longer, and would be better whatever was changed in it.
+
     Raises:
         UserError: the search is to be deterministic as well.
     """
@@ -324,7 +327,7 @@ def planned_inheritance(request: SearchRequest) -> bool:
         config = _config_of(request)
         if config is not None:
             return ClipEvaluation.of_study(config).inherit
-        return not request.deterministic
+        return not request.deterministic and request.strategy != "local"
     if request.inherit and request.deterministic:
         raise UserError(
             "In a deterministic search children cannot inherit, because what a parent has learned "

@@ -107,8 +107,8 @@ class SearchRequest(RecordedRequest):
     """Length of the first rung in epochs, however fast the machine is; with --candidate-time,
     whichever is reached first ends it."""
     inherit: Annotated[bool | None, TRAINING] = None
-    """Start children from what their parents learned; on by default, except with
-    --deterministic."""
+    """Start children from what their parents learned; on by default, except with --deterministic
+    and --strategy local."""
     train_time_s: Annotated[Seconds | None, TRAINING] = None
     """Time to finish the best, side by side; derived from the budget by default."""
     class_weights: Annotated[ClassWeights, TRAINING] = "auto"
