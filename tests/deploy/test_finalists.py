@@ -404,3 +404,14 @@ def test_the_seed_of_a_finalist_is_that_of_its_candidate(searched, cache):
     (model,) = finish(searched, cache, 1)
     (run,) = model.card.training_runs
     assert run.seed == evaluation_seed(searched.config.seed, searched.trials[1].architecture)
+
+
+def test_files_of_a_network_go_where_another_takes_its_place(searched, cache, passes):
+    finish(searched, cache, 1)
+    for name in ("model.onnx", "model-int8.xml", "model-int8.bin", "notes.txt"):
+        (place(searched, 1) / name).write_text("of the first")
+    rejudge(searched, 1, loss=99.0)
+    finish(searched, cache, 1, budget_s=BUDGET_S / 2)
+    left = {path.name for path in place(searched, 1).iterdir()}
+    assert "notes.txt" in left
+    assert not left & {"model.onnx", "model-int8.xml", "model-int8.bin"}

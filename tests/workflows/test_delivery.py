@@ -198,14 +198,37 @@ def test_records_beside_the_answer_are_its_own(
     monkeypatch.setattr(examination, "find_mistakes", lambda *_: Mistakes(wrong=7, clips=()))
     monkeypatch.setattr(examination, "profile_blocks", interrupted)
     cheaper = finished(tmp_path, cache, 5, 3)[1:]
+    before = files_of(best)
     with pytest.raises(KeyboardInterrupt):
         answer(tmp_path, cache, cheaper)
-    assert not (best / MISTAKES_FILE).exists()
+    assert files_of(best) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"best", "models"}
     monkeypatch.setattr(examination, "profile_blocks", failed)
     card, heard = answer(tmp_path, cache, cheaper)
     assert card.trial == 1 and any("another form" in one for one in heard.remarks)
     assert not (best / BLOCKS_FILE).exists()
     assert json.loads((best / MISTAKES_FILE).read_text())["wrong"] == 7
+
+
+def test_of_an_earlier_answer_nothing_stays_but_what_is_somebodys_own(
+    tmp_path, cache, measured
+) -> None:
+    """Its file for another runtime would be taken for one of this network."""
+    answer(tmp_path, cache, finished(tmp_path, cache, 5))
+    best, trial = tmp_path / "best", tmp_path / MODELS_FOLDER / "trial-1"
+    for name in ("model-int8.xml", "model-int8.bin", "notes.txt", "README.md"):
+        (best / name).write_text("mine")
+    before = files_of(best)
+    answer(tmp_path, cache, finished(tmp_path, cache, 5, 3)[1:])
+    after = files_of(best)
+    assert before.keys() - after.keys() == {"model-int8.xml", "model-int8.bin"}
+    assert after["notes.txt"] == after["README.md"] == b"mine"
+    assert after[ONNX_FILE] == files_of(trial)[ONNX_FILE] != before[ONNX_FILE]
+    assert load_model(best).card.trial == 1
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_another_number_of_threads_is_another_measurement(tmp_path, cache, measured) -> None:

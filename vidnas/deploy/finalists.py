@@ -28,6 +28,7 @@ from vidnas.deploy.card import ModelCard
 from vidnas.deploy.kept_logits import keep_logits
 from vidnas.deploy.model import MODEL_FILE, Model, load_card, load_model, save_model
 from vidnas.deploy.seen_videos import SeenVideos
+from vidnas.deploy.shipping import remove_files
 from vidnas.deploy.tried_runs import forget_tried, note_tried, was_tried
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
@@ -258,6 +259,7 @@ def train_finalist(
         if known and _is_no_worse(known, card):
             note_tried(folder, run)
         else:
+            remove_files(folder)
             keep_logits(folder, cache, logits)
             save_model(Model(network, cache.classes, card, SeenVideos.of(cache)), folder)
             forget_tried(folder)

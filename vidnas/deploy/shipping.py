@@ -8,6 +8,7 @@ from pathlib import Path
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.checks import real_checks
 from vidnas.deploy.exporting import ExportPrecision, write_file
+from vidnas.deploy.formats import format_of
 from vidnas.deploy.model import Model
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.profiling.runtimes import dtype_of, prepare_file
@@ -46,3 +47,12 @@ def ship_file(
         layers=written.layers,
         checks=real_checks(model, cache, runs.predict),
     )
+
+
+def remove_files(folder: Path) -> None:
+    """Remove the files of all runtimes from a folder: they are of a network that is there no
+    more."""
+    for name in {ONNX_FILE, *RUNTIME_FILES.values()}:
+        path = folder / name
+        for suffix in (path.suffix, *format_of(path).besides):
+            path.with_suffix(suffix).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from vidnas.core import Cost
 from vidnas.core.clip import CLIPS_PER_VIDEO
+from vidnas.core.files import making
 from vidnas.data.cache import ClipCache
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble
@@ -18,9 +19,10 @@ from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER, finished_folder
 from vidnas.deploy.formats import format_of
 from vidnas.deploy.kept_logits import keep_logits
-from vidnas.deploy.model import MODEL_FILE, Model, load_card, save_model
+from vidnas.deploy.model import MODEL_FILE, SEEN_FILE, Model, load_card, save_model
+from vidnas.deploy.readme import README_FILE, write_readme
 from vidnas.deploy.shipped_file import ShippedFile
-from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, ship_file
+from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, remove_files, ship_file
 from vidnas.deploy.voting import choose_votes
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.study import Study
@@ -31,7 +33,7 @@ from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.remote import TargetFailure
 from vidnas.profiling.runtimes import measured_in
 from vidnas.training import AnyMetrics, TimeUse, measure_time_use
-from vidnas.workflows.examination import examine
+from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE, examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
 from vidnas.workflows.reference import study_reference
@@ -69,19 +71,20 @@ class Delivery:
             if (card.training_runs, card.cost) == (chosen.card.training_runs, chosen.card.cost):
                 return card
         time_use = self._time_use(chosen)
-        folder.mkdir(exist_ok=True)
-        difference = self._export(chosen, folder)
-        found = {"export_difference": difference, "time_use": time_use}
-        card = chosen.card.model_copy(update=found)
-        examine(
-            chosen,
-            self.cache,
-            folder,
-            self.listener,
-            finished=self._folder_of(chosen),
-            threads=self.request.latency_threads,
-        )
-        save_model(replace(chosen, card=card), folder)  # the last: an answer that is here is whole
+        with making(folder) as made:  # an earlier answer stays until this one is ready
+            difference = self._export(chosen, made)
+            found = {"export_difference": difference, "time_use": time_use}
+            card = chosen.card.model_copy(update=found)
+            examine(
+                chosen,
+                self.cache,
+                made,
+                self.listener,
+                finished=self._folder_of(chosen),
+                threads=self.request.latency_threads,
+            )
+            save_model(replace(chosen, card=card), made)
+            _put_in_place(made, folder)
         return card
 
     @cached_property
@@ -134,6 +137,7 @@ class Delivery:
         test, everyone = Predictions.of(voters, "test"), range(len(voters))
         found = {"validation": validation, "test": test.score(everyone)}
         model = replace(model, card=card.model_copy(update=found))
+        remove_files(folder)
         keep_logits(folder, self.cache, {"test": test.vote(everyone)})
         save_model(model, folder)
         return model
@@ -235,3 +239,20 @@ class Delivery:
         if time_use and test and (warning := time_use.warning(test.headline_share)):
             self.listener.remark(warning)
         return time_use
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Put all that is made of an answer in the place of an earlier one, of which nothing stays.
+
+    What describes the earlier one goes first, and what describes this one comes last: an answer
+    that is there is whole. A README of somebody's own stays.
+    """
+    folder.mkdir(exist_ok=True)
+    for name in (MODEL_FILE, SEEN_FILE, MISTAKES_FILE, BLOCKS_FILE):
+        (folder / name).unlink(missing_ok=True)
+    remove_files(folder)
+    readme = made / README_FILE
+    write_readme(folder, readme.read_text(encoding="utf-8"))
+    readme.unlink()
+    for path in sorted(made.iterdir(), key=lambda one: one.name == MODEL_FILE):
+        path.replace(folder / path.name)

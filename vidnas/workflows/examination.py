@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def examine(
     Args:
         model: the answer of a search.
         cache: the clips.
-        folder: where the records go.
+        folder: where the records go; it holds none.
         listener: is told what goes wrong.
         finished: where the model was finished.
         threads: with which it is timed.
@@ -45,9 +44,6 @@ def examine(
         BLOCKS_FILE: partial(profile_blocks, model.network, threads=threads),
         MISTAKES_FILE: partial(find_mistakes, model, cache, finished),
     }
-    for name in records:
-        with suppress(OSError):
-            (folder / name).unlink()  # of an earlier answer
     for name, find in records.items():
         try:
             if (record := find()) is not None:
