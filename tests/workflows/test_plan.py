@@ -336,3 +336,38 @@ def test_a_deterministic_search_may_go_by_what_is_counted(tmp_path: Path) -> Non
     asked = {"deterministic": True, "strategy": "pareto", "objectives": ("accuracy", "macs")}
     request = SearchRequest(clips=tmp_path, limits=("macs=1G",), **asked)
     require_reproducible(request, Limits.parse(request.limits))
+
+
+def test_workers_that_share_cores_are_remarked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Begun(Exception):
+        pass
+
+    class Heard(Listener):
+        def __init__(self) -> None:
+            self.remarks: list[str] = []
+
+        def remark(self, sentence: str) -> None:
+            self.remarks.append(sentence)
+
+    def begin(*_: object, **__: object) -> None:
+        raise Begun
+
+    def remarks(workers: int) -> list[str]:
+        heard = Heard()
+        with pytest.raises(Begun):
+            vidnas.search_clips(
+                tmp_path / "clips", out=tmp_path / "study", workers=workers, evaluations=3,
+                listener=heard,
+            )  # fmt: skip
+        return heard.remarks
+
+    monkeypatch.setattr("vidnas.workflows.search_clips.open_clips", begin)
+    monkeypatch.setattr("vidnas.workflows.search_clips.available_cores", lambda: 2)
+    write_clips(tmp_path / "clips", classes=("left", "right"), clips_per_class=4, size_px=32)
+    assert remarks(workers=2) == []
+    assert remarks(workers=3) == [
+        "3 workers share 2 cores: in its time each candidate is trained less than the plan says; "
+        "leave --workers out for one per core."
+    ]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidnas.core import UserError
+from vidnas.core.process import available_cores
+from vidnas.core.text import counted
 from vidnas.data.cache import ClipCache
 from vidnas.data.datasets import load_dataset
 from vidnas.data.splits import JUDGED
@@ -134,6 +136,8 @@ def run(request: SearchRequest, listener: Listener) -> SearchResult:
     strategy = planned_strategy(request, plan)
     planned_space(request)  # rejects what the family does not take before any clip is read
     listener.say(f"Plan: {plan}.")
+    if remark := _crowded(executor):
+        listener.remark(remark)
     reading = partial(listener.progress, "Reading")
     require_same_clips(request.out, dataset, request.seed, reading)  # before any is decoded
     kept = StudyExtent.of(request.out)
@@ -226,6 +230,18 @@ def _executor(request: SearchRequest) -> LocalExecutor | RayExecutor:
     from vidnas.evolution.ray_executor import RayExecutor
 
     return RayExecutor(request.address, gpus_per_candidate=request.gpus_per_candidate)
+
+
+def _crowded(executor: LocalExecutor | RayExecutor) -> str | None:
+    """Return a sentence on more workers of this machine than it has cores, which the plan counts as
+    if there were as many; None where there are."""
+    cores = available_cores()
+    if not isinstance(executor, LocalExecutor) or executor.slots <= cores:
+        return None
+    return (
+        f"{counted(executor.slots, 'worker')} share {counted(cores, 'core')}: in its time each "
+        "candidate is trained less than the plan says; leave --workers out for one per core."
+    )
 
 
 def _evaluator(
