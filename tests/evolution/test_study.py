@@ -1,4 +1,6 @@
 import csv
+import errno
+import fcntl
 import io
 import math
 import os
@@ -218,6 +220,21 @@ def test_a_second_process_is_rejected_until_the_first_ends(folder):
     assert "Another process is searching" in second.stderr
     study.close()
     Study.create_or_resume(folder, toy_config()).close()
+
+
+def test_who_searches_is_known_where_no_file_can_be_locked(folder, monkeypatch):
+    """As on Lustre without its option for locks, where a note in the file is all there is."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Study.create_or_resume(folder, toy_config()) as study:
+        assert (folder / ".lock").read_text()
+        assert Study.read(folder).is_being_searched()
+    assert not study.is_being_searched()
+    (folder / ".lock").touch()  # as is left where files can be locked
+    assert not study.is_being_searched()
 
 
 def test_other_folders_are_rejected(tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +147,13 @@ class Study:
         lock = self.folder / _LOCK_NAME
         if not lock.is_file():  # to open a pipe could take for ever
             return False
-        try:
-            with lock.open("rb") as file:
+        with suppress(FileNotFoundError), lock.open("rb") as file:  # or it was given back just now
+            try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            except (BlockingIOError, PermissionError):  # some file systems say the latter
+                return True
+            except OSError:  # others know no locks: whoever searches leaves a note instead
+                return os.fstat(file.fileno()).st_size > 0
         return False
 
     def record(self, proposal: Proposal, evaluation: Evaluation, elapsed_s: float) -> Trial:
