@@ -11,7 +11,7 @@ from torch import nn
 
 from vidnas.families import Network, create_network
 from vidnas.families.evanet import EvaNet, EvaNetInception
-from vidnas.families.evanet.module import Branch, Module
+from vidnas.families.evanet.module import CONV_NAMES, Branch, Module
 from vidnas.families.evanet.space import MODULE_MUTATIONS, inception_space, space
 from vidnas.training.inheritance import inherit
 
@@ -20,6 +20,12 @@ BRANCHES = (
     Branch(kind="conv2", conv="itgm", time=3, conv2="3d", time2=1),
 )
 NEW = Branch(kind="conv", conv="2+1d", time=3)
+LAYERS = {
+    "1x1": Branch(kind="1x1"),
+    **{conv: Branch(kind="conv", conv=conv, time=3) for conv in CONV_NAMES},
+    "two": Branch(kind="conv2", conv="itgm", time=3, conv2="2+1d", time2=3),
+    "pool": Branch(kind="maxpool", time=3),
+}
 NARROWEST = 1 / 4096
 """Branches have one channel here, however many there are."""
 
@@ -102,6 +108,25 @@ def test_a_further_repeat_changes_nothing_until_it_has_learned(
     child.train()(torch.rand(2, *grown.inputs[0].shape()[1:])).sum().backward()
     new = child.get_submodule("stages.2.1").parameters()
     assert any(one.grad is not None and one.grad.any() for one in new)
+
+
+@pytest.mark.parametrize("branch", LAYERS.values(), ids=LAYERS)
+def test_all_of_a_further_repeat_learns(branch: Branch) -> None:
+    torch.manual_seed(0)
+    chain = of_modules(EvaNet, 1 / 16, repeats=1, non_local=False)
+    grown = changed(chain, 2, branches=(branch,))
+    child = heir(learned(grown), changed(grown, 2, repeats=2)).train()
+    clip = torch.rand(2, *grown.inputs[0].shape()[1:])
+    new = dict(child.get_submodule("stages.2.1").named_parameters())
+    optimizer = torch.optim.SGD(child.parameters(), lr=0.01)
+    learning: set[str] = set()
+    for _ in range(3):
+        optimizer.zero_grad()
+        child(clip).square().mean().backward()
+        optimizer.step()
+        learning |= {name for name, one in new.items() if one.grad is not None and one.grad.any()}
+        assert all(one.isfinite().all() for one in new.values())
+    assert learning == new.keys()
 
 
 @pytest.mark.parametrize("build", [space, inception_space])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -81,6 +82,12 @@ class ParallelBranch(nn.Module):
             )
             self.convs.append(conv)
 
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """The batch norm that the branch ends with."""
+        last = self.convs[-1] if len(self.convs) else self.pointwise
+        return cast(SpaceTimeConvNorm | ConvNorm, last).norm
+
     def forward(self, x: Tensor, frames: int) -> Tensor:
         """`(N * T, C, H, W)` to `(N * T, filters, H, W)`."""
         if self.pool is not None:
@@ -110,9 +117,9 @@ class BesideInput(ParallelBranches):
 
     def pass_through(self) -> None:
         """Begin as zeros, so that the sum is the input."""
-        for branch in self.branches:
-            norms = [one for one in branch.modules() if isinstance(one, nn.BatchNorm2d)]
-            nn.init.zeros_(norms[-1].weight)
+        # An earlier norm would not do: of zeros, ReLU has no derivative, and nothing would learn.
+        for branch in cast(Iterable[ParallelBranch], self.branches):
+            nn.init.zeros_(branch.last_norm.weight)
 
 
 class ResidualModule(nn.Module):
