@@ -16,6 +16,8 @@ from vidnas.evolution.config import StudyConfig
 from vidnas.evolution.executors import LocalExecutor
 from vidnas.evolution.limits import Limits
 from vidnas.families import Family, architecture_from_json, create_network, family_of
+from vidnas.families.evanet import EvaNet
+from vidnas.families.evanet.module import Branch, Module
 from vidnas.testing import EvaluatorContract
 from vidnas.training.settings import TrainingSettings
 
@@ -74,6 +76,20 @@ def test_the_latency_of_a_frame_is_limited(cache):
     assert (outcome.status, outcome.broken_limit) == ("rejected", "frame_latency")
     assert outcome.cost.frame_latency.p50_ms > 1e-6
     assert evaluator_of(cache).evaluate(tiny, seed=0, deadline_s=None).cost.frame_latency is None
+
+
+def test_a_candidate_is_trained_as_if_no_frame_had_been_timed(cache):
+    """A layer of EvaNet keeps its kernel while it is evaluated, and not while it is trained."""
+    modules = (Module(branches=(Branch(kind="1x1"),)),) * 4
+    mixing = EvaNet(size_px=16, frames=8, width=1 / 16, stem_conv="itgm", modules=modules)
+    limited, free = (
+        replace(evaluator_of(cache, limits), family=family_of(mixing)).evaluate(
+            mixing, seed=0, deadline_s=None
+        )
+        for limits in (Limits(frame_latency_ms=1000), Limits())
+    )
+    assert limited.status == "ok", limited.reason
+    assert scores(limited) == scores(free)
 
 
 def test_a_candidate_that_cannot_stream_is_rejected_with_the_reason(cache):

@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from vidnas.core import NotFinite, UserError
+from vidnas.families import create_network
+from vidnas.families.evanet import EvaNet
+from vidnas.families.evanet.module import Branch, Module
 from vidnas.layers.convolution import ConvNorm
 from vidnas.layers.frames import use_channels_last
 from vidnas.training import DeadlineExceeded, TrainingSettings, evaluate, train
@@ -36,6 +39,19 @@ def test_the_same_seed_trains_the_same_network(cache, fresh):
 
     assert torch.equal(trained(1), trained(1))
     assert not torch.equal(trained(1), trained(2))
+
+
+def test_the_mode_of_a_network_does_not_matter(cache):
+    modules = (Module(branches=(Branch(kind="1x1"),)),) * 4
+    mixing = EvaNet(size_px=16, frames=2, width=1 / 16, stem_conv="itgm", modules=modules)
+
+    def trained(mode: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = create_network(mixing, len(cache.classes)).train(mode)
+        train(network, cache, TrainingSettings(epochs=1), seed=0)
+        return network.stem.conv.mixture
+
+    assert torch.equal(trained(False), trained(True))
 
 
 @pytest.mark.parametrize("epochs", [0.5, 1.5])

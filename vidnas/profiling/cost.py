@@ -57,7 +57,8 @@ def with_frame_latency(
     reference: Reference | None = None,
     give_up_ms: float | None = None,
 ) -> Cost:
-    """Return a cost with the latency of a streaming step of the network as well.
+    """Return a cost with the latency of a streaming step of the network as well, which stays as it
+    is.
 
     The keywords are those of `measure_latency`; the runtime is ONNX Runtime.
 
@@ -65,11 +66,15 @@ def with_frame_latency(
         CannotStream: the network has no such step.
         UserError: the reference was calibrated for another engine, device or number of threads.
     """
-    latency = measure_frame_latency(
-        StreamingStep(network),
-        threads=threads,
-        repeats=repeats,
-        reference=reference,
-        give_up_ms=give_up_ms,
-    )
+    was_training = network.training
+    try:
+        latency = measure_frame_latency(
+            StreamingStep(network),
+            threads=threads,
+            repeats=repeats,
+            reference=reference,
+            give_up_ms=give_up_ms,
+        )
+    finally:
+        network.train(was_training)
     return cost.model_copy(update={"frame_latency": latency})

@@ -151,6 +151,7 @@ class _Run:
         for normalization, spec in zip(network.normalizations, self.inputs, strict=True):
             statistics = cache.statistics(spec.modality)
             cast(Normalization, normalization).set_statistics(*statistics)
+        network.train()  # what layers keep for evaluation is nothing to average
         self.average = averaged(network, settings.averaging)
         self.optimizer = build_optimizer(network, settings)
         self.task = task_of(cache, settings.class_weights)
