@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from vidnas.families import Network, create_network
+from vidnas.families.tinyvideonet import Block, TinyVideoNet
 from vidnas.layers.causal import OverPast
 from vidnas.layers.convolution import SameConv2d
 from vidnas.layers.fusion import WeightedFusion
@@ -63,6 +67,24 @@ def test_kernels_that_look_back_end_with_the_same_frame():
     )
     inherit(child, parent.state_dict())
     assert torch.allclose(child[0](frames, 6)[0], parent[0](frames, 6)[0], atol=1e-5)
+
+
+def of_one_block(**genes: Any) -> Network:
+    block = Block(spatial_kernel=3, **genes)
+    return create_network(TinyVideoNet(frames=2, size_px=8, blocks=(block,)), 3).eval()
+
+
+@pytest.mark.parametrize("filters", [4, 6])
+def test_a_depthwise_kernel_is_a_full_one_that_sees_its_own_channel(filters: int) -> None:
+    torch.manual_seed(0)
+    parent, again = (of_one_block(spatial_type="depth", filters=4) for _ in range(2))
+    child = of_one_block(spatial_type="std", filters=filters)
+    clips = torch.rand(2, 3, 2, 8, 8)
+    inherit(child, parent.state_dict(), parent)
+    assert torch.allclose(child(clips), parent(clips), atol=1e-5)
+    nn.init.normal_(child.units[0].spatial[1].conv.weight[4:].detach())
+    inherit(again, child.state_dict(), child)
+    assert torch.allclose(again(clips), parent(clips), atol=1e-5)
 
 
 def test_mixtures_of_profiles_keep_their_inputs():

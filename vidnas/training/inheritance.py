@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +48,9 @@ def inherit(
         The share of the network's parameters that were inherited.
     """
     lineage: _Lineage = dict
+    tensors = _Learned(learned)
     if parent is not None and isinstance(network, Network):
-        lineage, learned = partial(network.lineage, parent=parent), parent.lineage(learned)
+        lineage, tensors = partial(network.lineage, parent=parent), _learned_by(parent, learned)
     modules = dict(network.named_modules())
     known: set[str] = set()
     causal = tuple(f"{path}." for path, one in modules.items() if isinstance(one, OverPast))
@@ -62,7 +64,8 @@ def inherit(
             size = tensor.numel() if isinstance(tensor, nn.Parameter) else 0
             everything += size
             before = _before(module, place) if not place.startswith(causal) else _newest
-            copied = _take_over(place, tensor.detach(), lineage, learned, before)
+            known_as = partial(tensors.known_as, depthwise=_is_depthwise(module))
+            copied = _take_over(place, tensor.detach(), lineage, known_as, before)
             inherited += min(copied, size)
             if copied:
                 known.add(path)
@@ -71,6 +74,42 @@ def inherit(
         if known and not any(f"{one}.".startswith(f"{path}.") for one in known):
             module.pass_through()
     return inherited / max(everything, 1)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What a parent has learned, by names along the lineage."""
+
+    tensors: Mapping[str, Tensor]
+    depthwise: Set[str] = frozenset()
+    """Names of depthwise kernels, `(C, 1, h, w)`."""
+
+    def known_as(self, name: str, *, depthwise: bool) -> Tensor | None:
+        """Return a tensor; a kernel as one of a depthwise layer, or of one that is not.
+
+        A depthwise kernel is a full one that is zero but for the channel at the filter's place.
+        """
+        known = self.tensors.get(name)
+        if known is None or depthwise == (name in self.depthwise):
+            return known
+        if not depthwise:
+            return torch.diag_embed(known[:, 0].movedim(0, -1), dim1=0, dim2=1)
+        if known.ndim < 4 or known.shape[1] == 1:
+            return known
+        return known.diagonal().movedim(-1, 0)[:, None]
+
+
+def _learned_by(parent: Network, learned: Mapping[str, Tensor]) -> _Learned:
+    modules = parent.named_modules()
+    depthwise = {f"{path}.weight": one.weight for path, one in modules if _is_depthwise(one)}
+    return _Learned(parent.lineage(learned), parent.lineage(depthwise).keys())
+
+
+def _is_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Return whether each filter of a convolution sees one channel, that at its own place."""
+    if not isinstance(module, nn.Conv2d):
+        return False
+    return 1 < module.groups == module.in_channels == module.out_channels
 
 
 def _before(module: nn.Module, name: str) -> _Before:
@@ -97,7 +136,11 @@ def _nothing(size: int, axis: int) -> int:
 
 
 def _take_over(
-    place: str, own: Tensor, lineage: _Lineage, learned: Mapping[str, Tensor], before: _Before
+    place: str,
+    own: Tensor,
+    lineage: _Lineage,
+    known_as: Callable[[str], Tensor | None],
+    before: _Before,
 ) -> int:
     """Copy what a tensor and the parent's of the same name share, part by part.
 
@@ -112,9 +155,10 @@ def _take_over(
     inherited, shared = torch.zeros_like(own), torch.zeros_like(own, dtype=torch.bool)
     marks = lineage({place: shared})
     for name, part in lineage({place: inherited}).items():
-        if name in learned and learned[name].ndim == part.ndim:
-            here, there = _overlap(part, learned[name], before)
-            part[here] = learned[name][there].to(part)
+        known = known_as(name)
+        if known is not None and known.ndim == part.ndim:
+            here, there = _overlap(part, known, before)
+            part[here] = known[there].to(part)
             marks[name][here] = True
     filters = shared.flatten(1).any(1) if own.ndim > 1 else shared
     own[filters] = inherited[filters]
