@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ import torch
 from vidnas.families import Network, create_network, families
 from vidnas.families.alignment import aligned
 from vidnas.families.assemblenet.attention import PeerAttention
+from vidnas.families.tinystreams.architecture import Node, Stream, TinyStreams
+from vidnas.families.tinyvideonet import Block, TinyVideoNet
 from vidnas.families.tinyvideonet.designs import DESIGNS
 from vidnas.training.inheritance import inherit
 
@@ -117,6 +121,30 @@ def test_a_further_repeat_changes_nothing_until_it_has_learned() -> None:
     child.train()(torch.cat([clip, 1 - clip])).sum().backward()
     new = child.get_submodule(f"units.{DESIGNS[0].blocks[0].repeats + repeats}")
     assert any(one.grad is not None and one.grad.any() for one in new.parameters())
+
+
+@pytest.mark.parametrize("build", [TinyVideoNet, TinyStreams])
+def test_a_non_local_block_stays_behind_the_last_repeat(build: type[Any]) -> None:
+    def network(repeats: int) -> Network:
+        block = Block(
+            filters=16, repeats=repeats, spatial_kernel=3, spatial_type="1std", skip=True, non_local=8
+        )
+        clip = {"frames": 2, "size_px": 16}
+        if build is TinyVideoNet:
+            return create_network(TinyVideoNet(blocks=(block,), **clip), 3).eval()
+        node = Node(block=block, inputs=(0,))
+        return create_network(TinyStreams(streams=(Stream(**clip),), nodes=(node,)), 3).eval()
+
+    torch.manual_seed(0)
+    parent, child, again = network(1), network(2), network(1)
+    for name, parameter in parent.named_parameters():
+        if name.endswith("non_local.project.norm.weight"):
+            torch.nn.init.normal_(parameter)
+    clip = torch.rand(1, *parent.architecture.inputs[0].shape()[1:])
+    inherit(child, parent.state_dict(), parent)
+    assert torch.allclose(child(clip), parent(clip), atol=1e-5)
+    inherit(again, child.state_dict(), child)
+    assert torch.allclose(again(clip), parent(clip), atol=1e-5)
 
 
 def test_blocks_behind_a_new_one_keep_what_they_learned() -> None:

@@ -24,6 +24,10 @@ class NonLocal(nn.Module):
         self.key_value = SameConv2d(channels, 2 * bottleneck)
         self.pool = SamePool2d("maxpool", (2, 2), (2, 2))
         self.project = ConvNorm(bottleneck, channels)
+        self.pass_through()
+
+    def pass_through(self) -> None:
+        """Begin as the identity."""
         nn.init.zeros_(self.project.norm.weight)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:

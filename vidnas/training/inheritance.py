@@ -71,7 +71,11 @@ def inherit(
                 known.add(path)
     passing = {path: one for path, one in modules.items() if isinstance(one, Passing)}
     for path, module in passing.items():
-        if known and not any(f"{one}.".startswith(f"{path}.") for one in known):
+        # What passes by itself within says nothing of the rest.
+        within = tuple(f"{one}." for one in passing if one.startswith(f"{path}."))
+        parts = (f"{one}." for one in known)
+        own = (one for one in parts if one.startswith(f"{path}.") and not one.startswith(within))
+        if known and not any(own):
             module.pass_through()
     return inherited / max(everything, 1)
 

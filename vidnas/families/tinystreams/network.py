@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
@@ -16,6 +17,8 @@ from vidnas.layers.frames import clip_to_frames, use_channels_last
 from vidnas.layers.fusion import WeightedFusion
 from vidnas.layers.head import ClassifierHead
 from vidnas.layers.shrinking import shorten
+
+_BEHIND_REPEATS = re.compile(r"(nodes\.\d+\.)units\.\d+\.(non_local\.)")
 
 Features = tuple[Tensor, int]
 """Frames `(N * T, C, H, W)`, and T."""
@@ -84,10 +87,11 @@ class TinyStreamsNetwork(Network):
     def lineage(
         self, state: Mapping[str, Tensor], parent: Network | None = None
     ) -> dict[str, Tensor]:
-        """Tensors by the names of nodes and connections."""
+        """Tensors by the names of nodes and connections. The non-local block of a node is behind
+        its last repeat, whichever that is."""
         names, nodes = self.built.node_names, self.built.nodes
         return named_state(
-            state,
+            {_BEHIND_REPEATS.sub(r"\1\2", key): tensor for key, tensor in state.items()},
             [node.name for node in nodes],
             [[names[source] for source in node.inputs] for node in nodes],
         )

@@ -52,7 +52,7 @@ class TinyVideoUnit(nn.Module):
         self.non_local = NonLocal(unit.exit.channels, unit.non_local) if unit.non_local else None
 
     def pass_through(self) -> None:
-        """Begin as the identity, where what enters is added to what leaves."""
+        """Begin as the identity, where what enters is added to what leaves and ReLU follows."""
         layers = [self.spatial, self.temporal, self.expand, self.narrow]
         norms = [
             one.norm
@@ -113,21 +113,27 @@ class TinyVideoNetwork(Network):
         self, state: Mapping[str, Tensor], parent: Network | None = None
     ) -> dict[str, Tensor]:
         """Tensors by block and repeat; blocks behind one that was added or removed go by the places
-        that the parent has them at."""
+        that the parent has them at. The non-local block of a block is behind its last repeat,
+        whichever that is."""
         blocks = self.architecture.blocks
         places: list[int | str] = [*range(len(blocks))]
         if isinstance(parent, TinyVideoNetwork):
             found = aligned(parent.architecture.blocks, blocks)
             places = [f"new {i}" if place is None else place for i, place in enumerate(found)]
         repeats = [
-            f"{place}, {repeat}"
+            (place, repeat)
             for place, block in zip(places, blocks, strict=True)
             for repeat in range(block.repeats)
         ]
         named = {}
         for key, tensor in state.items():
             first, *rest = key.split(".", 2)
-            named[f"{repeats[int(rest[0])]}.{rest[1]}" if first == "units" else key] = tensor
+            name = key
+            if first == "units":
+                place, repeat = repeats[int(rest[0])]
+                behind = rest[1].startswith("non_local.")
+                name = f"{place}.{rest[1]}" if behind else f"{place}, {repeat}.{rest[1]}"
+            named[name] = tensor
         return named
 
     def forward(self, clip: Tensor) -> Tensor:

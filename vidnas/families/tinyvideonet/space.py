@@ -27,8 +27,8 @@ REACH = 2
 """Numbers move by up to so many values of their list."""
 _FIRST_WIDTH = 64
 _CONTINUING = 0.5
-"""How often a new block continues the one before, whose features it leaves as they are until it has
-learned something: a deeper network then knows what its parent did."""
+"""How often a new block continues the one before, whose features it leaves as they are, where both
+end with ReLU, until it has learned something: a deeper network then knows what its parent did."""
 _CONTINUED = {"repeats": 1, "spatial_stride": 1, "temporal_stride": 1, "skip": True}
 
 
