@@ -11,9 +11,11 @@ import torch
 from vidnas.families import Network, create_network, families
 from vidnas.families.alignment import aligned
 from vidnas.families.assemblenet.attention import PeerAttention
+from vidnas.families.assemblenet.designs import DESIGNS as ASSEMBLENETS
 from vidnas.families.tinystreams.architecture import Node, Stream, TinyStreams
 from vidnas.families.tinyvideonet import Block, TinyVideoNet
 from vidnas.families.tinyvideonet.designs import DESIGNS
+from vidnas.layers.fusion import Projection
 from vidnas.training.inheritance import inherit
 
 GRAPHS = ["assemblenet", "tinystreams"]
@@ -48,6 +50,35 @@ def test_connections_keep_their_weights(name: str) -> None:
             assert weight == pytest.approx(fresh[edge] if known is None else known, abs=1e-6), edge
             kept, new = kept + (known is not None), new + (known is None)
     assert kept > 20 and new > 0
+
+
+def of_two_widths(filters: int) -> TinyStreams:
+    """A node that takes one as wide as this, and one that is wider."""
+    blocks = ((0,), filters), ((0,), 32), ((1, 2), 32)
+    nodes = tuple(
+        Node(block=Block(filters=count, spatial_kernel=3), inputs=inputs, name=f"n{number}")
+        for number, (inputs, count) in enumerate(blocks, 1)
+    )
+    return TinyStreams(streams=(Stream(frames=2, size_px=16, name="s1"),), nodes=nodes)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_brings_maps_to_the_width_of_others_stays_when_widths_change(name: str) -> None:
+    before, after = of_two_widths(16), of_two_widths(24)
+    if name == "assemblenet":
+        before = ASSEMBLENETS[4]
+        after = before.model_copy(update={"width": 2 * before.width})
+    parent, child = (create_network(one, 3) for one in (before, after))
+    inherit(child, parent.state_dict(), parent)
+    own, theirs = (
+        [one.weight for one in network.modules() if isinstance(one, Projection)]
+        for network in (child, parent)
+    )
+    assert own
+    for weight, known in zip(own, theirs, strict=True):
+        filters, channels = known.shape[:2]
+        assert weight.shape[1] > channels
+        assert torch.equal(weight[:filters, :channels], known)
 
 
 def attention_of(network: Network) -> dict[str, torch.Tensor]:

@@ -76,7 +76,10 @@ def edge_name(source: str, target: str) -> str:
 
 
 def named_state(
-    state: Mapping[str, Tensor], nodes: Sequence[str], sources: Sequence[Sequence[str]]
+    state: Mapping[str, Tensor],
+    nodes: Sequence[str],
+    sources: Sequence[Sequence[str]],
+    groups: Sequence[Mapping[int, Sequence[int]]],
 ) -> dict[str, Tensor]:
     """Tensors of a network by the names of nodes and edges, which stay when others come and go.
 
@@ -85,15 +88,25 @@ def named_state(
             fourth node.
         nodes: the names of `nodes.0`, `nodes.1`, ...
         sources: the names of what each takes; of stems, nothing.
+        groups: the places of each one's sources by their width, as `WeightedFusion.groups`.
     """
     found = {}
     for key, tensor in state.items():
-        place, _, rest = key.removeprefix("nodes.").partition(".")
         if not key.startswith("nodes."):
             found[key] = tensor
-        elif rest == "fusion.logits":
-            for index, source in enumerate(sources[int(place)]):
-                found[edge_name(source, nodes[int(place)])] = tensor[index : index + 1]
+            continue
+        place, _, rest = key.removeprefix("nodes.").partition(".")
+        node = nodes[int(place)]
+        edges = [edge_name(source, node) for source in sources[int(place)]]
+        if rest == "fusion.logits":
+            for index, edge in enumerate(edges):
+                found[edge] = tensor[index : index + 1]
+        elif rest.startswith("fusion.projections."):
+            width, _, rest = rest.removeprefix("fusion.projections.").partition(".")
+            # It belongs to all sources of its width, the first before the others, and stays as long
+            # as one of them does, whatever becomes of their width.
+            for index in reversed(groups[int(place)][int(width)]):
+                found[f"projection {edges[index]} {rest}"] = tensor
         else:
-            found[f"nodes.{nodes[int(place)]}.{rest}"] = tensor
+            found[f"nodes.{node}.{rest}"] = tensor
     return found

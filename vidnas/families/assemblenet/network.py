@@ -196,8 +196,14 @@ class AssembleNetwork(Network):
                 rest, tensor = key.removeprefix(prefix), others.pop(key)
                 found |= blocks[node].named_attention(rest, tensor, names[node], names)
         taken = {node: [names[source] for source in block.inputs] for node, block in blocks.items()}
-        nodes = [names[node] for node in built]
-        return named_state(others, nodes, [taken.get(node, []) for node in built]) | found
+        groups = {node: block.fusion.groups for node, block in blocks.items()}
+        named = named_state(
+            others,
+            [names[node] for node in built],
+            [taken.get(node, []) for node in built],
+            [groups.get(node, {}) for node in built],
+        )
+        return named | found
 
     def blocks(self) -> Iterator[tuple[int, FusedBlock]]:
         """Built blocks by their nodes."""

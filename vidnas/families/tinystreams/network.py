@@ -94,4 +94,5 @@ class TinyStreamsNetwork(Network):
             {_BEHIND_REPEATS.sub(r"\1\2", key): tensor for key, tensor in state.items()},
             [node.name for node in nodes],
             [[names[source] for source in node.inputs] for node in nodes],
+            [module.fusion.groups for module in cast(Iterable[TinyNode], self.nodes)],
         )
