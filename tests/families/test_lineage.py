@@ -178,12 +178,16 @@ def test_a_non_local_block_stays_behind_the_last_repeat(build: type[Any]) -> Non
     assert torch.allclose(again(clip), parent(clip), atol=1e-5)
 
 
-def test_blocks_behind_a_new_one_keep_what_they_learned() -> None:
+@pytest.mark.parametrize("equal", [False, True])
+def test_blocks_behind_a_new_one_keep_what_they_learned(equal: bool) -> None:
     torch.manual_seed(0)
     architecture = DESIGNS[0].model_copy(update={"size_px": 32})
     first, second, *rest = architecture.blocks
     again = {"repeats": 1, "spatial_stride": 1, "temporal_stride": 1, "skip": True}
     new = first.model_copy(update=again)
+    if equal:  # the new block is like the one that it continues, which has other channels
+        first = new
+        architecture = architecture.model_copy(update={"blocks": (first, second, *rest)})
     changed = architecture.model_copy(update={"blocks": (first, new, second, *rest)})
     parent, child = (create_network(one, 3).eval() for one in (architecture, changed))
     inherit(child, parent.state_dict(), parent)
@@ -203,6 +207,8 @@ def test_blocks_behind_a_new_one_keep_what_they_learned() -> None:
         ("abc", "xabc", [None, 0, 1, 2]),
         ("abc", "ac", [0, 2]),
         ("abc", "axby", [0, None, 1, 2]),
+        ("ab", "aab", [0, None, 1]),
+        ("aab", "ab", [0, 2]),
     ],
 )
 def test_blocks_are_found_again(parent: str, child: str, places: list[int | None]) -> None:

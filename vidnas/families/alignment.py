@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 
 def aligned(parent: Sequence[Hashable], child: Sequence[Hashable]) -> list[int | None]:
@@ -13,9 +14,14 @@ def aligned(parent: Sequence[Hashable], child: Sequence[Hashable]) -> list[int |
     """
     if len(parent) == len(child):
         return [*range(len(child))]
-    places: list[int | None] = [None] * len(child)
-    for kind, first, last, begin, end in SequenceMatcher(None, parent, child).get_opcodes():
+    # What both begin with is found first: of two equal parts the new one is the second, and the
+    # longest match would often say the first.
+    pairs = zip(parent, child, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    places: list[int | None] = [*range(same), *[None] * (len(child) - same)]
+    rest = SequenceMatcher(None, parent[same:], child[same:])
+    for kind, first, last, begin, end in rest.get_opcodes():
         if kind in ("equal", "replace"):
             for other, own in zip(range(first, last), range(begin, end), strict=False):
-                places[own] = other
+                places[same + own] = same + other
     return places
