@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from vidnas.layers.itgm import ITGMConv
 from vidnas.training import TrainingSettings
 from vidnas.training.muon import Muon, orthogonalized
 from vidnas.training.optimizer import build_optimizer
@@ -74,6 +75,7 @@ def test_adamw_steps_what_mixes_no_channels():
         nn.BatchNorm2d(4),
         nn.Flatten(),
         nn.Linear(16, 5),
+        ITGMConv(4, 6, (3, 3, 3), (1, 1, 1)),
     )
     start = {name: value.clone() for name, value in network.state_dict().items()}
     found = {}
@@ -91,7 +93,27 @@ def test_adamw_steps_what_mixes_no_channels():
     differ = {
         key for key, value in found["muon"].items() if not torch.equal(value, found["adamw"][key])
     }
-    assert differ == {"0.weight"}
+    assert differ == {"0.weight", "5.weight"}
+
+
+def test_states_in_which_mixtures_were_kernels_are_gone_on_from():
+    layer = ITGMConv(4, 6, (3, 3, 3), (1, 1, 1))
+    first, second = (Muon(layer.parameters(), lr=1e-2) for _ in range(2))
+
+    def step(optimizer: Muon) -> None:
+        for parameter in layer.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        optimizer.step()
+
+    step(first)
+    state = first.state_dict()
+    place = [name for name, _ in layer.named_parameters()].index("mixture")
+    as_kernel = {"step": torch.zeros(()), "momentum": torch.zeros_like(layer.mixture)}
+    second.load_state_dict({**state, "state": {**state["state"], place: as_kernel}})
+    assert second.state[layer.weight]["momentum"].any()
+    before = layer.mixture.detach().clone()
+    step(second)
+    assert not torch.equal(layer.mixture, before)
 
 
 def test_kernels_decay_towards_zero():

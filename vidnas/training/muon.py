@@ -25,7 +25,7 @@ design spent 121 ms of a training step on it instead of 47, and EvaNet's 37 inst
 
 class Muon(torch.optim.AdamW):
     """Muon for kernels of convolutions, AdamW for all else: biases, norms, gates, depthwise
-    kernels, the classifier.
+    kernels, mixtures, the classifier.
 
     torch's own Muon takes matrices alone, one at a time, and computes in bfloat16, which many
     processors emulate.
@@ -48,6 +48,14 @@ class Muon(torch.optim.AdamW):
                 self._step_kernels(kernels, group)
         super().step()
         return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state. What it holds of the mixtures of iTGM layers as of kernels, which
+        they were taken for until 0.5.6, is forgotten."""
+        super().load_state_dict(state_dict)
+        for parameter, state in self.state.items():
+            if "momentum" in state and not _mixes_channels(parameter):
+                state.clear()
 
     def _step_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
         """Update kernels `(out, in, ...)` of one shape, together."""
@@ -92,5 +100,6 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 
 
 def _mixes_channels(parameter: Tensor) -> bool:
-    """Return whether a parameter is a kernel with several filters, each of several channels."""
-    return parameter.dim() > 2 and parameter.size(0) > 1 and parameter.size(1) > 1
+    """Return whether a parameter is a kernel with several filters, each of several channels. What
+    has three axes is none: the mixtures of iTGM layers."""
+    return parameter.dim() > 3 and parameter.size(0) > 1 and parameter.size(1) > 1
