@@ -332,6 +332,22 @@ def changed_block(parent: AssembleNet, **genes: Any) -> AssembleNet:
     return parent.model_copy(update={"blocks": (first, *parent.blocks[1:])})
 
 
+def test_where_flow_alone_is_seen_no_normalization_is(default: AssembleNetSpace) -> None:
+    design, rng = default.designs()[1], np.random.default_rng(16)
+    assert design.normalization == "clip"
+    assert default.stripped(design) == design
+    flow = changed_block(design, inputs=(2, 3))
+    plain = default.stripped(flow)
+    assert plain.normalization == "data"
+    one, other = (create_network(network, 3).eval() for network in (flow, plain))
+    other.load_state_dict(one.state_dict())
+    clip = torch.rand(1, *flow.inputs[0].shape()[1:])
+    assert torch.equal(other(clip), one(clip))
+    for _ in range(20):
+        child, _ = default.mutate(flow, rng)
+        assert child.sees_clips or child.normalization == "data"
+
+
 def test_contains_is_exact(default: AssembleNetSpace) -> None:
     inside = default.random(np.random.default_rng(13))
     stem = inside.stems[0].model_copy(update={"dilation": 3})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from vidnas.families.tinyvideonet import FAMILY, Block, TinyVideoNet
 from vidnas.families.tinyvideonet.original import from_official, to_official
 from vidnas.families.tinyvideonet.published import PUBLISHED
 from vidnas.families.tinyvideonet.space import MUTATIONS, TinyVideoBounds, TinyVideoSpace, space
+from vidnas.families.tinyvideonet.unit import Extent
 
 extents = st.tuples(st.integers(16, 160), st.integers(1, 64), st.sampled_from(("rgb", "flow")))
 
@@ -122,6 +124,60 @@ def test_networks_with_longer_kernels_are_no_members_but_have_children(
     # One frame enters the second block, over which no kernel is a layer.
     assert [block.temporal_kernel for block in trimmed.blocks] == [3, 5]
     assert default.contains(default.mutate(long, np.random.default_rng(5))[0])
+
+
+@pytest.mark.parametrize("axis", ["spatial", "temporal"])
+def test_kernels_that_a_search_visits_see_different_things(
+    axis: str, default: TinyVideoSpace
+) -> None:
+    gene, fewer = f"{axis}_kernel", 0
+    for size, stride, repeats in product(range(2, 8), (1, 2, 3), (1, 3)):
+        clip = {"frames": 2, "size_px": size} if axis == "spatial" else {"frames": size, "size_px": 2}
+        genes = {f"{axis}_type": "avgpool", f"{axis}_stride": stride, gene: 2}
+        block = Block(filters=8, repeats=repeats, **genes)
+        kernels = default.bounds.for_block(block, Extent(channels=3, **clip)).genes[gene]
+        fewer += len(kernels) < len(default.bounds.genes[gene])
+        found = []
+        for kernel in kernels[0 if stride == 1 else 1 :]:
+            torch.manual_seed(0)  # pooling has no weights
+            own = block.model_copy(update={gene: kernel})
+            network = create_network(TinyVideoNet(blocks=(own,), **clip), 3).eval()
+            found.append(network(torch.rand(1, 3, *network.architecture.inputs[0].shape()[2:])))
+        for one, other in combinations(found, 2):
+            assert not torch.allclose(one, other, rtol=1e-4, atol=0)
+    assert fewer > 20
+
+
+def test_what_is_stripped_saw_nothing(default: TinyVideoSpace) -> None:
+    rng, stripped = np.random.default_rng(7), 0
+    pools = {"spatial_type": "avgpool", "temporal_type": "maxpool"}
+    for _ in range(60):
+        drawn = default.draw(rng)
+        blocks = tuple(block.model_copy(update=pools) for block in drawn.blocks)
+        long = drawn.model_copy(update={"blocks": blocks})
+        short = default.stripped(long)
+        if short == long:
+            continue
+        one, other = (create_network(network, 3).eval() for network in (long, short))
+        other.load_state_dict(one.state_dict())
+        clip = torch.rand(1, *long.inputs[0].shape()[1:])
+        torch.testing.assert_close(other(clip), one(clip))
+        stripped += 1
+    assert stripped > 9
+
+
+def test_designs_stay_what_studies_know_and_their_children_are_stripped(
+    default: TinyVideoSpace,
+) -> None:
+    design = default.designs()[2]
+    # Two frames enter its last block, which strides: the third of the kernel sees none.
+    assert design.blocks[-1].temporal_kernel == 3
+    assert default.contains(design)
+    assert default.stripped(design).blocks[-1].temporal_kernel == 2
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        child, _ = default.mutate(design, rng)
+        assert default.stripped(child) == child
 
 
 def test_strong_mutations_say_each_step_and_do_not_come_back(default: TinyVideoSpace) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from vidnas.layers import padding
 from vidnas.layers.convolution import ConvNorm, SameConv2d, he_normal_
 from vidnas.layers.padding import same_padding
 from vidnas.layers.pooling import SamePool2d
@@ -30,6 +31,12 @@ def test_padding_gives_ceil_of_size_over_stride(kernel: int, stride: int, size: 
     before, after = same_padding(size, kernel, stride)
     assert (size + before + after - kernel) // stride + 1 == math.ceil(size / stride)
     assert after - before in (0, 1)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "size"), CASES)
+def test_windows_are_those_of_the_definition(kernel: int, stride: int, size: int) -> None:
+    expected = [(one.start, one.stop) for one in windows(size, kernel, stride)]
+    assert [*padding.windows(size, kernel, stride)] == expected
 
 
 @pytest.mark.parametrize("kind", ["maxpool", "avgpool"])

@@ -75,7 +75,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
             UserError: the bounds leave too little to find one.
         """
         for _ in range(_ATTEMPTS):
-            architecture = self.trimmed(self.draw(rng))
+            architecture = self.stripped(self.draw(rng))
             if self.contains(architecture):
                 return architecture
         raise UserError(f"{_ATTEMPTS} random networks lie outside {self.bounds!r}; widen these.")
@@ -94,7 +94,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         """
         if not isinstance(parent, self.architecture):
             raise TypeError(f"a {type(parent).__name__} is not a {self.architecture.__name__}")
-        child, phrases = self.trimmed(parent), []
+        child, phrases = self.stripped(parent), []
         for left in reversed(range(strength)):
             # A later mutation must not undo an earlier one in the end.
             excluded = {child.digest} if left else {child.digest, parent.digest}
@@ -140,6 +140,12 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
         would make different candidates of one function; by default as it is."""
         return architecture
 
+    def stripped(self, architecture: ArchitectureT) -> ArchitectureT:
+        """The architecture without what none of its layers sees, as all are that are drawn or
+        mutated; by default trimmed. Designs are trimmed alone: studies know them by their digests.
+        """
+        return self.trimmed(architecture)
+
     def describe(self) -> dict[str, Any]:
         """The bounds."""
         return self.bounds.model_dump(mode="json")
@@ -163,7 +169,7 @@ class BoundedSpace(Space, Generic[ArchitectureT, BoundsT]):
                 child = self.architecture.model_validate({**dict(parent), **genes})
             except ValidationError:
                 continue
-            child = self.trimmed(child)
+            child = self.stripped(child)
             if self.contains(child) and child.digest not in excluded:
                 return child, phrase
         raise UserError(f"{_ATTEMPTS} mutations lie outside {self.bounds!r}; widen these.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,6 +15,14 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
+
+
+@cache
+def windows(size: int, kernel: int, stride: int) -> tuple[tuple[int, int], ...]:
+    """Return what each window sees of an axis: where it begins, and where it has ended."""
+    before, _ = same_padding(size, kernel, stride)
+    starts = range(-before, size - before, stride)
+    return tuple((max(start, 0), min(start + kernel, size)) for start in starts)
 
 
 def pad_same(

@@ -203,6 +203,11 @@ class AssembleNet(NormalizedClips, Architecture):
         order: tuple[Modality, ...] = ("rgb", "flow", "objects")
         return tuple(self.clip(modality) for modality in order if modality in wanted)
 
+    @property
+    def sees_clips(self) -> bool:
+        """Whether a stem takes a clip as it is normalised; flow is computed from it before."""
+        return any(self.stems[node].kind != "flow" for node in self.built if node < len(self.stems))
+
     def scaled(self, filters: int) -> int:
         """A published number of channels at this width."""
         return scaled(filters, self.width)

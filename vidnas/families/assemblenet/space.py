@@ -89,6 +89,12 @@ class AssembleNetSpace(BoundedSpace[AssembleNet, AssembleNetBounds]):
             "width": max(narrower, default=design.width),
         }
 
+    def stripped(self, architecture: AssembleNet) -> AssembleNet:
+        """The network; where no stem sees how clips are normalised, in the first way."""
+        if architecture.sees_clips:
+            return architecture
+        return architecture.model_copy(update={"normalization": self.bounds.normalization[0]})
+
 
 def space(
     *,

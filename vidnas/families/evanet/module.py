@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveInt
 
 from vidnas.core.value import Value
-from vidnas.layers.padding import same_padding
+from vidnas.layers.padding import windows
 
 ConvKind = Literal["3d", "itgm", "2+1d"]
 """Space-time convolution: full; temporal profiles by a spatial kernel; temporal, then spatial."""
@@ -139,10 +139,5 @@ def plain(conv: ConvKind, time: int) -> ConvKind:
 @cache
 def shortest_pooling(time: int, frames: int, stride: int = 1) -> int:
     """The shortest odd temporal length that pools the same frames, of so many, as this one."""
-
-    def windows(length: int) -> list[tuple[int, int]]:
-        before, _ = same_padding(frames, length, stride)
-        starts = range(-before, frames - before, stride)
-        return [(max(start, 0), min(start + length, frames)) for start in starts]
-
-    return next(odd for odd in range(1, time + 1, 2) if windows(odd) == windows(time))
+    seen = windows(frames, time, stride)
+    return next(odd for odd in range(1, time + 1, 2) if windows(frames, odd, stride) == seen)

@@ -129,9 +129,9 @@ class TinyStreams(Architecture):
         return tuple(units)
 
     @property
-    def entering_frames(self) -> tuple[int, ...]:
-        """Frames that enter each node."""
-        return tuple(repeats[0].entry.frames for repeats in self.units)
+    def entries(self) -> tuple[Extent, ...]:
+        """What enters each node."""
+        return tuple(repeats[0].entry for repeats in self.units)
 
     def pruned(self) -> TinyStreams:
         """The streams and nodes that are built, under the names that they have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -18,6 +18,7 @@ from vidnas.families.graph import Edge, Graph, edge_name
 from vidnas.families.tinystreams.architecture import Parts, TinyStreams
 from vidnas.families.tinystreams.bounds import StreamsBounds, random_network, random_stream, some
 from vidnas.families.tinystreams.designs import DESIGNS
+from vidnas.families.tinyvideonet.block import Block
 from vidnas.families.tinyvideonet.space import (
     FRAMES,
     GENES,
@@ -72,11 +73,23 @@ class TinyStreamsSpace(BoundedSpace[TinyStreams, StreamsBounds]):
 
     def trimmed(self, architecture: TinyStreams) -> TinyStreams:
         """The network with no kernel over time longer than its frames let it see."""
-        nodes = []
-        for node, frames in zip(architecture.nodes, architecture.entering_frames, strict=True):
-            block = self.bounds.trimmed(node.block, frames)
-            nodes.append(node.model_copy(update={"block": block}))
-        return architecture.model_copy(update={"nodes": tuple(nodes)})
+        return _with_blocks(
+            architecture,
+            [
+                self.bounds.trimmed(node.block, entry.frames)
+                for node, entry in zip(architecture.nodes, architecture.entries, strict=True)
+            ],
+        )
+
+    def stripped(self, architecture: TinyStreams) -> TinyStreams:
+        """The network with no kernel longer than what it sees."""
+        return _with_blocks(
+            architecture,
+            [
+                self.bounds.stripped(node.block, entry)
+                for node, entry in zip(architecture.nodes, architecture.entries, strict=True)
+            ],
+        )
 
 
 def space(
@@ -223,8 +236,8 @@ def _block_gene(
 ) -> Change | None:
     parts = Parts(parent)
     name = pick(rng, list(parts.blocks))
-    frames = dict(zip(parts.blocks, parent.entering_frames, strict=True))
-    change = change_block(gene, parts.blocks[name], rng, bounds.for_frames(frames[name]))
+    block, entry = parts.blocks[name], dict(zip(parts.blocks, parent.entries, strict=True))[name]
+    change = change_block(gene, block, rng, bounds.for_block(block, entry))
     if change is None:
         return None
     parts.blocks[name], phrase = change
@@ -248,6 +261,14 @@ MUTATIONS: dict[str, dict[str, Mutation]] = {
 }
 """One mutation per gene kind. Each group is equally likely, so that connections change as often as
 the many genes of blocks do together."""
+
+
+def _with_blocks(network: TinyStreams, blocks: Iterable[Block]) -> TinyStreams:
+    nodes = [
+        node.model_copy(update={"block": block})
+        for node, block in zip(network.nodes, blocks, strict=True)
+    ]
+    return network.model_copy(update={"nodes": tuple(nodes)})
 
 
 def _new_name(letter: str, rng: np.random.Generator) -> str:

@@ -19,7 +19,8 @@ from vidnas.families.genes import Change, chance, genes_of, pick, redraw
 from vidnas.families.tinyvideonet.architecture import TinyVideoNet
 from vidnas.families.tinyvideonet.block import Block, low
 from vidnas.families.tinyvideonet.designs import DESIGNS
-from vidnas.families.tinyvideonet.unit import Unit
+from vidnas.families.tinyvideonet.kernels import axes, shortest
+from vidnas.families.tinyvideonet.unit import Extent, Unit
 
 FRAMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 GENES = genes_of(Block)
@@ -68,6 +69,24 @@ class BlockBounds(Value):
         longest = self.for_frames(frames).genes["temporal_kernel"][-1]
         kernel = min(block.temporal_kernel, longest)
         return block.model_copy(update={"temporal_kernel": kernel})
+
+    def for_block(self, block: Block, entry: Extent, *, causal: bool = False) -> Self:
+        """The bounds of a block that features of this extent enter: of kernels that see the same,
+        the shortest."""
+        genes = dict(self.for_frames(entry.frames).genes)
+        for gene, axis in axes(block, entry, causal=causal).items():
+            kernels = genes[gene]
+            genes[gene] = tuple(k for k in kernels if shortest(kernels, k, axis) == k)
+        return self.model_copy(update={"genes": genes})
+
+    def stripped(self, block: Block, entry: Extent, *, causal: bool = False) -> Block:
+        """The block with kernels no longer than what they see of features of this extent."""
+        trimmed = self.trimmed(block, entry.frames)
+        kernels = {
+            gene: shortest(self.genes[gene], getattr(trimmed, gene), axis)
+            for gene, axis in axes(block, entry, causal=causal).items()
+        }
+        return trimmed.model_copy(update=kernels)
 
     def hold_block(self, block: Block) -> bool:
         """Whether the genes of a block lie within the bounds."""
@@ -158,6 +177,15 @@ class TinyVideoSpace(BoundedSpace[TinyVideoNet, TinyVideoBounds]):
         )
         return architecture.model_copy(update={"blocks": blocks})
 
+    def stripped(self, architecture: TinyVideoNet) -> TinyVideoNet:
+        """The network with no kernel longer than what it sees."""
+        causal = architecture.looks_back
+        blocks = tuple(
+            self.bounds.stripped(block, entry, causal=causal)
+            for block, entry in zip(architecture.blocks, architecture.entries, strict=True)
+        )
+        return architecture.model_copy(update={"blocks": blocks})
+
     @property
     def _chooses_causal(self) -> bool:
         return len(self.bounds.causal) > 1
@@ -235,8 +263,9 @@ def _block_gene(
     gene: str, parent: TinyVideoNet, rng: np.random.Generator, bounds: TinyVideoBounds
 ) -> Change | None:
     index = int(rng.integers(len(parent.blocks)))
-    reaching = bounds.for_frames(parent.entries[index].frames)
-    changed = change_block(gene, parent.blocks[index], rng, reaching)
+    block, entry = parent.blocks[index], parent.entries[index]
+    reaching = bounds.for_block(block, entry, causal=parent.looks_back)
+    changed = change_block(gene, block, rng, reaching)
     if changed is None:
         return None
     block, phrase = changed
