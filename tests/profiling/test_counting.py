@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidnas.families import create_network, find_architecture, list_architectures
+from vidnas.families.assemblenet.designs import DESIGNS
 from vidnas.profiling import count_cost
 from vidnas.profiling.counting import _Counter
 
@@ -34,6 +35,18 @@ def test_activations_are_freed_when_nothing_refers_to_them() -> None:
 
     assert peak(1) == 2 * 400  # the clip and its image
     assert peak(2) == peak(20) == 3 * 400  # the clip, what a layer eats and what it makes
+
+
+@pytest.mark.parametrize(("frames", "size_px"), [(8, 32), (2, 16), (6, 160)])
+def test_what_flow_takes_is_counted(frames: int, size_px: int) -> None:
+    clip = {"frames": frames, "size_px": size_px}
+    architecture = DESIGNS[2].model_copy(update=clip)
+    network = create_network(architecture, num_classes=3).eval()
+    clips = [torch.rand(spec.shape()) for spec in architecture.inputs]
+    with torch.no_grad(), _Counter(network, clips) as run:
+        network(*clips)
+    counted = count_cost(architecture, num_classes=3).activation_bytes
+    assert run.peak_bytes <= counted < 1.1 * run.peak_bytes
 
 
 def test_views_and_weights_are_not_activations() -> None:

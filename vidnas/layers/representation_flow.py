@@ -27,6 +27,9 @@ _Parts: TypeAlias = tuple[Tensor, ...]
 _EPSILON = 1e-12
 _SMALLEST_RANGE = 1e-6
 _CHUNK_PIXELS = 2**16
+_HELD = 26
+"""Planes of each pair that are iterated: the fields, with zeros beside them, and what is in between;
+the flow that comes of it is two more."""
 _X, _Y = -1, -2
 _LEFT, _RIGHT, _ABOVE, _BELOW, _AFTER = (1, 0), (0, 1), (0, 0, 1, 0), (0, 0, 0, 1), (0, 1, 0, 1)
 """Where `F.pad` adds zeros."""
@@ -99,6 +102,8 @@ class RepresentationFlow(nn.Module):
         # Not `mean`: where channels are last in memory, it would reduce rows of three.
         grey = reduce(torch.add, clip.unbind(1)) / clip.shape[1]  # (N, T, H, W)
         frames, height, width = (int(size) for size in grey.shape[1:])
+        if frames > 1 and clip.is_meta:  # what is not computed there would be held at once
+            clip.new_empty(_planes(len(grey) * (frames - 1), height * width), height, width)
         if frames == 1 or clip.is_meta:  # on the meta device only shapes are asked for
             return clip.new_zeros(len(grey) * frames, height, width, 2).permute(0, 3, 1, 2)
         wanted = torch.is_grad_enabled() and (self.learned or clip.requires_grad)
@@ -124,8 +129,7 @@ class RepresentationFlow(nn.Module):
             return self._iterate(first, second, reuse=False)
         pairs = len(first)
         if first.device.type == "cpu":
-            # The fields of few pairs stay in the cache from one iteration to the next.
-            pairs = max(_CHUNK_PIXELS // first[0].numel(), 1)
+            pairs = _at_once(pairs, first[0].numel())
         chunks = zip(torch.split(first, pairs), torch.split(second, pairs), strict=True)
         return torch.cat([self._iterate(*chunk, reuse=True) for chunk in chunks], 1)
 
@@ -174,6 +178,18 @@ class RepresentationFlow(nn.Module):
         if state not in self._differences:
             self._differences[state] = kernel.flatten().tolist() == [-1, 1]
         return self._differences[state]
+
+
+def _at_once(pairs: int, pixels: int) -> int:
+    """How many pairs the CPU solves together: the fields of few stay in its cache from one
+    iteration to the next."""
+    return max(min(_CHUNK_PIXELS // pixels, pairs), 1)
+
+
+def _planes(pairs: int, pixels: int) -> int:
+    """How many planes of so many pixels the CPU holds when it holds most: while it iterates, or
+    puts the flow of all pairs together."""
+    return max(_HELD * _at_once(pairs, pixels) + 2 * pairs, 4 * pairs)
 
 
 class _Memory(NamedTuple):
