@@ -56,7 +56,9 @@ def test_a_search_has_an_end(page: Path) -> None:
 
 
 def test_the_documentation_says_how_to_install_as_the_readme_does() -> None:
-    readme, quick_start = (shell_lines(ROOT / name) for name in ("README.md", "docs/quick-start.md"))
+    readme, quick_start = (
+        shell_lines(ROOT / name) for name in ("README.md", "docs/quick-start.md")
+    )
     installing = [line for line in readme if line.startswith("pip install")]
     assert installing and set(installing) <= set(quick_start)
 

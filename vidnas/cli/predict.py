@@ -25,8 +25,9 @@ def command(request: PredictRequest, *, json: Json = False) -> None:
     """Name the most likely classes of videos, or all that each shows, as soon as they are known.
 
     Videos longer than half a minute, and than three of those that the model was trained on,
-    have a timeline: the events in them, from when to when. Videos that cannot be read are named on standard error, and the rest goes on; the
-    exit code is then 2. With --json, one object with an entry per video.
+    have a timeline: the events in them, from when to when. Videos that cannot be read are
+    named on standard error, and the rest goes on; the exit code is then 2. With --json, one
+    object with an entry per video.
 
     Of a camera or a stream, the newest frames are classified until it ends or Ctrl-C; with --json,
     one object per line.
