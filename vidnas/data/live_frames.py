@@ -257,7 +257,9 @@ class _Stamps:
         stamp = packet.dts if packet.pts is None else packet.pts
         own_s = now_s if self.counted or stamp is None else stamp * self._tick_s
         if stamp is None and self._step_s is not None:
-            own_s = 0.0 if self._origin_s is None else self._origin_s + self._latest_s + self._step_s
+            own_s = (
+                0.0 if self._origin_s is None else self._origin_s + self._latest_s + self._step_s
+            )
         if self._origin_s is None:
             self._origin_s = own_s
             self.clock.saw(0.0, now_s)

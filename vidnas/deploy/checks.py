@@ -185,7 +185,5 @@ class TrainingClips:
         return min(len(self._cache.videos("train")), _MOST_CALIBRATING)
 
     def __getitem__(self, index: int) -> Clips:
-        found = real_clips(
-            self._model, self._cache, "train", most=_MOST_CALIBRATING, first=index
-        )
+        found = real_clips(self._model, self._cache, "train", most=_MOST_CALIBRATING, first=index)
         return next(found)
