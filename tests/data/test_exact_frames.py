@@ -28,6 +28,7 @@ class Kind(NamedTuple):
     pix_fmt: str = "yuv420p"
     ticks: Sequence[int] = tuple(range(COUNT))
     start: int = 0
+    rate: int = RATE
 
 
 # fmt: off
@@ -38,6 +39,7 @@ KINDS = {
     "mp4, late": Kind("mp4", "libx264", _B_FRAMES, start=500),
     "mov": Kind("mov", "mpeg4", {"g": "12", "bf": "2"}),
     "mkv": Kind("mkv", "libx264", _B_FRAMES),
+    "mkv, 30 a second": Kind("mkv", "libx264", {**_B_FRAMES, "b_strategy": "0"}, rate=30),
     "mkv, uneven": Kind("mkv", "libx264", _B_FRAMES, ticks=UNEVEN),
     "mkv, late": Kind("mkv", "libx264", _B_FRAMES, start=500),
     "webm": Kind("webm", "libvpx-vp9", {"g": "12"}),
@@ -61,15 +63,15 @@ KINDS = {
 def write(path: Path, kind: Kind) -> Path:
     """Write a video whose frames show their numbers in binary: bright above, or below."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(kind.codec, rate=RATE, options=kind.options)
+        stream = container.add_stream(kind.codec, rate=kind.rate, options=kind.options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, kind.pix_fmt
-        stream.codec_context.time_base = Fraction(1, RATE)
+        stream.codec_context.time_base = Fraction(1, kind.rate)
         for number, tick in enumerate(kind.ticks):
             bits = np.repeat([number >> bit & 1 for bit in range(8)], 8)
             image = np.where(np.repeat([[True], [False]], 24, axis=0), bits, 1 - bits)
             rgb = np.repeat(image[:, :, None] * 255, 3, axis=2).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=kind.pix_fmt)
-            frame.pts, frame.time_base = kind.start + tick, Fraction(1, RATE)
+            frame.pts, frame.time_base = kind.start + tick, Fraction(1, kind.rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -92,8 +94,8 @@ def video(
 
 def test_each_time_shows_the_frame_of_that_time(video: tuple[Path, Kind]) -> None:
     path, kind = video
-    frames, rate = read_video(path, rate_fps=RATE)
-    assert rate == pytest.approx(RATE, rel=0.01)
+    frames, rate = read_video(path, rate_fps=kind.rate)
+    assert rate == pytest.approx(kind.rate, rel=0.01)
     shown = [
         max(number for number, tick in enumerate(kind.ticks) if tick <= moment)
         for moment in range(kind.ticks[-1] + 1)

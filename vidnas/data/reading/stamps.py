@@ -107,7 +107,7 @@ def read_stamps(
     tick_s = float(stream.time_base or _TICK_S)
     step = max(1, round(1 / (unproven_rate(header_fps) * tick_s)))
     own = _without_gaps(found.display, step)
-    restarts = _restarts(_without_gaps(found.decode, step), tick_s)
+    restarts = _restarts(_without_gaps(_clock(found, step), step), tick_s)
     shifts = _shifts(own, restarts, step)
     ticks = own + np.repeat((0, *shifts), np.diff((0, *restarts, len(own))))
     is_shown = np.ones(len(ticks), dtype=np.bool_)
@@ -150,10 +150,25 @@ def _collect(
         if packet.is_discard:
             left_out.append(len(display))
         display.append(stamp)
-        decode.append(stamp if packet.dts is None else packet.dts)
+        decode.append(packet.dts)
         if len(display) >= packets_max:
             break
     return _Collected(display, decode, keys, left_out, read_bytes, reach_s)
+
+
+def _clock(found: _Collected, step: int) -> list[int | None]:
+    """Return when packets are decoded, which only advances; where nothing says it, when they are
+    shown. In Matroska nothing says it of the first ones, if their frames are shown in another order:
+    then each is decoded a step before the next.
+    """
+    known = (at for at, stamp in enumerate(found.decode) if stamp is not None)
+    first = next(known, 0)
+    begin = found.decode[first] if found.decode else None
+    if begin is None:
+        return found.display
+    before: list[int | None] = [begin - step * (first - at) for at in range(first)]
+    rest = zip(found.decode[first:], found.display[first:], strict=True)
+    return before + [shown if stamp is None else stamp for stamp, shown in rest]
 
 
 def _without_gaps(stamps: Sequence[int | None], step: int) -> NDArray[np.int64]:
