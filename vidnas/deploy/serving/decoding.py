@@ -39,9 +39,8 @@ def read_pixels(
         source = open_source(path)
         # The last frame may begin within the limit: stamps are rounded in files.
         if source.duration_s - 1 / source.rate_fps > max_duration_s:
-            raise VideoError(
-                path, f"lasts {source.duration_s:.6g} s, longer than {max_duration_s:g} s"
-            )
+            lasts = f"lasts {source.duration_s:.2f} s"
+            raise VideoError(path, f"{lasts}, longer than {max_duration_s:g} s")
         try:
             clips = contract_clips(contract, path)
         except Exception as error:
