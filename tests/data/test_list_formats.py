@@ -147,7 +147,7 @@ def test_what_is_unknown_of_several_labels_is_no_negative(tmp_path: Path) -> Non
     write_videos(tmp_path, *(f"{i}.mp4" for i in range(14)))
     rows = [f"{i}.mp4 {i % 3}{' 7' if i % 2 else ''}" for i in range(12)]
     write_files(tmp_path, {"list.txt": "\n".join([*rows, "12.mp4 -1", "13.mp4"])})
-    dataset = load_dataset(tmp_path / "list.txt")
+    dataset = load_dataset(tmp_path / "list.txt", format="list")
     assert dataset.multi_label and dataset.classes == ("0", "1", "2", "7")
     assert [video.path.stem for video in dataset.videos] == [str(i) for i in (*range(12), 13)]
     assert dataset.videos[-1].labels == ()
