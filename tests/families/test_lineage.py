@@ -157,9 +157,8 @@ def test_a_further_repeat_changes_nothing_until_it_has_learned() -> None:
 @pytest.mark.parametrize("build", [TinyVideoNet, TinyStreams])
 def test_a_non_local_block_stays_behind_the_last_repeat(build: type[Any]) -> None:
     def network(repeats: int) -> Network:
-        block = Block(
-            filters=16, repeats=repeats, spatial_kernel=3, spatial_type="1std", skip=True, non_local=8
-        )
+        genes = {"spatial_kernel": 3, "spatial_type": "1std", "skip": True, "non_local": 8}
+        block = Block(filters=16, repeats=repeats, **genes)
         clip = {"frames": 2, "size_px": 16}
         if build is TinyVideoNet:
             return create_network(TinyVideoNet(blocks=(block,), **clip), 3).eval()

@@ -28,8 +28,8 @@ _EPSILON = 1e-12
 _SMALLEST_RANGE = 1e-6
 _CHUNK_PIXELS = 2**16
 _HELD = 26
-"""Planes of each pair that are iterated: the fields, with zeros beside them, and what is in between;
-the flow that comes of it is two more."""
+"""Planes of each pair that are iterated: the fields, with zeros beside them, and what is between.
+The flow that comes of it is two more, and for all pairs together the steps are two."""
 _X, _Y = -1, -2
 _LEFT, _RIGHT, _ABOVE, _BELOW, _AFTER = (1, 0), (0, 1), (0, 0, 1, 0), (0, 0, 0, 1), (0, 1, 0, 1)
 """Where `F.pad` adds zeros."""
@@ -189,7 +189,7 @@ def _at_once(pairs: int, pixels: int) -> int:
 def _planes(pairs: int, pixels: int) -> int:
     """How many planes of so many pixels the CPU holds when it holds most: while it iterates, or
     puts the flow of all pairs together."""
-    return max(_HELD * _at_once(pairs, pixels) + 2 * pairs, 4 * pairs)
+    return max(_HELD * _at_once(pairs, pixels) + 2 * pairs + 2, 4 * pairs)
 
 
 class _Memory(NamedTuple):
