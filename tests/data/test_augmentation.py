@@ -104,7 +104,7 @@ def test_an_affine_map_is_the_same_in_all_frames() -> None:
 def test_affine_maps_grow_with_the_epochs_of_a_network() -> None:
     growing = Augmentation(affine=0.1, affine_epochs=50, colour=0.2)
     assert growing.after(0) == growing.model_copy(update={"affine": 0.0})
-    assert growing.after(20).affine == pytest.approx(0.04)
+    assert growing.after(20).affine == pytest.approx(0.016)
     assert growing.after(50) == growing.after(300) == growing
     whole = Augmentation(affine=0.1)
     assert whole.after(0) == whole
