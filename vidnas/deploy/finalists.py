@@ -271,9 +271,7 @@ def _known(folder: Path) -> ModelCard | None:
     return load_card(folder) if (folder / MODEL_FILE).exists() else None
 
 
-def _stays(
-    known: ModelCard, run: TrainingRun, cache: ClipCache, state: Path, folder: Path
-) -> bool:
+def _stays(known: ModelCard, run: TrainingRun, cache: ClipCache, state: Path, folder: Path) -> bool:
     """Return whether a finished network is not finished again: it was finished as it would be now,
     or this was tried and ended no better, or what to go on from is gone, so that in the same time
     it would start again from nothing."""

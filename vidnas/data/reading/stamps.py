@@ -158,8 +158,8 @@ def _collect(
 
 def _clock(found: _Collected, step: int) -> list[int | None]:
     """Return when packets are decoded, which only advances; where nothing says it, when they are
-    shown. In Matroska nothing says it of the first ones, if their frames are shown in another order:
-    then each is decoded a step before the next.
+    shown. In Matroska nothing says it of the first ones, if their frames are shown in another
+    order: then each is decoded a step before the next.
     """
     known = (at for at, stamp in enumerate(found.decode) if stamp is not None)
     first = next(known, 0)
