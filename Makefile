@@ -23,7 +23,7 @@ demo: $(READY)  ## a real search on generated clips, in under 8 minutes
 test: $(READY) lint  ## everything that must hold
 	@# A test process that crashes ends the run: replacing it can leave the others waiting forever.
 	@# In their order, because files of few tests are those of long ones, and would come last.
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 20
 
 lint: $(READY)
 	$(BIN)/ruff check .
