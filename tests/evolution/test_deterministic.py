@@ -92,7 +92,7 @@ def test_four_workers_write_the_history_of_one(tmp_path: Path, expected: object)
 
 def test_a_killed_search_writes_the_same_history(tmp_path: Path, expected: object) -> None:
     folder, log = tmp_path / "study", tmp_path / "study.log"
-    for kill in range(3):
+    for kill in range(2):
         process = multiprocessing.get_context("spawn").Process(
             target=search, args=(folder, 3, EVALUATIONS)
         )

@@ -320,7 +320,7 @@ def test_sigkill_loses_and_doubles_nothing(tmp_path):
     rng = random.Random(0)
     evaluations, announced = 24, []
     command = [sys.executable, str(TOYS), str(tmp_path / "study"), str(evaluations), "0.2"]
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         announced.append(process.stdout.readline().split())  # the search is under way
         time.sleep(rng.uniform(0, 0.4))
