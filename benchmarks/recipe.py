@@ -4,8 +4,8 @@
 
 The first design of Tiny Video Networks (2D convolutions, each with one over time; 8 frames of
 64 px) is trained from scratch with each variant of the recipe, on one thread, as many at a time as
-there are cores. The base only crops; searches train with the growing affine maps. Differences from
-the base are taken in pairs, of the same clips and seed. Nothing else should be running.
+there are cores. The base only crops. Differences from it are taken in pairs, of the same clips and
+seed. Nothing else should be running.
 
 What is finished is recorded in OUT/runs.jsonl and found there again, also with more clips, seeds or
 parts; what was interrupted resumes.
@@ -26,10 +26,9 @@ _CHANGES: dict[str, Line] = {
     "time mask": {"time_mask": 0.4},
     "mixup": {"mixup": 0.2},
     "affine": {"affine": 0.1},
-    "growing affine": {"affine": 0.1, "affine_epochs": 100.0},
     "colour": {"colour": 0.2},
 }
-_ALL: Line = {"time_mask": 0.4, "mixup": 0.2, "affine": 0.1, "colour": 0.2}
+_ALL = {name: value for change in _CHANGES.values() for name, value in change.items()}
 BASE = "base"
 PARTS: dict[str, Line] = {
     BASE: {},

@@ -101,21 +101,6 @@ def test_an_affine_map_is_the_same_in_all_frames() -> None:
     assert torch.allclose(found, found[:, :, :1].expand_as(found))
 
 
-def test_affine_maps_grow_with_the_epochs_of_a_network() -> None:
-    growing = Augmentation(affine=0.1, affine_epochs=50, colour=0.2)
-    assert growing.after(0) == growing.model_copy(update={"affine": 0.0})
-    assert growing.after(20).affine == pytest.approx(0.016)
-    assert growing.after(50) == growing.after(300) == growing
-    whole = Augmentation(affine=0.1)
-    assert whole.after(0) == whole
-
-
-def test_recipes_from_before_affine_maps_could_grow_are_written_as_they_were() -> None:
-    assert "affine_epochs" not in Augmentation(affine=0.1).model_dump(mode="json")
-    growing = Augmentation(affine=0.1, affine_epochs=50)
-    assert Augmentation.model_validate_json(growing.model_dump_json()) == growing
-
-
 def test_an_affine_map_shifts_by_no_more_than_a_share_of_the_side() -> None:
     """A bright column in the middle: half of the side is one unit of the map."""
     clip = torch.zeros(100, 1, 1, 64, 64)

@@ -41,9 +41,7 @@ def recipe(**changes) -> TrainingSettings:
     usual = {
         "epochs": 4,
         "batch_size": 4,
-        "augmentation": Augmentation(
-            crop_scale_min=0.5, flip=True, affine=0.1, affine_epochs=3, mixup=0.2
-        ),
+        "augmentation": Augmentation(crop_scale_min=0.5, flip=True, affine=0.1, mixup=0.2),
         "validations": 4,
     }
     return TrainingSettings(**{**usual, **changes})

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -27,10 +25,6 @@ class Augmentation(Value):
     affine: float = Field(default=0.0, ge=0, lt=1)
     """Most by which an entry of a clip's affine map differs from the identity's: 0.1 shifts by a
     twentieth of the side, scales by a tenth, rotates and shears by six degrees."""
-    affine_epochs: Annotated[NonNegativeFloat, Field(exclude_if=operator.not_)] = 0.0
-    """Epochs of a network in which its affine maps grow to that, with the square of the epochs; 0
-    for the whole from the start. Left out of what is written where it is 0, as in recipes from
-    before it existed."""
     colour: float = Field(default=0.0, ge=0, lt=1)
     """Most by which brightness, as a share of white, and contrast change."""
     time_mask: float = Field(default=0.0, ge=0, lt=1)
@@ -39,12 +33,6 @@ class Augmentation(Value):
     mixup: NonNegativeFloat = 0.0
     """Alpha of the beta distribution that weighs two clips against each other; 0 mixes none (Zhang
     et al., arXiv 1710.09412)."""
-
-    def after(self, epochs: float) -> Augmentation:
-        """Return what changes in the clips of a network that was trained for so many epochs."""
-        if epochs >= self.affine_epochs:
-            return self
-        return self.model_copy(update={"affine": self.affine * (epochs / self.affine_epochs) ** 2})
 
 
 def vary(

@@ -299,7 +299,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             rate = self.settings.learning_rate_at(self.state.steps, self.state.spent)
             group["lr"] = rate
-        changes = self.settings.augmentation.after(self.epochs)
+        changes = self.settings.augmentation
         clips = tuple(to_input(clip, self.device) for clip in cut)
         clips = vary(clips, [spec.modality for spec in self.inputs], rng, changes)
         targets = self.task.targets(labels.to(self.device), len(self.cache.classes))

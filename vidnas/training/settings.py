@@ -123,10 +123,8 @@ class TrainingSettings(Value):
 RUN = ("epochs", "budget_s", "cooldown", "validations", "validated")
 COOLDOWN = 0.3
 """Of a run from scratch."""
-AUGMENTATION = Augmentation(crop_scale_min=0.7, affine=0.1, affine_epochs=100.0)
-"""Crops, and affine maps for networks that have seen the clips often: these cost accuracy in few
-epochs and gain it in many. Each other change made some clips harder to learn
-(`benchmarks/recipe.py`)."""
+AUGMENTATION = Augmentation(crop_scale_min=0.7)
+"""Crops alone: each other change made some clips harder to learn (`benchmarks/recipe.py`)."""
 
 
 class TrainingRun(Value):

@@ -371,16 +371,12 @@ def planned_space(request: SearchRequest, **extent: Any) -> Space:
 
 
 def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
-    """Return how candidates are trained on the first rung; a study keeps how clips change, which is
-    not the same in all versions."""
-    config, augmentation = _config_of(request), AUGMENTATION
-    if config is not None:
-        augmentation = ClipEvaluation.of_study(config).training.augmentation
+    """Return how candidates are trained on the first rung."""
     return TrainingSettings(
         epochs=plan.epochs,
         budget_s=plan.rung_s,
         class_weights=request.class_weights,
-        augmentation=augmentation.model_copy(update={"flip": request.flip}),
+        augmentation=AUGMENTATION.model_copy(update={"flip": request.flip}),
     )
 
 
