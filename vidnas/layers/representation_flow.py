@@ -28,8 +28,8 @@ _EPSILON = 1e-12
 _SMALLEST_RANGE = 1e-6
 _CHUNK_PIXELS = 2**16
 _HELD = 26
-"""Planes of each pair that are iterated: the fields, with zeros beside them, and what is between.
-The flow that comes of it is two more, and for all pairs together the steps are two."""
+"""Planes for each pair that is iterated: the fields, their zero padding and intermediate results.
+Its flow takes two more, and the step sizes two for all pairs together."""
 _X, _Y = -1, -2
 _LEFT, _RIGHT, _ABOVE, _BELOW, _AFTER = (1, 0), (0, 1), (0, 0, 1, 0), (0, 0, 0, 1), (0, 1, 0, 1)
 """Where `F.pad` adds zeros."""
