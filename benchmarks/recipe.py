@@ -39,6 +39,7 @@ PARTS: dict[str, Line] = {
     "centred": {"normalization": "clip"},
     "adamw": {"optimizer": "adamw"},
     "double rate": {"rate": 2.0},
+    "fourfold rate": {"rate": 4.0},
     "half rate": {"rate": 0.5},
     "batch 32": {"batch_size": 32},
     "no smoothing": {"label_smoothing": 0.0},

@@ -165,9 +165,10 @@ def test_the_first_rung_is_as_asked_for(
     assert settings.model_dump().items() >= expected.items()
 
 
-def test_a_study_that_is_there_keeps_its_first_rung(tmp_path: Path) -> None:
+def test_a_study_that_is_there_keeps_its_first_rung_and_its_recipe(tmp_path: Path) -> None:
     request = requested(tmp_path, evaluations=16, candidate_epochs=3.0)
     settings = rung_training(request, planned(request))
+    settings = settings.model_copy(update={"learning_rate": 3 * settings.learning_rate})
     evaluation = ClipEvaluation(training=settings, clips=ClipSettings(size_px=32))
     config = StudyConfig(
         family="tinyvideonet", space={}, classes=("a", "b"), data_fingerprint="", limits=Limits(),

@@ -41,8 +41,9 @@ def test_a_candidate_is_measured_trained_and_scored(cache):
     assert first.fitness == first.metrics["likelihood"] == math.exp(-first.metrics["loss"])
     assert set(first.metrics) == {
         "top1", "top5", "mean_class", "loss", "likelihood", "epochs", "new_epochs",
-        "training_s", "validation_s",
+        "training_s", "validation_s", "floor",
     }  # fmt: skip
+    assert 1 / 2 < first.metrics["floor"] == pytest.approx(2**-0.85)
     assert scores(first) == scores(second)
     assert first.cost.parameters == sum(p.numel() for p in create_network(TOY, 2).parameters())
     assert first.cost.latency.protocol.runtime.startswith("onnxruntime")
@@ -130,6 +131,7 @@ def test_the_settings_say_which_metrics_are_the_fitness(cache):
     outcome = both.evaluate(TOY, seed=3, deadline_s=60)
     assert outcome.metrics["top5"] == 1.0
     assert outcome.fitness == outcome.metrics["top1"] + 1.0
+    assert "floor" not in outcome.metrics
 
 
 @pytest.mark.parametrize(

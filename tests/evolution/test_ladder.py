@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from search_toys import Toy
 
 from vidnas.core import Cost, Evaluation
-from vidnas.evolution.ladder import ETA, Ladder
+from vidnas.evolution.ladder import ETA, FLOOR, Ladder
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.niches import NICHES, Niches
 from vidnas.evolution.schedule import Schedule, SearchTime
@@ -271,6 +271,25 @@ def test_a_way_to_normalise_that_does_not_learn_is_given_up():
     soon, late = born(0, 0.6, toy=Centring), [born(1, 0.1), born(2, 0.29)]
     ladder = ladder_of([soon, *late, up(soon, 0.7)])
     assert numbers(ladder.earned(set())) == []
+
+
+def unlearned(trial: Trial, floor: float = 0.2) -> Trial:
+    """A candidate that is not told from others below this fitness."""
+    metrics = {**trial.evaluation.metrics, FLOOR: floor}
+    found = trial.evaluation.model_copy(update={"metrics": metrics})
+    return Trial(trial.number, trial.proposal, found, 0.0)
+
+
+def test_those_that_have_hardly_learned_climb_in_the_order_of_their_birth():
+    trials = [unlearned(born(n, fitness)) for n, fitness in enumerate([0.05, 0.1, 0.19])]
+    assert numbers(ladder_of(trials).earned(set())) == [0]
+    learned = unlearned(born(3, 0.3))
+    assert numbers(ladder_of([*trials, learned]).earned(set())) == [3]
+    more = [unlearned(born(n, 0.15)) for n in (4, 5)]
+    assert numbers(ladder_of([*trials, learned, *more]).earned({3})) == [0]
+    ladder = ladder_of([*trials, learned])
+    ladder.observe(up(trials[0], 0.4))
+    assert numbers(ladder.leaders({3})) == [0, 1]
 
 
 def scheduled(*trials: Trial, budget_s: float | None = 100.0, **settings) -> Schedule:

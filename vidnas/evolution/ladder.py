@@ -5,7 +5,8 @@ Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (ar
 algorithm 2. Places on a rung are reserved for groups, since what learns soonest would take them
 all: the niches of the limited cost, and both ways to normalise clips, one of which often learns
 sooner and the other ends higher. The best of all climb as well, however few have come as far in
-their group: they are what the search is for.
+their group: they are what the search is for. Those that have hardly learned anything yet are in no
+order but that of their birth, in which designs are the first: the rest of it is noise.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ ETA = 3
 """One of so many climbs on. Where each rung trains three times as long as the one below, all rungs
 together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 1603.06560)."""
 
+FLOOR = "floor"
+"""The metric of an evaluation that says below which fitness candidates are not told apart."""
+
 _KEEPING_UP = 0.5
 """Share of the others' fitness below which a way to normalise clips is given up."""
 _HEIR = 0.5
@@ -30,7 +34,7 @@ _HEIR = 0.5
 _Group = tuple[str, int]
 """What candidates have in common, and its value."""
 _Place = tuple[float, int]
-"""The fitness, negated, and the number: what sorts the candidates of a rung, the best first."""
+"""The standing, negated, and the number: what sorts the candidates of a rung, the best first."""
 
 
 @dataclass
@@ -143,7 +147,7 @@ class Ladder:
         # Who is held does not keep up for the others.
         free = (place for place in self._rungs[mine, here].paused if place[1] not in self._held)
         best = -self._rungs[others, here].reached[0][0]
-        return next(free) == _place(one) and one.fitness >= _KEEPING_UP * best
+        return next(free) == _place(one) and _standing(one) >= _KEEPING_UP * best
 
     def leaders(self, busy: Set[int]) -> list[Trial]:
         """Return who goes on, earned or not, where no time is left for newborns.
@@ -156,7 +160,7 @@ class Ladder:
 
         def order(one: Trial) -> tuple[bool, _Place]:
             best = [taken.get(group, -math.inf) for group in self._groups_of(one)]
-            return min(best) > one.fitness, _place(one)
+            return min(best) > _standing(one), _place(one)
 
         return sorted(self._heads(busy), key=order)
 
@@ -173,17 +177,17 @@ class Ladder:
         return [*heads.values()]
 
     def _taken(self, busy: Set[int]) -> dict[_Group, float]:
-        """Return the fitness of the best of each group that is climbing or at the top."""
+        """Return the standing of the best of each group that is climbing or at the top."""
         found = [
             (group, -rung.reached[0][0])
             for (group, at), rung in self._rungs.items()
             if at >= self.top and rung.reached
         ]
         climbing = [trial for number in busy if (trial := self._paused.get(number))]
-        found += [(group, one.fitness) for one in climbing for group in self._groups_of(one)]
+        found += [(group, _standing(one)) for one in climbing for group in self._groups_of(one)]
         taken: dict[_Group, float] = {}
-        for group, fitness in found:
-            taken[group] = max(taken.get(group, fitness), fitness)
+        for group, standing in found:
+            taken[group] = max(taken.get(group, standing), standing)
         return taken
 
 
@@ -192,5 +196,10 @@ def _way(trial: Trial, *, other: bool = False) -> _Group:
     return "centred", int(trial.architecture.centres_clips != other)
 
 
+def _standing(trial: Trial) -> float:
+    """Return the fitness, or the one below which candidates are not told apart."""
+    return max(trial.fitness, trial.evaluation.metrics.get(FLOOR, -math.inf))
+
+
 def _place(trial: Trial) -> _Place:
-    return -trial.fitness, trial.number
+    return -_standing(trial), trial.number

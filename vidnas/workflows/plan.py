@@ -371,12 +371,19 @@ def planned_space(request: SearchRequest, **extent: Any) -> Space:
 
 
 def rung_training(request: SearchRequest, plan: Plan) -> TrainingSettings:
-    """Return how candidates are trained on the first rung."""
-    return TrainingSettings(
-        epochs=plan.epochs,
-        budget_s=plan.rung_s,
-        class_weights=request.class_weights,
-        augmentation=AUGMENTATION.model_copy(update={"flip": request.flip}),
+    """Return how candidates are trained on the first rung; a study keeps its recipe, also where
+    that of this version is another."""
+    config = _config_of(request)
+    recipe = TrainingSettings(epochs=plan.epochs, budget_s=plan.rung_s, augmentation=AUGMENTATION)
+    if config is not None:
+        recipe = ClipEvaluation.of_study(config).training
+    return recipe.model_copy(
+        update={
+            "epochs": plan.epochs,
+            "budget_s": plan.rung_s,
+            "class_weights": request.class_weights,
+            "augmentation": recipe.augmentation.model_copy(update={"flip": request.flip}),
+        }
     )
 
 
