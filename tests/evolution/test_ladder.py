@@ -275,8 +275,7 @@ def test_a_way_to_normalise_that_does_not_learn_is_given_up():
 
 def unlearned(trial: Trial, floor: float = 0.2) -> Trial:
     """A candidate that is not told from others below this fitness."""
-    metrics = {**trial.evaluation.metrics, FLOOR: floor}
-    found = trial.evaluation.model_copy(update={"metrics": metrics})
+    found = trial.evaluation.model_copy(update={"metrics": {FLOOR: floor}})
     return Trial(trial.number, trial.proposal, found, 0.0)
 
 
