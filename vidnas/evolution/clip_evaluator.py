@@ -38,8 +38,7 @@ _BESIDES = 1.1  # validation, and writing the state
 _MEASURING_S = 2.0
 _LEARNED = 0.15
 """Share of what there is to learn below which candidates are not told apart: on twelve generated
-motions the best design was last on a rung of 50 steps, first on one of 150, and first at the end.
-"""
+motions, the design that was first after 150 steps was once last after 50."""
 MOST_VALIDATED = 512
 """Videos on which a rung is judged: more would take longer than training, and tell little more."""
 

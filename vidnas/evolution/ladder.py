@@ -5,8 +5,8 @@ Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (ar
 algorithm 2. Places on a rung are reserved for groups, since what learns soonest would take them
 all: the niches of the limited cost, and both ways to normalise clips, one of which often learns
 sooner and the other ends higher. The best of all climb as well, however few have come as far in
-their group: they are what the search is for. Those that have hardly learned anything yet are in no
-order but that of their birth, in which designs are the first: the rest of it is noise.
+their group: they are what the search is for. Those that have hardly learned anything yet climb in
+the order of their birth, in which designs are the first.
 """
 
 from __future__ import annotations
