@@ -205,6 +205,16 @@ def test_settings_read_back_from_a_study(cache, tmp_path):
         ClipEvaluation.of_study(toy_config())
 
 
+def test_studies_from_before_kernels_had_a_step_keep_theirs(cache):
+    """And say of themselves what they said, so that what was learned in them is gone on from."""
+    described = evaluator_of(cache, learning_rate=2e-3).describe()
+    del described["training"]["kernel_step"]
+    found = ClipEvaluation.of_study(toy_config(evaluator=described))
+    assert found.training.kernel_step == 0.4
+    assert found.model_dump(mode="json") == described
+    assert "kernel_step" not in found.training.recipe
+
+
 def test_inheriting_needs_a_folder(cache):
     settings = evaluator_of(cache).settings.model_copy(update={"inherit": True})
     with pytest.raises(UserError, match="pass states"):

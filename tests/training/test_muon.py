@@ -39,7 +39,7 @@ def test_kernels_go_the_way_of_torchs_own_muon():
     torch.manual_seed(0)
     kernel, matrix = nn.Parameter(torch.randn(16, 3, 2, 2)), nn.Parameter(torch.zeros(16, 12))
     matrix.data.copy_(kernel.data.flatten(1))
-    ours = Muon([kernel], lr=1e-2, weight_decay=0.0, fused=True)
+    ours = Muon([kernel], kernel_step=0.4, lr=1e-2, weight_decay=0.0, fused=True)
     # Its steps are computed in bfloat16, and half as long.
     torchs = torch.optim.Muon([matrix], lr=2e-2, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     for _ in range(4):
@@ -59,7 +59,9 @@ def test_kernels_of_one_shape_are_stepped_as_each_alone():
     gradients = [torch.randn(6, 4, 3, 3), 100 * torch.randn(6, 4, 3, 3)]
     together = [nn.Parameter(value.clone()) for value in values]
     apart = [nn.Parameter(value.clone()) for value in values]
-    optimizers = [Muon(group, lr=1e-2) for group in (together, apart[:1], apart[1:])]
+    optimizers = [
+        Muon(group, kernel_step=0.4, lr=1e-2) for group in (together, apart[:1], apart[1:])
+    ]
     for parameter, gradient in zip([*together, *apart], [*gradients, *gradients], strict=True):
         parameter.grad = gradient.clone()
     for optimizer in optimizers:
@@ -96,9 +98,23 @@ def test_adamw_steps_what_mixes_no_channels():
     assert differ == {"0.weight", "5.weight"}
 
 
+def test_the_settings_say_how_long_a_step_is():
+    layer = nn.Conv2d(16, 16, 3, bias=False)
+    start, gradient = layer.weight.detach().clone(), torch.randn_like(layer.weight)
+    for step in (0.5, 2.0):
+        settings = TrainingSettings(
+            epochs=1, learning_rate=0.01, kernel_step=step, weight_decay=0.0
+        )
+        layer.weight.data.copy_(start)
+        layer.weight.grad = gradient.clone()
+        build_optimizer(layer, settings).step()
+        size = (layer.weight.detach() - start).square().mean().sqrt().item()
+        assert size == pytest.approx(0.01 * step, rel=0.2)  # singular values are about 1
+
+
 def test_states_in_which_mixtures_were_kernels_are_gone_on_from():
     layer = ITGMConv(4, 6, (3, 3, 3), (1, 1, 1))
-    first, second = (Muon(layer.parameters(), lr=1e-2) for _ in range(2))
+    first, second = (Muon(layer.parameters(), kernel_step=0.4, lr=1e-2) for _ in range(2))
 
     def step(optimizer: Muon) -> None:
         for parameter in layer.parameters():
@@ -119,5 +135,5 @@ def test_states_in_which_mixtures_were_kernels_are_gone_on_from():
 def test_kernels_decay_towards_zero():
     kernel = nn.Parameter(torch.ones(2, 2, 3, 3))
     kernel.grad = torch.zeros_like(kernel)
-    Muon([kernel], lr=0.1, weight_decay=0.5).step()
+    Muon([kernel], kernel_step=0.4, lr=0.1, weight_decay=0.5).step()
     torch.testing.assert_close(kernel.detach(), torch.full((2, 2, 3, 3), 0.95))

@@ -31,7 +31,7 @@ from vidnas.training.errors import UnusableCheckpoint
 from vidnas.training.inheritance import inherit
 from vidnas.training.loop import train
 from vidnas.training.metrics import AnyMetrics
-from vidnas.training.settings import TrainingSettings
+from vidnas.training.settings import RecordedSettings, TrainingSettings
 from vidnas.training.tasks import Fitness
 
 _BESIDES = 1.1  # validation, and writing the state
@@ -47,7 +47,7 @@ class ClipEvaluation(Value):
     """How candidates are evaluated on clips: the settings that a study is resumed with."""
 
     name: Literal["clips"] = "clips"
-    training: TrainingSettings
+    training: RecordedSettings
     """The recipe, and how far the first rung trains: by epochs, by time, or by both."""
     rungs: PositiveInt = 1
     """How many rungs there are; each trains three times as far as the one below."""

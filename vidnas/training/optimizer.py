@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -23,8 +25,10 @@ def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.opt
     rate, momentum = settings.learning_rate, settings.momentum
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
-    make = Muon if settings.optimizer == "muon" else torch.optim.AdamW
-    return make(groups, lr=rate, betas=(momentum, 0.999), fused=True)
+    adamw: dict[str, Any] = {"lr": rate, "betas": (momentum, 0.999), "fused": True}
+    if settings.optimizer == "muon":
+        return Muon(groups, kernel_step=settings.kernel_step, **adamw)
+    return torch.optim.AdamW(groups, **adamw)
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:

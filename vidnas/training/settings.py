@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import operator
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -18,6 +21,10 @@ from vidnas.core.value import Value
 from vidnas.data.augmentation import Augmentation
 from vidnas.data.balance import ClassWeights
 from vidnas.data.cache import ClipSettings
+
+_UNNAMED_STEP = 0.4
+"""The step of kernels where a recipe does not name it, as before vidnas 0.5.9."""
+_is_unnamed = partial(operator.eq, _UNNAMED_STEP)
 
 
 class TrainingSettings(Value):
@@ -42,7 +49,11 @@ class TrainingSettings(Value):
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["muon", "adamw", "sgd"] = "muon"
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 5e-4
+    kernel_step: Annotated[PositiveFloat, Field(exclude_if=_is_unnamed)] = 6.4
+    """Root mean square of a kernel's step under Muon, by learning rate. That of AdamW's steps is
+    about 0.2 (Liu et al., arXiv 2502.16982, section 2.2); `benchmarks/recipe.py` compares others.
+    """
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Nesterov momentum of SGD; beta 1 of AdamW, also where Muon leaves parameters to it."""
     weight_decay: NonNegativeFloat = 0.05
@@ -127,10 +138,18 @@ AUGMENTATION = Augmentation(crop_scale_min=0.7)
 """Crops alone: each other change made some clips harder to learn (`benchmarks/recipe.py`)."""
 
 
+def _with_its_step(data: Any) -> Any:
+    return {"kernel_step": _UNNAMED_STEP, **data} if isinstance(data, dict) else data
+
+
+RecordedSettings = Annotated[TrainingSettings, BeforeValidator(_with_its_step)]
+"""Settings that were written down, perhaps before they named the step of kernels."""
+
+
 class TrainingRun(Value):
     """What the weights of a trained network depend on besides its architecture and the videos."""
 
-    settings: TrainingSettings
+    settings: RecordedSettings
     seed: int
     clips: ClipSettings
 
