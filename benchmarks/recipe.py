@@ -39,15 +39,16 @@ PARTS: dict[str, Line] = {
     "centred": {"normalization": "clip"},
     "adamw": {"optimizer": "adamw", "rate": 4.0},
     "one rate": {"rate": 4.0, "kernel_step": 0.4},
-    "twice the rate": {"rate": 2.0},
-    "half of the kernels' rate": {"kernel_step": 3.2},
-    "twice the kernels' rate": {"kernel_step": 12.8},
+    "kernels twice": {"kernel_step": 12.8},
+    "others twice": {"rate": 2.0, "kernel_step": 3.2},
+    "others fourfold": {"rate": 4.0, "kernel_step": 1.6},
+    "double rate": {"rate": 2.0},
     "half rate": {"rate": 0.5},
     "batch 32": {"batch_size": 32},
     "no smoothing": {"label_smoothing": 0.0},
 }
 """What differs from the base: settings of the training, changes of clips, their sampling and
-normalization, and a factor of the learning rate."""
+normalization, and a factor of the learning rate. `one rate` is the recipe before vidnas 0.5.9."""
 
 
 def main() -> None:
