@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from vidnas.data.cache import ClipCache
 from vidnas.deploy import Model, ModelCard
+from vidnas.deploy.checks import Answers
 from vidnas.deploy.kept_logits import LOGITS_FILE, keep_logits, logits_of
 from vidnas.training.evaluation import predict_logits
 
@@ -51,3 +53,13 @@ def test_other_clips_and_other_shapes_are_no_answer(model, cache, asked, tmp_pat
     fewer = replace(model, classes=model.classes[:2])
     keep_logits(tmp_path, cache, {"test": asked + 1})
     assert torch.equal(logits_of(fewer, cache, "test", tmp_path), asked)
+
+
+def test_a_file_is_compared_with_what_is_kept(model, cache, asked, tmp_path: Path) -> None:
+    keep_logits(tmp_path, cache, {"test": asked + 1})
+    some = Answers.of(model, cache, "test", most=4, kept_in=tmp_path)
+    anew = Answers.of(model, cache, "test", most=4)
+    np.testing.assert_allclose(some.logits, anew.logits + 1, atol=1e-6)
+    elsewhere = replace(model, card=ModelCard(clips_per_video=1))
+    alone = Answers.of(elsewhere, cache, "test", most=4, kept_in=tmp_path)
+    assert len(alone.logits) == 4

@@ -13,6 +13,7 @@ from vidnas.core import ClipSpec
 from vidnas.data.cache import ClipCache
 from vidnas.families import Architecture, Network
 from vidnas.training import TimeUse, evaluate, measure_time_use
+from vidnas.training.evaluation import labels_of
 
 SPEC = ClipSpec(frames=3, frame_stride=2, size_px=16)
 
@@ -110,6 +111,20 @@ def test_of_a_large_split_some_videos_are_reordered(
     assert found.shuffled == found.beside(whole=0.123) == some.top1
     assert found.describe(0.123).startswith("top-1 of 5 videos with frames as they are ")
     assert found.warning(0.123) is not None
+
+
+def test_frames_as_they_are_are_not_asked_about_again(
+    cache: ClipCache, fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidnas.training.time_use.MOST_REORDERED", 5)
+    network, rng = fresh(), np.random.default_rng(0)
+    labels = labels_of(cache, "test")
+    for wrong in (0, 1):
+        answers = (labels + wrong) % len(cache.classes)
+        said = torch.eye(len(cache.classes))[answers][:, None].expand(-1, 3, -1)
+        found = measure_time_use(network, cache, "test", clips_per_video=3, rng=rng, said=said)
+        assert found is not None
+        assert found.as_is == 1 - wrong
 
 
 @pytest.mark.parametrize(

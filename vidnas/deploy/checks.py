@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidnas.core.clip import Squares
+from vidnas.core.clip import CLIPS_PER_VIDEO, Squares
 from vidnas.data.cache import ClipCache
-from vidnas.data.sampling import test_batches
+from vidnas.data.sampling import spread, test_batches
 from vidnas.data.splits import SPLITS, Split
+from vidnas.deploy.kept_logits import kept_logits
 from vidnas.deploy.model import Model
 from vidnas.deploy.real_check import RealCheck
 from vidnas.profiling.engines import Clips, Predict
@@ -54,6 +56,7 @@ class Answers:
         *,
         clips_per_video: int | None = None,
         most: int | None = None,
+        kept_in: Path | None = None,
     ) -> Answers:
         """Ask the model in torch, many clips at a time: several times as fast as one by one.
 
@@ -63,6 +66,7 @@ class Answers:
             split: to look at.
             clips_per_video: of one square each; None for what the model looks at.
             most: see the field.
+            kept_in: folder of the model, where what it says may be kept.
 
         Raises:
             NotFinite: the model predicts numbers that are not finite.
@@ -70,10 +74,16 @@ class Answers:
         count, squares = clips_per_video or model.card.clips_per_video, model.card.squares
         if clips_per_video is not None:
             squares = 1
-        asked = predict_logits(
-            model.network, cache, split, clips_per_video=count, squares=squares, most=most
-        )
-        targets, logits = labels_of(cache, split, most), asked.flatten(0, 1).numpy()
+        kept = None
+        if kept_in is not None and (count, squares) == (CLIPS_PER_VIDEO, 1):
+            kept = kept_logits(model, cache, split, kept_in)
+        if kept is not None:
+            said = kept[spread(np.arange(len(kept)), most)]
+        else:
+            said = predict_logits(
+                model.network, cache, split, clips_per_video=count, squares=squares, most=most
+            )
+        targets, logits = labels_of(cache, split, most), said.flatten(0, 1).numpy()
         return cls(model, cache, split, count, squares, most, targets, logits)
 
     @property
@@ -141,10 +151,15 @@ class Answers:
         return task.answers(task.scores(torch.from_numpy(logits))).numpy()
 
 
-def real_checks(model: Model, cache: ClipCache, predict: Predict) -> tuple[RealCheck, ...]:
-    """Ask the network elsewhere on clips that chose it, and on some that chose nothing."""
+def real_checks(
+    model: Model, cache: ClipCache, predict: Predict, kept_in: Path | None = None
+) -> tuple[RealCheck, ...]:
+    """Ask the network elsewhere on clips that chose it, and on some that chose nothing; what it
+    says in torch may be kept in its folder."""
     splits = [split for split in SPLITS if split != "train" and len(cache.videos(split))]
-    asked = (Answers.of(model, cache, split, most=MOST_CHECKED) for split in splits)
+    asked = (
+        Answers.of(model, cache, split, most=MOST_CHECKED, kept_in=kept_in) for split in splits
+    )
     return tuple(answers.compare(predict) for answers in asked)
 
 

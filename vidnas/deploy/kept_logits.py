@@ -41,14 +41,20 @@ def logits_of(model: Model, cache: ClipCache, split: Split, folder: Path) -> Ten
     Raises:
         NotFinite: it predicts numbers that are not finite.
     """
-    kept = _kept(folder / LOGITS_FILE, cache, split)
-    expected = len(cache.videos(split)), CLIPS_PER_VIDEO, len(model.classes)
-    if kept is not None and kept.shape == expected:
+    kept = kept_logits(model, cache, split, folder)
+    if kept is not None:
         return kept
     return predict_logits(model.network, cache, split, clips_per_video=CLIPS_PER_VIDEO)
 
 
-def _kept(file: Path, cache: ClipCache, split: Split) -> Tensor | None:
+def kept_logits(model: Model, cache: ClipCache, split: Split, folder: Path) -> Tensor | None:
+    """Return what `logits_of` does where it is kept in the folder of the model, else None."""
+    kept = _read(folder / LOGITS_FILE, cache, split)
+    expected = len(cache.videos(split)), CLIPS_PER_VIDEO, len(model.classes)
+    return kept if kept is not None and kept.shape == expected else None
+
+
+def _read(file: Path, cache: ClipCache, split: Split) -> Tensor | None:
     """Return what is kept of these clips; None where that is nothing, or damaged."""
     try:
         with safe_open(file, "pt") as opened:

@@ -45,7 +45,7 @@ def ship_file(
         size_bytes=written.size_bytes,
         float32_bytes=written.float32_bytes,
         layers=written.layers,
-        checks=real_checks(model, cache, runs.predict),
+        checks=real_checks(model, cache, runs.predict, folder),
     )
 
 

@@ -15,7 +15,7 @@ MOST_VOTERS = 4
 
 
 def choose_votes(
-    validation: Predictions, costs: Sequence[Cost], limits: Limits
+    validation: Predictions, costs: Sequence[Cost | None], limits: Limits
 ) -> list[tuple[int, ...]]:
     """Return the sets of networks that are better together than the first one alone.
 
@@ -26,7 +26,7 @@ def choose_votes(
 
     Args:
         validation: what all networks predict, that of the best alone first.
-        costs: of the networks; a set costs about what they do one after the other.
+        costs: of the networks.
         limits: what a set has to keep.
 
     Returns:
@@ -36,10 +36,27 @@ def choose_votes(
     if own.headline_share == 1.0:
         return []
     found: list[tuple[tuple[float, float], tuple[int, ...]]] = []
-    for size in range(2, MOST_VOTERS + 1):
-        for voters in combinations(range(len(costs)), size):
-            if limits.judge(Cost.in_turn([costs[index] for index in voters])) is None:
-                rank = validation.score(voters).rank
-                if rank > own.rank:
-                    found.append((rank, voters))
+    for voters in sets_within(limits, costs):
+        rank = validation.score(voters).rank
+        if rank > own.rank:
+            found.append((rank, voters))
     return [voters for _, voters in sorted(found, key=itemgetter(0), reverse=True)]
+
+
+def sets_within(limits: Limits, costs: Sequence[Cost | None]) -> list[tuple[int, ...]]:
+    """Return the sets of several networks that cost about no more than the limits together, the
+    smallest first: none where a cost is not known, or nothing limits how many may answer.
+
+    Args:
+        limits: what a set has to keep.
+        costs: of the networks; a set costs about what they do one after the other.
+    """
+    known = [cost for cost in costs if cost is not None]
+    if limits == Limits() or limits.frame_latency_ms is not None or len(known) < len(costs):
+        return []
+    return [
+        voters
+        for size in range(2, MOST_VOTERS + 1)
+        for voters in combinations(range(len(known)), size)
+        if limits.judge(Cost.in_turn([known[index] for index in voters])) is None
+    ]

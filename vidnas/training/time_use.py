@@ -14,11 +14,11 @@ from torch import Tensor
 from vidnas.core.quantities import format_percent
 from vidnas.core.value import Value
 from vidnas.data.cache import ClipCache
-from vidnas.data.sampling import Clips
+from vidnas.data.sampling import Clips, spread
 from vidnas.data.splits import Split
 from vidnas.families import Network
-from vidnas.training.evaluation import evaluate
-from vidnas.training.tasks import Task
+from vidnas.training.evaluation import evaluate, labels_of
+from vidnas.training.tasks import Task, task_of
 
 _LEAST_COST = 0.02
 """Where shuffling costs less of the headline, the order of the frames hardly matters."""
@@ -92,6 +92,7 @@ def measure_time_use(
     rng: np.random.Generator,
     task: Task | None = None,
     device: str = "cpu",
+    said: Tensor | None = None,
 ) -> TimeUse | None:
     """Measure a network on clips whose frames are shuffled, frozen and reversed.
 
@@ -106,6 +107,8 @@ def measure_time_use(
         rng: draws an order for every clip.
         task: of the network; None for the one that the clips set.
         device: where to compute.
+        said: the logits of the split with the frames as they are, `(videos, clips, num_classes)`,
+            where they are known.
 
     Returns:
         None for a network that sees single frames.
@@ -117,9 +120,13 @@ def measure_time_use(
     if all(spec.frames == 1 for spec in network.architecture.inputs):
         return None
 
-    some = len(cache.videos(split)) > MOST_REORDERED
+    some, task = len(cache.videos(split)) > MOST_REORDERED, task or task_of(cache)
 
     def share(order: _Order | None) -> float:
+        if order is None and said is not None:
+            known = task.scores(said[spread(np.arange(len(said)), MOST_REORDERED)])
+            labels = labels_of(cache, split, MOST_REORDERED)
+            return task.measure(task.pooled(known), labels).headline_share
         change = partial(_reorder, order=order, rng=rng) if order else None
         found = evaluate(
             network,

@@ -13,18 +13,18 @@ from vidnas.core import Cost
 from vidnas.core.clip import CLIPS_PER_VIDEO
 from vidnas.core.files import making
 from vidnas.data.cache import ClipCache
+from vidnas.data.splits import JUDGED
 from vidnas.deploy.card import ModelCard
 from vidnas.deploy.ensemble import Candidate, Predictions, assemble
 from vidnas.deploy.export import export_model
 from vidnas.deploy.finalists import MODELS_FOLDER, finished_folder
 from vidnas.deploy.formats import format_of
-from vidnas.deploy.kept_logits import keep_logits
+from vidnas.deploy.kept_logits import keep_logits, kept_logits
 from vidnas.deploy.model import MODEL_FILE, SEEN_FILE, Model, load_card, save_model
 from vidnas.deploy.readme import README_FILE, write_readme
 from vidnas.deploy.shipped_file import ShippedFile
 from vidnas.deploy.shipping import ONNX_FILE, RUNTIME_FILES, remove_files, ship_file
-from vidnas.deploy.voting import choose_votes
-from vidnas.evolution.limits import Limits
+from vidnas.deploy.voting import choose_votes, sets_within
 from vidnas.evolution.study import Study
 from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency
@@ -32,7 +32,7 @@ from vidnas.profiling.latency import Reference
 from vidnas.profiling.quantizing import CannotQuantize
 from vidnas.profiling.remote import TargetFailure
 from vidnas.profiling.runtimes import measured_in
-from vidnas.training import AnyMetrics, TimeUse, measure_time_use
+from vidnas.training import TimeUse, measure_time_use
 from vidnas.workflows.examination import BLOCKS_FILE, MISTAKES_FILE, examine
 from vidnas.workflows.listener import Listener
 from vidnas.workflows.page import BEST_FOLDER
@@ -111,19 +111,19 @@ class Delivery:
         """Return the networks that are better together than the best alone and keep the limits at
         rest, if there are such; without a limit nothing says how many may vote."""
         limits = self.study.config.limits
-        costs = [model.card.cost for model in finished if model.card.cost]
-        if limits == Limits() or limits.frame_latency_ms is not None or len(costs) < len(finished):
+        costs = [model.card.cost for model in finished]
+        if not sets_within(limits, costs):
             return None
         candidates = [Candidate(self.study.folder, model, self.cache) for model in finished]
         validation = Predictions.of(candidates, "val")
         for voters in choose_votes(validation, costs, limits)[:_VOTES_TRIED]:
             together = [candidates[index] for index in voters]
-            model = self._at_rest(self._together(together, validation.score(voters)))
+            model = self._at_rest(self._together(together))
             if model.card.within_limits:
                 return model
         return None
 
-    def _together(self, voters: Sequence[Candidate], validation: AnyMetrics) -> Model:
+    def _together(self, voters: Sequence[Candidate]) -> Model:
         """Return networks as one that votes, with what was measured of it if it was here before."""
         model = assemble(voters, range(len(voters)))
         numbers = tuple(one.model.card.trial for one in voters)
@@ -134,11 +134,13 @@ class Delivery:
             known = load_card(folder)
             if known.training_runs == card.training_runs:
                 return replace(model, card=known)
-        test, everyone = Predictions.of(voters, "test"), range(len(voters))
-        found = {"validation": validation, "test": test.score(everyone)}
+        said, everyone = [Predictions.of(voters, split) for split in JUDGED], range(len(voters))
+        validation, test = (one.score(everyone) for one in said)
+        found = {"validation": validation, "test": test}
         model = replace(model, card=card.model_copy(update=found))
         remove_files(folder)
-        keep_logits(folder, self.cache, {"test": test.vote(everyone)})
+        votes = (one.vote(everyone) for one in said)
+        keep_logits(folder, self.cache, dict(zip(JUDGED, votes, strict=True)))
         save_model(model, folder)
         return model
 
@@ -234,6 +236,7 @@ class Delivery:
             clips_per_video=CLIPS_PER_VIDEO,
             rng=np.random.default_rng(self.request.seed),
             task=model.card.task,
+            said=kept_logits(model, self.cache, "test", self._folder_of(model)),
         )
         test = model.card.test
         if time_use and test and (warning := time_use.warning(test.headline_share)):

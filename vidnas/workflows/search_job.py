@@ -192,7 +192,8 @@ class SearchJob:
         """Return who is to be finished, and how long it takes to finish and to test them; say so if
         that is beyond the budget."""
         finish_s, searched_s = self.plan.finish_s, self.study.history[-1].elapsed_s
-        finalists, judging = choose_finalists(self.study, finish_s, workers), Judging.of(self.cache)
+        judging = Judging.of(self.cache, self.study.config.limits)
+        finalists = choose_finalists(self.study, finish_s, workers)
         if self.request.train_time_s is None:
             judging_s = judging.expected_s([one.trial for one in finalists], workers)
             finish_s = self.plan.finish_after(searched_s, judging_s)
