@@ -33,6 +33,7 @@ from vidnas.deploy.tried_runs import forget_tried, note_tried, was_tried
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
+from vidnas.evolution.pairs import other_way
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
 from vidnas.evolution.trial import Trial
@@ -73,6 +74,7 @@ class Finalist:
 
 def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finalist]:
     """Return the best candidates, as many as there are workers, and the best of each other niche.
+    Among the best is one of the other way to normalise clips, unless it is hopeless.
 
     What stands on the lowest rung is not worth finishing where others climbed: it has seen too
     little to be offered.
@@ -88,7 +90,7 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
         together.
     """
     ranked = study.fittest(len(study.trials))
-    rivals, niches = ranked[: min(workers, _MOST_RIVALS)], Niches(study.config.limits)
+    rivals, niches = _rivals(study, min(workers, _MOST_RIVALS)), Niches(study.config.limits)
     best: dict[int, Trial] = {}
     for trial in ranked:
         best.setdefault(niches.niche_of(trial), trial)
@@ -106,6 +108,16 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
         heapq.heapreplace(busy_s, busy_s[0] + one.budget_s)
     free = zip(rivals, sorted(busy_s), strict=False)
     return [*finalists, *(Finalist(trial, budget_s - taken_s) for trial, taken_s in free)]
+
+
+def _rivals(study: Study, most: int) -> list[Trial]:
+    """Return those that may win, the fittest first. Where all normalise their clips in one way, the
+    last place is for what the fittest comes from, in the other way."""
+    rivals = study.fittest(most)
+    if len({one.architecture.centres_clips for one in rivals}) == 1 < most:
+        twin = other_way(rivals[0], study.trials)
+        rivals = [*rivals[: most - 1], twin] if twin else rivals
+    return rivals
 
 
 def trained_s(trial: Trial) -> float:

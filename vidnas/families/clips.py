@@ -95,6 +95,13 @@ def seen_alike(network: NormalizedT, other: NormalizedClips) -> NormalizedT:
     return network.model_copy(update={"normalization": other.normalization})
 
 
+def are_seen_otherwise(one: Architecture, other: Architecture) -> bool:
+    """Whether two networks are the same but for how they normalise their clips."""
+    if not (isinstance(one, NormalizedClips) and isinstance(other, NormalizedClips)):
+        return False
+    return one.centres_clips != other.centres_clips and seen_alike(one, other) == other
+
+
 class SingleClip(NormalizedClips, Architecture):
     """An architecture on one clip, of RGB or of optical flow."""
 
