@@ -46,54 +46,62 @@ def test_it_is_the_twin_of_the_design_that_the_best_is_or_comes_from():
         design("clip", 0.2, 0.5),
         design("data", 0.3, 0.4, width=16),
         design("data", 0.1),
-        child("clip", 0, 0.6),
-        child("clip", 3, 0.7),
+        child("clip", 0, 0.6, 0.7),
+        child("clip", 3, 0.6, 0.7),
     )
     assert [other_way(trials[number], trials) for number in (0, 3, 4)] == [trials[2]] * 3
-    assert other_way(trials[2], trials) == trials[0]
     assert other_way(trials[1], trials) is None  # drawn in one way
 
 
+def test_those_that_were_compared_as_high_as_the_best_has_come_are_known():
+    trials = trials_of(design("clip", 0.2, 0.5), design("data", 0.1, 0.3), child("clip", 0, 0.6))
+    assert [other_way(one, trials) for one in trials] == [None] * 3
+    higher = trials[2].climbed(trials[2].evaluation, 0.0).climbed(trials[2].evaluation, 0.0)
+    assert other_way(higher, [*trials[:2], higher]) == trials[1]
+
+
 def test_of_a_child_that_changed_its_way_it_is_the_parent():
-    trials = trials_of(design("data", 0.3), design("clip", 0.2), child("data", 1, 0.4))
+    trials = trials_of(design("data", 0.3), design("clip", 0.2), child("data", 1, 0.4, 0.5))
     assert other_way(trials[2], trials) == trials[1]
 
 
 @pytest.mark.parametrize(
     ("fitness", "floor", "hopes"),
     [
-        ((0.24,), 0.0, True),  # of 0.4 on the same rung, whatever came later
-        ((0.19,), 0.0, False),
+        ((0.17,), 0.0, True),  # of 0.4 on the same rung, whatever came later
+        ((0.15,), 0.0, False),
         ((0.39, 0.3), 0.0, False),
         ((0.01,), 0.3, True),  # both are hardly told apart from guessing
     ],
 )
-def test_one_that_is_half_as_fit_on_the_same_rung_is_hopeless(fitness, floor, hopes):
-    trials = trials_of(design("clip", 0.4, 0.8), design("data", *fitness), floor=floor)
+def test_one_that_is_far_less_fit_on_the_same_rung_is_hopeless(fitness, floor, hopes):
+    trials = trials_of(design("clip", 0.4, 0.8, 0.9), design("data", *fitness), floor=floor)
     assert (other_way(trials[0], trials) is not None) == hopes
 
 
 def test_a_candidate_drawn_at_random_and_a_single_frame_have_none():
-    random = Proposal(seen("clip")), (0.4,)
+    random = Proposal(seen("clip")), (0.4, 0.5)
     assert other_way(*[(one := trials_of(random, design("data", 0.4)))[0], one]) is None
-    alone = trials_of(design("clip", 0.4, frames=1), design("data", 0.4, frames=1))
+    alone = trials_of(design("clip", 0.4, 0.5, frames=1), design("data", 0.4, frames=1))
     assert other_way(alone[0], alone) is None
 
 
 def test_one_that_failed_is_none():
-    trials = trials_of(design("clip", 0.4), design("data", 0.4))
+    trials = trials_of(design("clip", 0.4, 0.5), design("data", 0.4))
     failed = trials[1].climbed(Evaluation(status="failed", reason="died"), 0.0)
     assert other_way(trials[0], [trials[0], failed]) is None
 
 
 @pytest.mark.parametrize(
     ("workers", "second", "finished"),
-    [(1, "clip", [0]), (2, "clip", [0, 1]), (2, "data", [0, 2]), (4, "clip", [0, 2, 1])],
+    [(1, "clip", [0]), (2, "clip", [0, 1]), (2, "data", [0, 1]), (4, "clip", [0, 2, 1])],
 )
 def test_the_last_of_the_best_is_of_the_other_way(tmp_path, workers, second, finished):
-    trials = trials_of(design("clip", 0.5), design("data", 0.3), design(second, 0.4, width=16))
+    trials = trials_of(design("clip", 0.3, 0.5), design("data", 0.3), design(second, 0.4, width=16))
     with Study.create_or_resume(tmp_path / "study", toy_config(rungs=3)) as study:
         for one in trials:
-            study.record(one.proposal, one.evaluation, 0.0)
+            study.record(one.proposal, one.evaluations[0], 0.0)
+            for evaluation in one.evaluations[1:]:
+                study.climb(one.number, evaluation, 0.0)
         chosen = choose_finalists(study, 10.0, workers)
     assert [one.trial.number for one in chosen] == finished

@@ -74,7 +74,6 @@ class Finalist:
 
 def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finalist]:
     """Return the best candidates, as many as there are workers, and the best of each other niche.
-    Among the best is one of the other way to normalise clips, unless it is hopeless.
 
     What stands on the lowest rung is not worth finishing where others climbed: it has seen too
     little to be offered.
@@ -111,13 +110,12 @@ def choose_finalists(study: Study, budget_s: float, workers: int) -> list[Finali
 
 
 def _rivals(study: Study, most: int) -> list[Trial]:
-    """Return those that may win, the fittest first. Where all normalise their clips in one way, the
-    last place is for what the fittest comes from, in the other way."""
+    """Return those that may win, the fittest first; the last place is for the design that the
+    fittest comes from as it normalises its clips in the other way, where the ladder left open which
+    ends higher."""
     rivals = study.fittest(most)
-    if len({one.architecture.centres_clips for one in rivals}) == 1 < most:
-        twin = other_way(rivals[0], study.trials)
-        rivals = [*rivals[: most - 1], twin] if twin else rivals
-    return rivals
+    twin = other_way(rivals[0], study.trials) if len(rivals) > 1 else None
+    return [*rivals[:-1], twin] if twin is not None and twin not in rivals else rivals
 
 
 def trained_s(trial: Trial) -> float:

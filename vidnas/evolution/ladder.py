@@ -28,7 +28,7 @@ together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 160
 FLOOR = "floor"
 """The metric of an evaluation that says below which fitness candidates are not told apart."""
 
-KEEPING_UP = 0.5
+_KEEPING_UP = 0.5
 """Share of the others' fitness below which a way to normalise clips is given up."""
 _HEIR = 0.5
 """Share of its parameters from which on a child that inherited is compared with its parent."""
@@ -148,7 +148,7 @@ class Ladder:
         # Who is held does not keep up for the others.
         free = (place for place in self._rungs[mine, here].paused if place[1] not in self._held)
         best = -self._rungs[others, here].reached[0][0]
-        return next(free) == _place(one) and _standing(one) >= KEEPING_UP * best
+        return next(free) == _place(one) and _standing(one) >= _KEEPING_UP * best
 
     def leaders(self, busy: Set[int]) -> list[Trial]:
         """Return who goes on, earned or not, where no time is left for newborns.

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidnas.evolution.ladder import KEEPING_UP, standing
+from vidnas.evolution.ladder import standing
 from vidnas.evolution.trial import Trial
 from vidnas.families.clips import are_seen_otherwise
+
+_HOPELESS = 0.4
+"""Share of its twin's fitness, on the highest rung that both reached, below which a design is given
+up."""
 
 
 def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
     """Return the design that a candidate descends from, or is, as it normalises its clips in the
-    other way; None where there is none or it is hopeless: less than half as fit as its twin, on the
-    highest rung that both reached.
+    other way; None where there is none, where both have climbed as high as the candidate, so that
+    they have been compared, or where it is hopeless.
 
-    Each clip by itself often learns sooner, and ends lower on some clips. On twelve generated
-    motions a search of six minutes ended at 77.7 % with it, and never came to train its best design
-    in the other way, which alone has 84 % after two minutes.
+    Each clip by itself often learns sooner, and ends lower on some clips. In nine searches of
+    twelve generated motions it was the best and took all places at the top; trained alone, the same
+    design ended ten points higher in the other way.
 
     Args:
         best: the candidate.
@@ -31,9 +35,9 @@ def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
         if are_seen_otherwise(root.architecture, twin.architecture):
             rung = min(root.rung, twin.rung)
             there, here = (standing(one.evaluations[rung]) for one in (root, twin))
-            pair = (root, twin) if here >= KEEPING_UP * there else (root,)
-            ways = (one for one in pair if not _is_seen_alike(one, best))
-            return next(ways, None)
+            if rung >= best.rung or here < _HOPELESS * there:
+                return None
+            return root if _is_seen_alike(twin, best) else twin
     return None
 
 
