@@ -71,7 +71,9 @@ def test_of_a_child_that_changed_its_way_it_is_the_parent():
         ((0.17,), 0.0, True),  # of 0.4 on the same rung, whatever came later
         ((0.15,), 0.0, False),
         ((0.39, 0.3), 0.0, False),
-        ((0.01,), 0.3, True),  # both are hardly told apart from guessing
+        ((0.01,), 0.5, True),  # neither is told apart from guessing
+        ((0.01,), 0.3, False),
+        ((0.17,), 0.3, True),
     ],
 )
 def test_one_that_is_far_less_fit_on_the_same_rung_is_hopeless(fitness, floor, hopes):

@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from vidnas.core import Evaluation
 from vidnas.evolution.niches import Niches
 from vidnas.evolution.trial import Trial
 
@@ -197,14 +196,9 @@ def _way(trial: Trial, *, other: bool = False) -> _Group:
     return "centred", int(trial.architecture.centres_clips != other)
 
 
-def standing(evaluation: Evaluation) -> float:
-    """Return the fitness, or the one below which candidates are not told apart."""
-    fitness = -math.inf if evaluation.fitness is None else evaluation.fitness
-    return max(fitness, evaluation.metrics.get(FLOOR, -math.inf))
-
-
 def _standing(trial: Trial) -> float:
-    return standing(trial.evaluation)
+    """Return the fitness, or the one below which candidates are not told apart."""
+    return max(trial.fitness, trial.evaluation.metrics.get(FLOOR, -math.inf))
 
 
 def _place(trial: Trial) -> _Place:

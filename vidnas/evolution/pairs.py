@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from vidnas.evolution.ladder import standing
+from vidnas.core import Evaluation
+from vidnas.evolution.ladder import FLOOR
 from vidnas.evolution.trial import Trial
 from vidnas.families.clips import are_seen_otherwise
 
@@ -34,11 +36,16 @@ def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
             continue
         if are_seen_otherwise(root.architecture, twin.architecture):
             rung = min(root.rung, twin.rung)
-            there, here = (standing(one.evaluations[rung]) for one in (root, twin))
-            if rung >= best.rung or here < _HOPELESS * there:
+            if rung >= best.rung or _is_hopeless(twin.evaluations[rung], root.evaluations[rung]):
                 return None
             return root if _is_seen_alike(twin, best) else twin
     return None
+
+
+def _is_hopeless(one: Evaluation, other: Evaluation) -> bool:
+    """Return whether a design has learned far less than its twin, of which it can be told."""
+    fitness, its = (found.fitness or 0.0 for found in (one, other))
+    return its > other.metrics.get(FLOOR, -math.inf) and fitness < _HOPELESS * its
 
 
 def _is_seen_alike(one: Trial, other: Trial) -> bool:
