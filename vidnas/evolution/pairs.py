@@ -31,8 +31,10 @@ def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
     root = best
     while root.proposal.parent is not None:
         root = trials[root.proposal.parent]
+    if not root.proposal.design:
+        return None
     for twin in trials:
-        if twin.evaluation.status != "ok" or not (root.proposal.design and twin.proposal.design):
+        if twin.evaluation.status != "ok" or not twin.proposal.design:
             continue
         if are_seen_otherwise(root.architecture, twin.architecture):
             rung = min(root.rung, twin.rung)
@@ -43,9 +45,9 @@ def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
 
 
 def _is_hopeless(one: Evaluation, other: Evaluation) -> bool:
-    """Return whether a design has learned far less than its twin, of which it can be told."""
-    fitness, its = (found.fitness or 0.0 for found in (one, other))
-    return its > other.metrics.get(FLOOR, -math.inf) and fitness < _HOPELESS * its
+    """Return whether a design is far less fit than its twin, and the twin not near chance."""
+    mine, theirs = (found.fitness or 0.0 for found in (one, other))
+    return theirs > other.metrics.get(FLOOR, -math.inf) and mine < _HOPELESS * theirs
 
 
 def _is_seen_alike(one: Trial, other: Trial) -> bool:
