@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from search_toys import Toy
 
 from vidnas.core import Cost, Evaluation
-from vidnas.evolution.ladder import ETA, FLOOR, Ladder
+from vidnas.evolution.ladder import ETA, Ladder
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.niches import NICHES, Niches
 from vidnas.evolution.schedule import Schedule, SearchTime
-from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.trial import FLOOR, Proposal, Trial
 
 LIMITS = Limits(macs=1600)
 RUNGS = 3

@@ -7,10 +7,11 @@ from search_toys import toy_config
 
 from vidnas.core import Evaluation
 from vidnas.deploy.finalists import choose_finalists
-from vidnas.evolution.ladder import FLOOR
-from vidnas.evolution.pairs import other_way
+from vidnas.evolution.ladder import Ladder
+from vidnas.evolution.niches import Niches
+from vidnas.evolution.pairs import Pairs
 from vidnas.evolution.study import Study
-from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.trial import FLOOR, Proposal, Trial
 from vidnas.families.tinyvideonet import Block, TinyVideoNet
 
 
@@ -39,6 +40,10 @@ def design(way: str, *fitness: float, **genes: int) -> tuple[Proposal, tuple[flo
 
 def child(way: str, parent: int, *fitness: float) -> tuple[Proposal, tuple[float, ...]]:
     return Proposal(seen(way, width=24), parent=parent), fitness
+
+
+def other_way(best: Trial, trials: list[Trial]) -> Trial | None:
+    return Pairs(trials).other_way(best)
 
 
 def test_it_is_the_twin_of_the_design_that_the_best_is_or_comes_from():
@@ -92,6 +97,49 @@ def test_one_that_failed_is_none():
     trials = trials_of(design("clip", 0.4, 0.5), design("data", 0.4))
     failed = trials[1].climbed(Evaluation(status="failed", reason="died"), 0.0)
     assert other_way(trials[0], [trials[0], failed]) is None
+
+
+def ladder_of(trials: list[Trial]) -> Ladder:
+    """A ladder on which the candidates climbed in the order of their birth."""
+    ladder = Ladder(3, Niches())
+    for one in trials:
+        trial = Trial(one.number, one.proposal, one.evaluations[0], 0.0)
+        ladder.observe(trial)
+        for evaluation in one.evaluations[1:]:
+            ladder.observe(trial := trial.climbed(evaluation, 0.0))
+    return ladder
+
+
+def earned(trials: list[Trial], *busy: int) -> list[int]:
+    return [one.number for one in ladder_of(trials).earned({*busy})]
+
+
+def test_the_twin_of_the_leader_climbs_as_high_and_not_a_smaller_one_that_learns_sooner():
+    smaller, late = design("data", 0.25, width=16), design("data", 0.15)
+    trials = trials_of(design("clip", 0.3, 0.5), smaller, late)
+    assert earned(trials) == [2]
+    assert earned(trials, 2) == []
+    higher = trials_of(design("clip", 0.3, 0.5, 0.6), smaller, design("data", 0.15, 0.4))
+    assert earned(higher) == [2]
+    compared = trials_of(design("clip", 0.3, 0.5, 0.6), smaller, design("data", 0.15, 0.4, 0.7))
+    assert earned(compared) == []
+
+
+def test_the_twin_of_a_design_whose_child_leads_climbs_as_high():
+    designs = design("clip", 0.3, 0.5), design("data", 0.25, width=16), design("data", 0.15)
+    trials = trials_of(*designs, child("clip", 0, 0.5, 0.6, 0.7))
+    assert earned(trials, 0) == [2]
+
+
+def test_the_twin_goes_before_those_that_are_fitter_on_its_rung():
+    fitter = [design("data", 0.25, 0.3, width=width) for width in (16, 20)]
+    trials = trials_of(design("clip", 0.3, 0.5, 0.6), *fitter, design("data", 0.2, 0.25))
+    assert earned(trials) == [3, 1]
+
+
+def test_a_hopeless_twin_leaves_it_to_others_to_keep_up():
+    smaller, hopeless = design("data", 0.25, width=16), design("data", 0.1)
+    assert earned(trials_of(design("clip", 0.3, 0.5), smaller, hopeless)) == [1]
 
 
 @pytest.mark.parametrize(

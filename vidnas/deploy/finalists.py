@@ -33,7 +33,7 @@ from vidnas.deploy.tried_runs import forget_tried, note_tried, was_tried
 from vidnas.evolution.executors import Executor
 from vidnas.evolution.launcher import evaluation_seed
 from vidnas.evolution.niches import Niches
-from vidnas.evolution.pairs import other_way
+from vidnas.evolution.pairs import Pairs
 from vidnas.evolution.states import StateFolder
 from vidnas.evolution.study import STATES_FOLDER, Study, plain_file_errors
 from vidnas.evolution.trial import Trial
@@ -114,7 +114,7 @@ def _rivals(study: Study, most: int) -> list[Trial]:
     fittest comes from as it normalises its clips in the other way, where the ladder left open which
     ends higher."""
     rivals = study.fittest(most)
-    twin = other_way(rivals[0], study.trials) if len(rivals) > 1 else None
+    twin = Pairs(study.trials).other_way(rivals[0]) if len(rivals) > 1 else None
     return [*rivals[:-1], twin] if twin is not None and twin not in rivals else rivals
 
 

@@ -19,10 +19,10 @@ from vidnas.data.cache import ClipCache, ClipSettings
 from vidnas.data.flow import FlowMethod
 from vidnas.data.stored_frames import CacheDamaged
 from vidnas.evolution.config import StudyConfig
-from vidnas.evolution.ladder import ETA, FLOOR
+from vidnas.evolution.ladder import ETA
 from vidnas.evolution.limits import Limits
 from vidnas.evolution.states import StateFolder
-from vidnas.evolution.trial import Proposal, Trial
+from vidnas.evolution.trial import FLOOR, Proposal, Trial
 from vidnas.families import Architecture, Family, Network, create_network
 from vidnas.layers.window import CannotStream
 from vidnas.profiling.cost import measure_cost, with_frame_latency

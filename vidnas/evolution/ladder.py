@@ -18,14 +18,12 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 
 from vidnas.evolution.niches import Niches
-from vidnas.evolution.trial import Trial
+from vidnas.evolution.pairs import Pairs
+from vidnas.evolution.trial import FLOOR, Trial
 
 ETA = 3
 """One of so many climbs on. Where each rung trains three times as long as the one below, all rungs
 together take about the same time; Hyperband's authors suggest 3 or 4 (arXiv 1603.06560)."""
-
-FLOOR = "floor"
-"""The metric of an evaluation that says below which fitness candidates are not told apart."""
 
 _KEEPING_UP = 0.5
 """Share of the others' fitness below which a way to normalise clips is given up."""
@@ -62,6 +60,9 @@ class Ladder:
     def __init__(self, rungs: int, niches: Niches) -> None:
         self.top = rungs - 1
         self._niches = niches
+        self._pairs = Pairs()
+        self._leader: Trial | None = None
+        """The best on the highest rung that anybody reached."""
         self._rungs: defaultdict[tuple[_Group, int], _Rung] = defaultdict(_Rung)
         """By group and rung."""
         self._paused: dict[int, Trial] = {}
@@ -77,6 +78,9 @@ class Ladder:
         """Take a candidate to the rung that it climbed, or off the ladder."""
         before = self._paused.pop(trial.number, None)
         self._hold(trial)
+        self._pairs.observe(trial)
+        if trial.evaluation.status == "ok" and _height(trial) > _height(self._leader):
+            self._leader = trial
         for group in self._groups_of(trial):
             if before is not None:
                 paused = self._rungs[group, before.rung].paused
@@ -93,24 +97,37 @@ class Ladder:
     def earned(self, busy: Set[int]) -> list[Trial]:
         """Return who has earned a rung, the first to climb first.
 
-        That is the one on the highest rung, of equals the fittest, of equals the oldest. Of those
-        in the same group on the same rung, only the fittest is named; it has earned a rung where
-        it is among the best third of one of its groups there, or keeps up with the other way to
-        normalise clips.
+        That is the one on the highest rung, of equals the twin of what the leader comes from, else
+        the fittest, of equals the oldest. Of those in the same group on the same rung, only the
+        fittest and the twin are named; a candidate has earned a rung where it is among the best
+        third of one of its groups there, keeps up with the other way to normalise clips, or is the
+        twin.
 
         Args:
             busy: numbers of the candidates that are climbing.
         """
-        earned = [
-            one
+        twin = self._twin()
+        earned = {
+            one.number: one
             for one in self._heads(busy | self._held)
             if any(
                 self._rungs[group, one.rung].has_earned(_place(one))
                 for group in self._groups_of(one)
             )
-            or self._keeps_up(one, busy)
-        ]
-        return sorted(earned, key=lambda one: (-one.rung, *_place(one)))
+            or self._keeps_up(one, twin, busy)
+        }
+        if twin is not None and twin.number not in busy:
+            earned[twin.number] = twin
+        return sorted(earned.values(), key=lambda one: (-one.rung, one != twin, *_place(one)))
+
+    def _twin(self) -> Trial | None:
+        """Return the design that has to climb as high as the leader, which comes from its twin; who
+        learns later than smaller ones would not be compared with it otherwise."""
+        leader = self._leader
+        twin = None if leader is None else self._pairs.other_way(leader)
+        if twin is None or leader is None or twin.rung >= leader.rung:
+            return None
+        return self._paused[twin.number]
 
     def _hold(self, trial: Trial) -> None:
         """Hold a child back that began with most of what its parent had learned, has climbed a rung
@@ -131,15 +148,18 @@ class Ladder:
         else:
             self._held.discard(trial.number)
 
-    def _keeps_up(self, one: Trial, busy: Set[int]) -> bool:
+    def _keeps_up(self, one: Trial, twin: Trial | None, busy: Set[int]) -> bool:
         """Return whether a candidate is the first of those that normalise clips as it does to climb
-        to a rung that others have reached, and not hopeless: half as fit as the best of them here.
+        to a rung that others have reached, and not hopeless: half as fit as the best of them here;
+        and no twin of the leader climbs for them.
 
         Which way ends higher is known at the top alone.
         """
         mine, others = _way(one), _way(one, other=True)
         here, above = one.rung, one.rung + 1
         if self._rungs[mine, above].reached or not self._rungs[others, above].reached:
+            return False
+        if twin is not None and _way(twin) == mine:
             return False
         climbing = (self._paused.get(number) for number in busy)
         if any(trial and trial.rung >= here and _way(trial) == mine for trial in climbing):
@@ -189,6 +209,11 @@ class Ladder:
         for group, standing in found:
             taken[group] = max(taken.get(group, standing), standing)
         return taken
+
+
+def _height(trial: Trial | None) -> tuple[float, float]:
+    """Return what the best on the highest rung has most of."""
+    return (-math.inf, -math.inf) if trial is None else (trial.rung, _standing(trial))
 
 
 def _way(trial: Trial, *, other: bool = False) -> _Group:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from vidnas.core import Evaluation
-from vidnas.evolution.ladder import FLOOR
-from vidnas.evolution.trial import Trial
+from vidnas.evolution.trial import FLOOR, Trial
 from vidnas.families.clips import are_seen_otherwise
 
 _HOPELESS = 0.4
@@ -15,33 +14,52 @@ _HOPELESS = 0.4
 up."""
 
 
-def other_way(best: Trial, trials: Sequence[Trial]) -> Trial | None:
-    """Return the design that a candidate descends from, or is, as it normalises its clips in the
-    other way; None where there is none, where both have climbed as high as the candidate, so that
-    they have been compared, or where it is hopeless.
-
-    Each clip by itself often learns sooner, and ends lower on some clips. On twelve generated
-    motions the first design led with it in eight of nine searches and never reached the top in the
-    other way, in which it ends ten points higher when it is trained alone (docs/search.md).
+class Pairs:
+    """The designs of a search, of which those are twins that differ in one thing alone: how they
+    normalise their clips.
 
     Args:
-        best: the candidate.
-        trials: all of its search, by number.
+        trials: what is known already, by number.
     """
-    root = best
-    while root.proposal.parent is not None:
-        root = trials[root.proposal.parent]
-    if not root.proposal.design:
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        self._designs: dict[int, Trial] = {}
+        """By number."""
+        self._roots: dict[int, int] = {}
+        """Who a child descends from, by its number."""
+        for trial in trials:
+            self.observe(trial)
+
+    def observe(self, trial: Trial) -> None:
+        """Take what became of a candidate."""
+        parent = trial.proposal.parent
+        if parent is not None:
+            self._roots[trial.number] = self._roots.get(parent, parent)
+        if trial.proposal.design:
+            self._designs[trial.number] = trial
+
+    def other_way(self, best: Trial) -> Trial | None:
+        """Return the design that a candidate descends from, or is, as it normalises its clips in
+        the other way; None where there is none, where both have climbed as high as the candidate,
+        so that they have been compared, or where it is hopeless.
+
+        Each clip by itself often learns sooner, and ends lower on some clips. On twelve generated
+        motions the first design led with it in eight of nine searches, and in the other way it ends
+        ten points higher when it is trained alone (docs/search.md).
+        """
+        root = self._designs.get(self._roots.get(best.number, best.number))
+        if root is None or root.evaluation.status != "ok":
+            return None
+        for twin in self._designs.values():
+            if twin.evaluation.status == "ok" and are_seen_otherwise(
+                root.architecture, twin.architecture
+            ):
+                rung = min(root.rung, twin.rung)
+                compared = rung >= best.rung
+                if compared or _is_hopeless(twin.evaluations[rung], root.evaluations[rung]):
+                    return None
+                return root if _is_seen_alike(twin, best) else twin
         return None
-    for twin in trials:
-        if twin.evaluation.status != "ok" or not twin.proposal.design:
-            continue
-        if are_seen_otherwise(root.architecture, twin.architecture):
-            rung = min(root.rung, twin.rung)
-            if rung >= best.rung or _is_hopeless(twin.evaluations[rung], root.evaluations[rung]):
-                return None
-            return root if _is_seen_alike(twin, best) else twin
-    return None
 
 
 def _is_hopeless(one: Evaluation, other: Evaluation) -> bool:

@@ -9,6 +9,9 @@ from typing import Any
 from vidnas.core import Evaluation
 from vidnas.families import Architecture
 
+FLOOR = "floor"
+"""The metric of an evaluation that says below which fitness candidates are not told apart."""
+
 
 @dataclass(frozen=True)
 class Proposal:
