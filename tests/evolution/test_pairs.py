@@ -43,7 +43,7 @@ def child(way: str, parent: int, *fitness: float) -> tuple[Proposal, tuple[float
 
 
 def other_way(best: Trial, trials: list[Trial]) -> Trial | None:
-    return Pairs(trials).other_way(best)
+    return Pairs(trials).other_way(best, best.rung)
 
 
 def test_it_is_the_twin_of_the_design_that_the_best_is_or_comes_from():
@@ -135,6 +135,14 @@ def test_the_twin_goes_before_those_that_are_fitter_on_its_rung():
     fitter = [design("data", 0.25, 0.3, width=width) for width in (16, 20)]
     trials = trials_of(design("clip", 0.3, 0.5, 0.6), *fitter, design("data", 0.2, 0.25))
     assert earned(trials) == [3, 1]
+
+
+def test_the_twin_climbs_beside_the_leader():
+    trials = trials_of(design("clip", 0.3, 0.5), design("data", 0.2, 0.4))
+    assert earned(trials) == []
+    assert earned(trials, 0) == [1]
+    assert earned(trials, 0, 1) == []
+    assert earned(trials_of(design("clip", 0.3, 0.5), design("data", 0.2, 0.1)), 0) == []
 
 
 def test_a_hopeless_twin_leaves_it_to_others_to_keep_up():

@@ -114,8 +114,10 @@ def _rivals(study: Study, most: int) -> list[Trial]:
     fittest comes from as it normalises its clips in the other way, where the ladder left open which
     ends higher."""
     rivals = study.fittest(most)
-    twin = Pairs(study.trials).other_way(rivals[0]) if len(rivals) > 1 else None
-    return [*rivals[:-1], twin] if twin is not None and twin not in rivals else rivals
+    if len(rivals) < 2:
+        return rivals
+    twin = Pairs(study.trials).other_way(rivals[0], rivals[0].rung)
+    return rivals if twin is None or twin in rivals else [*rivals[:-1], twin]
 
 
 def trained_s(trial: Trial) -> float:

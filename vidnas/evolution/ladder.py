@@ -106,7 +106,7 @@ class Ladder:
         Args:
             busy: numbers of the candidates that are climbing.
         """
-        twin = self._twin()
+        twin = self._twin(busy)
         earned = {
             one.number: one
             for one in self._heads(busy | self._held)
@@ -120,14 +120,15 @@ class Ladder:
             earned[twin.number] = twin
         return sorted(earned.values(), key=lambda one: (-one.rung, one != twin, *_place(one)))
 
-    def _twin(self) -> Trial | None:
-        """Return the design that has to climb as high as the leader, which comes from its twin; who
-        learns later than smaller ones would not be compared with it otherwise."""
+    def _twin(self, busy: Set[int]) -> Trial | None:
+        """Return the design that has to climb as high as the leader, which comes from its twin, and
+        beside it; who learns later than smaller ones would not be compared with it otherwise."""
         leader = self._leader
-        twin = None if leader is None else self._pairs.other_way(leader)
-        if twin is None or leader is None or twin.rung >= leader.rung:
+        if leader is None:
             return None
-        return self._paused[twin.number]
+        rung = leader.rung + (leader.number in busy)
+        twin = self._pairs.other_way(leader, rung)
+        return None if twin is None or twin.rung >= rung else self._paused[twin.number]
 
     def _hold(self, trial: Trial) -> None:
         """Hold a child back that began with most of what its parent had learned, has climbed a rung

@@ -38,14 +38,18 @@ class Pairs:
         if trial.proposal.design:
             self._designs[trial.number] = trial
 
-    def other_way(self, best: Trial) -> Trial | None:
+    def other_way(self, best: Trial, rung: int) -> Trial | None:
         """Return the design that a candidate descends from, or is, as it normalises its clips in
-        the other way; None where there is none, where both have climbed as high as the candidate,
-        so that they have been compared, or where it is hopeless.
+        the other way; None where there is none, where both have climbed to a rung, so that they
+        have been compared, or where it is hopeless.
 
         Each clip by itself often learns sooner, and ends lower on some clips. On twelve generated
         motions the first design led with it in eight of nine searches, and in the other way it ends
         ten points higher when it is trained alone (docs/search.md).
+
+        Args:
+            best: the candidate.
+            rung: the one that it is on, or climbs to.
         """
         root = self._designs.get(self._roots.get(best.number, best.number))
         if root is None or root.evaluation.status != "ok":
@@ -54,9 +58,8 @@ class Pairs:
             if twin.evaluation.status == "ok" and are_seen_otherwise(
                 root.architecture, twin.architecture
             ):
-                rung = min(root.rung, twin.rung)
-                compared = rung >= best.rung
-                if compared or _is_hopeless(twin.evaluations[rung], root.evaluations[rung]):
+                both = min(root.rung, twin.rung)
+                if both >= rung or _is_hopeless(twin.evaluations[both], root.evaluations[both]):
                     return None
                 return root if _is_seen_alike(twin, best) else twin
         return None
