@@ -4,9 +4,10 @@ in each group.
 Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (arXiv 1810.05934),
 algorithm 2. Places on a rung are reserved for groups, since what learns soonest would take them
 all: the niches of the limited cost, and both ways to normalise clips, one of which often learns
-sooner and the other ends higher. The best of all climb as well, however few have come as far in
-their group: they are what the search is for. Those that have hardly learned anything yet climb in
-the order of their birth, in which designs are the first.
+sooner and the other ends higher. The same design in both ways is the fairest comparison: the twin
+of the leader climbs beside it. The best of all climb as well, however few have come as far in their
+group: they are what the search is for. Those that have hardly learned anything yet climb in the
+order of their birth, in which designs are the first.
 """
 
 from __future__ import annotations
