@@ -114,7 +114,7 @@ def earned(trials: list[Trial], *busy: int) -> list[int]:
     return [one.number for one in ladder_of(trials).earned({*busy})]
 
 
-def test_the_twin_of_the_leader_climbs_as_high_and_not_a_smaller_one_that_learns_sooner():
+def test_the_twin_of_the_front_runner_climbs_as_high_and_not_a_smaller_one_that_learns_sooner():
     smaller, late = design("data", 0.25, width=16), design("data", 0.15)
     trials = trials_of(design("clip", 0.3, 0.5), smaller, late)
     assert earned(trials) == [2]
@@ -137,7 +137,7 @@ def test_the_twin_goes_before_those_that_are_fitter_on_its_rung():
     assert earned(trials) == [3, 1]
 
 
-def test_the_twin_climbs_beside_the_leader():
+def test_the_twin_climbs_beside_the_front_runner():
     trials = trials_of(design("clip", 0.3, 0.5), design("data", 0.2, 0.4))
     assert earned(trials) == []
     assert earned(trials, 0) == [1]

@@ -5,9 +5,9 @@ Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020 (ar
 algorithm 2. Places on a rung are reserved for groups, since what learns soonest would take them
 all: the niches of the limited cost, and both ways to normalise clips, one of which often learns
 sooner and the other ends higher. The same design in both ways is the fairest comparison: the twin
-of the leader climbs beside it. The best of all climb as well, however few have come as far in their
-group: they are what the search is for. Those that have hardly learned anything yet climb in the
-order of their birth, in which designs are the first.
+of the front-runner climbs beside it. The best of all climb as well, however few have come as far in
+their group: they are what the search is for. Those that have hardly learned anything yet climb in
+the order of their birth, in which designs are the first.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Ladder:
         self.top = rungs - 1
         self._niches = niches
         self._pairs = Pairs()
-        self._leader: Trial | None = None
+        self._front_runner: Trial | None = None
         """The best on the highest rung that anybody reached."""
         self._rungs: defaultdict[tuple[_Group, int], _Rung] = defaultdict(_Rung)
         """By group and rung."""
@@ -80,8 +80,8 @@ class Ladder:
         before = self._paused.pop(trial.number, None)
         self._hold(trial)
         self._pairs.observe(trial)
-        if trial.evaluation.status == "ok" and _height(trial) > _height(self._leader):
-            self._leader = trial
+        if trial.evaluation.status == "ok" and _height(trial) > _height(self._front_runner):
+            self._front_runner = trial
         for group in self._groups_of(trial):
             if before is not None:
                 paused = self._rungs[group, before.rung].paused
@@ -98,9 +98,9 @@ class Ladder:
     def earned(self, busy: Set[int]) -> list[Trial]:
         """Return who has earned a rung, the first to climb first.
 
-        That is the one on the highest rung, of equals the twin of what the leader comes from, else
-        the fittest, of equals the oldest. Of those in the same group on the same rung, only the
-        fittest and the twin are named; a candidate has earned a rung where it is among the best
+        That is the one on the highest rung, of equals the twin of what the front-runner comes from,
+        else the fittest, of equals the oldest. Of those in the same group on the same rung, only
+        the fittest and the twin are named; a candidate has earned a rung where it is among the best
         third of one of its groups there, keeps up with the other way to normalise clips, or is the
         twin.
 
@@ -122,13 +122,13 @@ class Ladder:
         return sorted(earned.values(), key=lambda one: (-one.rung, one != twin, *_place(one)))
 
     def _twin(self, busy: Set[int]) -> Trial | None:
-        """Return the design that has to climb as high as the leader, which comes from its twin, and
-        beside it; who learns later than smaller ones would not be compared with it otherwise."""
-        leader = self._leader
-        if leader is None:
+        """Return the design that climbs as high as the front-runner, which comes from its twin, and
+        beside it: where it learns later than smaller ones, nothing else would compare the two."""
+        first = self._front_runner
+        if first is None:
             return None
-        rung = leader.rung + (leader.number in busy)
-        twin = self._pairs.other_way(leader, rung)
+        rung = first.rung + (first.number in busy)
+        twin = self._pairs.other_way(first, rung)
         return None if twin is None or twin.rung >= rung else self._paused[twin.number]
 
     def _hold(self, trial: Trial) -> None:
@@ -153,7 +153,7 @@ class Ladder:
     def _keeps_up(self, one: Trial, twin: Trial | None, busy: Set[int]) -> bool:
         """Return whether a candidate is the first of those that normalise clips as it does to climb
         to a rung that others have reached, and not hopeless: half as fit as the best of them here;
-        and no twin of the leader climbs for them.
+        and no twin of the front-runner climbs for them.
 
         Which way ends higher is known at the top alone.
         """

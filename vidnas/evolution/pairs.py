@@ -52,16 +52,21 @@ class Pairs:
             rung: the one that it is on, or climbs to.
         """
         root = self._designs.get(self._roots.get(best.number, best.number))
-        if root is None or root.evaluation.status != "ok":
+        twin = None if root is None else self._twin_of(root)
+        if root is None or twin is None:
             return None
+        both = min(root.rung, twin.rung)
+        if both >= rung or _is_hopeless(twin.evaluations[both], root.evaluations[both]):
+            return None
+        return root if _is_seen_alike(twin, best) else twin
+
+    def _twin_of(self, design: Trial) -> Trial | None:
+        """Return the other of a pair of designs; None where there is none, or one of both is not
+        ok."""
         for twin in self._designs.values():
-            if twin.evaluation.status == "ok" and are_seen_otherwise(
-                root.architecture, twin.architecture
-            ):
-                both = min(root.rung, twin.rung)
-                if both >= rung or _is_hopeless(twin.evaluations[both], root.evaluations[both]):
-                    return None
-                return root if _is_seen_alike(twin, best) else twin
+            if are_seen_otherwise(design.architecture, twin.architecture):
+                both_ok = design.evaluation.status == twin.evaluation.status == "ok"
+                return twin if both_ok else None
         return None
 
 
