@@ -1,13 +1,12 @@
-"""How far a run trains, at which rate, and what is averaged on the way."""
+"""How far a run trains, at which rate, and which of its parameters decay."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 from pydantic import ValidationError
 
-from vidnas.training import TrainingSettings, evaluate, train
-from vidnas.training.optimizer import averaged, build_optimizer
+from vidnas.training import TrainingSettings, train
+from vidnas.training.optimizer import build_optimizer
 
 
 def test_the_rate_warms_up_and_stays():
@@ -68,50 +67,3 @@ def test_only_kernels_decay(fresh, name):
     assert {id(p) for p in kernels["params"]} == {id(network.conv.weight), id(network.dense.weight)}
     assert (kernels["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
     assert len(kernels["params"]) + len(others["params"]) == len(list(network.parameters()))
-
-
-def numbered(value: float) -> torch.nn.Module:
-    """A network whose weights and batch statistics have one value, and whose counter does, too."""
-    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2))
-    for tensor in network.state_dict().values():
-        tensor.fill_(value)
-    return network
-
-
-@pytest.mark.parametrize("decay", [0.5, 0.98])
-def test_weights_and_batch_statistics_are_averaged_with_a_rising_decay(decay):
-    values = [8.0, 3.0, -4.0, 1.0, 6.0, 2.0, 5.0, 7.0]
-    average, expected = averaged(numbered(99.0), decay), values[0]
-    for step, value in enumerate(values):
-        average.update_parameters(numbered(value))
-        if step:
-            rising = min(decay, (1 + step) / (10 + step))
-            expected = rising * expected + (1 - rising) * value
-        for name, tensor in average.module.state_dict().items():
-            counted = name.endswith("num_batches_tracked")
-            assert torch.allclose(
-                tensor.double(), torch.tensor(value if counted else expected).double()
-            )
-
-
-def test_no_averaging_keeps_the_last_weights():
-    average = averaged(numbered(99.0), 0.0)
-    for value in (8.0, 3.0, -4.0):
-        average.update_parameters(numbered(value))
-    for tensor in average.module.state_dict().values():
-        assert torch.equal(tensor, torch.full_like(tensor, -4))
-
-
-def test_what_is_kept_is_the_average(cache, fresh):
-    def trained(averaging: float):
-        network = fresh()
-        settings = TrainingSettings(epochs=4, batch_size=6, averaging=averaging)
-        report = train(network, cache, settings, seed=0)
-        assert report.validation == evaluate(network, cache, "val")
-        return network, report
-
-    (last, plain), (mean, smooth) = trained(0.0), trained(0.98)
-    # The same steps were taken, and another network is kept.
-    assert [one.train_loss for one in plain.history] == [one.train_loss for one in smooth.history]
-    assert not torch.equal(last.dense.weight, mean.dense.weight)
-    assert not torch.equal(last.norm.running_var, mean.norm.running_var)

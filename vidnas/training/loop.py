@@ -23,6 +23,7 @@ from vidnas.data.sampling import train_batches
 from vidnas.families import Network
 from vidnas.families.network import Normalization
 from vidnas.layers.frames import use_channels_last
+from vidnas.training.averaging import averaged, settle
 from vidnas.training.checkpoint import (
     TrainingState,
     load_checkpoint,
@@ -35,7 +36,7 @@ from vidnas.training.evaluation import evaluate, to_input
 from vidnas.training.generators import set_states, states_of
 from vidnas.training.loss import TrainingLoss
 from vidnas.training.metrics import AnyMetrics
-from vidnas.training.optimizer import averaged, build_optimizer
+from vidnas.training.optimizer import build_optimizer
 from vidnas.training.settings import TrainingSettings
 from vidnas.training.tasks import task_of
 
@@ -43,6 +44,8 @@ _SAVE_EVERY_S = 10.0
 """Between passes over the clips."""
 _SAVE_WITHIN_S = 60.0
 """Within a pass, which may take hours."""
+_SETTLED_ON = 256
+"""Clips of which averaged weights take their batch statistics; 128 did as well on four sets."""
 
 
 class EpochReport(Value):
@@ -231,6 +234,8 @@ class _Run:
         clips_per_s = clips_seen / (time.monotonic() - began)
         parts = self.settings.validations
         due = math.floor(self.state.spent * parts) > math.floor(spent_before * parts)
+        if due or self.state.spent == 1:
+            self._settle()
         trained = time.monotonic()
         validation = self._validate() if due else None
         validation_s = time.monotonic() - trained
@@ -299,12 +304,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             rate = self.settings.learning_rate_at(self.state.steps, self.state.spent)
             group["lr"] = rate
-        changes = self.settings.augmentation
-        clips = tuple(to_input(clip, self.device) for clip in cut)
-        clips = vary(clips, [spec.modality for spec in self.inputs], rng, changes)
+        clips = self._varied(cut, rng)
         targets = self.task.targets(labels.to(self.device), len(self.cache.classes))
-        if changes.mixup:
-            clips, targets = mix(clips, targets, rng, changes.mixup)
+        if alpha := self.settings.augmentation.mixup:
+            clips, targets = mix(clips, targets, rng, alpha)
         with self.autocast:
             logits = self.network(*clips).float()
         loss: Tensor = self.loss(logits, targets)
@@ -319,6 +322,22 @@ class _Run:
         self.average.n_averaged.fill_(self.state.steps)
         self.average.update_parameters(self.network)
         return loss.item()
+
+    def _varied(self, cut: tuple[Tensor, ...], rng: np.random.Generator) -> tuple[Tensor, ...]:
+        clips = [to_input(clip, self.device) for clip in cut]
+        modalities = [spec.modality for spec in self.inputs]
+        return vary(clips, modalities, rng, self.settings.augmentation)
+
+    def _settle(self) -> None:
+        """Let the averaged weights gather their own batch statistics, of clips as in training."""
+        rng = np.random.default_rng((self.seed, self.state.steps))
+        order = rng.permutation(self.cache.videos("train"))[:_SETTLED_ON]
+        size = self.settings.batch_size
+        whole = len(order) // size * size or len(order)  # all batches count alike
+        if whole > 1:
+            batches = self._batches(order[:whole], rng)
+            with self.autocast:
+                settle(self.average.module, (self._varied(cut, rng) for cut, _ in batches))
 
     def _validate(self) -> AnyMetrics | None:
         if not len(self.cache.videos("val")) or not self.settings.validations:
