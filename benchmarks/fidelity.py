@@ -4,8 +4,10 @@
 
 Designs, random networks and children of the two climb the ladder as in a search, in seconds, each
 all the way and on one thread, as many at a time as there are cores; then each is cooled down and
-tested. On every rung both the averaged weights, which a search judges, and the raw ones are
-validated. The first rung is that of a search of `--minutes`. Nothing else should be running.
+tested. On every rung they are validated as in a search, by averaged weights with batch statistics
+of their own, calibrated; and without each of these in turn: by the raw weights, with the statistics
+that training gathered ("unsettled"), and uncalibrated. The first rung is that of a search of
+`--minutes`. Nothing else should be running.
 
 What is finished is recorded in FOLDER/evaluations.jsonl and skipped when the same command is given
 again. `benchmarks.fidelity_table` compares the rankings.
@@ -56,7 +58,7 @@ def candidates(space: Any, limits: Any, classes: int, count: int) -> list[Any]:
 
 
 def climb(evaluator: Any, architecture: Any, seed: int) -> Line:
-    """Bring a candidate to the evaluator's rung, and validate its raw weights as well."""
+    """Bring a candidate to the evaluator's rung, and validate what a search does not judge."""
     from vidnas.data.cache import ClipCache
     from vidnas.training import evaluate
     from vidnas.training.checkpoint import load_checkpoint
@@ -67,13 +69,19 @@ def climb(evaluator: Any, architecture: Any, seed: int) -> Line:
     cache = ClipCache(evaluator.cache_directory)
     network = create_network(architecture, len(cache.classes))
     _, learned = load_checkpoint(evaluator.states.file(architecture.digest), {})
-    network.load_state_dict(learned["network"])
-    raw = evaluate(network, cache, "val")
+    raw, average = learned["network"], learned["average"]
+    gathered = {name: raw[name] for name, _ in network.named_buffers()}
+    others = {"raw": raw, "unsettled": average | gathered, "uncalibrated": average}
+    judged: Line = {}
+    for name, weights in others.items():
+        network.load_state_dict(weights)
+        metrics = evaluate(network, cache, "val", calibrated=name != "uncalibrated")
+        judged[f"{name}_top1"] = metrics.shares["top1"]
+        judged[f"{name}_likelihood"] = metrics.likelihood
     return {
         "status": "ok",
         **found.metrics,
-        "raw_top1": raw.shares["top1"],
-        "raw_likelihood": raw.likelihood,
+        **judged,
         "cost": found.cost and found.cost.model_dump(mode="json"),
     }
 

@@ -64,6 +64,9 @@ def rankings(found: Sequence[Candidate]) -> list[Ranking]:
         "top-1": "top1",
         "raw likelihood": "raw_likelihood",
         "raw top-1": "raw_top1",
+        "unsettled likelihood": "unsettled_likelihood",
+        "unsettled top-1": "unsettled_top1",
+        "uncalibrated likelihood": "uncalibrated_likelihood",
     }
     for rung in range(len(found[0].rungs)):
         share = sum(one.seconds(rung) for one in found) / full_s

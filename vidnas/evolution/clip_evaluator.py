@@ -87,7 +87,7 @@ class ClipEvaluation(Value):
 @dataclass(frozen=True)
 class ClipEvaluator:
     """Measures the latency, trains on cached clips as far as the rung asks, and scores the averaged
-    weights on the validation split.
+    weights, calibrated, on the validation split.
 
     With a folder for states, a candidate goes on from what it learned on the rungs below; without
     one, or where its state is gone or cannot be used, it is trained from scratch.
@@ -263,6 +263,7 @@ class ClipEvaluator:
                 "epochs": first.epochs and first.epochs * ETA**self.rung,
                 "budget_s": first.budget_s and first.budget_s * times,
                 "validated": MOST_VALIDATED,
+                "calibrated": True,
             }
         )
 

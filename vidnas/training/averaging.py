@@ -13,22 +13,19 @@ _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy of the network that averages its weights and batch statistics over the steps.
+    """Return a copy of the network that averages its weights over the steps; its batch statistics
+    are those of the network until they are settled.
 
     The first steps count little: the decay rises as `(1 + n) / (10 + n)` up to its value, so that
     the average is useful at any moment.
     """
 
     def average(averages: _Tensors, values: _Tensors, steps: Tensor | int) -> None:
-        if not averages[0].is_floating_point():  # how many batches were counted
-            for one, value in zip(averages, values, strict=True):
-                one.copy_(value)
-            return
         count = float(steps)
         weight = 1 - min(decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(averages, values, weight)
 
-    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=average)
 
 
 def settle(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:

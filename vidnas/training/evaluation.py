@@ -14,6 +14,7 @@ from vidnas.data.resident import cutter
 from vidnas.data.sampling import Clips, spread, test_batches
 from vidnas.data.splits import Split
 from vidnas.families import Network
+from vidnas.training.calibration import fit_temperature
 from vidnas.training.device import usable_device
 from vidnas.training.metrics import AnyMetrics
 from vidnas.training.tasks import Task, task_of
@@ -31,6 +32,7 @@ def evaluate(
     batch_size: int = 32,
     device: str = "cpu",
     change: Callable[[Clips], Clips] | None = None,
+    calibrated: bool = False,
 ) -> AnyMetrics:
     """Classify the videos of a split by their evenly spaced clips.
 
@@ -48,6 +50,8 @@ def evaluate(
         batch_size: clips at a time.
         device: where to compute.
         change: what is done to a batch of clips before the network sees it.
+        calibrated: whether the scores are those at the temperature that suits these videos best,
+            so that the loss tells what the network knows and not how sure it is.
 
     Raises:
         UserError: the split is empty or has more labels than the network tells, or the device does
@@ -67,7 +71,10 @@ def evaluate(
         device=device,
         change=change,
     )
-    return task.measure(task.pooled(task.scores(logits)), labels_of(cache, split, most))
+    labels = labels_of(cache, split, most)
+    if calibrated:
+        logits = logits / fit_temperature(logits, labels, task)
+    return task.measure(task.pooled(task.scores(logits)), labels)
 
 
 def labels_of(cache: ClipCache, split: Split, most: int | None = None) -> Tensor:

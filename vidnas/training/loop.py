@@ -348,6 +348,7 @@ class _Run:
             "val",
             task=self.task,
             most=self.settings.validated,
+            calibrated=self.settings.calibrated,
             device=str(self.device),
         )
 

@@ -46,6 +46,9 @@ class TrainingSettings(Value):
     """How often the validation split is measured, evenly over the run; the last at its end."""
     validated: PositiveInt | None = None
     """How many of its videos, evenly spread, are measured; None for all."""
+    calibrated: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether it is measured at the temperature that suits it best: a network that has learned for
+    some seconds is often right, and hardly surer than one that guesses."""
 
     batch_size: int = Field(default=16, ge=2)
     optimizer: Literal["muon", "adamw", "sgd"] = "muon"
@@ -61,8 +64,8 @@ class TrainingSettings(Value):
     warmup_steps: NonNegativeInt = 20
     """First steps of a network, in which the learning rate rises linearly."""
     averaging: float = Field(default=0.98, ge=0, lt=1)
-    """Decay of the exponential moving average of weights and batch statistics, which is what is
-    validated and kept; 0 keeps the last weights."""
+    """Decay of the exponential moving average of the weights, which is what is validated and kept;
+    0 keeps the last ones."""
     clip_norm: PositiveFloat | None = 1.0
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     class_weights: ClassWeights = "auto"
@@ -131,7 +134,7 @@ class TrainingSettings(Value):
         return self.learning_rate * warm * left
 
 
-RUN = ("epochs", "budget_s", "cooldown", "validations", "validated")
+RUN = ("epochs", "budget_s", "cooldown", "validations", "validated", "calibrated")
 COOLDOWN = 0.3
 """Of a run from scratch."""
 AUGMENTATION = Augmentation(crop_scale_min=0.7)
