@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidnas.training import MultiLabel, SingleLabel, Task
+from vidnas.data.cache import ClipCache
+from vidnas.training import MultiLabel, SingleLabel, Task, TrainingSettings, evaluate, train
 from vidnas.training.calibration import calibration_error, fit_temperature
 
 
@@ -73,3 +74,18 @@ def test_the_error_is_the_gap_between_sure_and_right() -> None:
     each = (abs(1.8 - 1) + 0.2 + 0.3 + 0.2 + 0.2 + 0.3) / 8
     assert calibration_error(scores, shown, MultiLabel()) == pytest.approx(each)
     assert calibration_error(torch.ones(3, 1), torch.zeros(3, dtype=torch.long), SingleLabel()) == 0
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_calibrated_metrics_tell_what_a_network_knows_and_not_how_sure_it_is(
+    cache: ClipCache, fresh, factor: float
+) -> None:
+    network = fresh()
+    train(network, cache, TrainingSettings(epochs=8, batch_size=6), seed=0)
+    known = evaluate(network, cache, "val", calibrated=True)
+    assert known.loss < evaluate(network, cache, "val").loss
+    for parameter in network.dense.parameters():
+        parameter.data *= factor
+    surer = evaluate(network, cache, "val", calibrated=True)
+    assert surer.loss == pytest.approx(known.loss, rel=1e-3)
+    assert surer.shares == known.shares

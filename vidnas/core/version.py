@@ -1,3 +1,3 @@
 """The version of this package; `pyproject.toml` reads it from here."""
 
-VERSION = "0.5.10"
+VERSION = "0.5.11"
