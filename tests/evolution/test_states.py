@@ -260,5 +260,5 @@ def test_weights_are_those_that_were_scored(evaluator, cache):
     assert evaluator.states is not None
     network = create_network(TOY, 2)
     network.load_state_dict(evaluator.states.weights(TOY.digest, cache.fingerprint))
-    assert evaluate(network, cache, "val").loss == outcome.metrics["loss"]
+    assert evaluate(network, cache, "val", calibrated=True).loss == outcome.metrics["loss"]
     assert evaluator.states.weights("0" * 16, cache.fingerprint) == {}

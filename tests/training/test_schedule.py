@@ -52,7 +52,7 @@ def test_a_run_without_an_end_is_rejected():
 
 
 def test_the_recipe_and_how_far_to_train_are_all_there_is():
-    settings = TrainingSettings(epochs=1)
+    settings = TrainingSettings(epochs=1, calibrated=True)
     assert settings.recipe.keys() | settings.run.keys() == TrainingSettings.model_fields.keys()
     longer = TrainingSettings(epochs=9, budget_s=3, cooldown=1, validations=4)
     assert longer.recipe == settings.recipe
