@@ -33,7 +33,7 @@ def settle(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
 
     What training gathered are statistics of the weights that it went through, and the average is
     none of those. While weights still change much, every layer of a deep network gets other values
-    than it expects, and a network that has learned much is worse than chance (Izmailov et al.,
+    than it expects, and a network that has learned much may be worse than chance (Izmailov et al.,
     arXiv 1803.05407, section 3.2).
 
     Args:
